@@ -1,0 +1,11 @@
+module github.com/scangate/scangate
+
+go 1.25
+
+require (
+	github.com/alexedwards/scs/v2 v2.9.0
+	go.uber.org/goleak v1.3.0
+	rsc.io/qr v0.2.0
+)
+
+require github.com/stretchr/testify v1.8.4 // indirect
