@@ -1,0 +1,44 @@
+package wechattest_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/scangate/scangate/wechat"
+	"github.com/scangate/scangate/wechattest"
+)
+
+// An application's login, opened on somebody's phone. In a test, NewStrict(t,
+// app) in place of New also fails the test when the application misuses WeChat.
+func Example() {
+	app := wechattest.App{Account: wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}}
+	simulator := wechattest.New(nil, app)
+	client, err := wechat.NewClient(app.Account, wechat.Endpoint{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, client.AuthorizeURL("https://app.example.com/callback", "st4te", wechat.ScopeUserInfo), http.StatusFound)
+	})
+	mux.HandleFunc("/callback", func(_ http.ResponseWriter, r *http.Request) {
+		fmt.Println("state", r.FormValue("state"), "and a code of", len(r.FormValue("code")))
+	})
+
+	network := wechattest.Transport(map[string]http.Handler{"app.example.com": mux, "open.weixin.qq.com": simulator})
+	phone := simulator.Phone("lin", network, "https://open.weixin.qq.com")
+	resp, err := phone.Open(context.Background(), "https://app.example.com/login")
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp, err = phone.Tap(context.Background(), resp, wechattest.Allow)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = resp.Body.Close()
+
+	// Output: state st4te and a code of 32
+}
