@@ -1,0 +1,58 @@
+package scangate
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// EventName says what happened.
+type EventName string
+
+// The events, in the order in which a login meets them.
+const (
+	EventStarted    EventName = "started"    // a login began
+	EventScanned    EventName = "scanned"    // its QR code was opened
+	EventIdentified EventName = "identified" // WeChat vouched for somebody
+	EventRegistered EventName = "registered" // somebody new became a user
+	EventApproved   EventName = "approved"   // the phone said yes
+	EventDenied     EventName = "denied"     // the phone said no, or typed a wrong number
+	EventFinished   EventName = "finished"   // a session began
+	EventRefused    EventName = "refused"    // a step failed; Reason says why
+	EventLimited    EventName = "limited"    // a limit was met; Reason says which
+	EventLoggedOut  EventName = "logged_out" // a session ended; Reason "everywhere": all of the user's
+)
+
+// Event is something that happened to a login or a session, for metrics and
+// audit. It holds no secret: no code, token, state, cookie or phone number.
+type Event struct {
+	Name    EventName
+	Time    time.Time
+	Attempt string // the beginning of the login's id, to tell logins apart; may be empty
+	UserID  string // empty while nobody is known
+	AppID   string // the WeChat account; may be empty
+	Reason  string // for refused, limited and logged_out
+	Address string // the client's, as Config.ClientIP says
+}
+
+// happened tells Config.OnEvent.
+func (g *Gate) happened(r *http.Request, e Event) {
+	if g.config.OnEvent == nil {
+		return
+	}
+	e.Time = time.Now()
+	e.Address = g.address(r)
+	g.config.OnEvent(context.WithoutCancel(r.Context()), e)
+}
+
+// event is an event of this login.
+func (a *attempt) event(name EventName) Event {
+	e := Event{Name: name, AppID: a.AppID, Attempt: shortID(a.ID)}
+	if a.Person != nil {
+		e.UserID = a.Person.UserID
+	}
+	return e
+}
+
+// shortID is as much of an attempt's id as logs and events hold.
+func shortID(id string) string { return id[:min(len(id), 8)] }

@@ -1,0 +1,290 @@
+package scangate
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/scangate/scangate/wechat"
+)
+
+// longPoll is how long a browser waits for news at a time.
+const longPoll = 25 * time.Second
+
+// serveLogin begins a login for whoever opens the page.
+func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	returnTo := localPath(q.Get("return_to"))
+	if in, err := g.loggedIn(r); err != nil {
+		return err
+	} else if in {
+		seeOther(w, returnTo)
+		return nil
+	}
+	key := g.cookies.ensure(w, r)
+	a, err := g.begin(r, key, returnTo, q.Get("with"))
+	if err != nil {
+		return againError{err, g.loginURL(returnTo)}
+	}
+	switch {
+	case a.Kind == kindDirect:
+		seeOther(w, g.wechatURL(&a, key, roundBase))
+	case a.State == stateApproved:
+		g.renderFinish(w, r, &a)
+	default:
+		g.renderLogin(w, r, &a)
+	}
+	return nil
+}
+
+// loggedIn reports whether the request's session is somebody's.
+func (g *Gate) loggedIn(r *http.Request) (bool, error) {
+	_, err := g.Check(r)
+	if errors.Is(err, ErrLoginRequired) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// begin returns the login of this browser to that path, a new one if need be.
+// Who asks, and what is configured, chooses the way in: WeChat's own browser and
+// those who ask for WeChat's page prove their identity themselves; the others
+// have a phone do it.
+func (g *Gate) begin(r *http.Request, key browserKey, returnTo, with string) (attempt, error) {
+	a := attempt{Kind: kindDirect, ReturnTo: returnTo, Asker: key.digest(), From: g.origin(r)}
+	switch {
+	case g.website != nil && (with == "website" || g.official == nil):
+		a.AppID = g.website.AppID()
+	case inWeChat(r):
+		a.AppID = g.official.AppID()
+	default:
+		a.Kind, a.AppID = kindScan, g.official.AppID()
+	}
+	var version int64
+	if g.cookies.key(r) == key {
+		open, v, err := g.logins.find(r.Context(), &a)
+		if !errors.Is(err, errUnknown) {
+			return open, err
+		}
+		version = v
+	}
+	if err := g.limit(r, "login"); err != nil {
+		return attempt{}, err
+	}
+	if err := g.logins.create(r.Context(), &a, version); err != nil {
+		return attempt{}, wrap("storing a login", err)
+	}
+	g.happened(r, a.event(EventStarted))
+	return a, nil
+}
+
+// wechatURL is where the browser proves its identity for the login.
+func (g *Gate) wechatURL(a *attempt, key browserKey, r round) string {
+	client := g.client(a.AppID)
+	callback, state := g.absolute(g.path("callback")), key.oauthState(a.ID, r)
+	switch {
+	case client == g.website:
+		return client.QRConnectURL(callback, state, "")
+	case r == roundProfile:
+		return client.AuthorizeURL(callback, state, wechat.ScopeUserInfo)
+	}
+	return client.AuthorizeURL(callback, state, wechat.ScopeBase)
+}
+
+// scanLogin is a login as a single-page application gets it.
+type scanLogin struct {
+	ID          string    `json:"id"`
+	ScanURL     string    `json:"scan_url"`
+	QRURL       string    `json:"qr_url"`
+	StateURL    string    `json:"state_url"`
+	FinishURL   string    `json:"finish_url"`
+	MatchNumber int       `json:"match_number"`
+	ExpiresAt   time.Time `json:"expires_at"`
+	WebsiteURL  string    `json:"website_url,omitempty"`
+}
+
+func (g *Gate) scanLogin(a *attempt) scanLogin {
+	s := scanLogin{
+		ID:          a.ID,
+		ScanURL:     g.absolute(g.path("scan", a.ID)),
+		QRURL:       g.path("login", a.ID, "qr.svg"),
+		StateURL:    g.path("login", a.ID, "state"),
+		FinishURL:   g.path("login", a.ID, "finish"),
+		MatchNumber: a.Number,
+		ExpiresAt:   a.Expires.UTC(),
+	}
+	if a.State == stateWaiting {
+		s.ExpiresAt = a.renewAt().UTC()
+	}
+	if g.website != nil {
+		s.WebsiteURL = g.websiteURL(a.ReturnTo)
+	}
+	return s
+}
+
+// websiteURL is the login by WeChat's own QR page.
+func (g *Gate) websiteURL(returnTo string) string {
+	return g.path("login") + "?" + url.Values{"return_to": {returnTo}, "with": {"website"}}.Encode()
+}
+
+// serveLoginJSON begins a login for a single-page application.
+func (g *Gate) serveLoginJSON(w http.ResponseWriter, r *http.Request) error {
+	if !isJSON(r) {
+		return errBadRequest
+	}
+	posted, err := fields(r)
+	if err != nil {
+		return err
+	}
+	key := g.cookies.ensure(w, r)
+	a, err := g.begin(r, key, localPath(posted.Get("return_to")), posted.Get("with"))
+	if err != nil {
+		return err
+	}
+	if a.Kind == kindDirect {
+		g.writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.wechatURL(&a, key, roundBase)})
+		return nil
+	}
+	g.writeJSON(w, http.StatusCreated, g.scanLogin(&a))
+	return nil
+}
+
+// stateAnswer is all that a waiting browser is told.
+type stateAnswer struct {
+	State string `json:"state"`
+}
+
+// serveState answers as soon as the state is not the one that the browser has
+// seen, or when the long poll's time is over.
+func (g *Gate) serveState(w http.ResponseWriter, r *http.Request) error {
+	r.Header.Set("Accept", "application/json") // who asks here is a script
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	a, err := g.askedBy(r)
+	if err != nil {
+		return err
+	}
+	if a.word() == q.Get("seen") {
+		if a, err = g.await(w, r, a, q.Get("seen")); err != nil {
+			return err
+		}
+	}
+	g.writeJSON(w, http.StatusOK, stateAnswer{a.word()})
+	return nil
+}
+
+// await returns the login when its state is no longer the one seen, when it
+// expires, when the long poll's time is over, or when the gate is closed.
+func (g *Gate) await(w http.ResponseWriter, r *http.Request, a attempt, seen string) (attempt, error) {
+	ctx, leave, err := g.waiting.enter(r.Context(), a.ID)
+	if err != nil {
+		return a, err
+	}
+	defer leave()
+	// The server's own time limits are for requests that have something to do.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{}) // not every writer can
+	_ = control.SetWriteDeadline(time.Time{})
+
+	until := time.Now().Add(longPoll)
+	if a.open() == nil && a.Expires.Before(until) {
+		until = a.Expires
+	}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	last, version, err := g.logins.read(ctx, a.ID)
+	for err == nil && last.word() == seen {
+		a = last
+		last, version, err = g.logins.wait(ctx, a.ID, version)
+	}
+	if ctx.Err() != nil {
+		return a, nil
+	}
+	return last, err
+}
+
+// serveFinish lets the asker in, once: it is the one step from approval to
+// session.
+func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request) error {
+	a, err := g.askedBy(r)
+	if err != nil {
+		return err
+	}
+	if a, err = g.enter(w, r, a); err != nil {
+		return againError{err, g.loginURL(a.ReturnTo)}
+	}
+	if wantsJSON(r) {
+		g.writeJSON(w, http.StatusOK, map[string]string{"return_to": a.ReturnTo})
+		return nil
+	}
+	seeOther(w, a.ReturnTo)
+	return nil
+}
+
+// serveLogout ends the session, or with everywhere=true all of the user's. The
+// browser loses its key too, so that no login under way outlives it.
+func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
+	posted, err := fields(r)
+	if err != nil {
+		return err
+	}
+	ctx, err := g.sessions.load(r)
+	if err != nil {
+		return wrap("loading the session", err)
+	}
+	event := Event{Name: EventLoggedOut}
+	if user, _, err := g.check(ctx); err == nil {
+		event.UserID = user.ID
+	} else if !errors.Is(err, ErrLoginRequired) {
+		return err
+	}
+	if posted.Get("everywhere") == "true" && event.UserID != "" {
+		event.Reason = "everywhere"
+		if err := g.users.SignOut(r.Context(), event.UserID, time.Now()); err != nil {
+			return wrap("signing out", err)
+		}
+	}
+	if err := g.sessions.end(ctx, w, r); err != nil {
+		return wrap("ending the session", err)
+	}
+	g.cookies.forget(w)
+	if event.UserID != "" {
+		g.happened(r, event)
+	}
+	if wantsJSON(r) {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	seeOther(w, "/")
+	return nil
+}
+
+// me is what a single-page application is told about who is logged in.
+type me struct {
+	ID         string    `json:"id"`
+	Nickname   string    `json:"nickname"`
+	AvatarURL  string    `json:"avatar_url"`
+	PhoneBound bool      `json:"phone_bound"`
+	LoggedInAt time.Time `json:"logged_in_at"`
+}
+
+func (g *Gate) serveMe(w http.ResponseWriter, r *http.Request) error {
+	r.Header.Set("Accept", "application/json") // who asks here is a script
+	user, session, err := g.currentUser(r)
+	if errors.Is(err, ErrLoginRequired) {
+		g.refuse(w, r, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	g.writeJSON(w, http.StatusOK, me{user.ID, user.Nickname, user.AvatarURL, user.Phone != "", session.begun.UTC()})
+	return nil
+}

@@ -1,0 +1,333 @@
+package scangate
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// wechatTime bounds all that one callback asks of WeChat.
+const wechatTime = 10 * time.Second
+
+// serveScan is what the QR code holds. It sends the phone on to WeChat, whatever
+// browser it is: WeChat itself tells people to open the page in WeChat. It uses
+// nothing up, for link checkers open it too.
+func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
+	a, err := g.loginOf(r)
+	if err != nil {
+		return err
+	}
+	if a.Kind != kindScan {
+		return g.missed(r)
+	}
+	key := g.cookies.ensure(w, r)
+	if a.Person != nil && a.Authorizer == key.digest() {
+		return g.advance(w, r, a)
+	}
+	if err := a.open(); err != nil {
+		return g.again(&a, err)
+	}
+	if a.Person != nil {
+		return errInUse
+	}
+	if err := g.noteScan(r, a); err != nil {
+		return err
+	}
+	seeOther(w, g.wechatURL(&a, key, roundBase))
+	return nil
+}
+
+// noteScan shows the waiting browser that its QR code was opened.
+func (g *Gate) noteScan(r *http.Request, a attempt) error {
+	if a.State != stateWaiting {
+		return nil
+	}
+	news := false
+	a, err := g.logins.change(r.Context(), a.ID, func(a *attempt) error {
+		if news = a.scanned(); !news {
+			return errUnchanged
+		}
+		return nil
+	})
+	if err == nil && news {
+		g.happened(r, a.event(EventScanned))
+	}
+	return err
+}
+
+// serveCallback takes WeChat's answer. It may come twice, from the same browser
+// only; both get the same answer, and one code is exchanged.
+func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	key := g.cookies.key(r)
+	id, round, ok := parseOAuthState(q.Get("state"))
+	if !ok || key == "" || !equalMAC(q.Get("state"), key.oauthState(id, round)) {
+		return g.strangeState(r, id)
+	}
+	code := q.Get("code")
+	if code == "" || code == "authdeny" {
+		return g.cancelled(w, r, id, round)
+	}
+	a, claimed, err := g.logins.claim(r.Context(), id, key.digest(), round)
+	if err == nil && claimed {
+		a, err = g.exchange(r, a, round, code)
+	}
+	if err != nil {
+		if a.ID == "" {
+			return err
+		}
+		return g.again(&a, err)
+	}
+	return g.advance(w, r, a)
+}
+
+// strangeState is a callback with a state that is not this browser's: somebody
+// else's, or its own after WeChat's browser has lost the cookie. A phone in that
+// case may go back to the QR code's page, which is open to all.
+func (g *Gate) strangeState(r *http.Request, id string) error {
+	a, err := g.logins.load(r.Context(), id)
+	if err != nil || a.Kind != kindScan || a.open() != nil {
+		return errState
+	}
+	return g.again(&a, errState)
+}
+
+// cancelled answers a person who said no in WeChat. That uses nothing up; who
+// said no to the user info alone is asked again, with "not now" at hand.
+func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, round round) error {
+	a, err := g.logins.load(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if round == roundProfile && a.open() == nil {
+		seeOther(w, g.path("profile", id))
+		return nil
+	}
+	return g.again(&a, errCancelled)
+}
+
+// exchange asks WeChat who the authorizer is, and notes the answer. It does so
+// to the end even if the browser goes away: a code works once, and its second
+// callback may be the one that the person sees.
+func (g *Gate) exchange(r *http.Request, a attempt, round round, code string) (attempt, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), wechatTime)
+	defer cancel()
+	claim := *a.Claim
+	who, err := g.askWeChat(ctx, &a, round, code)
+	after := context.WithoutCancel(r.Context())
+	if err != nil {
+		released, releaseErr := g.logins.change(after, a.ID, func(a *attempt) error { return a.release(claim) })
+		if releaseErr != nil {
+			return a, errors.Join(err, releaseErr)
+		}
+		return released, err
+	}
+	identified, err := g.logins.change(after, a.ID, func(a *attempt) error { return a.identify(claim, who) })
+	if err != nil {
+		return a, err
+	}
+	g.happened(r, identified.event(EventIdentified))
+	return identified, nil
+}
+
+// advance sends the authorizer to the login's next step: the one place that
+// knows their order.
+func (g *Gate) advance(w http.ResponseWriter, r *http.Request, a attempt) error {
+	switch {
+	case a.State == stateIdentified && g.needsProfile(a.Person):
+		seeOther(w, g.path("profile", a.ID))
+	case a.Kind == kindScan:
+		seeOther(w, g.path("confirm", a.ID))
+	default:
+		return g.finishDirect(w, r, a)
+	}
+	return nil
+}
+
+// finishDirect logs the authorizer in, who is the asker. A callback that comes
+// again soon does so again, for the person may have seen only one of the two
+// answers.
+func (g *Gate) finishDirect(w http.ResponseWriter, r *http.Request, a attempt) error {
+	a, err := g.enter(w, r, a)
+	if err != nil {
+		return g.again(&a, err)
+	}
+	seeOther(w, a.ReturnTo)
+	return nil
+}
+
+// enter ends a login with a session. The user is read again, so that somebody
+// barred meanwhile stays out.
+func (g *Gate) enter(w http.ResponseWriter, r *http.Request, a attempt) (attempt, error) {
+	if err := a.ready(); err != nil {
+		return a, err
+	}
+	a, err := g.registered(r, a)
+	if err != nil {
+		return a, err
+	}
+	user, err := g.users.FindByID(r.Context(), a.Person.UserID)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && user.Barred:
+		return a, errBarred
+	case err != nil:
+		return a, wrap("reading the user", err)
+	}
+	if a, err = g.logins.change(r.Context(), a.ID, (*attempt).finish); err != nil {
+		return a, err
+	}
+	if g.config.OnLogin != nil {
+		if err := g.config.OnLogin(r.Context(), Login{User: user, Profile: a.Person.Profile, Token: a.Person.Token}); err != nil {
+			return a, errors.Join(errRejected, err)
+		}
+	}
+	if err := g.sessions.begin(w, r, sessionValue{userID: user.ID, begun: a.Finished}); err != nil {
+		return a, wrap("beginning a session", err)
+	}
+	g.happened(r, a.event(EventFinished))
+	return a, nil
+}
+
+// registered makes a user of the login's person if need be.
+func (g *Gate) registered(r *http.Request, a attempt) (attempt, error) {
+	if a.Person.UserID != "" {
+		return a, nil
+	}
+	id, isNew, err := g.register(r.Context(), a.Person)
+	if err != nil {
+		return a, err
+	}
+	a, err = g.logins.change(r.Context(), a.ID, func(a *attempt) error {
+		switch {
+		case a.Person == nil:
+			return errUnknown
+		case a.Person.UserID != "":
+			return errUnchanged
+		}
+		a.Person.UserID = id
+		return a.open()
+	})
+	if err == nil && isNew {
+		g.happened(r, a.event(EventRegistered))
+	}
+	return a, err
+}
+
+// serveProfile asks somebody new for their user info, by a link to tap: a trip
+// to WeChat that begins without a tap is what brings snapshot pages.
+func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request) error {
+	a, err := g.authorizedBy(r)
+	if err != nil {
+		return err
+	}
+	if err := a.open(); err != nil {
+		return g.again(&a, err)
+	}
+	if a.State != stateIdentified || !g.needsProfile(a.Person) {
+		return g.advance(w, r, a)
+	}
+	key := g.cookies.key(r)
+	g.render(w, r, http.StatusOK, "profile", page{Attempt: g.view(&a), Token: key.formToken(a.ID), WeChatURL: g.wechatURL(&a, key, roundProfile)})
+	return nil
+}
+
+// serveNoProfile goes on without the user info.
+func (g *Gate) serveNoProfile(w http.ResponseWriter, r *http.Request) error {
+	a, err := g.authorizedBy(r)
+	if err != nil {
+		return err
+	}
+	if _, err := g.form(r, &a); err != nil {
+		return err
+	}
+	a, err = g.logins.change(r.Context(), a.ID, func(a *attempt) error {
+		if err := a.open(); err != nil {
+			return err
+		}
+		a.Person.Asked = true
+		return nil
+	})
+	if err != nil {
+		return g.again(&a, err)
+	}
+	return g.advance(w, r, a)
+}
+
+// serveConfirm asks the person whether they mean to let that browser in. With
+// base scope WeChat shows nothing, so this page is the only consent there is.
+func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request) error {
+	a, err := g.authorizedBy(r)
+	if err != nil {
+		return err
+	}
+	if a.Kind != kindScan {
+		return g.missed(r)
+	}
+	p := page{Attempt: g.view(&a), Token: g.cookies.key(r).formToken(a.ID)}
+	switch {
+	case a.State == stateApproved, a.State == stateFinished:
+		p.Name = "done.approved"
+		g.render(w, r, http.StatusOK, "done", p)
+	case a.State == stateDenied:
+		p.Name = "done.denied"
+		g.render(w, r, http.StatusOK, "done", p)
+	case a.expired():
+		return errExpired
+	case g.needsProfile(a.Person):
+		return g.advance(w, r, a)
+	default:
+		g.render(w, r, http.StatusOK, "confirm", p)
+	}
+	return nil
+}
+
+// serveAnswer takes the person's yes or no. Both are final.
+func (g *Gate) serveAnswer(w http.ResponseWriter, r *http.Request) error {
+	a, err := g.authorizedBy(r)
+	if err != nil {
+		return err
+	}
+	if a.Kind != kindScan {
+		return g.missed(r)
+	}
+	posted, err := g.form(r, &a)
+	if err != nil {
+		return err
+	}
+	answer := posted.Get("answer")
+	switch {
+	case answer != "approve" && answer != "deny":
+		return errBadRequest
+	case answer == "approve" && g.config.MatchNumber && posted.Get("number") != strconv.Itoa(a.Number):
+		answer = "deny"
+	}
+	if answer == "deny" {
+		return g.answer(w, r, a, EventDenied, (*attempt).deny)
+	}
+	if err := a.open(); err != nil {
+		return g.again(&a, err)
+	}
+	if a, err = g.registered(r, a); err != nil {
+		return g.again(&a, err)
+	}
+	return g.answer(w, r, a, EventApproved, (*attempt).approve)
+}
+
+func (g *Gate) answer(w http.ResponseWriter, r *http.Request, a attempt, event EventName, step func(*attempt) error) error {
+	a, err := g.logins.change(r.Context(), a.ID, step)
+	if err != nil {
+		return againError{err, g.path("confirm", a.ID)}
+	}
+	g.happened(r, a.event(event))
+	if wantsJSON(r) {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	seeOther(w, g.path("confirm", a.ID))
+	return nil
+}

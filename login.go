@@ -1,0 +1,510 @@
+package scangate
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/scangate/scangate/wechat"
+)
+
+// What a login allows besides [Config.LoginTTL].
+const (
+	identifiedTTL = 10 * time.Minute // for registration and the phone code, once identified
+	renewAfter    = 2 * time.Minute  // an unscanned QR code is replaced by then
+	exchangeLease = 20 * time.Second // a callback that has not come back by then has died
+	goneAfter     = 10 * time.Minute // how long a login can still be told "expired" from "never was"
+	loopWindow    = 10 * time.Second // a browser back so soon after a direct login keeps no session
+	replayWindow  = time.Minute      // how long a callback that comes again is the same login
+	changeTries   = 100              // lost compare-and-sets before giving up
+)
+
+// A kind says who proves the identity: in a direct login the asking browser
+// itself, in a scan login a phone does it for another browser.
+type kind string
+
+const (
+	kindScan   kind = "scan"
+	kindDirect kind = "direct"
+)
+
+// A state is one step of a login:
+//
+//	waiting -> scanned -> exchanging -> identified -> approved -> finished
+//	                                    any of them -> denied
+//
+// A direct login skips scanned and approved. Expired is no state of its own: a
+// login is expired when its time is over.
+type state string
+
+const (
+	stateWaiting    state = "waiting"
+	stateScanned    state = "scanned"
+	stateExchanging state = "exchanging" // a callback is asking WeChat
+	stateIdentified state = "identified"
+	stateApproved   state = "approved"
+	stateFinished   state = "finished"
+	stateDenied     state = "denied"
+)
+
+// A round is one trip to WeChat: the base round gives the openid, the profile
+// round nickname, picture and unionid.
+type round byte
+
+const (
+	roundBase    round = '0'
+	roundProfile round = '1'
+)
+
+// attemptFormat is the version of the stored form of an attempt. A record of
+// another version is no attempt.
+const attemptFormat = 1
+
+// attempt is one login from its first request to its session. Its methods are
+// the transitions; they check and change the value alone.
+type attempt struct {
+	ID string `json:"-"`
+
+	Format   int       `json:"format"`
+	Kind     kind      `json:"kind"`
+	State    state     `json:"state"`
+	AppID    string    `json:"appid"` // the account whose codes it takes
+	ReturnTo string    `json:"return_to"`
+	Created  time.Time `json:"created"`
+	Expires  time.Time `json:"expires"`
+
+	Asker      digest  `json:"asker"`               // the browser that wants in
+	Authorizer digest  `json:"authorizer,omitzero"` // the browser that proves its identity
+	From       origin  `json:"from"`                // what the asker looks like
+	Number     int     `json:"number"`              // stands on both screens
+	Claim      *claim  `json:"claim,omitempty"`     // while exchanging
+	Person     *person `json:"person,omitempty"`    // once identified
+
+	Finished time.Time `json:"finished,omitzero"`
+}
+
+// claim is a callback's right to exchange its code, which it alone holds until
+// it gives it back or its time is over.
+type claim struct {
+	From  state     `json:"from"` // where a failed exchange returns to
+	Until time.Time `json:"until"`
+}
+
+// person is who WeChat says the authorizer is, and the user that this makes.
+type person struct {
+	Identity  Identity `json:"identity"`
+	Nickname  string   `json:"nickname,omitempty"`
+	AvatarURL string   `json:"avatar_url,omitempty"`
+	Asked     bool     `json:"asked,omitempty"`   // for the profile; it may have said no
+	UserID    string   `json:"user_id,omitempty"` // empty while not registered
+
+	Profile wechat.UserInfo `json:"profile,omitzero"` // as WeChat told it
+	Token   wechat.Token    `json:"token,omitzero"`   // kept only for Config.OnLogin
+}
+
+// What can be wrong with a login.
+var (
+	errUnknown     = errors.New("scangate: unknown login")
+	errExpired     = errors.New("scangate: the login has expired")
+	errDenied      = errors.New("scangate: the login was denied")
+	errInUse       = errors.New("scangate: another phone has this login")
+	errExchanging  = errors.New("scangate: another callback is exchanging a code")
+	errNotApproved = errors.New("scangate: the login is not approved")
+	errFinished    = errors.New("scangate: the login is finished")
+	errNoSession   = errors.New("scangate: the browser keeps no session")
+)
+
+// expired reports whether the login's time is over. One that is denied or
+// finished stays so.
+func (a *attempt) expired() bool {
+	return a.State != stateDenied && a.State != stateFinished && !time.Now().Before(a.Expires)
+}
+
+// reusable reports whether the asker who comes again gets this login back.
+func (a *attempt) reusable() bool {
+	switch a.State {
+	case stateWaiting:
+		return time.Now().Before(a.renewAt())
+	case stateDenied, stateFinished:
+		return false
+	default:
+		return a.Kind == kindScan && !a.expired()
+	}
+}
+
+// renewAt is when an unscanned QR code is to be replaced.
+func (a *attempt) renewAt() time.Time {
+	if at := a.Created.Add(renewAfter); at.Before(a.Expires) {
+		return at
+	}
+	return a.Expires
+}
+
+// open returns why the login can't go on, or nil.
+func (a *attempt) open() error {
+	switch {
+	case a.State == stateDenied:
+		return errDenied
+	case a.State == stateFinished:
+		return errFinished
+	case a.expired():
+		return errExpired
+	}
+	return nil
+}
+
+// scanned notes that the QR code was opened, which uses nothing up. It reports
+// whether that is news.
+func (a *attempt) scanned() bool {
+	if a.State != stateWaiting || a.Kind != kindScan {
+		return false
+	}
+	a.State = stateScanned
+	return true
+}
+
+// answered reports whether that round is over for the browser by, so that a
+// callback that comes again goes on to the next step.
+func (a *attempt) answered(by digest, r round) bool {
+	if a.Person == nil || a.Authorizer != by || a.State == stateExchanging {
+		return false
+	}
+	return r == roundBase || a.Person.Asked
+}
+
+// claim gives the browser by the right to exchange a code.
+func (a *attempt) claim(by digest, r round) error {
+	if a.Kind == kindDirect && a.Asker != by {
+		return errUnknown
+	}
+	if err := a.open(); err != nil {
+		return err
+	}
+	from := a.State
+	if from == stateExchanging {
+		if time.Now().Before(a.Claim.Until) {
+			return errExchanging
+		}
+		from = a.Claim.From
+	}
+	switch {
+	case a.Person != nil && a.Authorizer != by:
+		return errInUse
+	case r == roundBase && a.Person == nil, r == roundProfile && from == stateIdentified:
+		a.State = stateExchanging
+		a.Claim = &claim{From: from, Until: time.Now().Add(exchangeLease)}
+		a.Authorizer = by
+		return nil
+	}
+	return errUnknown
+}
+
+// holds reports whether c is still the claim on the login.
+func (a *attempt) holds(c claim) bool {
+	return a.State == stateExchanging && a.Claim.Until.Equal(c.Until)
+}
+
+// release gives the claim back after a failed exchange: the login is as open as
+// before.
+func (a *attempt) release(c claim) error {
+	if !a.holds(c) {
+		return errUnchanged
+	}
+	a.State, a.Claim = c.From, nil
+	if a.Person == nil {
+		a.Authorizer = digest{}
+	}
+	return nil
+}
+
+// identify ends the claim with what WeChat said.
+func (a *attempt) identify(c claim, who person) error {
+	if err := a.open(); err != nil {
+		return err
+	}
+	if !a.holds(c) {
+		return errInUse
+	}
+	if a.Person == nil {
+		a.Expires = time.Now().Add(identifiedTTL)
+	}
+	a.State, a.Claim, a.Person = stateIdentified, nil, &who
+	return nil
+}
+
+// authorizedBy returns why the browser by may not take the authorizer's steps, or nil.
+func (a *attempt) authorizedBy(by digest) error {
+	if a.Person == nil || a.Authorizer != by {
+		return errUnknown
+	}
+	return nil
+}
+
+// approve lets the asker in.
+func (a *attempt) approve() error {
+	if err := a.open(); err != nil {
+		return err
+	}
+	if a.State != stateIdentified || a.Person.UserID == "" {
+		return errNotApproved
+	}
+	a.State = stateApproved
+	return nil
+}
+
+// deny is final.
+func (a *attempt) deny() error {
+	if err := a.open(); err != nil {
+		return err
+	}
+	a.State = stateDenied
+	return nil
+}
+
+// ready returns why the login can't end in a session, or nil. A direct login
+// needs no approval, for its asker is its authorizer; and its callback, which
+// WeChat may send twice, can end it again for a while.
+func (a *attempt) ready() error {
+	from := stateApproved
+	if a.Kind == kindDirect {
+		from = stateIdentified
+		if a.State == stateFinished && time.Since(a.Finished) < replayWindow {
+			return nil
+		}
+	}
+	if err := a.open(); err != nil {
+		return err
+	}
+	if a.State != from {
+		return errNotApproved
+	}
+	return nil
+}
+
+// finish is the one step to a session.
+func (a *attempt) finish() error {
+	if err := a.ready(); err != nil {
+		return err
+	}
+	if a.State == stateFinished {
+		return errUnchanged
+	}
+	if a.Person.UserID == "" {
+		return errNotApproved
+	}
+	a.State, a.Finished = stateFinished, time.Now()
+	return nil
+}
+
+// word is the state as the asker is told it: nothing about the person, nor about
+// what the phone is doing.
+func (a *attempt) word() string {
+	switch {
+	case a.expired():
+		return "expired"
+	case a.State == stateExchanging, a.State == stateIdentified:
+		return string(stateScanned)
+	case a.State == stateFinished:
+		return string(stateApproved)
+	default:
+		return string(a.State)
+	}
+}
+
+// logins keeps attempts in a StateStore.
+type logins struct {
+	store StateStore
+	ttl   time.Duration
+}
+
+func attemptKey(id string) string { return "login:" + id }
+
+// find returns the asker's open login of the same kind, account and return-to,
+// or errUnknown; and the version of the index that names it, for create.
+func (l *logins) find(ctx context.Context, like *attempt) (attempt, int64, error) {
+	id, version, err := l.store.Load(ctx, openKey(like))
+	if errors.Is(err, ErrNotFound) {
+		return attempt{}, 0, errUnknown
+	}
+	if err != nil {
+		return attempt{}, 0, err
+	}
+	a, err := l.load(ctx, string(id))
+	switch {
+	case err != nil:
+		return attempt{}, version, err
+	case a.Kind == kindDirect && a.State == stateFinished && time.Since(a.Finished) < loopWindow:
+		return attempt{}, version, errNoSession
+	case !a.reusable():
+		return attempt{}, version, errUnknown
+	}
+	return a, version, nil
+}
+
+// create fills in what every new attempt has, stores it, and enters it in the
+// index, which had the version given.
+func (l *logins) create(ctx context.Context, a *attempt, version int64) error {
+	number, err := rand.Int(rand.Reader, big.NewInt(90))
+	if err != nil {
+		return err
+	}
+	a.ID = rand.Text()
+	a.Format = attemptFormat
+	a.State = stateWaiting
+	a.Number = 10 + int(number.Int64())
+	a.Created = time.Now()
+	a.Expires = a.Created.Add(l.ttl)
+	value, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	if err := l.store.Create(ctx, attemptKey(a.ID), value, l.ttl+goneAfter); err != nil {
+		return err
+	}
+	if version == 0 {
+		err = l.store.Create(ctx, openKey(a), []byte(a.ID), l.ttl)
+	} else {
+		err = l.store.Update(ctx, openKey(a), version, []byte(a.ID), l.ttl)
+	}
+	if errors.Is(err, ErrExists) || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
+		return nil // two tabs at once: both logins work, and the index holds one
+	}
+	return err
+}
+
+// openKey is where the asker's open login is found again.
+func openKey(a *attempt) string {
+	sum := sha256.New()
+	for _, part := range []string{string(a.Asker[:]), string(a.Kind), a.AppID, a.ReturnTo} {
+		fmt.Fprintf(sum, "%d:%s", len(part), part)
+	}
+	return "open:" + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
+}
+
+// load returns the attempt of that id, also when it has expired, or errUnknown.
+func (l *logins) load(ctx context.Context, id string) (attempt, error) {
+	a, _, err := l.read(ctx, id)
+	return a, err
+}
+
+func (l *logins) read(ctx context.Context, id string) (attempt, int64, error) {
+	if !validID(id) {
+		return attempt{}, 0, errUnknown
+	}
+	value, version, err := l.store.Load(ctx, attemptKey(id))
+	return decodeAttempt(id, value, version, err)
+}
+
+// wait returns the attempt as soon as its version is not the one given.
+func (l *logins) wait(ctx context.Context, id string, version int64) (attempt, int64, error) {
+	value, version, err := l.store.Wait(ctx, attemptKey(id), version)
+	return decodeAttempt(id, value, version, err)
+}
+
+// decodeAttempt makes an attempt of what a store returned. A record that is
+// damaged, or of another version of this package, is an unknown login.
+func decodeAttempt(id string, value []byte, version int64, err error) (attempt, int64, error) {
+	if errors.Is(err, ErrNotFound) {
+		return attempt{}, 0, errUnknown
+	}
+	if err != nil {
+		return attempt{}, 0, err
+	}
+	var a attempt
+	if json.Unmarshal(value, &a) != nil || !a.sound() {
+		return attempt{}, 0, errUnknown
+	}
+	a.ID = id
+	return a, version, nil
+}
+
+// sound reports whether the parts of a stored attempt fit together.
+func (a *attempt) sound() bool {
+	if a.Format != attemptFormat || (a.Kind != kindScan && a.Kind != kindDirect) {
+		return false
+	}
+	switch a.State {
+	case stateWaiting, stateScanned, stateDenied:
+		return true
+	case stateExchanging:
+		return a.Claim != nil && (a.Claim.From == stateIdentified) == (a.Person != nil)
+	case stateIdentified, stateApproved, stateFinished:
+		return a.Person != nil
+	}
+	return false
+}
+
+// errUnchanged is what a change returns to leave the record as it is.
+var errUnchanged = errors.New("scangate: nothing to change")
+
+// change loads an attempt, lets f change it, and stores it, all over again if
+// another request was faster. If f returns an error nothing is stored, and the
+// attempt is returned with that error; errUnchanged is none.
+func (l *logins) change(ctx context.Context, id string, f func(*attempt) error) (attempt, error) {
+	for range changeTries {
+		a, version, err := l.read(ctx, id)
+		if err != nil {
+			return attempt{}, err
+		}
+		if err := f(&a); errors.Is(err, errUnchanged) {
+			return a, nil
+		} else if err != nil {
+			return a, err
+		}
+		value, err := json.Marshal(&a)
+		if err != nil {
+			return attempt{}, err
+		}
+		ttl := max(time.Until(a.Expires), 0) + goneAfter
+		err = l.store.Update(ctx, attemptKey(id), version, value, ttl)
+		if errors.Is(err, ErrNotFound) {
+			return attempt{}, errUnknown
+		}
+		if !errors.Is(err, ErrConflict) {
+			return a, err
+		}
+	}
+	return attempt{}, fmt.Errorf("scangate: changing a login: %w", ErrConflict)
+}
+
+// claim gets the right to exchange a code. While another callback has it, claim
+// waits for that one to end, and decides then: that is how a callback that
+// WeChat sends twice makes one exchange. It reports whether it got the right;
+// it did not if that round is over for this browser already.
+func (l *logins) claim(ctx context.Context, id string, by digest, r round) (attempt, bool, error) {
+	for {
+		claimed := false
+		var version int64
+		a, err := l.change(ctx, id, func(a *attempt) error {
+			claimed = false
+			if a.answered(by, r) {
+				return errUnchanged
+			}
+			err := a.claim(by, r)
+			claimed = err == nil
+			return err
+		})
+		if !errors.Is(err, errExchanging) {
+			return a, claimed && err == nil, err
+		}
+		a, version, err = l.read(ctx, id)
+		if err != nil {
+			return attempt{}, false, err
+		}
+		if a.State != stateExchanging {
+			continue
+		}
+		leased, cancel := context.WithDeadline(ctx, a.Claim.Until)
+		_, _, err = l.wait(leased, id, version)
+		cancel()
+		if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
+			return attempt{}, false, err
+		}
+	}
+}

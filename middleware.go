@@ -1,0 +1,205 @@
+package scangate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Why a request may not pass, as [Gate.Check] returns it. Any other error of
+// Check is a store's failure.
+var (
+	// ErrLoginRequired says that nobody is logged in: no session, a session of
+	// somebody barred or gone, or one that was signed out.
+	ErrLoginRequired = errors.New("scangate: login required")
+)
+
+type userContextKey struct{}
+
+// UserFromContext returns the user whom [Gate.RequireWeChat] or [Gate.Admit] let
+// pass. It reports false where neither did.
+func UserFromContext(ctx context.Context) (User, bool) {
+	u, ok := ctx.Value(userContextKey{}).(User)
+	return u, ok
+}
+
+// RequireWeChat returns a handler that passes requests of logged-in people on to
+// next, which finds the user with [UserFromContext] and may read and write the
+// session of [Config.Sessions].
+//
+// What the others get depends on who asks. A page load is sent to the login
+// page, and back when the person is in; so is a form posted by a page, back to
+// the page it is on. Anything else gets 401 and an application/problem+json
+// with the members code, "login_required", and login_url. If a store fails, the
+// answer is 503 with Retry-After.
+//
+// Answers of next are "Cache-Control: private" unless next sets another.
+func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
+	saving := g.sessions.manager.LoadAndSave(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, err := g.sessions.load(r)
+		if err != nil {
+			g.refuse(w, r, fmt.Errorf("scangate: loading the session: %w", err))
+			return
+		}
+		user, _, err := g.check(ctx)
+		if err != nil {
+			g.refuse(w, r, err)
+			return
+		}
+		w.Header().Set("Cache-Control", "private")
+		// LoadAndSave takes a session that is in the context already for its own.
+		// An outer one saves it; where there is none this one does.
+		handler := saving
+		if ctx == r.Context() {
+			handler = next
+		}
+		handler.ServeHTTP(w, r.WithContext(context.WithValue(ctx, userContextKey{}, user)))
+	})
+}
+
+// Check decides about a request, and answers nothing: it returns the logged-in
+// user, or [ErrLoginRequired], or the error of a store that failed. It loads the
+// session to read it if nobody has.
+func (g *Gate) Check(r *http.Request) (User, error) {
+	user, _, err := g.currentUser(r)
+	return user, err
+}
+
+// Admit decides about a request and, if it may not pass, answers it, as
+// [Gate.RequireWeChat] does. If it may pass, Admit returns the request to go on
+// with, whose context holds the user, and true. It suits frameworks whose
+// middleware is no func(http.Handler) http.Handler. Handlers that write to the
+// session need the manager's LoadAndSave around them.
+func (g *Gate) Admit(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
+	user, err := g.Check(r)
+	if err != nil {
+		g.refuse(w, r, err)
+		return nil, false
+	}
+	w.Header().Set("Cache-Control", "private")
+	return r.WithContext(context.WithValue(r.Context(), userContextKey{}, user)), true
+}
+
+// currentUser loads the session, without keeping it, and checks it.
+func (g *Gate) currentUser(r *http.Request) (User, sessionValue, error) {
+	ctx, err := g.sessions.load(r)
+	if err != nil {
+		return User{}, sessionValue{}, fmt.Errorf("scangate: loading the session: %w", err)
+	}
+	return g.check(ctx)
+}
+
+// check returns the user of the session in ctx, who is read again every time, so
+// that somebody barred or signed out is out at once.
+func (g *Gate) check(ctx context.Context) (User, sessionValue, error) {
+	value, ok := g.sessions.current(ctx)
+	if !ok {
+		return User{}, sessionValue{}, ErrLoginRequired
+	}
+	user, err := g.users.FindByID(ctx, value.userID)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return User{}, sessionValue{}, ErrLoginRequired
+	case err != nil:
+		return User{}, sessionValue{}, fmt.Errorf("scangate: reading the user: %w", err)
+	case user.Barred, value.begun.Before(user.SignedOut):
+		return User{}, sessionValue{}, ErrLoginRequired
+	}
+	return user, value, nil
+}
+
+// refuse answers a request that may not pass.
+func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if !errors.Is(err, ErrLoginRequired) {
+		g.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	switch {
+	case isPageLoad(r):
+		seeOther(w, g.loginURL(requestPath(r)))
+	case isFormPost(r):
+		seeOther(w, g.loginURL(g.refererPath(r)))
+	default:
+		g.writeProblem(w, problem{
+			Status: http.StatusUnauthorized, Title: "Login required", Code: "login_required", LoginURL: g.loginURL(""),
+		})
+	}
+}
+
+// loginURL is the login page that leads back to returnTo, a path on this server.
+func (g *Gate) loginURL(returnTo string) string {
+	at := g.config.BasePath + "/login"
+	if returnTo != "" && returnTo != "/" {
+		at += "?" + url.Values{"return_to": {returnTo}}.Encode()
+	}
+	return at
+}
+
+// isPageLoad reports whether a browser asks for a page to show.
+func isPageLoad(r *http.Request) bool {
+	dest := r.Header.Get("Sec-Fetch-Dest")
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && acceptsHTML(r) &&
+		(dest == "" || dest == "document")
+}
+
+// isFormPost reports whether a page's form was sent, by the page and not by its
+// script.
+func isFormPost(r *http.Request) bool {
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	return r.Method == http.MethodPost && acceptsHTML(r) && isForm(r) && (mode == "" || mode == "navigate")
+}
+
+func acceptsHTML(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// requestPath is the path that the client asked for, also where a router has
+// stripped a prefix from it since.
+func requestPath(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return localPath(r.RequestURI)
+	}
+	return localPath(r.URL.RequestURI())
+}
+
+// refererPath is the path of the page that sent the request, if it is ours.
+func (g *Gate) refererPath(r *http.Request) string {
+	from, err := url.Parse(r.Referer())
+	if err != nil || from.Scheme != g.public.Scheme || from.Host != g.public.Host {
+		return "/"
+	}
+	return localPath(from.RequestURI())
+}
+
+// maxReturnTo bounds the paths that people are sent back to.
+const maxReturnTo = 2048
+
+// slashes are the characters that some program somewhere takes for a slash.
+const slashes = "/\\\u2044\u2215\u29f8\u29f5\u29f9\uff0f\uff3c\u2216\ufe68"
+
+// localPath returns s if it is a path on this server, with its query and
+// fragment, escaped as it goes into a header; else "/".
+func localPath(s string) string {
+	if len(s) > maxReturnTo || !strings.HasPrefix(s, "/") || strings.ContainsFunc(s, isControl) {
+		return "/"
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.ContainsFunc(u.Path, isControl) {
+		return "/"
+	}
+	rest, ok := strings.CutPrefix(u.Path, "/")
+	if !ok || strings.Contains(rest, `\`) {
+		return "/"
+	}
+	if first := strings.IndexAny(rest, slashes); first == 0 {
+		return "/"
+	}
+	return u.String()
+}
+
+func isControl(c rune) bool { return c < ' ' || c >= 0x7f && c <= 0x9f || c == '\ufffd' }

@@ -1,0 +1,173 @@
+package scangate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/scangate/scangate/wechat"
+)
+
+// maxNickname bounds a nickname, in characters: WeChat's own limit is lower.
+const maxNickname = 64
+
+// askWeChat exchanges a code and returns who that makes the authorizer: an
+// identity, the user who has it if there is one, and for somebody new as much
+// of a profile as the configuration and the person's consent allow.
+func (g *Gate) askWeChat(ctx context.Context, a *attempt, r round, code string) (person, error) {
+	client := g.client(a.AppID)
+	if client == nil {
+		return person{}, errUnknown // the configuration has changed since
+	}
+	token, err := client.Exchange(ctx, code)
+	switch {
+	case err != nil:
+		return person{}, wechatError("exchanging the code", err)
+	case token.SnapshotUser:
+		return person{}, errSnapshot
+	case a.Person != nil && a.Person.Identity.OpenID != token.OpenID:
+		return person{}, errOtherPerson
+	}
+	who := person{
+		Identity: Identity{AppID: a.AppID, OpenID: token.OpenID, UnionID: token.UnionID},
+		Profile:  wechat.UserInfo{OpenID: token.OpenID, UnionID: token.UnionID},
+		Asked:    r == roundProfile,
+	}
+	if g.config.OnLogin != nil {
+		who.Token = token
+	}
+	if err := g.recognise(ctx, &who); err != nil || who.UserID != "" {
+		return who, err
+	}
+	return who, g.fetchProfile(ctx, client, token, &who)
+}
+
+// fetchProfile completes somebody new by what the token allows to ask.
+func (g *Gate) fetchProfile(ctx context.Context, client *wechat.Client, token wechat.Token, who *person) error {
+	if !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
+		return nil
+	}
+	who.Asked = true
+	if !g.config.FetchProfile {
+		return nil
+	}
+	info, err := client.UserInfo(ctx, token.AccessToken, token.OpenID)
+	if err != nil {
+		return wechatError("fetching the user info", err)
+	}
+	who.Profile = info
+	who.Nickname = cleanNickname(info.Nickname)
+	who.AvatarURL = cleanAvatarURL(info.HeadImgURL)
+	if info.UnionID == who.Identity.UnionID || info.UnionID == "" {
+		return nil
+	}
+	who.Identity.UnionID = info.UnionID
+	return g.recognise(ctx, who)
+}
+
+// needsProfile reports whether somebody new is to be asked for their user info:
+// for a nickname, or since only the unionid in it tells whether they are known
+// by the other account.
+func (g *Gate) needsProfile(who *person) bool {
+	both := g.official != nil && g.website != nil
+	return who.UserID == "" && !who.Asked && (g.config.FetchProfile || both && who.Identity.UnionID == "")
+}
+
+// recognise is the registration check: it fills in the user who has the
+// identity, if there is one, and links what is new of it.
+func (g *Gate) recognise(ctx context.Context, who *person) error {
+	user, err := g.users.FindByWeChat(ctx, who.Identity)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("scangate: looking an identity up: %w", err)
+	}
+	who.UserID, who.Nickname = user.ID, cleanNickname(user.Nickname)
+	if knows(user, who.Identity) {
+		return nil
+	}
+	err = g.users.LinkWeChat(ctx, user.ID, who.Identity)
+	if errors.Is(err, ErrIdentityTaken) {
+		// The openid is one user's and the unionid another's. The openid decides;
+		// nobody merges two people in silence.
+		g.config.Logger.WarnContext(ctx, "scangate: an openid and its unionid are two users'", "user", user.ID)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("scangate: linking an identity: %w", err)
+	}
+	return nil
+}
+
+// knows reports whether linking the identity to the user would change nothing.
+func knows(user User, who Identity) bool {
+	for _, has := range user.Identities {
+		if has.AppID == who.AppID && has.OpenID == who.OpenID {
+			return who.UnionID == "" || has.UnionID == who.UnionID
+		}
+	}
+	return false
+}
+
+// register returns the user of the attempt's person, and makes one of somebody
+// new.
+func (g *Gate) register(ctx context.Context, who *person) (id string, isNew bool, err error) {
+	if who.UserID != "" {
+		return who.UserID, false, nil
+	}
+	user, err := g.users.Register(ctx, NewUser{Identity: who.Identity, Nickname: who.Nickname, AvatarURL: who.AvatarURL})
+	if errors.Is(err, ErrIdentityTaken) { // by another request, just now
+		user, err = g.users.FindByWeChat(ctx, who.Identity)
+		return user.ID, false, wrap("looking an identity up", err)
+	}
+	return user.ID, true, wrap("registering", err)
+}
+
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("scangate: %s: %w", doing, err)
+}
+
+// client returns the client of an account, or nil.
+func (g *Gate) client(appID string) *wechat.Client {
+	for _, c := range []*wechat.Client{g.official, g.website} {
+		if c != nil && c.AppID() == appID {
+			return c
+		}
+	}
+	return nil
+}
+
+// cleanNickname bounds a nickname and takes out what could deceive a reader:
+// control characters, and those that turn the writing direction around.
+func cleanNickname(s string) string {
+	var b strings.Builder
+	n := 0
+	for _, c := range strings.ToValidUTF8(s, "\uFFFD") {
+		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) || unicode.Is(unicode.Zl, c) || unicode.Is(unicode.Zp, c) {
+			continue
+		}
+		if n++; n > maxNickname {
+			break
+		}
+		b.WriteRune(c)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// cleanAvatarURL returns s if it is an https URL of moderate length, http
+// rewritten to https, else "".
+func cleanAvatarURL(s string) string {
+	if rest, ok := strings.CutPrefix(s, "http://"); ok {
+		s = "https://" + rest
+	}
+	if len(s) > 1024 || !strings.HasPrefix(s, "https://") || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return ""
+	}
+	return s
+}

@@ -1,0 +1,391 @@
+package scangate
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"slices"
+	"sync"
+	"time"
+)
+
+// What a MemoryStore, and the sessions that New keeps in memory, hold at most.
+const (
+	memoryUsers    = 1 << 20
+	memoryRecords  = 1 << 16
+	memoryCounters = 1 << 16
+	memorySessions = 1 << 18
+)
+
+var (
+	_ UserStore  = (*MemoryStore)(nil)
+	_ StateStore = (*MemoryStore)(nil)
+)
+
+// MemoryStore keeps users and the state of logins in the process's memory. It is
+// what a [Gate] uses where nothing else is configured: right for one process, for
+// development and for tests. What it holds is gone when the process ends.
+//
+// It is bounded: with 1,048,576 users, 65,536 records or 65,536 counters it is
+// full, and adding one more is ErrFull.
+type MemoryStore struct {
+	users memoryUserTable
+	state memoryState
+}
+
+// NewMemoryStore returns an empty MemoryStore.
+func NewMemoryStore() *MemoryStore {
+	m := &MemoryStore{}
+	m.users.byID = make(map[string]*User)
+	m.users.byOpenID = make(map[Identity]*User)
+	m.users.byUnionID = make(map[string]*User)
+	m.users.byPhone = make(map[string]*User)
+	m.state.records = newExpiring(memoryRecords, (*memoryRecord).wake)
+	m.state.counters = newExpiring[int64](memoryCounters, nil)
+	return m
+}
+
+// memoryUserTable is a table of users with an index for every look-up.
+type memoryUserTable struct {
+	mu        sync.RWMutex
+	byID      map[string]*User
+	byOpenID  map[Identity]*User // keys have no UnionID
+	byUnionID map[string]*User
+	byPhone   map[string]*User
+}
+
+// openIDKey is the key of who in byOpenID.
+func openIDKey(who Identity) Identity {
+	return Identity{AppID: who.AppID, OpenID: who.OpenID}
+}
+
+func copyUser(u *User) User {
+	c := *u
+	c.Identities = slices.Clone(u.Identities)
+	return c
+}
+
+// find returns a copy of the user that look, called under the lock, returns.
+func (t *memoryUserTable) find(ctx context.Context, look func() *User) (User, error) {
+	if err := ctx.Err(); err != nil {
+		return User{}, err
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	u := look()
+	if u == nil {
+		return User{}, ErrNotFound
+	}
+	return copyUser(u), nil
+}
+
+// change calls f under the lock with the user of that id.
+func (t *memoryUserTable) change(ctx context.Context, id string, f func(*User) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	u := t.byID[id]
+	if u == nil {
+		return ErrNotFound
+	}
+	return f(u)
+}
+
+// identityOwner returns the user who has the (AppID, OpenID) or the UnionID,
+// other than except.
+func (t *memoryUserTable) identityOwner(who Identity, except *User) *User {
+	if u := t.byOpenID[openIDKey(who)]; u != nil && u != except {
+		return u
+	}
+	if who.UnionID == "" {
+		return nil
+	}
+	if u := t.byUnionID[who.UnionID]; u != nil && u != except {
+		return u
+	}
+	return nil
+}
+
+// index enters an identity of u, which nobody else has.
+func (t *memoryUserTable) index(u *User, who Identity) {
+	t.byOpenID[openIDKey(who)] = u
+	if who.UnionID != "" {
+		t.byUnionID[who.UnionID] = u
+	}
+}
+
+// FindByID implements [UserStore].
+func (m *MemoryStore) FindByID(ctx context.Context, id string) (User, error) {
+	t := &m.users
+	return t.find(ctx, func() *User { return t.byID[id] })
+}
+
+// FindByWeChat implements [UserStore].
+func (m *MemoryStore) FindByWeChat(ctx context.Context, who Identity) (User, error) {
+	t := &m.users
+	return t.find(ctx, func() *User { return t.identityOwner(who, nil) })
+}
+
+// FindByPhone implements [UserStore].
+func (m *MemoryStore) FindByPhone(ctx context.Context, phone string) (User, error) {
+	t := &m.users
+	return t.find(ctx, func() *User { return t.byPhone[phone] })
+}
+
+// Register implements [UserStore].
+func (m *MemoryStore) Register(ctx context.Context, who NewUser) (User, error) {
+	if err := ctx.Err(); err != nil {
+		return User{}, err
+	}
+	t := &m.users
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.identityOwner(who.Identity, nil) != nil:
+		return User{}, ErrIdentityTaken
+	case t.byPhone[who.Phone] != nil:
+		return User{}, ErrPhoneTaken
+	case len(t.byID) >= memoryUsers:
+		return User{}, ErrFull
+	}
+	u := &User{
+		ID:         rand.Text(),
+		Nickname:   who.Nickname,
+		AvatarURL:  who.AvatarURL,
+		Phone:      who.Phone,
+		Identities: []Identity{who.Identity},
+	}
+	t.byID[u.ID] = u
+	if u.Phone != "" {
+		t.byPhone[u.Phone] = u
+	}
+	t.index(u, who.Identity)
+	return copyUser(u), nil
+}
+
+// LinkWeChat implements [UserStore].
+func (m *MemoryStore) LinkWeChat(ctx context.Context, id string, who Identity) error {
+	t := &m.users
+	return t.change(ctx, id, func(u *User) error {
+		if t.identityOwner(who, u) != nil {
+			return ErrIdentityTaken
+		}
+		at := slices.IndexFunc(u.Identities, func(i Identity) bool { return i.AppID == who.AppID })
+		if at < 0 {
+			u.Identities = append(u.Identities, who)
+			t.index(u, who)
+			return nil
+		}
+		has := &u.Identities[at]
+		switch {
+		case has.OpenID != who.OpenID, has.UnionID != "" && who.UnionID != "" && has.UnionID != who.UnionID:
+			return ErrIdentityTaken
+		case has.UnionID == "":
+			has.UnionID = who.UnionID
+			t.index(u, who)
+		}
+		return nil
+	})
+}
+
+// UnlinkWeChat implements [UserStore].
+func (m *MemoryStore) UnlinkWeChat(ctx context.Context, id string, who Identity) error {
+	t := &m.users
+	return t.change(ctx, id, func(u *User) error {
+		if t.byOpenID[openIDKey(who)] != u {
+			return nil
+		}
+		for _, has := range u.Identities {
+			delete(t.byOpenID, openIDKey(has))
+			delete(t.byUnionID, has.UnionID)
+		}
+		u.Identities = slices.DeleteFunc(u.Identities, func(has Identity) bool { return openIDKey(has) == openIDKey(who) })
+		for _, has := range u.Identities {
+			t.index(u, has)
+		}
+		return nil
+	})
+}
+
+// BindPhone implements [UserStore].
+func (m *MemoryStore) BindPhone(ctx context.Context, id, phone string) error {
+	t := &m.users
+	return t.change(ctx, id, func(u *User) error {
+		if owner := t.byPhone[phone]; owner != nil && owner != u {
+			return ErrPhoneTaken
+		}
+		delete(t.byPhone, u.Phone)
+		u.Phone = phone
+		if phone != "" {
+			t.byPhone[phone] = u
+		}
+		return nil
+	})
+}
+
+// SignOut implements [UserStore].
+func (m *MemoryStore) SignOut(ctx context.Context, id string, before time.Time) error {
+	return m.users.change(ctx, id, func(u *User) error {
+		if before.After(u.SignedOut) {
+			u.SignedOut = before
+		}
+		return nil
+	})
+}
+
+// memoryState is the StateStore's half of a MemoryStore.
+type memoryState struct {
+	mu       sync.Mutex
+	records  *expiring[*memoryRecord]
+	counters *expiring[int64]
+}
+
+type memoryRecord struct {
+	value   []byte
+	version int64
+	changed chan struct{} // closed by the next change; nil while nobody waits
+}
+
+func (r *memoryRecord) wake() {
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
+}
+
+// Create implements [StateStore].
+func (m *MemoryStore) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s := &m.state
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.records.get(key); ok {
+		return ErrExists
+	}
+	r := &memoryRecord{value: bytes.Clone(value), version: 1}
+	return s.records.put(key, r, time.Now().Add(ttl))
+}
+
+// Load implements [StateStore].
+func (m *MemoryStore) Load(ctx context.Context, key string) ([]byte, int64, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	s := &m.state
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.records.get(key)
+	if !ok {
+		return nil, 0, ErrNotFound
+	}
+	return bytes.Clone(e.value.value), e.value.version, nil
+}
+
+// Update implements [StateStore].
+func (m *MemoryStore) Update(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s := &m.state
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.records.get(key)
+	if !ok {
+		return ErrNotFound
+	}
+	r := e.value
+	if r.version != version {
+		return ErrConflict
+	}
+	r.value = bytes.Clone(value)
+	r.version++
+	r.wake()
+	return s.records.put(key, r, time.Now().Add(ttl))
+}
+
+// Wait implements [StateStore].
+func (m *MemoryStore) Wait(ctx context.Context, key string, version int64) ([]byte, int64, error) {
+	for {
+		value, newer, err := m.Load(ctx, key)
+		if err != nil || newer != version {
+			return value, newer, err
+		}
+		select {
+		case <-m.state.changed(key, version):
+		case <-ctx.Done():
+			return nil, 0, ctx.Err()
+		}
+	}
+}
+
+// changed returns a channel that closes when the record of that key is no longer
+// at version; at once if it is not by now.
+func (s *memoryState) changed(key string, version int64) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.records.get(key)
+	if !ok || e.value.version != version {
+		now := make(chan struct{})
+		close(now)
+		return now
+	}
+	if e.value.changed == nil {
+		e.value.changed = make(chan struct{})
+	}
+	return e.value.changed
+}
+
+// Add implements [StateStore].
+func (m *MemoryStore) Add(ctx context.Context, key string, window time.Duration) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	s := &m.state
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.counters.get(key); ok {
+		e.value++
+		return e.value, nil
+	}
+	if err := s.counters.put(key, 1, time.Now().Add(window)); err != nil {
+		return 0, err
+	}
+	return 1, nil
+}
+
+// memorySessionStore keeps sessions in memory; it is an scs.Store.
+type memorySessionStore struct {
+	mu       sync.RWMutex
+	sessions *expiring[[]byte]
+}
+
+func newMemorySessionStore() *memorySessionStore {
+	return &memorySessionStore{sessions: newExpiring[[]byte](memorySessions, nil)}
+}
+
+func (m *memorySessionStore) Find(token string) ([]byte, bool, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	e, ok := m.sessions.get(token)
+	if !ok {
+		return nil, false, nil
+	}
+	return e.value, true, nil
+}
+
+func (m *memorySessionStore) Commit(token string, b []byte, expiry time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sessions.put(token, b, expiry)
+}
+
+func (m *memorySessionStore) Delete(token string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sessions.remove(token)
+	return nil
+}
