@@ -218,7 +218,7 @@ func (g *Gate) setAccounts() error {
 	if c.OfficialAccount == none && c.Website == none {
 		return errors.New("scangate: Config.OfficialAccount and Config.Website: one of them is required")
 	}
-	if c.OfficialAccount.AppID == c.Website.AppID {
+	if c.Website != none && c.OfficialAccount.AppID == c.Website.AppID {
 		return fmt.Errorf("scangate: Config.Website: %q is the official account's AppID", c.Website.AppID)
 	}
 	var err error

@@ -1,0 +1,109 @@
+package scangate
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+func TestOAuthState(t *testing.T) {
+	const id, otherID = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "234567ABCDEFGHIJKLMNOPQRST"
+	key := browserKey("K2345672345672345672345672")
+	s := key.oauthState(id, roundBase)
+	if len(s) >= 128 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
+		t.Errorf("WeChat does not allow the state %q", s)
+	}
+	if gotID, gotRound, ok := parseOAuthState(s); !ok || gotID != id || gotRound != roundBase {
+		t.Errorf("parsed %q, %q, %v", gotID, gotRound, ok)
+	}
+	for name, foreign := range map[string]string{
+		"another browser's": browserKey("OTHER").oauthState(id, roundBase),
+		"another login's":   key.oauthState(otherID, roundBase),
+		"another round's":   key.oauthState(id, roundProfile),
+		"a form's token":    id + "0" + key.formToken(id),
+	} {
+		if foreign == s {
+			t.Errorf("the state is %s too", name)
+		}
+	}
+	for name, bad := range map[string]string{
+		"empty": "", "too short": s[1:], "too long": s + "A", "no such round": id + "2" + s[27:],
+		"lower case id": strings.ToLower(id) + s[26:], "markup": strings.Repeat("<", 59),
+	} {
+		if _, _, ok := parseOAuthState(bad); ok {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestBrowserKeyCookie(t *testing.T) {
+	for _, c := range []struct{ name, value, want string }{
+		{"as made", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
+		{"empty", "", ""},
+		{"short", "ABC", ""},
+		{"long", strings.Repeat("A", 10_000), ""},
+		{"other characters", "ABCDEFGHIJKLMNOPQRSTUVWXY!", ""},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.AddCookie(&http.Cookie{Name: "scangate", Value: c.value})
+		if got := (browserCookies{name: "scangate"}).key(r); string(got) != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestDigestText(t *testing.T) {
+	d := browserKey("K").digest()
+	text, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back digest
+	if err := json.Unmarshal(text, &back); err != nil || back != d {
+		t.Errorf("%v, %v", back, err)
+	}
+	for _, bad := range []string{`""`, `"AAAA"`, `"` + strings.Repeat("A", 44) + `"`, `"` + strings.Repeat("A", 100) + `"`, `"***"`} {
+		if err := json.Unmarshal([]byte(bad), &back); err == nil {
+			t.Errorf("%s is accepted", bad)
+		}
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	for _, c := range []struct{ agent, browser, system string }{
+		{"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36", "Chrome", "Windows"},
+		{"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36 Edg/131.0.0.0", "Edge", "Windows"},
+		{"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15", "Safari", "macOS"},
+		{"Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0", "Firefox", "Linux"},
+		{"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.50", "WeChat", "iPhone"},
+		{"Mozilla/5.0 (Linux; Android 14; V2241A) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/126.0 Mobile Safari/537.36 MicroMessenger/8.0.53", "WeChat", "Android"},
+		{"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Mobile/15E148 wxwork/3.1.16 MicroMessenger/7.0.1", "WeCom", "iPhone"},
+		{"<script>", "", ""},
+		{"", "", ""},
+	} {
+		if b, s := nameOf(c.agent, browsers), nameOf(c.agent, systems); b != c.browser || s != c.system {
+			t.Errorf("%q: %q on %q, want %q on %q", c.agent, b, s, c.browser, c.system)
+		}
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	for _, c := range []struct{ addr, address, network string }{
+		{"192.0.2.7", "192.0.2.7", "192.0.2.7"},
+		{"::ffff:192.0.2.7", "192.0.2.7", "192.0.2.7"},
+		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
+		{"fe80::1%eth0", "fe80::1", "fe80::/64"},
+	} {
+		g := &Gate{config: Config{ClientIP: func(*http.Request) netip.Addr { return netip.MustParseAddr(c.addr) }}}
+		if a, n := g.address(nil), g.network(nil); a != c.address || n != c.network {
+			t.Errorf("%s: %q, %q, want %q, %q", c.addr, a, n, c.address, c.network)
+		}
+	}
+	g := &Gate{config: Config{ClientIP: remoteAddr}}
+	if got := g.address(&http.Request{RemoteAddr: "@"}); got != "" {
+		t.Errorf("a Unix socket's peer is %q", got)
+	}
+}

@@ -1,0 +1,71 @@
+// Package scangate lets people log in to a web application by scanning a QR code
+// with WeChat (微信扫码登录).
+//
+// # What it promises
+//
+//   - Nobody is logged in but by an identity that WeChat vouched for, to the
+//     browser that asked, and after the person said yes on their own phone.
+//   - A login is one record whose every step is a compare-and-set: codes are
+//     exchanged once, also when WeChat delivers a callback twice, and an approval
+//     makes one session.
+//   - Nothing that a request claims decides anything: not its Host, its address,
+//     its User-Agent, nor any identity in it.
+//   - A store that fails logs nobody in and nobody out.
+//   - No secret, code, token, state or cookie is written to a log or an error.
+//
+// SECURITY.md says what it can't promise.
+//
+// # Usage
+//
+// A [Gate] is both the handler to mount and the middleware:
+//
+//	gate, err := scangate.New(scangate.Config{
+//		PublicURL:       "https://app.example.com",
+//		OfficialAccount: wechat.Account{AppID: "wx...", Secret: "..."},
+//	})
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	mux.Handle("/wechat/", gate)                        // login page, QR code, callback, logout
+//	mux.Handle("/account", gate.RequireWeChat(account)) // account reads UserFromContext
+//
+// An application implements [UserStore] on its own table of users and sets
+// [Config.Users]; it shares its session manager by [Config.Sessions].
+//
+// # The flow
+//
+// A desktop browser opens a gated page and is sent to the login page, whose QR
+// code is a URL of the gate's own. The phone opens it in WeChat, and the gate
+// sends it to WeChat, which sends it back with a code. The gate exchanges the code
+// for the openid, looks that up in the UserStore, and asks the person on the phone
+// whether they mean to log in to that browser. Their yes lets the waiting page
+// finish: the session begins there.
+//
+// Inside WeChat's own browser, and with a website application of the Open
+// Platform, the browser that asks proves its identity itself, and no phone is
+// asked.
+//
+// # Routes
+//
+// Below [Config.BasePath], "/wechat" unless set:
+//
+//	GET  login?return_to=/path    the login page, or straight to WeChat
+//	POST login                    the same for scripts: JSON {"return_to": "/path"}
+//	GET  login/{id}/qr.svg, .png  the QR code
+//	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied" or "expired"}
+//	POST login/{id}/finish        the session; 303 to return_to, or JSON {"return_to"}
+//	GET  scan/{id}                what the QR code holds
+//	GET  callback                 where WeChat sends people back to
+//	GET  profile/{id}             asks somebody new for their user info; POST: "not now"
+//	GET  confirm/{id}             asks the person; POST answer=approve or deny
+//	POST logout                   everywhere=true: all sessions of the user
+//	GET  me                       who is logged in, as JSON
+//
+// # Sessions
+//
+// Sessions are scs's (github.com/alexedwards/scs/v2). The gate loads them itself
+// where no outer LoadAndSave has. An application that wraps its whole mux in
+// LoadAndSave and sets IdleTimeout has to mount the gate outside of that: scs saves
+// such a session again at the end of each request, and so a browser that has been
+// waiting could bring back one that was ended meanwhile.
+package scangate

@@ -1,0 +1,223 @@
+package scangate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	asker = browserKey("ASKER").digest()
+	phone = browserKey("PHONE").digest()
+	other = browserKey("OTHER").digest()
+)
+
+// attemptIn returns an attempt of that kind in that state, one minute old.
+func attemptIn(k kind, s state) attempt {
+	now := time.Now()
+	a := attempt{ID: "ID", Format: attemptFormat, Kind: k, State: s, Asker: asker, Created: now.Add(-time.Minute), Expires: now.Add(time.Minute)}
+	authorizer := phone
+	if k == kindDirect {
+		authorizer = asker
+	}
+	switch s {
+	case stateExchanging:
+		a.Authorizer = authorizer
+		a.Claim = &claim{From: stateScanned, Until: now.Add(time.Second)}
+	case stateIdentified, stateApproved, stateFinished:
+		a.Authorizer = authorizer
+		a.Person = &person{UserID: "u"}
+		a.Finished = now
+	}
+	return a
+}
+
+func TestTransitions(t *testing.T) {
+	steps := map[string]func(*attempt) error{
+		"claim by phone":   func(a *attempt) error { return a.claim(phone, roundBase) },
+		"claim by other":   func(a *attempt) error { return a.claim(other, roundBase) },
+		"claim by asker":   func(a *attempt) error { return a.claim(asker, roundBase) },
+		"claim profile":    func(a *attempt) error { return a.claim(a.Authorizer, roundProfile) },
+		"approve":          (*attempt).approve,
+		"deny":             (*attempt).deny,
+		"finish":           (*attempt).finish,
+		"finish, expired":  func(a *attempt) error { a.Expires = time.Now(); return a.finish() },
+		"approve, expired": func(a *attempt) error { a.Expires = time.Now(); return a.approve() },
+		"deny, expired":    func(a *attempt) error { a.Expires = time.Now(); return a.deny() },
+		"claim, expired":   func(a *attempt) error { a.Expires = time.Now(); return a.claim(phone, roundBase) },
+		"approve, no user": func(a *attempt) error { a.Person.UserID = ""; return a.approve() },
+		"finish, no user":  func(a *attempt) error { a.Person.UserID = ""; return a.finish() },
+		"finish, long ago": func(a *attempt) error { a.Finished = time.Now().Add(-time.Hour); return a.finish() },
+	}
+	for _, c := range []struct {
+		kind kind
+		from state
+		step string
+		to   state // if allowed
+		err  error // if refused
+	}{
+		{kindScan, stateWaiting, "claim by phone", stateExchanging, nil},
+		{kindScan, stateScanned, "claim by phone", stateExchanging, nil},
+		{kindScan, stateScanned, "claim by asker", stateExchanging, nil},
+		{kindScan, stateExchanging, "claim by phone", "", errExchanging},
+		{kindScan, stateExchanging, "claim by other", "", errExchanging},
+		{kindScan, stateIdentified, "claim by other", "", errInUse},
+		{kindScan, stateIdentified, "claim by phone", "", errUnknown},
+		{kindScan, stateApproved, "claim by other", "", errInUse},
+		{kindScan, stateDenied, "claim by phone", "", errDenied},
+		{kindScan, stateFinished, "claim by phone", "", errFinished},
+		{kindScan, stateScanned, "claim, expired", "", errExpired},
+		{kindScan, stateWaiting, "claim profile", "", errUnknown},
+		{kindScan, stateIdentified, "claim profile", stateExchanging, nil},
+		{kindScan, stateApproved, "claim profile", "", errUnknown},
+		{kindDirect, stateWaiting, "claim by asker", stateExchanging, nil},
+		{kindDirect, stateWaiting, "claim by other", "", errUnknown},
+		{kindDirect, stateIdentified, "claim by other", "", errUnknown},
+
+		{kindScan, stateIdentified, "approve", stateApproved, nil},
+		{kindScan, stateWaiting, "approve", "", errNotApproved},
+		{kindScan, stateScanned, "approve", "", errNotApproved},
+		{kindScan, stateExchanging, "approve", "", errNotApproved},
+		{kindScan, stateApproved, "approve", "", errNotApproved},
+		{kindScan, stateDenied, "approve", "", errDenied},
+		{kindScan, stateFinished, "approve", "", errFinished},
+		{kindScan, stateIdentified, "approve, expired", "", errExpired},
+		{kindScan, stateIdentified, "approve, no user", "", errNotApproved},
+
+		{kindScan, stateIdentified, "deny", stateDenied, nil},
+		{kindScan, stateApproved, "deny", stateDenied, nil},
+		{kindScan, stateDenied, "deny", "", errDenied},
+		{kindScan, stateFinished, "deny", "", errFinished},
+		{kindScan, stateIdentified, "deny, expired", "", errExpired},
+
+		{kindScan, stateApproved, "finish", stateFinished, nil},
+		{kindScan, stateWaiting, "finish", "", errNotApproved},
+		{kindScan, stateScanned, "finish", "", errNotApproved},
+		{kindScan, stateExchanging, "finish", "", errNotApproved},
+		{kindScan, stateIdentified, "finish", "", errNotApproved},
+		{kindScan, stateFinished, "finish", "", errFinished},
+		{kindScan, stateDenied, "finish", "", errDenied},
+		{kindScan, stateApproved, "finish, expired", "", errExpired},
+		{kindScan, stateApproved, "finish, no user", "", errNotApproved},
+		{kindDirect, stateIdentified, "finish", stateFinished, nil},
+		{kindDirect, stateWaiting, "finish", "", errNotApproved},
+		{kindDirect, stateExchanging, "finish", "", errNotApproved},
+		{kindDirect, stateIdentified, "finish, expired", "", errExpired},
+		{kindDirect, stateIdentified, "finish, no user", "", errNotApproved},
+		{kindDirect, stateFinished, "finish", "", errUnchanged},
+		{kindDirect, stateFinished, "finish, long ago", "", errFinished},
+	} {
+		t.Run(fmt.Sprint(c.kind, " ", c.from, ": ", c.step), func(t *testing.T) {
+			a := attemptIn(c.kind, c.from)
+			err := steps[c.step](&a)
+			if !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
+				t.Fatalf("got %v, want %v", err, c.err)
+			}
+			want := c.to
+			if c.err != nil {
+				want = c.from
+			}
+			if a.State != want {
+				t.Errorf("state %s, want %s", a.State, want)
+			}
+		})
+	}
+}
+
+func TestClaims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := attemptIn(kindScan, stateScanned)
+		if err := a.claim(phone, roundBase); err != nil {
+			t.Fatal(err)
+		}
+		first := *a.Claim
+		<-time.After(exchangeLease)
+		a.Expires = time.Now().Add(time.Minute)
+		if err := a.claim(other, roundBase); err != nil {
+			t.Fatalf("a claim whose holder died can't be taken: %v", err)
+		}
+		if err := a.identify(first, person{UserID: "mallory"}); err == nil {
+			t.Error("a claim that was lost identifies somebody")
+		}
+		if err := a.release(first); !errors.Is(err, errUnchanged) || a.State != stateExchanging {
+			t.Errorf("a claim that was lost was released: %v", err)
+		}
+		second := *a.Claim
+		if err := a.release(second); err != nil || a.State != stateScanned || a.Authorizer != (digest{}) {
+			t.Errorf("released: %v, %s, authorizer %v", err, a.State, a.Authorizer)
+		}
+		if err := a.claim(phone, roundBase); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.identify(*a.Claim, person{UserID: "u"}); err != nil || a.State != stateIdentified || a.Authorizer != phone {
+			t.Errorf("identified: %v, %s", err, a.State)
+		}
+		if got := time.Until(a.Expires); got != identifiedTTL {
+			t.Errorf("%v are left", got)
+		}
+	})
+}
+
+func TestWords(t *testing.T) {
+	for s, want := range map[state]string{
+		stateWaiting: "waiting", stateScanned: "scanned", stateExchanging: "scanned", stateIdentified: "scanned",
+		stateApproved: "approved", stateFinished: "approved", stateDenied: "denied",
+	} {
+		a := attemptIn(kindScan, s)
+		if got := a.word(); got != want {
+			t.Errorf("%s: %q, want %q", s, got, want)
+		}
+		a.Expires = time.Now()
+		if s != stateDenied && s != stateFinished {
+			want = "expired"
+		}
+		if got := a.word(); got != want {
+			t.Errorf("%s, its time over: %q, want %q", s, got, want)
+		}
+	}
+}
+
+func FuzzDecodeAttempt(f *testing.F) {
+	for _, s := range []state{stateWaiting, stateScanned, stateExchanging, stateIdentified, stateApproved, stateFinished, stateDenied} {
+		a := attemptIn(kindScan, s)
+		text, err := json.Marshal(&a)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add([]byte(`{"format":2,"kind":"scan","state":"waiting"}`))
+	f.Add([]byte(`{"format":1,"kind":"scan","state":"identified"}`))
+	f.Add([]byte(`{"format":1,"kind":"scan","state":"exchanging","claim":{"from":"identified"}}`))
+	f.Add([]byte(`{"format":1,"kind":"scan","state":"waiting","asker":"AAAA"}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		a, _, err := decodeAttempt("ID", text, 1, nil)
+		if err != nil {
+			if !errors.Is(err, errUnknown) {
+				t.Fatalf("a damaged record is %v", err)
+			}
+			return
+		}
+		// Whatever is accepted must be safe to go on with.
+		for _, step := range []func(*attempt) error{(*attempt).approve, (*attempt).deny, (*attempt).finish, (*attempt).ready} {
+			b := a
+			if a.Person != nil {
+				who := *a.Person
+				b.Person = &who
+			}
+			_ = step(&b)
+		}
+		_ = a.claim(phone, roundBase)
+		_ = a.word()
+		again, err := json.Marshal(&a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := decodeAttempt("ID", again, 1, nil); err != nil {
+			t.Fatalf("what was read can't be read again: %s", again)
+		}
+	})
+}

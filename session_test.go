@@ -1,0 +1,20 @@
+package scangate
+
+import (
+	"testing"
+	"time"
+)
+
+func TestSessionValue(t *testing.T) {
+	for _, id := range []string{"1", "Ü ser", "a b c", " ", "\x00", "01930c5e-7d2b-7cc0-8f7e-3f0a3c1c9a55"} {
+		v := sessionValue{userID: id, begun: time.UnixMicro(1_700_000_000_123_456)}
+		if got, ok := decodeSessionValue(v.encode()); !ok || got != v {
+			t.Errorf("%q: %v, %v", id, got, ok)
+		}
+	}
+	for _, bad := range []string{"", "1", "1 ", "1  ", "2 abc id", "1 !! id", "1 abc", "1 abc ", "gibberish"} {
+		if got, ok := decodeSessionValue(bad); ok {
+			t.Errorf("%q is %v", bad, got)
+		}
+	}
+}
