@@ -191,15 +191,17 @@ func (g *Gate) address(r *http.Request) string {
 	return addr.Unmap().WithZone("").String()
 }
 
-// network is what limits count by: an IPv4 address, or the /64 that one IPv6
-// subscriber has.
-func (g *Gate) network(r *http.Request) string {
-	addr := g.config.ClientIP(r).Unmap()
-	if addr.Is6() {
-		prefix, _ := addr.WithZone("").Prefix(64) // 64 is in range
-		return prefix.String()
+// networks are what limits count by: an IPv4 address; or the /64 that one IPv6
+// subscriber has, and the /48 that a site has, out of which one could take
+// 65,536 of those.
+func (g *Gate) networks(r *http.Request) []string {
+	addr := g.config.ClientIP(r).Unmap().WithZone("")
+	if !addr.Is6() {
+		return []string{addr.String()}
 	}
-	return addr.String()
+	subscriber, _ := addr.Prefix(64) // both are in range
+	site, _ := addr.Prefix(48)
+	return []string{subscriber.String(), site.String()}
 }
 
 // remoteAddr is the address of the connection's other end.

@@ -90,16 +90,16 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-func TestNetwork(t *testing.T) {
-	for _, c := range []struct{ addr, address, network string }{
+func TestNetworks(t *testing.T) {
+	for _, c := range []struct{ addr, address, networks string }{
 		{"192.0.2.7", "192.0.2.7", "192.0.2.7"},
 		{"::ffff:192.0.2.7", "192.0.2.7", "192.0.2.7"},
-		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
-		{"fe80::1%eth0", "fe80::1", "fe80::/64"},
+		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64 2001:db8:1::/48"},
+		{"fe80::1%eth0", "fe80::1", "fe80::/64 fe80::/48"},
 	} {
 		g := &Gate{config: Config{ClientIP: func(*http.Request) netip.Addr { return netip.MustParseAddr(c.addr) }}}
-		if a, n := g.address(nil), g.network(nil); a != c.address || n != c.network {
-			t.Errorf("%s: %q, %q, want %q, %q", c.addr, a, n, c.address, c.network)
+		if a, n := g.address(nil), strings.Join(g.networks(nil), " "); a != c.address || n != c.networks {
+			t.Errorf("%s: %q, %q, want %q, %q", c.addr, a, n, c.address, c.networks)
 		}
 	}
 	g := &Gate{config: Config{ClientIP: remoteAddr}}

@@ -15,11 +15,17 @@ const (
 	EventScanned    EventName = "scanned"    // its QR code was opened
 	EventIdentified EventName = "identified" // WeChat vouched for somebody
 	EventRegistered EventName = "registered" // somebody new became a user
+	EventCodeSent   EventName = "code_sent"  // a one-time code went to a phone
+	EventCodeWrong  EventName = "code_wrong" // somebody typed a wrong one
+	EventBound      EventName = "bound"      // a number became a user's
+	EventLinked     EventName = "linked"     // a WeChat became a user's
+	EventUnlinked   EventName = "unlinked"   // a WeChat is no longer a user's
 	EventApproved   EventName = "approved"   // the phone said yes
 	EventDenied     EventName = "denied"     // the phone said no, or typed a wrong number
 	EventFinished   EventName = "finished"   // a session began
 	EventRefused    EventName = "refused"    // a step failed; Reason says why
 	EventLimited    EventName = "limited"    // a limit was met; Reason says which
+	EventConflict   EventName = "conflict"   // an openid is one user's and its unionid another's
 	EventLoggedOut  EventName = "logged_out" // a session ended; Reason "everywhere": all of the user's
 )
 

@@ -60,6 +60,15 @@ func (m *expiring[V]) remove(key string) {
 	}
 }
 
+// full reports whether there is room for no other entry.
+func (m *expiring[V]) full() bool {
+	m.sweep()
+	return len(m.entries) >= m.limit
+}
+
+// evict removes the entry that would expire next.
+func (m *expiring[V]) evict() { m.remove(m.queue[0].key) }
+
 // sweep removes what has expired.
 func (m *expiring[V]) sweep() {
 	now := time.Now()

@@ -2,6 +2,8 @@ package scangate
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,6 +56,41 @@ type Config struct {
 	// where they can say "not now". False means that the gate learns nothing but
 	// an identity, and shows nobody a consent page of WeChat's.
 	FetchProfile bool
+
+	// Registration says who may become a user; empty means RegisterOpen.
+	Registration Registration
+
+	// RegisterURL is the application's own registration page, for people who
+	// are not registered, with RegisterClosed: a path on this server, or a URL that
+	// begins with PublicURL. It gets the parameter "login", and [Gate.Pending]
+	// says who it is. Empty shows them a page that says so.
+	RegisterURL string
+
+	// RequirePhone binds a phone number to every user: people without one prove
+	// theirs, by a one-time code, before they are let in, and pass
+	// [Gate.RequireWeChat] with one only. It needs SendCode.
+	RequirePhone bool
+
+	// SendCode delivers a one-time code to a number in E.164 form, by SMS or
+	// otherwise, within the context's 10 seconds. An error means that it was not
+	// delivered: the person is told, and may try again at once. Nil means that no
+	// number can be proved.
+	SendCode func(ctx context.Context, phone, code string) error
+
+	// CodeLimit is how many codes may be sent in an hour, to all people together:
+	// what an attacker can cost. Zero means 1,000. Limits for each number, person
+	// and address hold besides.
+	CodeLimit int
+
+	// NormalizePhone returns what somebody typed as a number in E.164 form, or an
+	// error. Nil takes mainland mobile numbers in any usual spelling, and others
+	// that begin with + or 00 and the country's code.
+	NormalizePhone func(string) (string, error)
+
+	// CurrentUser returns the id of the user who is logged in by the
+	// application's own means, for [Config.BasePath]/link, which adds a WeChat to
+	// their account. Nil means who is logged in with the gate.
+	CurrentUser func(*http.Request) (id string, ok bool)
 
 	// Users is the application's table of users; nil means a [MemoryStore].
 	Users UserStore
@@ -132,6 +169,7 @@ type Gate struct {
 	official *wechat.Client // nil if not configured
 	website  *wechat.Client // nil if not configured
 	users    UserStore
+	state    StateStore
 	logins   logins
 	sessions sessions
 	cookies  browserCookies
@@ -163,7 +201,8 @@ func New(config Config) (*Gate, error) {
 	if g.pages, err = newPages(&config); err != nil {
 		return nil, err
 	}
-	g.logins = logins{store: config.State, ttl: config.LoginTTL}
+	g.state = namespace{config.State, config.name()}
+	g.logins = logins{store: g.state, ttl: config.LoginTTL}
 	g.waiting.max = config.MaxWaiting
 	g.cookies = browserCookies{name: "scangate", secure: secure}
 	if secure {
@@ -202,11 +241,37 @@ func (c *Config) check(public *url.URL) error {
 	if c.AddressLimit < 0 {
 		return fmt.Errorf("scangate: Config.AddressLimit: %d is negative", c.AddressLimit)
 	}
+	if err := c.checkRegistration(public); err != nil {
+		return err
+	}
 	if c.Sessions != nil && !c.Sessions.Cookie.HttpOnly {
 		return errors.New("scangate: Config.Sessions: Cookie.HttpOnly is false: any script on a page could read the session")
 	}
 	if c.Sessions != nil && public.Scheme == "https" && !c.Sessions.Cookie.Secure {
 		return errors.New("scangate: Config.Sessions: Cookie.Secure is false, though PublicURL is https")
+	}
+	return nil
+}
+
+// checkRegistration is check for who may become a user, and by what.
+func (c *Config) checkRegistration(public *url.URL) error {
+	switch c.Registration {
+	case "", RegisterOpen, RegisterByPhone, RegisterClosed:
+	default:
+		return fmt.Errorf("scangate: Config.Registration: %q is none of RegisterOpen, RegisterByPhone and RegisterClosed", c.Registration)
+	}
+	path := strings.TrimPrefix(c.RegisterURL, public.String())
+	switch {
+	case c.RegisterURL != "" && c.Registration != RegisterClosed:
+		return errors.New("scangate: Config.RegisterURL: only RegisterClosed has use for it")
+	case c.RegisterURL != "" && (localPath(path) != path || strings.Contains(path, "#")):
+		return fmt.Errorf("scangate: Config.RegisterURL: %q is neither a path on this server nor begins with PublicURL", c.RegisterURL)
+	case c.SendCode == nil && c.RequirePhone:
+		return errors.New("scangate: Config.SendCode: RequirePhone needs it")
+	case c.SendCode == nil && c.Registration == RegisterByPhone:
+		return errors.New("scangate: Config.SendCode: RegisterByPhone needs it")
+	case c.CodeLimit < 0:
+		return fmt.Errorf("scangate: Config.CodeLimit: %d is negative", c.CodeLimit)
 	}
 	return nil
 }
@@ -263,6 +328,8 @@ func (c *Config) fillDefaults(public *url.URL) {
 	setDefault(&c.LoginTTL, 5*time.Minute)
 	setDefault(&c.MaxWaiting, 10_000)
 	setDefault(&c.AddressLimit, 600)
+	setDefault(&c.CodeLimit, 1000)
+	setDefault(&c.Registration, RegisterOpen)
 	if c.Users == nil || c.State == nil {
 		memory := NewMemoryStore()
 		if c.Users == nil {
@@ -271,6 +338,9 @@ func (c *Config) fillDefaults(public *url.URL) {
 		if c.State == nil {
 			c.State = memory
 		}
+	}
+	if c.NormalizePhone == nil {
+		c.NormalizePhone = normalizePhone
 	}
 	if c.ClientIP == nil {
 		c.ClientIP = remoteAddr
@@ -285,4 +355,38 @@ func setDefault[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
+}
+
+// name tells this gate from others: processes of one application share it, and
+// two gates that share a store do not.
+func (c *Config) name() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", c.PublicURL, c.BasePath, c.OfficialAccount.AppID, c.Website.AppID))
+	return base64.RawURLEncoding.EncodeToString(sum[:9]) + ":"
+}
+
+// namespace is a StateStore in which one gate's keys are its own: an attempt
+// approved at one is nothing to another, whose users are other people.
+type namespace struct {
+	store  StateStore
+	prefix string
+}
+
+func (n namespace) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	return n.store.Create(ctx, n.prefix+key, value, ttl)
+}
+
+func (n namespace) Load(ctx context.Context, key string) ([]byte, int64, error) {
+	return n.store.Load(ctx, n.prefix+key)
+}
+
+func (n namespace) Update(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) error {
+	return n.store.Update(ctx, n.prefix+key, version, value, ttl)
+}
+
+func (n namespace) Wait(ctx context.Context, key string, version int64) ([]byte, int64, error) {
+	return n.store.Wait(ctx, n.prefix+key, version)
+}
+
+func (n namespace) Add(ctx context.Context, key string, window time.Duration) (int64, error) {
+	return n.store.Add(ctx, n.prefix+key, window)
 }

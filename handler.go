@@ -1,6 +1,7 @@
 package scangate
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,8 +38,16 @@ func (g *Gate) routes() *http.ServeMux {
 	handle("GET", "/callback", g.serveCallback)
 	handle("GET", "/profile/{id}", g.serveProfile)
 	handle("POST", "/profile/{id}", g.serveNoProfile)
+	handle("GET", "/phone/{id}", g.servePhone)
+	handle("POST", "/phone/{id}", g.serveCode)
+	handle("POST", "/phone/{id}/code", g.serveSendCode)
+	handle("GET", "/resume/{id}", g.serveResume)
 	handle("GET", "/confirm/{id}", g.serveConfirm)
 	handle("POST", "/confirm/{id}", g.serveAnswer)
+	handle("GET", "/phone", g.serveChangePhone)
+	handle("GET", "/link", g.serveLink)
+	handle("POST", "/link", g.serveLinkJSON)
+	handle("POST", "/unlink", g.serveUnlink)
 	handle("POST", "/logout", g.serveLogout)
 	handle("GET", "/me", g.serveMe)
 	handle("GET", "/assets/{name}", g.serveAsset)
@@ -47,12 +56,7 @@ func (g *Gate) routes() *http.ServeMux {
 
 // ServeHTTP serves the routes below [Config.BasePath].
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", contentSecurityPolicy)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
+	secureHeaders(w.Header())
 	g.warnOfOuterSession(r)
 	if err := g.origins.Check(r); err != nil {
 		g.fail(w, r, errForged)
@@ -60,6 +64,15 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	g.mux.ServeHTTP(w, r)
+}
+
+// secureHeaders are those of every answer that the gate itself gives.
+func secureHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", contentSecurityPolicy)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
 }
 
 // warnOfOuterSession logs, once, that a session is loaded around requests that
@@ -118,6 +131,14 @@ var failures = []failure{
 	{errCrowded, http.StatusServiceUnavailable, "busy"},
 	{errClosing, http.StatusServiceUnavailable, "busy"},
 	{ErrLoginRequired, http.StatusUnauthorized, "login_required"},
+	{errNotRegistered, http.StatusForbidden, "not_registered"},
+	{errPhoneInvalid, http.StatusBadRequest, "phone_invalid"},
+	{errCodeWrong, http.StatusForbidden, "code_wrong"},
+	{errTooManyCodes, http.StatusTooManyRequests, "too_many_codes"},
+	{errSendFailed, http.StatusBadGateway, "send_failed"},
+	{errPhoneTaken, http.StatusConflict, "phone_taken"},
+	{errIdentityTaken, http.StatusConflict, "identity_taken"},
+	{errLastIdentity, http.StatusConflict, "last_identity"},
 	{errWeChat, http.StatusBadGateway, "wechat"},
 }
 
@@ -142,27 +163,37 @@ type againError struct {
 
 func (e againError) Unwrap() error { return e.error }
 
-// again makes an error of a login one that leads back to its beginning.
-func (g *Gate) again(a *attempt, err error) error {
-	if err == nil {
+// again makes an error of a login one that leads back to its beginning. Where
+// the login was to return to is only its asker's business.
+func (g *Gate) again(r *http.Request, a *attempt, err error) error {
+	switch {
+	case err == nil:
 		return nil
-	}
-	if a.Kind == kindScan && a.open() == nil {
+	case a.Kind == kindScan && a.open() == nil:
 		return againError{err, g.path("scan", a.ID)}
+	case a.Asker == g.cookies.key(r).digest():
+		return againError{err, g.startURL(a)}
 	}
-	return againError{err, g.loginURL(a.ReturnTo)}
+	return err
+}
+
+// startURL is where an attempt like this one begins.
+func (g *Gate) startURL(a *attempt) string {
+	switch a.Purpose {
+	case purposeLink:
+		return g.returningURL("link", a.ReturnTo)
+	case purposePhone:
+		return g.returningURL("phone", a.ReturnTo)
+	}
+	return g.loginURL(a.ReturnTo)
 }
 
 // fail answers with an error: with a page that has a way on, or with a problem
 // for programs. Nothing of the cause shows but its name.
 func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f := failureOf(err)
-	g.logFailure(r, f, err)
-	g.happened(r, Event{Name: EventRefused, Reason: f.code})
-	w.Header().Set("Cache-Control", "no-store")
-	if f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", strconv.Itoa(g.retryAfter(f)))
-	}
+	secureHeaders(w.Header())
+	g.noteFailure(w, r, f, err)
 	if wantsJSON(r) {
 		g.writeProblem(w, problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code})
 		return
@@ -175,14 +206,23 @@ func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // retryAfter is when to ask again, in seconds.
-func (g *Gate) retryAfter(f failure) int {
-	if errors.Is(f.err, errTooMany) {
+func retryAfter(err error) int {
+	var codes tooManyCodesError
+	switch {
+	case errors.As(err, &codes):
+		return max(int((codes.after+time.Second-1)/time.Second), 1)
+	case errors.Is(err, errTooMany):
 		return int(limitWindow / time.Second)
 	}
 	return 5
 }
 
-func (g *Gate) logFailure(r *http.Request, f failure, err error) {
+// noteFailure tells the log, the events, and the client when to come again.
+func (g *Gate) noteFailure(w http.ResponseWriter, r *http.Request, f failure, err error) {
+	if f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
+	}
+	g.happened(r, Event{Name: EventRefused, Reason: f.code})
 	level := slog.LevelInfo
 	if f.status >= http.StatusInternalServerError {
 		level = slog.LevelError
@@ -257,6 +297,12 @@ func query(r *http.Request) (url.Values, error) {
 
 // fields returns what a form or a program posts: the same names either way.
 func fields(r *http.Request) (url.Values, error) {
+	if hasMediaType(r, "multipart/form-data") {
+		if err := r.ParseMultipartForm(maxBody); err != nil {
+			return nil, fmt.Errorf("%w: reading a form", errBadRequest)
+		}
+		return onlyOnce(r.MultipartForm.Value)
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading the body: %w", errBadRequest, err)
@@ -264,15 +310,50 @@ func fields(r *http.Request) (url.Values, error) {
 	if !isJSON(r) {
 		return singles(string(body))
 	}
-	var object map[string]string
-	if err := json.Unmarshal(body, &object); err != nil {
-		return nil, fmt.Errorf("%w: the body is no JSON object of strings", errBadRequest)
+	return jsonValues(body)
+}
+
+// jsonValues reads a flat JSON object, of which nothing may come twice either.
+func jsonValues(body []byte) (url.Values, error) {
+	values := url.Values{}
+	d := json.NewDecoder(bytes.NewReader(body))
+	if t, err := d.Token(); errors.Is(err, io.EOF) {
+		return values, nil // an empty body says nothing
+	} else if t != json.Delim('{') {
+		return nil, errNoObject
 	}
-	values := make(url.Values, len(object))
-	for name, value := range object {
-		values.Set(name, value)
+	for d.More() {
+		name, err := d.Token() // of an object's members the first is a string
+		var value any
+		if err == nil {
+			value, err = d.Token()
+		}
+		if err != nil || values.Has(name.(string)) {
+			return nil, errNoObject
+		}
+		switch v := value.(type) {
+		case string:
+			values.Set(name.(string), v)
+		case bool:
+			values.Set(name.(string), strconv.FormatBool(v))
+		default:
+			return nil, errNoObject
+		}
+	}
+	if _, err := d.Token(); err != nil || d.More() {
+		return nil, errNoObject
 	}
 	return values, nil
+}
+
+var errNoObject = fmt.Errorf("%w: the body is no JSON object of strings and booleans, each once", errBadRequest)
+
+// jsonFields is fields for a route that takes nothing but JSON.
+func jsonFields(r *http.Request) (url.Values, error) {
+	if !isJSON(r) {
+		return nil, errBadRequest
+	}
+	return fields(r)
 }
 
 func singles(encoded string) (url.Values, error) {
@@ -280,6 +361,10 @@ func singles(encoded string) (url.Values, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: a query that can't be read", errBadRequest)
 	}
+	return onlyOnce(values)
+}
+
+func onlyOnce(values url.Values) (url.Values, error) {
 	for _, v := range values {
 		if len(v) > 1 {
 			return nil, fmt.Errorf("%w: a parameter that comes twice", errBadRequest)
@@ -294,22 +379,26 @@ const limitWindow = time.Minute
 // limit counts what an address does, and returns errTooMany when that is more
 // than Config.AddressLimit in a minute.
 func (g *Gate) limit(r *http.Request, what string) error {
-	n, err := g.config.State.Add(r.Context(), "limit:"+what+":"+g.network(r), limitWindow)
-	if err != nil {
-		return fmt.Errorf("scangate: counting requests: %w", err)
-	}
-	if n > int64(g.config.AddressLimit) {
-		g.happened(r, Event{Name: EventLimited, Reason: what})
-		return errTooMany
+	for i, network := range g.networks(r) {
+		n, err := g.state.Add(r.Context(), "limit:"+what+":"+network, limitWindow)
+		if err != nil {
+			return fmt.Errorf("scangate: counting requests: %w", err)
+		}
+		if n > int64(g.config.AddressLimit)*siteFactor[i] {
+			g.happened(r, Event{Name: EventLimited, Reason: what})
+			return errTooMany
+		}
 	}
 	return nil
 }
 
+// siteFactor is how many times an address's limit each of its networks has.
+var siteFactor = [...]int64{1, 5}
+
 // loginOf loads the login that the path names. Guesses are counted, so that a
 // guesser is told to stop.
 func (g *Gate) loginOf(r *http.Request) (attempt, error) {
-	id := r.PathValue("id")
-	a, err := g.logins.load(r.Context(), id)
+	a, err := g.logins.load(r.Context(), r.PathValue("id"))
 	if errors.Is(err, errUnknown) {
 		return a, g.missed(r)
 	}
@@ -318,8 +407,10 @@ func (g *Gate) loginOf(r *http.Request) (attempt, error) {
 
 // missed is the answer to a request for a login that is unknown, or not for
 // this browser to see: the two can't be told apart.
-func (g *Gate) missed(r *http.Request) error {
-	if !validID(r.PathValue("id")) {
+func (g *Gate) missed(r *http.Request) error { return g.missedID(r, r.PathValue("id")) }
+
+func (g *Gate) missedID(r *http.Request, id string) error {
+	if !validID(id) {
 		return errUnknown
 	}
 	if err := g.limit(r, "guess"); err != nil {

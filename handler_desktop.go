@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/scangate/scangate/wechat"
@@ -13,6 +14,10 @@ import (
 // longPoll is how long a browser waits for news at a time.
 const longPoll = 25 * time.Second
 
+// readGrace is how long after that the connection's next request may take to
+// begin where the server has no limit of its own.
+const readGrace = 10 * time.Second
+
 // serveLogin begins a login for whoever opens the page.
 func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
 	q, err := query(r)
@@ -20,16 +25,27 @@ func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	returnTo := localPath(q.Get("return_to"))
-	if in, err := g.loggedIn(r); err != nil {
-		return err
-	} else if in {
+	switch _, err := g.Check(r); {
+	case err == nil:
 		seeOther(w, returnTo)
 		return nil
+	case errors.Is(err, ErrPhoneRequired):
+		seeOther(w, g.returningURL("phone", returnTo))
+		return nil
+	case !errors.Is(err, ErrLoginRequired):
+		return err
 	}
+	return g.offer(w, r, attempt{ReturnTo: returnTo}, q.Get("with"))
+}
+
+// offer begins an attempt, or goes on with the browser's open one, and shows the
+// browser what to do.
+func (g *Gate) offer(w http.ResponseWriter, r *http.Request, a attempt, with string) error {
 	key := g.cookies.ensure(w, r)
-	a, err := g.begin(r, key, returnTo, q.Get("with"))
+	start := g.startURL(&a)
+	a, err := g.begin(r, key, a, with)
 	if err != nil {
-		return againError{err, g.loginURL(returnTo)}
+		return againError{err, start}
 	}
 	switch {
 	case a.Kind == kindDirect:
@@ -42,21 +58,11 @@ func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// loggedIn reports whether the request's session is somebody's.
-func (g *Gate) loggedIn(r *http.Request) (bool, error) {
-	_, err := g.Check(r)
-	if errors.Is(err, ErrLoginRequired) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// begin returns the login of this browser to that path, a new one if need be.
-// Who asks, and what is configured, chooses the way in: WeChat's own browser and
+// begin returns this browser's open attempt of the kind, or a new one. Who asks, and what is configured, chooses the way in: WeChat's own browser and
 // those who ask for WeChat's page prove their identity themselves; the others
 // have a phone do it.
-func (g *Gate) begin(r *http.Request, key browserKey, returnTo, with string) (attempt, error) {
-	a := attempt{Kind: kindDirect, ReturnTo: returnTo, Asker: key.digest(), From: g.origin(r)}
+func (g *Gate) begin(r *http.Request, key browserKey, a attempt, with string) (attempt, error) {
+	a.Kind, a.Asker, a.From = kindDirect, key.digest(), g.origin(r)
 	switch {
 	case g.website != nil && (with == "website" || g.official == nil):
 		a.AppID = g.website.AppID()
@@ -122,27 +128,29 @@ func (g *Gate) scanLogin(a *attempt) scanLogin {
 		s.ExpiresAt = a.renewAt().UTC()
 	}
 	if g.website != nil {
-		s.WebsiteURL = g.websiteURL(a.ReturnTo)
+		s.WebsiteURL = g.websiteURL(a)
 	}
 	return s
 }
 
 // websiteURL is the login by WeChat's own QR page.
-func (g *Gate) websiteURL(returnTo string) string {
-	return g.path("login") + "?" + url.Values{"return_to": {returnTo}, "with": {"website"}}.Encode()
+func (g *Gate) websiteURL(a *attempt) string {
+	route, _, _ := strings.Cut(g.startURL(a), "?")
+	return route + "?" + url.Values{"return_to": {a.ReturnTo}, "with": {"website"}}.Encode()
 }
 
 // serveLoginJSON begins a login for a single-page application.
 func (g *Gate) serveLoginJSON(w http.ResponseWriter, r *http.Request) error {
-	if !isJSON(r) {
-		return errBadRequest
-	}
-	posted, err := fields(r)
+	posted, err := jsonFields(r)
 	if err != nil {
 		return err
 	}
+	return g.offerJSON(w, r, attempt{ReturnTo: localPath(posted.Get("return_to"))}, posted.Get("with"))
+}
+
+func (g *Gate) offerJSON(w http.ResponseWriter, r *http.Request, a attempt, with string) error {
 	key := g.cookies.ensure(w, r)
-	a, err := g.begin(r, key, localPath(posted.Get("return_to")), posted.Get("with"))
+	a, err := g.begin(r, key, a, with)
 	if err != nil {
 		return err
 	}
@@ -167,11 +175,14 @@ func (g *Gate) serveState(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if r.ContentLength != 0 {
+		return errBadRequest // one that never comes would be waited for
+	}
 	a, err := g.askedBy(r)
 	if err != nil {
 		return err
 	}
-	if a.word() == q.Get("seen") {
+	if a.open() == nil && a.word() == q.Get("seen") {
 		if a, err = g.await(w, r, a, q.Get("seen")); err != nil {
 			return err
 		}
@@ -183,18 +194,19 @@ func (g *Gate) serveState(w http.ResponseWriter, r *http.Request) error {
 // await returns the login when its state is no longer the one seen, when it
 // expires, when the long poll's time is over, or when the gate is closed.
 func (g *Gate) await(w http.ResponseWriter, r *http.Request, a attempt, seen string) (attempt, error) {
-	ctx, leave, err := g.waiting.enter(r.Context(), a.ID)
+	ctx, leave, err := g.waiting.enter(r.Context(), a.ID, g.networks(r)[0])
 	if err != nil {
 		return a, err
 	}
 	defer leave()
 	// The server's own time limits are for requests that have something to do.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Time{}) // not every writer can
-	_ = control.SetWriteDeadline(time.Time{})
-
+	// That on writing can't outlive this request unless the server sets none, so
+	// it is taken away and not moved: the server would not take it back.
 	until := time.Now().Add(longPoll)
-	if a.open() == nil && a.Expires.Before(until) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(until.Add(readGrace)) // not every writer can
+	_ = control.SetWriteDeadline(time.Time{})
+	if a.Expires.Before(until) {
 		until = a.Expires
 	}
 	ctx, cancel := context.WithDeadline(ctx, until)
@@ -218,7 +230,7 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if a, err = g.enter(w, r, a); err != nil {
-		return againError{err, g.loginURL(a.ReturnTo)}
+		return againError{err, g.startURL(&a)}
 	}
 	if wantsJSON(r) {
 		g.writeJSON(w, http.StatusOK, map[string]string{"return_to": a.ReturnTo})
@@ -240,12 +252,13 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 		return wrap("loading the session", err)
 	}
 	event := Event{Name: EventLoggedOut}
+	everywhere := posted.Get("everywhere") == "true"
 	if user, _, err := g.check(ctx); err == nil {
 		event.UserID = user.ID
-	} else if !errors.Is(err, ErrLoginRequired) {
-		return err
+	} else if everywhere && !errors.Is(err, ErrLoginRequired) {
+		return err // and nothing has ended: it would not have been everywhere
 	}
-	if posted.Get("everywhere") == "true" && event.UserID != "" {
+	if everywhere && event.UserID != "" {
 		event.Reason = "everywhere"
 		if err := g.users.SignOut(r.Context(), event.UserID, time.Now()); err != nil {
 			return wrap("signing out", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -27,7 +28,7 @@ func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 		return g.advance(w, r, a)
 	}
 	if err := a.open(); err != nil {
-		return g.again(&a, err)
+		return g.again(r, &a, err)
 	}
 	if a.Person != nil {
 		return errInUse
@@ -73,17 +74,41 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 	if code == "" || code == "authdeny" {
 		return g.cancelled(w, r, id, round)
 	}
-	a, claimed, err := g.logins.claim(r.Context(), id, key.digest(), round)
+	a, claimed, err := g.claim(r, id, key.digest(), round)
 	if err == nil && claimed {
 		a, err = g.exchange(r, a, round, code)
 	}
+	if errors.Is(err, errUnknown) {
+		return g.missedID(r, id)
+	}
 	if err != nil {
-		if a.ID == "" {
-			return err
-		}
-		return g.again(&a, err)
+		return g.again(r, &a, err)
 	}
 	return g.advance(w, r, a)
+}
+
+// claim gets this callback the right to exchange its code. While another has it,
+// claim waits for that one to end, and decides then: that is how a callback that
+// WeChat sends twice makes one exchange.
+func (g *Gate) claim(r *http.Request, id string, by digest, round round) (attempt, bool, error) {
+	if err := g.limit(r, "callback"); err != nil {
+		return attempt{}, false, err
+	}
+	for {
+		a, claimed, err := g.logins.claim(r.Context(), id, by, round)
+		if !errors.Is(err, errExchanging) {
+			return a, claimed, err
+		}
+		ctx, leave, err := g.waiting.enter(r.Context(), "callback "+id, g.networks(r)[0])
+		if err != nil {
+			return attempt{}, false, err
+		}
+		err = g.logins.exchanged(ctx, id)
+		leave()
+		if err != nil {
+			return attempt{}, false, wrap("waiting for another callback", err)
+		}
+	}
 }
 
 // strangeState is a callback with a state that is not this browser's: somebody
@@ -91,24 +116,30 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 // case may go back to the QR code's page, which is open to all.
 func (g *Gate) strangeState(r *http.Request, id string) error {
 	a, err := g.logins.load(r.Context(), id)
-	if err != nil || a.Kind != kindScan || a.open() != nil {
+	switch {
+	case err != nil && !errors.Is(err, errUnknown):
+		return wrap("reading a login", err)
+	case err != nil, a.Kind != kindScan:
 		return errState
 	}
-	return g.again(&a, errState)
+	return g.again(r, &a, errState)
 }
 
 // cancelled answers a person who said no in WeChat. That uses nothing up; who
 // said no to the user info alone is asked again, with "not now" at hand.
 func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, round round) error {
 	a, err := g.logins.load(r.Context(), id)
+	if errors.Is(err, errUnknown) || err == nil && a.Kind == kindDirect && a.Asker != g.cookies.key(r).digest() {
+		return g.missedID(r, id)
+	}
 	if err != nil {
-		return err
+		return wrap("reading a login", err)
 	}
 	if round == roundProfile && a.open() == nil {
 		seeOther(w, g.path("profile", id))
 		return nil
 	}
-	return g.again(&a, errCancelled)
+	return g.again(r, &a, errCancelled)
 }
 
 // exchange asks WeChat who the authorizer is, and notes the answer. It does so
@@ -132,21 +163,55 @@ func (g *Gate) exchange(r *http.Request, a attempt, round round, code string) (a
 		return a, err
 	}
 	g.happened(r, identified.event(EventIdentified))
+	if who.conflict {
+		g.happened(r, identified.event(EventConflict))
+	}
 	return identified, nil
 }
 
 // advance sends the authorizer to the login's next step: the one place that
 // knows their order.
 func (g *Gate) advance(w http.ResponseWriter, r *http.Request, a attempt) error {
+	next := g.nextStep(&a)
 	switch {
-	case a.State == stateIdentified && g.needsProfile(a.Person):
-		seeOther(w, g.path("profile", a.ID))
-	case a.Kind == kindScan:
-		seeOther(w, g.path("confirm", a.ID))
-	default:
+	case next == "register" && g.config.RegisterURL == "":
+		return errNotRegistered
+	case next == "register":
+		seeOther(w, g.registerURL(a.ID))
+	case next == "":
 		return g.finishDirect(w, r, a)
+	default:
+		seeOther(w, g.path(next, a.ID))
 	}
 	return nil
+}
+
+// nextStep names the page that the authorizer has to see next; "register" is the
+// application's own, and there is none before the end of a direct login.
+func (g *Gate) nextStep(a *attempt) string {
+	if a.State == stateIdentified {
+		switch {
+		case g.needsProfile(a.Person):
+			return "profile"
+		case a.Person.UserID == "" && g.config.Registration == RegisterClosed:
+			return "register"
+		case g.needsPhone(a):
+			return "phone"
+		}
+	}
+	if a.needsAnswer() && (a.Kind == kindScan || a.State == stateIdentified || a.State == stateDenied) {
+		return "confirm"
+	}
+	return ""
+}
+
+// registerURL is the application's page for people who are not registered.
+func (g *Gate) registerURL(id string) string {
+	sep := "?"
+	if strings.Contains(g.config.RegisterURL, "?") {
+		sep = "&"
+	}
+	return g.config.RegisterURL + sep + "login=" + id
 }
 
 // finishDirect logs the authorizer in, who is the asker. A callback that comes
@@ -155,7 +220,7 @@ func (g *Gate) advance(w http.ResponseWriter, r *http.Request, a attempt) error 
 func (g *Gate) finishDirect(w http.ResponseWriter, r *http.Request, a attempt) error {
 	a, err := g.enter(w, r, a)
 	if err != nil {
-		return g.again(&a, err)
+		return g.again(r, &a, err)
 	}
 	seeOther(w, a.ReturnTo)
 	return nil
@@ -167,6 +232,9 @@ func (g *Gate) enter(w http.ResponseWriter, r *http.Request, a attempt) (attempt
 	if err := a.ready(); err != nil {
 		return a, err
 	}
+	if a.Purpose != purposeLogin {
+		return g.endWithoutSession(r, a)
+	}
 	a, err := g.registered(r, a)
 	if err != nil {
 		return a, err
@@ -177,6 +245,8 @@ func (g *Gate) enter(w http.ResponseWriter, r *http.Request, a attempt) (attempt
 		return a, errBarred
 	case err != nil:
 		return a, wrap("reading the user", err)
+	case a.Created.Before(user.SignedOut):
+		return a, errExpired // "everywhere" means what was under way, too
 	}
 	if a, err = g.logins.change(r.Context(), a.ID, (*attempt).finish); err != nil {
 		return a, err
@@ -191,6 +261,26 @@ func (g *Gate) enter(w http.ResponseWriter, r *http.Request, a attempt) (attempt
 	}
 	g.happened(r, a.event(EventFinished))
 	return a, nil
+}
+
+// endWithoutSession ends an attempt of somebody who is logged in already, in
+// whose browser it began. Only here is a WeChat added to their account: the
+// phone's yes is one half of that, and whoever saw the QR code could give it.
+func (g *Gate) endWithoutSession(r *http.Request, a attempt) (attempt, error) {
+	if err := g.sameUser(r, &a); err != nil {
+		return a, err
+	}
+	if a.Purpose == purposeLink {
+		err := g.users.LinkWeChat(r.Context(), a.For, a.Person.Identity)
+		if errors.Is(err, ErrIdentityTaken) {
+			return a, errIdentityTaken
+		}
+		if err != nil {
+			return a, wrap("linking an identity", err)
+		}
+		g.happened(r, a.event(EventLinked))
+	}
+	return g.logins.change(r.Context(), a.ID, (*attempt).finish)
 }
 
 // registered makes a user of the login's person if need be.
@@ -226,7 +316,7 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.open(); err != nil {
-		return g.again(&a, err)
+		return g.again(r, &a, err)
 	}
 	if a.State != stateIdentified || !g.needsProfile(a.Person) {
 		return g.advance(w, r, a)
@@ -253,7 +343,7 @@ func (g *Gate) serveNoProfile(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	})
 	if err != nil {
-		return g.again(&a, err)
+		return g.again(r, &a, err)
 	}
 	return g.advance(w, r, a)
 }
@@ -265,7 +355,7 @@ func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if a.Kind != kindScan {
+	if !a.needsAnswer() {
 		return g.missed(r)
 	}
 	p := page{Attempt: g.view(&a), Token: g.cookies.key(r).formToken(a.ID)}
@@ -278,7 +368,7 @@ func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request) error {
 		g.render(w, r, http.StatusOK, "done", p)
 	case a.expired():
 		return errExpired
-	case g.needsProfile(a.Person):
+	case g.nextStep(&a) != "confirm":
 		return g.advance(w, r, a)
 	default:
 		g.render(w, r, http.StatusOK, "confirm", p)
@@ -292,7 +382,7 @@ func (g *Gate) serveAnswer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if a.Kind != kindScan {
+	if !a.needsAnswer() {
 		return g.missed(r)
 	}
 	posted, err := g.form(r, &a)
@@ -310,12 +400,32 @@ func (g *Gate) serveAnswer(w http.ResponseWriter, r *http.Request) error {
 		return g.answer(w, r, a, EventDenied, (*attempt).deny)
 	}
 	if err := a.open(); err != nil {
-		return g.again(&a, err)
+		return g.again(r, &a, err)
 	}
-	if a, err = g.registered(r, a); err != nil {
-		return g.again(&a, err)
+	if a.State == stateIdentified && g.nextStep(&a) != "confirm" {
+		return g.advance(w, r, a)
+	}
+	if a, err = g.settle(r, a); err != nil {
+		return g.again(r, &a, err)
 	}
 	return g.answer(w, r, a, EventApproved, (*attempt).approve)
+}
+
+// settle makes a user of the person, before anybody is let in by their yes. A
+// WeChat to be added to an account must not be another's.
+func (g *Gate) settle(r *http.Request, a attempt) (attempt, error) {
+	if a.Purpose != purposeLink {
+		return g.registered(r, a)
+	}
+	owner, err := g.users.FindByWeChat(r.Context(), a.Person.Identity)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && owner.ID == a.For:
+		return a, nil
+	case err != nil:
+		return a, wrap("looking an identity up", err)
+	}
+	denied, err := g.logins.change(r.Context(), a.ID, (*attempt).deny)
+	return denied, errors.Join(errIdentityTaken, err)
 }
 
 func (g *Gate) answer(w http.ResponseWriter, r *http.Request, a attempt, event EventName, step func(*attempt) error) error {
@@ -328,6 +438,5 @@ func (g *Gate) answer(w http.ResponseWriter, r *http.Request, a attempt, event E
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	seeOther(w, g.path("confirm", a.ID))
-	return nil
+	return g.advance(w, r, a)
 }

@@ -17,6 +17,7 @@ func TestLocalPath(t *testing.T) {
 		{"/app#/deep/link", "/app#/deep/link"},
 		{"/文章/1", "/%E6%96%87%E7%AB%A0/1"},
 		{"/a//b", "/a//b"},
+		{"/search?q=文", "/search?q=%E6%96%87"},
 		{"/login?next=//evil.example", "/login?next=//evil.example"},
 		{"/a:b", "/a:b"},
 		// refused

@@ -19,10 +19,12 @@ const (
 	identifiedTTL = 10 * time.Minute // for registration and the phone code, once identified
 	renewAfter    = 2 * time.Minute  // an unscanned QR code is replaced by then
 	exchangeLease = 20 * time.Second // a callback that has not come back by then has died
-	goneAfter     = 10 * time.Minute // how long a login can still be told "expired" from "never was"
+	approvedTTL   = 2 * time.Minute  // for the waiting browser to let itself in
+	goneAfter     = 5 * time.Minute  // how long a login can still be told "expired" from "never was"
 	loopWindow    = 10 * time.Second // a browser back so soon after a direct login keeps no session
 	replayWindow  = time.Minute      // how long a callback that comes again is the same login
 	changeTries   = 100              // lost compare-and-sets before giving up
+	codeFailures  = 10               // codes that WeChat may refuse, for one login
 )
 
 // A kind says who proves the identity: in a direct login the asking browser
@@ -32,6 +34,15 @@ type kind string
 const (
 	kindScan   kind = "scan"
 	kindDirect kind = "direct"
+)
+
+// A purpose says what the attempt is for.
+type purpose string
+
+const (
+	purposeLogin purpose = ""
+	purposeLink  purpose = "link"  // adding a WeChat to the account of who is logged in
+	purposePhone purpose = "phone" // proving a number to bind to it
 )
 
 // A state is one step of a login:
@@ -73,6 +84,7 @@ type attempt struct {
 
 	Format   int       `json:"format"`
 	Kind     kind      `json:"kind"`
+	Purpose  purpose   `json:"purpose,omitempty"`
 	State    state     `json:"state"`
 	AppID    string    `json:"appid"` // the account whose codes it takes
 	ReturnTo string    `json:"return_to"`
@@ -85,6 +97,12 @@ type attempt struct {
 	Number     int     `json:"number"`              // stands on both screens
 	Claim      *claim  `json:"claim,omitempty"`     // while exchanging
 	Person     *person `json:"person,omitempty"`    // once identified
+
+	Failures int `json:"failures,omitempty"` // codes that came to nothing
+
+	For     string     `json:"for,omitempty"`      // the user it is for, unless it is a login
+	ForName string     `json:"for_name,omitempty"` // what the pages call that user
+	Code    *phoneCode `json:"code,omitempty"`     // the last one that was sent
 
 	Finished time.Time `json:"finished,omitzero"`
 }
@@ -103,9 +121,13 @@ type person struct {
 	AvatarURL string   `json:"avatar_url,omitempty"`
 	Asked     bool     `json:"asked,omitempty"`   // for the profile; it may have said no
 	UserID    string   `json:"user_id,omitempty"` // empty while not registered
+	Phone     string   `json:"phone,omitempty"`   // proved in this attempt
+	Bound     bool     `json:"bound,omitempty"`   // the user has a number, and it is not to be changed
 
 	Profile wechat.UserInfo `json:"profile,omitzero"` // as WeChat told it
 	Token   wechat.Token    `json:"token,omitzero"`   // kept only for Config.OnLogin
+
+	conflict bool // the openid is one user's and the unionid another's
 }
 
 // What can be wrong with a login.
@@ -186,14 +208,13 @@ func (a *attempt) claim(by digest, r round) error {
 	if err := a.open(); err != nil {
 		return err
 	}
-	from := a.State
-	if from == stateExchanging {
-		if time.Now().Before(a.Claim.Until) {
-			return errExchanging
-		}
-		from = a.Claim.From
+	if a.State == stateExchanging {
+		return errExchanging
 	}
+	from := a.State
 	switch {
+	case a.Failures >= codeFailures:
+		return errTooMany
 	case a.Person != nil && a.Authorizer != by:
 		return errInUse
 	case r == roundBase && a.Person == nil, r == roundProfile && from == stateIdentified:
@@ -216,11 +237,23 @@ func (a *attempt) release(c claim) error {
 	if !a.holds(c) {
 		return errUnchanged
 	}
-	a.State, a.Claim = c.From, nil
+	a.Failures++
+	a.unclaim()
+	return nil
+}
+
+func (a *attempt) unclaim() {
+	a.State, a.Claim = a.Claim.From, nil
 	if a.Person == nil {
 		a.Authorizer = digest{}
 	}
-	return nil
+}
+
+// lapse ends a claim whose callback has died.
+func (a *attempt) lapse() {
+	if a.State == stateExchanging && !time.Now().Before(a.Claim.Until) {
+		a.unclaim()
+	}
 }
 
 // identify ends the claim with what WeChat said.
@@ -238,6 +271,14 @@ func (a *attempt) identify(c claim, who person) error {
 	return nil
 }
 
+// key names the person in the tallies of codes.
+func (p *person) key() string {
+	if p.UserID != "" {
+		return "user " + p.UserID
+	}
+	return "openid " + p.Identity.AppID + " " + p.Identity.OpenID
+}
+
 // authorizedBy returns why the browser by may not take the authorizer's steps, or nil.
 func (a *attempt) authorizedBy(by digest) error {
 	if a.Person == nil || a.Authorizer != by {
@@ -245,6 +286,10 @@ func (a *attempt) authorizedBy(by digest) error {
 	}
 	return nil
 }
+
+// needsAnswer reports whether the person is asked before anything happens: whether
+// they mean to let another browser in, or to add a WeChat to an account.
+func (a *attempt) needsAnswer() bool { return a.Kind == kindScan || a.Purpose == purposeLink }
 
 // approve lets the asker in.
 func (a *attempt) approve() error {
@@ -255,6 +300,9 @@ func (a *attempt) approve() error {
 		return errNotApproved
 	}
 	a.State = stateApproved
+	if until := time.Now().Add(approvedTTL); until.Before(a.Expires) {
+		a.Expires = until
+	}
 	return nil
 }
 
@@ -264,7 +312,16 @@ func (a *attempt) deny() error {
 		return err
 	}
 	a.State = stateDenied
+	a.forget()
 	return nil
+}
+
+// forget drops what nobody needs to know any more.
+func (a *attempt) forget() {
+	a.Code = nil
+	if a.Person != nil {
+		a.Person.Token, a.Person.Profile = wechat.Token{}, wechat.UserInfo{}
+	}
 }
 
 // ready returns why the login can't end in a session, or nil. A direct login
@@ -272,7 +329,7 @@ func (a *attempt) deny() error {
 // WeChat may send twice, can end it again for a while.
 func (a *attempt) ready() error {
 	from := stateApproved
-	if a.Kind == kindDirect {
+	if !a.needsAnswer() {
 		from = stateIdentified
 		if a.State == stateFinished && time.Since(a.Finished) < replayWindow {
 			return nil
@@ -339,7 +396,7 @@ func (l *logins) find(ctx context.Context, like *attempt) (attempt, int64, error
 	switch {
 	case err != nil:
 		return attempt{}, version, err
-	case a.Kind == kindDirect && a.State == stateFinished && time.Since(a.Finished) < loopWindow:
+	case a.Kind == kindDirect && a.Purpose == purposeLogin && a.State == stateFinished && time.Since(a.Finished) < loopWindow:
 		return attempt{}, version, errNoSession
 	case !a.reusable():
 		return attempt{}, version, errUnknown
@@ -347,30 +404,18 @@ func (l *logins) find(ctx context.Context, like *attempt) (attempt, int64, error
 	return a, version, nil
 }
 
-// create fills in what every new attempt has, stores it, and enters it in the
-// index, which had the version given.
+// create stores a new attempt and enters it in the index, which had the version
+// given.
 func (l *logins) create(ctx context.Context, a *attempt, version int64) error {
-	number, err := rand.Int(rand.Reader, big.NewInt(90))
-	if err != nil {
-		return err
-	}
-	a.ID = rand.Text()
-	a.Format = attemptFormat
 	a.State = stateWaiting
-	a.Number = 10 + int(number.Int64())
-	a.Created = time.Now()
-	a.Expires = a.Created.Add(l.ttl)
-	value, err := json.Marshal(a)
-	if err != nil {
+	if err := l.add(ctx, a, l.ttl); err != nil {
 		return err
 	}
-	if err := l.store.Create(ctx, attemptKey(a.ID), value, l.ttl+goneAfter); err != nil {
-		return err
-	}
+	var err error
 	if version == 0 {
-		err = l.store.Create(ctx, openKey(a), []byte(a.ID), l.ttl)
+		err = l.store.Create(ctx, openKey(a), []byte(a.ID), l.ttl+identifiedTTL)
 	} else {
-		err = l.store.Update(ctx, openKey(a), version, []byte(a.ID), l.ttl)
+		err = l.store.Update(ctx, openKey(a), version, []byte(a.ID), l.ttl+identifiedTTL)
 	}
 	if errors.Is(err, ErrExists) || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
 		return nil // two tabs at once: both logins work, and the index holds one
@@ -378,10 +423,35 @@ func (l *logins) create(ctx context.Context, a *attempt, version int64) error {
 	return err
 }
 
+// createIdentified stores a new attempt of somebody who is logged in: nobody has
+// to ask WeChat who that is.
+func (l *logins) createIdentified(ctx context.Context, a *attempt) error {
+	a.State = stateIdentified
+	return l.add(ctx, a, identifiedTTL)
+}
+
+// add fills in what every new attempt has, and stores it.
+func (l *logins) add(ctx context.Context, a *attempt, ttl time.Duration) error {
+	number, err := rand.Int(rand.Reader, big.NewInt(90))
+	if err != nil {
+		return err
+	}
+	a.ID = rand.Text()
+	a.Format = attemptFormat
+	a.Number = 10 + int(number.Int64())
+	a.Created = time.Now()
+	a.Expires = a.Created.Add(ttl)
+	value, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return l.store.Create(ctx, attemptKey(a.ID), value, ttl+goneAfter)
+}
+
 // openKey is where the asker's open login is found again.
 func openKey(a *attempt) string {
 	sum := sha256.New()
-	for _, part := range []string{string(a.Asker[:]), string(a.Kind), a.AppID, a.ReturnTo} {
+	for _, part := range []string{string(a.Asker[:]), string(a.Kind), string(a.Purpose), a.For, a.AppID, a.ReturnTo} {
 		fmt.Fprintf(sum, "%d:%s", len(part), part)
 	}
 	return "open:" + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
@@ -421,12 +491,22 @@ func decodeAttempt(id string, value []byte, version int64, err error) (attempt, 
 		return attempt{}, 0, errUnknown
 	}
 	a.ID = id
+	a.lapse()
 	return a, version, nil
 }
 
 // sound reports whether the parts of a stored attempt fit together.
 func (a *attempt) sound() bool {
 	if a.Format != attemptFormat || (a.Kind != kindScan && a.Kind != kindDirect) {
+		return false
+	}
+	switch a.Purpose {
+	case purposeLogin:
+	case purposeLink, purposePhone:
+		if a.For == "" {
+			return false
+		}
+	default:
 		return false
 	}
 	switch a.State {
@@ -473,38 +553,35 @@ func (l *logins) change(ctx context.Context, id string, f func(*attempt) error) 
 	return attempt{}, fmt.Errorf("scangate: changing a login: %w", ErrConflict)
 }
 
-// claim gets the right to exchange a code. While another callback has it, claim
-// waits for that one to end, and decides then: that is how a callback that
-// WeChat sends twice makes one exchange. It reports whether it got the right;
-// it did not if that round is over for this browser already.
+// claim gets the right to exchange a code. It reports whether it did; it did not
+// if that round is over for this browser already, and not yet, with
+// errExchanging, while another callback has the right.
 func (l *logins) claim(ctx context.Context, id string, by digest, r round) (attempt, bool, error) {
-	for {
-		claimed := false
-		var version int64
-		a, err := l.change(ctx, id, func(a *attempt) error {
-			claimed = false
-			if a.answered(by, r) {
-				return errUnchanged
-			}
-			err := a.claim(by, r)
-			claimed = err == nil
-			return err
-		})
-		if !errors.Is(err, errExchanging) {
-			return a, claimed && err == nil, err
+	claimed := false
+	a, err := l.change(ctx, id, func(a *attempt) error {
+		claimed = false
+		if a.answered(by, r) {
+			return errUnchanged
 		}
-		a, version, err = l.read(ctx, id)
-		if err != nil {
-			return attempt{}, false, err
-		}
-		if a.State != stateExchanging {
-			continue
-		}
-		leased, cancel := context.WithDeadline(ctx, a.Claim.Until)
-		_, _, err = l.wait(leased, id, version)
-		cancel()
-		if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
-			return attempt{}, false, err
-		}
+		err := a.claim(by, r)
+		claimed = err == nil
+		return err
+	})
+	return a, claimed && err == nil, err
+}
+
+// exchanged returns when no callback is exchanging a code, or when the one that
+// was has had its time.
+func (l *logins) exchanged(ctx context.Context, id string) error {
+	a, version, err := l.read(ctx, id)
+	if err != nil || a.State != stateExchanging {
+		return err
 	}
+	leased, cancel := context.WithDeadline(ctx, a.Claim.Until)
+	defer cancel()
+	_, _, err = l.wait(leased, id, version)
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
 }

@@ -136,6 +136,7 @@ func TestClaims(t *testing.T) {
 		first := *a.Claim
 		<-time.After(exchangeLease)
 		a.Expires = time.Now().Add(time.Minute)
+		a.lapse()
 		if err := a.claim(other, roundBase); err != nil {
 			t.Fatalf("a claim whose holder died can't be taken: %v", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 )
 
 // Why a request may not pass, as [Gate.Check] returns it. Any other error of
@@ -15,6 +16,9 @@ var (
 	// ErrLoginRequired says that nobody is logged in: no session, a session of
 	// somebody barred or gone, or one that was signed out.
 	ErrLoginRequired = errors.New("scangate: login required")
+	// ErrPhoneRequired says that somebody is logged in whose number is not bound,
+	// though [Config.RequirePhone] is set.
+	ErrPhoneRequired = errors.New("scangate: phone number required")
 )
 
 type userContextKey struct{}
@@ -33,8 +37,10 @@ func UserFromContext(ctx context.Context) (User, bool) {
 // What the others get depends on who asks. A page load is sent to the login
 // page, and back when the person is in; so is a form posted by a page, back to
 // the page it is on. Anything else gets 401 and an application/problem+json
-// with the members code, "login_required", and login_url. If a store fails, the
-// answer is 503 with Retry-After.
+// with the members code, "login_required", and login_url. With
+// [Config.RequirePhone], people without a number are sent to the page that binds
+// one, and code is "phone_required". If a store fails, the answer is 503 with
+// Retry-After.
 //
 // Answers of next are "Cache-Control: private" unless next sets another.
 func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
@@ -46,7 +52,7 @@ func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 			return
 		}
 		user, _, err := g.check(ctx)
-		if err != nil {
+		if err = g.checkPhone(user, err); err != nil {
 			g.refuse(w, r, err)
 			return
 		}
@@ -62,11 +68,19 @@ func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 }
 
 // Check decides about a request, and answers nothing: it returns the logged-in
-// user, or [ErrLoginRequired], or the error of a store that failed. It loads the
-// session to read it if nobody has.
+// user, or [ErrLoginRequired], or the user and [ErrPhoneRequired], or the error
+// of a store that failed. It loads the session to read it if nobody has.
 func (g *Gate) Check(r *http.Request) (User, error) {
 	user, _, err := g.currentUser(r)
-	return user, err
+	return user, g.checkPhone(user, err)
+}
+
+// checkPhone adds to the error of check that a number is missing.
+func (g *Gate) checkPhone(user User, err error) error {
+	if err == nil && g.config.RequirePhone && user.Phone == "" {
+		return ErrPhoneRequired
+	}
+	return err
 }
 
 // Admit decides about a request and, if it may not pass, answers it, as
@@ -114,26 +128,35 @@ func (g *Gate) check(ctx context.Context) (User, sessionValue, error) {
 
 // refuse answers a request that may not pass.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if !errors.Is(err, ErrLoginRequired) {
+	var p problem
+	var route string
+	switch {
+	case errors.Is(err, ErrLoginRequired):
+		route, p = "login", problem{Title: "Login required", Code: "login_required"}
+	case errors.Is(err, ErrPhoneRequired):
+		route, p = "phone", problem{Title: "Phone number required", Code: "phone_required"}
+	default:
 		g.fail(w, r, err)
 		return
 	}
-	w.Header().Set("Cache-Control", "no-store")
+	secureHeaders(w.Header())
 	switch {
 	case isPageLoad(r):
-		seeOther(w, g.loginURL(requestPath(r)))
+		seeOther(w, g.returningURL(route, requestPath(r)))
 	case isFormPost(r):
-		seeOther(w, g.loginURL(g.refererPath(r)))
+		seeOther(w, g.returningURL(route, g.refererPath(r)))
 	default:
-		g.writeProblem(w, problem{
-			Status: http.StatusUnauthorized, Title: "Login required", Code: "login_required", LoginURL: g.loginURL(""),
-		})
+		p.Status, p.LoginURL = http.StatusUnauthorized, g.path(route)
+		g.writeProblem(w, p)
 	}
 }
 
 // loginURL is the login page that leads back to returnTo, a path on this server.
-func (g *Gate) loginURL(returnTo string) string {
-	at := g.config.BasePath + "/login"
+func (g *Gate) loginURL(returnTo string) string { return g.returningURL("login", returnTo) }
+
+// returningURL is a route that leads back to returnTo.
+func (g *Gate) returningURL(route, returnTo string) string {
+	at := g.path(route)
 	if returnTo != "" && returnTo != "/" {
 		at += "?" + url.Values{"return_to": {returnTo}}.Encode()
 	}
@@ -199,7 +222,20 @@ func localPath(s string) string {
 	if first := strings.IndexAny(rest, slashes); first == 0 {
 		return "/"
 	}
-	return u.String()
+	return escapeNonASCII(u.String())
+}
+
+// escapeNonASCII makes s fit for a header.
+func escapeNonASCII(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c < utf8.RuneSelf {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 func isControl(c rune) bool { return c < ' ' || c >= 0x7f && c <= 0x9f || c == '\ufffd' }

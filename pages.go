@@ -73,7 +73,11 @@ type attemptView struct {
 	WebsiteURL               string
 	LoginURL                 string
 	ExpiresIn, RenewIn       int // seconds
-	Again                    string
+	Purpose                  purpose
+	ForName                  string // whom a WeChat is added to
+	PhoneURL, CodeURL        string
+	Phone                    string // masked; empty until a code was sent
+	ResendIn                 int    // seconds
 }
 
 func newPages(config *Config) (*pages, error) {
@@ -177,7 +181,9 @@ func (g *Gate) view(a *attempt) attemptView {
 		Browser: a.From.Browser, System: a.From.System, Address: a.From.Address,
 		Number: a.Number, MatchNumber: g.config.MatchNumber,
 		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, FinishURL: s.FinishURL, WebsiteURL: s.WebsiteURL,
-		LoginURL:  g.loginURL(a.ReturnTo),
+		LoginURL: g.startURL(a),
+		Purpose:  a.Purpose, ForName: a.ForName,
+		PhoneURL: g.path("phone", a.ID), CodeURL: g.path("phone", a.ID, "code"),
 		ExpiresIn: secondsUntil(a.Expires), RenewIn: secondsUntil(a.renewAt()),
 	}
 	if a.Person != nil {
@@ -186,7 +192,10 @@ func (g *Gate) view(a *attempt) attemptView {
 	return v
 }
 
-func secondsUntil(t time.Time) int { return max(int(time.Until(t)/time.Second), 0) }
+// secondsUntil rounds up, so that at zero the time has come.
+func secondsUntil(t time.Time) int {
+	return max(int((time.Until(t)+time.Second-1)/time.Second), 0)
+}
 
 // renderLogin shows the QR code.
 func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, a *attempt) {
@@ -218,7 +227,7 @@ func (g *Gate) qrCode(r *http.Request) (*qr.Code, error) {
 		return nil, err
 	}
 	if err := a.open(); err != nil {
-		return nil, g.again(&a, err)
+		return nil, g.again(r, &a, err)
 	}
 	code, err := qr.Encode(g.absolute(g.path("scan", a.ID)), qr.M)
 	return code, wrap("drawing a QR code", err)

@@ -51,7 +51,7 @@ func TestTexts(t *testing.T) {
 		}
 	}
 	used := regexp.MustCompile(`\.T "([^"]+)"`)
-	for _, page := range []string{"layout", "login", "finish", "profile", "confirm", "done", "message"} {
+	for _, page := range []string{"layout", "login", "phone", "finish", "profile", "confirm", "done", "message"} {
 		text, err := pageFiles.ReadFile("pages/" + page + ".html")
 		if err != nil {
 			t.Fatal(err)

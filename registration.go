@@ -10,6 +10,28 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
+// Registration says who may become a user.
+type Registration string
+
+const (
+	// RegisterOpen makes everybody a user whom WeChat vouches for. It is the
+	// default.
+	RegisterOpen Registration = "open"
+	// RegisterByPhone admits only people whose number the store has: they prove
+	// it by a one-time code, and their WeChat is linked to that user.
+	RegisterByPhone Registration = "phone"
+	// RegisterClosed admits nobody new; see [Config.RegisterURL].
+	RegisterClosed Registration = "closed"
+)
+
+// What can be wrong with a registration.
+var (
+	errNotRegistered = errors.New("scangate: not registered")
+	errPhoneTaken    = errors.New("scangate: the number is an account's with another WeChat")
+	errIdentityTaken = errors.New("scangate: the WeChat is another account's")
+	errLastIdentity  = errors.New("scangate: the account's last WeChat")
+)
+
 // maxNickname bounds a nickname, in characters: WeChat's own limit is lower.
 const maxNickname = 64
 
@@ -37,6 +59,10 @@ func (g *Gate) askWeChat(ctx context.Context, a *attempt, r round, code string) 
 	}
 	if g.config.OnLogin != nil {
 		who.Token = token
+	}
+	if a.Purpose == purposeLink {
+		who.UserID = a.For // whoever else it is, is told when they say yes
+		return who, nil
 	}
 	if err := g.recognise(ctx, &who); err != nil || who.UserID != "" {
 		return who, err
@@ -85,7 +111,7 @@ func (g *Gate) recognise(ctx context.Context, who *person) error {
 	if err != nil {
 		return fmt.Errorf("scangate: looking an identity up: %w", err)
 	}
-	who.UserID, who.Nickname = user.ID, cleanNickname(user.Nickname)
+	who.UserID, who.Nickname, who.Bound = user.ID, cleanNickname(user.Nickname), user.Phone != ""
 	if knows(user, who.Identity) {
 		return nil
 	}
@@ -93,7 +119,7 @@ func (g *Gate) recognise(ctx context.Context, who *person) error {
 	if errors.Is(err, ErrIdentityTaken) {
 		// The openid is one user's and the unionid another's. The openid decides;
 		// nobody merges two people in silence.
-		g.config.Logger.WarnContext(ctx, "scangate: an openid and its unionid are two users'", "user", user.ID)
+		who.conflict = true
 		return nil
 	}
 	if err != nil {
@@ -118,12 +144,93 @@ func (g *Gate) register(ctx context.Context, who *person) (id string, isNew bool
 	if who.UserID != "" {
 		return who.UserID, false, nil
 	}
-	user, err := g.users.Register(ctx, NewUser{Identity: who.Identity, Nickname: who.Nickname, AvatarURL: who.AvatarURL})
+	if g.config.Registration != RegisterOpen {
+		return "", false, errNotRegistered
+	}
+	user, err := g.users.Register(ctx, who.newUser())
 	if errors.Is(err, ErrIdentityTaken) { // by another request, just now
 		user, err = g.users.FindByWeChat(ctx, who.Identity)
 		return user.ID, false, wrap("looking an identity up", err)
 	}
 	return user.ID, true, wrap("registering", err)
+}
+
+func (p *person) newUser() NewUser {
+	return NewUser{Identity: p.Identity, Phone: p.Phone, Nickname: p.Nickname, AvatarURL: p.AvatarURL}
+}
+
+// needsPhone reports whether the person is to prove a number.
+func (g *Gate) needsPhone(a *attempt) bool {
+	who := a.Person
+	switch {
+	case a.Purpose == purposeLink, who.Bound:
+		return false
+	case a.Purpose == purposePhone:
+		return true
+	case who.UserID == "" && g.config.Registration == RegisterByPhone:
+		return true
+	}
+	return g.config.RequirePhone
+}
+
+// bindPhone is the phone-binding check: it makes the number that the person has
+// proved theirs, and returns the user that this makes them, and what happened.
+// Somebody new whose number is a user's already becomes that user, unless that
+// one has another WeChat of the same account.
+func (g *Gate) bindPhone(ctx context.Context, who *person) (string, EventName, error) {
+	if who.UserID != "" {
+		err := g.users.BindPhone(ctx, who.UserID, who.Phone)
+		if errors.Is(err, ErrPhoneTaken) {
+			return "", "", errPhoneTaken
+		}
+		return who.UserID, EventBound, wrap("binding a number", err)
+	}
+	owner, err := g.users.FindByPhone(ctx, who.Phone)
+	switch {
+	case err == nil:
+		return g.linkOwner(ctx, owner, who)
+	case !errors.Is(err, ErrNotFound):
+		return "", "", wrap("looking a number up", err)
+	case g.config.Registration != RegisterOpen:
+		return "", "", errNotRegistered
+	}
+	user, err := g.users.Register(ctx, who.newUser())
+	switch {
+	case errors.Is(err, ErrPhoneTaken), errors.Is(err, ErrIdentityTaken):
+		return g.bindLate(ctx, who)
+	case err != nil:
+		return "", "", wrap("registering", err)
+	}
+	return user.ID, EventRegistered, nil
+}
+
+// linkOwner makes the person the user who has their number.
+func (g *Gate) linkOwner(ctx context.Context, owner User, who *person) (string, EventName, error) {
+	err := g.users.LinkWeChat(ctx, owner.ID, who.Identity)
+	if errors.Is(err, ErrIdentityTaken) {
+		return "", "", errPhoneTaken
+	}
+	return owner.ID, EventLinked, wrap("linking an identity", err)
+}
+
+// bindLate is bindPhone for somebody whom another request made a user, or whose
+// number one gave to a user, just now.
+func (g *Gate) bindLate(ctx context.Context, who *person) (string, EventName, error) {
+	owner, err := g.users.FindByPhone(ctx, who.Phone)
+	if err == nil {
+		return g.linkOwner(ctx, owner, who)
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return "", "", wrap("looking a number up", err)
+	}
+	user, err := g.users.FindByWeChat(ctx, who.Identity)
+	if err != nil {
+		return "", "", wrap("looking an identity up", err)
+	}
+	if user.Phone != "" && user.Phone != who.Phone {
+		return user.ID, EventBound, nil // the other request's number came first
+	}
+	return user.ID, EventBound, wrap("binding a number", g.users.BindPhone(ctx, user.ID, who.Phone))
 }
 
 func wrap(doing string, err error) error {

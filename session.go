@@ -100,6 +100,12 @@ func (s *sessions) begin(w http.ResponseWriter, r *http.Request, v sessionValue)
 	if err := s.manager.RenewToken(ctx); err != nil {
 		return err
 	}
+	if before, ok := s.current(ctx); ok && before.userID != v.userID {
+		// What the application kept for one person is not for the next.
+		if err := s.manager.Clear(ctx); err != nil {
+			return err
+		}
+	}
 	s.manager.Put(ctx, s.key, v.encode())
 	if s.loaded(r.Context()) {
 		return nil // whoever loaded it saves it

@@ -12,7 +12,7 @@ import (
 // What a MemoryStore, and the sessions that New keeps in memory, hold at most.
 const (
 	memoryUsers    = 1 << 20
-	memoryRecords  = 1 << 16
+	memoryRecords  = 1 << 17
 	memoryCounters = 1 << 16
 	memorySessions = 1 << 18
 )
@@ -26,8 +26,9 @@ var (
 // what a [Gate] uses where nothing else is configured: right for one process, for
 // development and for tests. What it holds is gone when the process ends.
 //
-// It is bounded: with 1,048,576 users, 65,536 records or 65,536 counters it is
-// full, and adding one more is ErrFull.
+// It is bounded: with 1,048,576 users or 131,072 records it is full, and
+// adding one more is ErrFull. Of 65,536 counters the one that would end next makes
+// room for a new one.
 type MemoryStore struct {
 	users memoryUserTable
 	state memoryState
@@ -351,10 +352,10 @@ func (m *MemoryStore) Add(ctx context.Context, key string, window time.Duration)
 		e.value++
 		return e.value, nil
 	}
-	if err := s.counters.put(key, 1, time.Now().Add(window)); err != nil {
-		return 0, err
+	if s.counters.full() {
+		s.counters.evict() // or a flood from many addresses would shut everybody out
 	}
-	return 1, nil
+	return 1, s.counters.put(key, 1, time.Now().Add(window))
 }
 
 // memorySessionStore keeps sessions in memory; it is an scs.Store.

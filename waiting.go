@@ -21,13 +21,19 @@ type waiting struct {
 	mu      sync.Mutex
 	max     int
 	closed  bool
-	perID   map[string]int
+	counts  map[string]int // by login, and by address
 	cancels map[*context.CancelFunc]struct{}
 }
 
-// enter admits a request that waits for that login. It returns a context that
-// ends with the parent or when the gate is closed, and what to call on leaving.
-func (w *waiting) enter(parent context.Context, id string) (context.Context, func(), error) {
+// perAddress is how many requests of one address may wait: a whole company, but
+// not all.
+func (w *waiting) perAddress() int { return max(w.max/10, waitingPerLogin) }
+
+// enter admits a request from that address that waits for that login. It returns
+// a context that ends with the parent or when the gate is closed, and what to
+// call on leaving.
+func (w *waiting) enter(parent context.Context, id, address string) (context.Context, func(), error) {
+	id, address = "login "+id, "address "+address
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -35,25 +41,28 @@ func (w *waiting) enter(parent context.Context, id string) (context.Context, fun
 		return nil, nil, errClosing
 	case len(w.cancels) >= w.max:
 		return nil, nil, errCrowded
-	case w.perID[id] >= waitingPerLogin:
+	case w.counts[id] >= waitingPerLogin, w.counts[address] >= w.perAddress():
 		return nil, nil, errTooManyTabs
 	}
 	if w.cancels == nil {
 		w.cancels = make(map[*context.CancelFunc]struct{})
-		w.perID = make(map[string]int)
+		w.counts = make(map[string]int)
 	}
 	ctx, cancel := context.WithCancel(parent)
-	w.perID[id]++
+	w.counts[id]++
+	w.counts[address]++
 	w.cancels[&cancel] = struct{}{}
-	return ctx, func() { cancel(); w.leave(id, &cancel) }, nil
+	return ctx, func() { cancel(); w.leave(&cancel, id, address) }, nil
 }
 
-func (w *waiting) leave(id string, cancel *context.CancelFunc) {
+func (w *waiting) leave(cancel *context.CancelFunc, counted ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.cancels, cancel)
-	if w.perID[id]--; w.perID[id] <= 0 {
-		delete(w.perID, id)
+	for _, key := range counted {
+		if w.counts[key]--; w.counts[key] <= 0 {
+			delete(w.counts, key)
+		}
 	}
 }
 

@@ -7,6 +7,18 @@
     return;
   }
 
+  // A code can be asked for again when this has counted down.
+  for (const button of document.querySelectorAll("button[data-wait]")) {
+    const text = button.textContent;
+    let left = Number(button.dataset.wait);
+    const tick = () => {
+      button.disabled = left > 0;
+      button.textContent = left > 0 ? `${text} (${left})` : text;
+      if (left-- > 0) setTimeout(tick, 1000);
+    };
+    tick();
+  }
+
   const login = document.querySelector("[data-state-url]");
   if (!login) return;
   const { stateUrl, loginUrl, renewIn } = login.dataset;
