@@ -24,13 +24,13 @@ func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 		return g.missed(r)
 	}
 	key := g.cookies.ensure(w, r)
-	if a.Person != nil && a.Authorizer == key.digest() {
+	mine := a.Person != nil && a.Authorizer == key.digest()
+	switch err := a.open(); {
+	case mine && !errors.Is(err, errExpired):
 		return g.advance(w, r, a)
-	}
-	if err := a.open(); err != nil {
+	case err != nil:
 		return g.again(r, &a, err)
-	}
-	if a.Person != nil {
+	case a.Person != nil:
 		return errInUse
 	}
 	if err := g.noteScan(r, a); err != nil {
