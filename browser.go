@@ -124,7 +124,7 @@ func (c browserCookies) forget(w http.ResponseWriter) {
 }
 
 func (c browserCookies) cookie(value string, life time.Duration) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure is false on a loopback host, or if Config.InsecureHTTP asks for it
 		Name:     c.name,
 		Value:    value,
 		Path:     "/",
@@ -156,14 +156,31 @@ type product struct{ mark, name string }
 // The first that is found counts, so what imitates others stands before them.
 var (
 	browsers = []product{
-		{"wxwork/", "WeCom"}, {"MicroMessenger/", "WeChat"}, {"QQBrowser/", "QQ Browser"}, {"Edg", "Edge"},
-		{"OPR/", "Opera"}, {"UCBrowser/", "UC Browser"}, {"MiuiBrowser/", "Xiaomi Browser"}, {"HuaweiBrowser/", "Huawei Browser"},
-		{"SamsungBrowser/", "Samsung Internet"}, {"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"CriOS/", "Chrome"},
-		{"Chrome/", "Chrome"}, {"Safari/", "Safari"},
+		{"wxwork/", "WeCom"},
+		{"MicroMessenger/", "WeChat"},
+		{"QQBrowser/", "QQ Browser"},
+		{"Edg", "Edge"},
+		{"OPR/", "Opera"},
+		{"UCBrowser/", "UC Browser"},
+		{"MiuiBrowser/", "Xiaomi Browser"},
+		{"HuaweiBrowser/", "Huawei Browser"},
+		{"SamsungBrowser/", "Samsung Internet"},
+		{"Firefox/", "Firefox"},
+		{"FxiOS/", "Firefox"},
+		{"CriOS/", "Chrome"},
+		{"Chrome/", "Chrome"},
+		{"Safari/", "Safari"},
 	}
 	systems = []product{
-		{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"HarmonyOS", "HarmonyOS"}, {"OpenHarmony", "HarmonyOS"}, {"Android", "Android"},
-		{"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"},
+		{"iPhone", "iPhone"},
+		{"iPad", "iPad"},
+		{"HarmonyOS", "HarmonyOS"},
+		{"OpenHarmony", "HarmonyOS"},
+		{"Android", "Android"},
+		{"Windows", "Windows"},
+		{"Mac OS X", "macOS"},
+		{"CrOS", "ChromeOS"},
+		{"Linux", "Linux"},
 	}
 )
 

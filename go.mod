@@ -8,4 +8,9 @@ require (
 	rsc.io/qr v0.2.0
 )
 
-require github.com/stretchr/testify v1.8.4 // indirect
+require (
+	github.com/alicebob/miniredis/v2 v2.40.0 // indirect
+	github.com/gomodule/redigo v1.9.3 // indirect
+	github.com/stretchr/testify v1.8.4 // indirect
+	github.com/yuin/gopher-lua v1.1.1 // indirect
+)

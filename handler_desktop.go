@@ -74,6 +74,9 @@ func (g *Gate) begin(r *http.Request, key browserKey, a attempt, with string) (a
 	var version int64
 	if g.cookies.key(r) == key {
 		open, v, err := g.logins.find(r.Context(), &a)
+		if errors.Is(err, errNoSession) && g.sessions.carriedBy(r) {
+			err = errUnknown // it kept one, which has ended since
+		}
 		if !errors.Is(err, errUnknown) {
 			return open, err
 		}

@@ -102,7 +102,8 @@ func application(gate *scangate.Gate) http.Handler {
 }
 
 // Options of newWorld.
-func withWebsite(c *scangate.Config)     { c.Website = website }
+func withWebsite(c *scangate.Config) { c.Website = website }
+
 func withWebsiteOnly(c *scangate.Config) { c.OfficialAccount, c.Website = wechat.Account{}, website }
 func withProfile(c *scangate.Config)     { c.FetchProfile = true }
 func withNumber(c *scangate.Config)      { c.MatchNumber = true }
@@ -203,6 +204,9 @@ func (b *browser) try(ctx context.Context, follow bool, method, target, body str
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
+	if strings.Contains(string(text), "%!") {
+		b.t.Errorf("%s: a text and its arguments do not fit:\n%s", target, text)
+	}
 	return answer{resp, string(text)}, err
 }
 

@@ -20,7 +20,7 @@ func newSessionManager(secure bool) *scs.SessionManager {
 	m := &scs.SessionManager{
 		Lifetime:         sessionLifetime,
 		Store:            newMemorySessionStore(),
-		Codec:            scs.GobCodec{},
+		Codec:            SessionCodec{},
 		HashTokenInStore: true,
 	}
 	m.Cookie.Name = "session"
@@ -75,6 +75,12 @@ func decodeSessionValue(s string) (sessionValue, bool) {
 func (s *sessions) loaded(ctx context.Context) bool {
 	again, err := s.manager.Load(ctx, "")
 	return err == nil && again == ctx
+}
+
+// carriedBy reports whether the request brings a session's cookie.
+func (s *sessions) carriedBy(r *http.Request) bool {
+	_, err := r.Cookie(s.manager.Cookie.Name)
+	return err == nil
 }
 
 // load returns a context that holds the request's session. It changes nothing.

@@ -1133,8 +1133,7 @@ func TestThreat36NicknameAsMarkup(t *testing.T) {
 
 func TestThreat37SecretsInLogs(t *testing.T) {
 	s := &texts{}
-	var w *world
-	w = newWorld(t, s.withPhone, withProfile, func(c *scangate.Config) {
+	w := newWorld(t, s.withPhone, withProfile, func(c *scangate.Config) {
 		c.OnLogin = func(context.Context, scangate.Login) error { return nil }
 	})
 	d, p := w.desktop(), w.phone("wang")

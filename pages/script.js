@@ -25,6 +25,7 @@
   let word = login.dataset.word;
 
   const show = (name) => {
+    login.dataset.word = name;
     for (const p of login.querySelectorAll("[data-show]")) p.hidden = p.dataset.show !== name;
   };
   const renew = () => location.replace(loginUrl);

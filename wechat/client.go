@@ -182,7 +182,7 @@ func (c *Client) call(ctx context.Context, r request, answer answer) error {
 // wait waits for pause and up to as much again, so that callers who were turned
 // away together don't come back together. It returns ctx's error if ctx ends.
 func wait(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause + rand.N(pause))
+	timer := time.NewTimer(pause + rand.N(pause)) //nolint:gosec // jitter need not be unguessable
 	defer timer.Stop()
 	select {
 	case <-timer.C:

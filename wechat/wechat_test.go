@@ -103,7 +103,7 @@ var sentinels = []error{
 func only(t *testing.T, err, want error) {
 	t.Helper()
 	for _, sentinel := range sentinels {
-		if got := errors.Is(err, sentinel); got != (sentinel == want) {
+		if got := errors.Is(err, sentinel); got != (sentinel == want) { //nolint:errorlint // that one and no other
 			t.Errorf("%v: matches %q: %v", err, sentinel, got)
 		}
 	}
@@ -125,7 +125,7 @@ func chain(err error) string {
 		return ""
 	}
 	text := err.Error()
-	switch err := err.(type) {
+	switch err := err.(type) { //nolint:errorlint // walks the chain itself
 	case interface{ Unwrap() error }:
 		text += "\n" + chain(err.Unwrap())
 	case interface{ Unwrap() []error }:

@@ -94,7 +94,7 @@ func serve(handler http.Handler, req *http.Request, body []byte) (res result) {
 	}()
 	writer := &recorder{header: make(http.Header)}
 	handler.ServeHTTP(writer, incoming(ctx, req, body))
-	return result{response: writer.response(req)}
+	return result{response: writer.response(req)} //nolint:bodyclose // the caller's to close
 }
 
 // incoming returns req as a server sees it: an address without host and fragment,

@@ -1,0 +1,118 @@
+// Command example is a small web application that people log in to by scanning a
+// QR code with WeChat:
+//
+//	cd example && go run .
+//
+// Without an account at WeChat it runs against the simulated WeChat of package
+// wechattest, so that everything can be clicked through in one browser. With one
+// (see the flags) it is what a real application looks like.
+//
+// Read it from main down: run puts the parts together, newGate configures the
+// gate, and newApp, in app.go, is the application.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/scangate/scangate"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "example:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program. It ends when ctx does.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parseOptions(args, out)
+	if err != nil {
+		return err
+	}
+	// Listening comes first, because -addr may leave the choice of a port to the
+	// system, and the gate has to know its public address.
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }() // the server has done so, unless it never started
+	if o.publicURL == "" {
+		o.publicURL = "http://" + listener.Addr().String()
+	}
+
+	// The table of users. An application of yours implements scangate.UserStore
+	// over its own; the gate's own default is this one, which forgets all when
+	// the program ends.
+	users := scangate.NewMemoryStore()
+
+	if o.simulated() {
+		stopSimulator, err := startSimulator(ctx, &o, users)
+		if err != nil {
+			return err
+		}
+		defer stopSimulator()
+		fmt.Fprintln(out, "No account given: WeChat is simulated, at", o.endpoint.Open)
+	}
+	gate, err := newGate(o, users)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Open", o.publicURL)
+	fmt.Fprintln(out, "Stop with Ctrl-C")
+	return serve(ctx, listener, gate)
+}
+
+// newGate configures the gate: where the application is, and who it is at
+// WeChat. The zero value of all else would do.
+func newGate(o options, users scangate.UserStore) (*scangate.Gate, error) {
+	return scangate.New(scangate.Config{
+		PublicURL:       o.publicURL,
+		AppName:         "Example",
+		OfficialAccount: o.official,
+		Website:         o.website,
+		Endpoint:        o.endpoint,
+		FetchProfile:    o.fetchProfile,
+		Users:           users,
+		OnEvent:         logEvent,
+		InsecureHTTP:    o.insecureHTTP,
+	})
+}
+
+// serve answers requests until ctx ends, and then lets those under way finish.
+func serve(ctx context.Context, listener net.Listener, gate *scangate.Gate) error {
+	server := &http.Server{
+		Handler: newApp(gate),
+		// Without limits a slow client could hold a connection forever. They may
+		// be short: a browser that waits for its phone is exempt from them.
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	// The browsers that wait go first: Shutdown would wait for them.
+	_ = gate.Close() // never fails
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return server.Shutdown(ctx)
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"os"
+
+	"github.com/scangate/scangate/wechat"
+)
+
+// options are the command line.
+type options struct {
+	addr         string
+	publicURL    string
+	official     wechat.Account
+	website      wechat.Account
+	endpoint     wechat.Endpoint
+	fetchProfile bool
+	insecureHTTP bool
+}
+
+func parseOptions(args []string, out io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("example", flag.ContinueOnError)
+	f.SetOutput(out)
+	f.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `address` to listen on; port 0 picks a free one")
+	f.StringVar(&o.publicURL, "public-url", "", "the `URL` by which browsers and phones reach this program (default http://<addr>)")
+	f.StringVar(&o.official.AppID, "appid", "", "`AppID` of a service account or test account; without any AppID, WeChat is simulated")
+	f.StringVar(&o.official.Secret, "secret", "", "its `AppSecret`; better in the environment, as WECHAT_SECRET, where other users can't read it")
+	f.StringVar(&o.website.AppID, "website-appid", "", "`AppID` of a website application of the Open Platform")
+	f.StringVar(&o.website.Secret, "website-secret", "", "its `AppSecret`; better in the environment, as WECHAT_WEBSITE_SECRET")
+	f.StringVar(&o.endpoint.Open, "wechat-open-url", "", "`URL` of WeChat's pages (default WeChat's own)")
+	f.StringVar(&o.endpoint.API, "wechat-api-url", "", "`URL` of WeChat's API (default WeChat's own)")
+	f.BoolVar(&o.fetchProfile, "fetch-profile", true, "ask new people for their nickname and picture")
+	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "accept a -public-url of plain http that isn't this machine: for a test account and a phone in the same LAN, never in production")
+	if err := f.Parse(args); err != nil {
+		return options{}, err
+	}
+	if f.NArg() > 0 {
+		return options{}, errors.New("unexpected argument " + f.Arg(0))
+	}
+	if o.official.AppID != "" && o.official.Secret == "" {
+		o.official.Secret = os.Getenv("WECHAT_SECRET")
+	}
+	if o.website.AppID != "" && o.website.Secret == "" {
+		o.website.Secret = os.Getenv("WECHAT_WEBSITE_SECRET")
+	}
+	if o.simulated() && o.endpoint != (wechat.Endpoint{}) {
+		return options{}, errors.New("-wechat-open-url and -wechat-api-url need an -appid or a -website-appid")
+	}
+	return o, nil
+}
+
+// simulated reports whether there is no account to go to WeChat with.
+func (o *options) simulated() bool {
+	return o.official == wechat.Account{} && o.website == wechat.Account{}
+}
