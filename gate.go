@@ -95,6 +95,12 @@ type Config struct {
 	// Users is the application's table of users; nil means a [MemoryStore].
 	Users UserStore
 
+	// UserTTL keeps what Users says of a user in memory for that long, so that most
+	// requests that pass the gate read nothing; somebody who is barred or signed
+	// out by another process is out that much later. Zero reads the user on every
+	// request.
+	UserTTL time.Duration
+
 	// State keeps logins that are under way; nil means a [MemoryStore], which
 	// serves one process.
 	State StateStore
@@ -168,7 +174,8 @@ type Gate struct {
 	public   *url.URL
 	official *wechat.Client // nil if not configured
 	website  *wechat.Client // nil if not configured
-	users    UserStore
+	users    UserStore      // reads that decide a login go here
+	readers  UserStore      // reads on every request; the same unless Config.UserTTL is set
 	state    StateStore
 	logins   logins
 	sessions sessions
@@ -200,6 +207,11 @@ func New(config Config) (*Gate, error) {
 	}
 	if g.pages, err = newPages(&config); err != nil {
 		return nil, err
+	}
+	g.readers = g.users
+	if config.UserTTL > 0 {
+		cache := newUserCache(config.Users, config.UserTTL)
+		g.users, g.readers = uncached{cache}, cache
 	}
 	g.state = namespace{config.State, config.name()}
 	g.logins = logins{store: g.state, ttl: config.LoginTTL}
@@ -237,6 +249,9 @@ func (c *Config) check(public *url.URL) error {
 	}
 	if c.MaxWaiting < 0 {
 		return fmt.Errorf("scangate: Config.MaxWaiting: %d is negative", c.MaxWaiting)
+	}
+	if c.UserTTL < 0 {
+		return fmt.Errorf("scangate: Config.UserTTL: %v is negative", c.UserTTL)
 	}
 	if c.AddressLimit < 0 {
 		return fmt.Errorf("scangate: Config.AddressLimit: %d is negative", c.AddressLimit)

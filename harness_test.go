@@ -42,7 +42,7 @@ var (
 // world is an application with a gate, and WeChat, without sockets: requests go
 // from handler to handler, so that all of it works in a synctest bubble.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	gate   *scangate.Gate
 	wechat *wechattest.WeChat
 	users  *countingUsers
@@ -55,7 +55,7 @@ type world struct {
 
 // newWorld makes one whose gate serves the official account, unless the options
 // say otherwise.
-func newWorld(t *testing.T, options ...func(*scangate.Config)) *world {
+func newWorld(t testing.TB, options ...func(*scangate.Config)) *world {
 	t.Helper()
 	w := &world{t: t, log: &syncBuffer{}, users: &countingUsers{UserStore: scangate.NewMemoryStore()}}
 	w.wechat = wechattest.NewStrict(t,
@@ -111,7 +111,7 @@ func withNumber(c *scangate.Config)      { c.MatchNumber = true }
 // browser is somebody's browser, with its own cookies. It follows no redirect
 // unless it is told to.
 type browser struct {
-	t      *testing.T
+	t      testing.TB
 	client *http.Client
 	agent  string
 }
@@ -155,7 +155,7 @@ var (
 )
 
 // find returns the one group that the pattern has in the body.
-func (a answer) find(t *testing.T, pattern *regexp.Regexp) string {
+func (a answer) find(t testing.TB, pattern *regexp.Regexp) string {
 	t.Helper()
 	m := pattern.FindStringSubmatch(a.body)
 	if m == nil {

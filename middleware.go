@@ -44,7 +44,6 @@ func UserFromContext(ctx context.Context) (User, bool) {
 //
 // Answers of next are "Cache-Control: private" unless next sets another.
 func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
-	saving := g.sessions.manager.LoadAndSave(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := g.sessions.load(r)
 		if err != nil {
@@ -56,15 +55,22 @@ func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 			g.refuse(w, r, err)
 			return
 		}
-		w.Header().Set("Cache-Control", "private")
-		// LoadAndSave takes a session that is in the context already for its own.
-		// An outer one saves it; where there is none this one does.
-		handler := saving
+		markPrivate(w.Header())
+		passing := r.WithContext(context.WithValue(ctx, userContextKey{}, user))
 		if ctx == r.Context() {
-			handler = next
+			next.ServeHTTP(w, passing) // whoever loaded the session saves it
+			return
 		}
-		handler.ServeHTTP(w, r.WithContext(context.WithValue(ctx, userContextKey{}, user)))
+		saving := &sessionWriter{ResponseWriter: w, gate: g, request: passing}
+		next.ServeHTTP(saving, passing)
+		saving.save()
 	})
+}
+
+// markPrivate keeps what is for one person out of shared caches.
+func markPrivate(h http.Header) {
+	h.Set("Cache-Control", "private")
+	h.Add("Vary", "Cookie")
 }
 
 // Check decides about a request, and answers nothing: it returns the logged-in
@@ -94,7 +100,7 @@ func (g *Gate) Admit(w http.ResponseWriter, r *http.Request) (*http.Request, boo
 		g.refuse(w, r, err)
 		return nil, false
 	}
-	w.Header().Set("Cache-Control", "private")
+	markPrivate(w.Header())
 	return r.WithContext(context.WithValue(r.Context(), userContextKey{}, user)), true
 }
 
@@ -114,7 +120,7 @@ func (g *Gate) check(ctx context.Context) (User, sessionValue, error) {
 	if !ok {
 		return User{}, sessionValue{}, ErrLoginRequired
 	}
-	user, err := g.users.FindByID(ctx, value.userID)
+	user, err := g.readers.FindByID(ctx, value.userID)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return User{}, sessionValue{}, ErrLoginRequired
