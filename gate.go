@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/gomodule/redigo/redis"
 
 	"github.com/scangate/scangate/wechat"
 )
@@ -37,6 +39,29 @@ type Config struct {
 	// AppName is what the pages call the application; empty means PublicURL's
 	// host.
 	AppName string
+
+	// Logo is a picture that the pages show beside AppName: a path on this server
+	// such as "/logo.svg", or a data:image/ URL. Empty means AppName's first
+	// character.
+	Logo string
+
+	// AccentColor is the color of buttons and marks, such as "#1677ff". The pages
+	// darken it, and lighten it for the dark scheme, as far as text needs it to be
+	// read. Empty means a green.
+	AccentColor string
+
+	// Languages are those of the pages, out of "zh" and "en". Who prefers none of
+	// them gets the first. Empty means both, "zh" first.
+	Languages []string
+
+	// Templates replace pages of the gate's own: those of them that are called
+	// login.html, finish.html, profile.html, confirm.html, phone.html, done.html or
+	// message.html, or page-head or page-foot, which all pages share. They get a
+	// [PageData]. New tries them; where one fails later, people get a page that says
+	// so and the Logger the error. The pages' Content-Security-Policy allows
+	// styles, scripts and pictures from this server, and nothing inline. Nil
+	// means the built-in pages.
+	Templates *template.Template
 
 	// OfficialAccount is a verified service account (or a test account), for
 	// scanning our QR code and for logging in inside WeChat. Zero means none.
@@ -104,6 +129,17 @@ type Config struct {
 	// State keeps logins that are under way; nil means a [MemoryStore], which
 	// serves one process.
 	State StateStore
+
+	// Redis keeps in Redis whatever of Users, State and Sessions is nil, so that
+	// many processes are one: users and logins by a [RedisStore], whose
+	// documentation says how to set up the pool and the server, and sessions by
+	// scs/redisstore on a pool of their own that is made like this one. The pool
+	// stays the caller's to close, after the gate.
+	Redis *redis.Pool
+
+	// RedisPrefix is what the keys in Redis begin with; empty means "scangate".
+	// It is made of letters, digits and "-_:".
+	RedisPrefix string
 
 	// Sessions is the application's session manager. Its cookie has to be
 	// HttpOnly, and Secure where PublicURL is https. Nil means one that New
@@ -184,7 +220,8 @@ type Gate struct {
 	origins  *http.CrossOriginProtection
 	mux      *http.ServeMux
 	pages    *pages
-	outer    sync.Once // for the warning about an outer LoadAndSave
+	outer    sync.Once   // for the warning about an outer LoadAndSave
+	redis    *RedisStore // if New has made one
 }
 
 // New returns a Gate. An error names the field of config that is at fault.
@@ -196,9 +233,13 @@ func New(config Config) (*Gate, error) {
 	if err := config.check(public); err != nil {
 		return nil, err
 	}
+	redisStore, sessionStore, err := config.useRedis()
+	if err != nil {
+		return nil, err
+	}
 	config.fillDefaults(public)
 	secure := public.Scheme == "https"
-	g := &Gate{config: config, public: public, users: config.Users, origins: http.NewCrossOriginProtection()}
+	g := &Gate{config: config, public: public, users: config.Users, origins: http.NewCrossOriginProtection(), redis: redisStore}
 	if err := g.setAccounts(); err != nil {
 		return nil, err
 	}
@@ -221,7 +262,7 @@ func New(config Config) (*Gate, error) {
 		g.cookies.name = "__Host-scangate"
 	}
 	if config.Sessions == nil {
-		config.Sessions = newSessionManager(secure)
+		config.Sessions = newSessionManager(secure, sessionStore)
 		config.Sessions.ErrorFunc = g.fail
 	}
 	// The key holds the base path, so that one gate's people are nobody at another.
@@ -235,7 +276,30 @@ func New(config Config) (*Gate, error) {
 // that would wait get 503 from then on; all else still works.
 func (g *Gate) Close() error {
 	g.waiting.close()
-	return nil
+	if g.redis == nil {
+		return nil
+	}
+	return g.redis.Close()
+}
+
+// useRedis fills in the stores that Config.Redis is for, and returns what has to
+// be closed, and a store for sessions.
+func (c *Config) useRedis() (*RedisStore, scs.Store, error) {
+	if c.Redis == nil {
+		return nil, nil, nil
+	}
+	setDefault(&c.RedisPrefix, "scangate")
+	store, err := NewRedisStore(c.Redis, c.RedisPrefix)
+	if err != nil {
+		return nil, nil, fmt.Errorf("scangate: Config.Redis: %w", err)
+	}
+	if c.Users == nil {
+		c.Users = store
+	}
+	if c.State == nil {
+		c.State = store
+	}
+	return store, newRedisSessions(c.Redis, c.RedisPrefix), nil
 }
 
 // check returns an error that names the first field at fault.
@@ -257,6 +321,9 @@ func (c *Config) check(public *url.URL) error {
 		return fmt.Errorf("scangate: Config.AddressLimit: %d is negative", c.AddressLimit)
 	}
 	if err := c.checkRegistration(public); err != nil {
+		return err
+	}
+	if err := c.checkPages(); err != nil {
 		return err
 	}
 	if c.Sessions != nil && !c.Sessions.Cookie.HttpOnly {
@@ -353,6 +420,9 @@ func (c *Config) fillDefaults(public *url.URL) {
 		if c.State == nil {
 			c.State = memory
 		}
+	}
+	if len(c.Languages) == 0 {
+		c.Languages = []string{"zh", "en"}
 	}
 	if c.NormalizePhone == nil {
 		c.NormalizePhone = normalizePhone

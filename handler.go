@@ -202,7 +202,7 @@ func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.As(err, &again) {
 		again.url = g.loginURL("")
 	}
-	g.render(w, r, f.status, "message", page{Name: "error." + f.code, Again: again.url})
+	g.render(w, r, f.status, "message", PageData{Name: "error." + f.code, NextURL: again.url})
 }
 
 // retryAfter is when to ask again, in seconds.

@@ -30,15 +30,15 @@ func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, a *attempt, wro
 		return wrong
 	}
 	status := http.StatusOK
-	p := page{Attempt: g.view(a), Token: g.cookies.key(r).formToken(a.ID)}
+	p := g.formPage(r, a)
 	if wrong != nil {
 		f := failureOf(wrong)
-		status, p.Name = f.status, "error."+f.code
+		status, p.Wrong = f.status, "error."+f.code
 		g.noteFailure(w, r, f, wrong)
 	}
 	if a.Code != nil && time.Since(a.Code.Sent) < codeLife {
-		p.Attempt.Phone = maskPhone(a.Code.Phone)
-		p.Attempt.ResendIn = secondsUntil(a.Code.Sent.Add(codeGap))
+		p.Phone = maskPhone(a.Code.Phone)
+		p.ResendIn = secondsUntil(a.Code.Sent.Add(codeGap))
 	}
 	g.render(w, r, status, "phone", p)
 	return nil
@@ -57,7 +57,7 @@ func (g *Gate) serveSendCode(w http.ResponseWriter, r *http.Request) error {
 	if a.State != stateIdentified || !g.needsPhone(&a) {
 		return g.advance(w, r, a)
 	}
-	phone, err := g.phone(posted.Get("phone"))
+	phone, err := g.numberPosted(&a, posted)
 	if err != nil {
 		return g.phonePage(w, r, &a, err)
 	}
@@ -72,6 +72,15 @@ func (g *Gate) serveSendCode(w http.ResponseWriter, r *http.Request) error {
 	}
 	seeOther(w, g.path("phone", a.ID))
 	return nil
+}
+
+// numberPosted returns the number to send a code to; none means the last one
+// again.
+func (g *Gate) numberPosted(a *attempt, posted url.Values) (string, error) {
+	if posted.Get("phone") == "" && a.Code != nil {
+		return a.Code.Phone, nil
+	}
+	return g.phone(posted.Get("phone"))
 }
 
 // phoneForm returns the attempt and the fields of a posted phone form.

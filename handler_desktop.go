@@ -226,11 +226,19 @@ func (g *Gate) await(w http.ResponseWriter, r *http.Request, a attempt, seen str
 }
 
 // serveFinish lets the asker in, once: it is the one step from approval to
-// session.
+// session. An asker who is not the person that scanned says so by the field
+// answer, and the login is over.
 func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request) error {
 	a, err := g.askedBy(r)
 	if err != nil {
 		return err
+	}
+	posted, err := fields(r)
+	if err != nil {
+		return err
+	}
+	if posted.Get("answer") == "deny" {
+		return g.decline(w, r, a)
 	}
 	if a, err = g.enter(w, r, a); err != nil {
 		return againError{err, g.startURL(&a)}
@@ -240,6 +248,24 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	seeOther(w, a.ReturnTo)
+	return nil
+}
+
+// decline ends a login that its asker does not want: somebody else scanned.
+func (g *Gate) decline(w http.ResponseWriter, r *http.Request, a attempt) error {
+	a, err := g.logins.change(r.Context(), a.ID, (*attempt).deny)
+	if err != nil {
+		return againError{err, g.startURL(&a)}
+	}
+	g.happened(r, a.event(EventDenied))
+	switch {
+	case wantsJSON(r):
+		w.WriteHeader(http.StatusNoContent)
+	case a.Purpose == purposeLink:
+		seeOther(w, a.ReturnTo)
+	default:
+		seeOther(w, g.startURL(&a))
+	}
 	return nil
 }
 

@@ -321,8 +321,9 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request) error {
 	if a.State != stateIdentified || !g.needsProfile(a.Person) {
 		return g.advance(w, r, a)
 	}
-	key := g.cookies.key(r)
-	g.render(w, r, http.StatusOK, "profile", page{Attempt: g.view(&a), Token: key.formToken(a.ID), WeChatURL: g.wechatURL(&a, key, roundProfile)})
+	p := g.formPage(r, &a)
+	p.WeChatURL = g.wechatURL(&a, g.cookies.key(r), roundProfile)
+	g.render(w, r, http.StatusOK, "profile", p)
 	return nil
 }
 
@@ -358,7 +359,7 @@ func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request) error {
 	if !a.needsAnswer() {
 		return g.missed(r)
 	}
-	p := page{Attempt: g.view(&a), Token: g.cookies.key(r).formToken(a.ID)}
+	p := g.formPage(r, &a)
 	switch {
 	case a.State == stateApproved, a.State == stateFinished:
 		p.Name = "done.approved"
@@ -393,7 +394,7 @@ func (g *Gate) serveAnswer(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case answer != "approve" && answer != "deny":
 		return errBadRequest
-	case answer == "approve" && g.config.MatchNumber && posted.Get("number") != strconv.Itoa(a.Number):
+	case answer == "approve" && a.Kind == kindScan && g.config.MatchNumber && posted.Get("number") != strconv.Itoa(a.Number):
 		answer = "deny"
 	}
 	if answer == "deny" {

@@ -6,16 +6,16 @@ import (
 	"embed"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"rsc.io/qr"
 )
 
 //go:embed pages
@@ -29,15 +29,18 @@ const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 
 type pages struct {
 	appName   string
 	base      string
-	templates *template.Template
-	languages []language // the first is the one for people who prefer none of them
+	logo      template.URL
+	builtin   *template.Template
+	templates *template.Template // the built-in ones, or what replaces them
+	languages []language         // the first is the one for people who prefer none of them
 	assets    map[string]asset
 	names     map[string]string // of an asset, by its file
 }
 
 // language is what people read: texts by their keys.
 type language struct {
-	tag   string // as in the lang attribute
+	tag   string // as in Config.Languages
+	attr  string // as in the lang attribute
 	texts map[string]string
 }
 
@@ -47,111 +50,172 @@ type asset struct {
 	contentType string
 }
 
-// page is what a template gets.
-type page struct {
-	Name      string // of the page's texts
-	Attempt   attemptView
-	Token     string // for the form's hidden field
-	WeChatURL string // a link to WeChat
-	Again     string // where to try again
+// supportedLanguages are the lang attributes of what Config.Languages may hold.
+var supportedLanguages = map[string]string{"zh": "zh-CN", "en": "en"}
 
-	pages *pages
-	lang  language
+// checkPages is check for what the pages look like.
+func (c *Config) checkPages() error {
+	for i, tag := range c.Languages {
+		if supportedLanguages[tag] == "" || slices.Contains(c.Languages[:i], tag) {
+			return fmt.Errorf("scangate: Config.Languages: %q is neither \"zh\" nor \"en\", or comes twice", tag)
+		}
+	}
+	if c.AccentColor != "" {
+		if _, err := parseColor(c.AccentColor); err != nil {
+			return fmt.Errorf("scangate: Config.AccentColor: %q is no color like \"#07c160\"", c.AccentColor)
+		}
+	}
+	if c.Logo != "" && !isImageData(c.Logo) && (c.Logo == "/" || localPath(c.Logo) != c.Logo) {
+		return fmt.Errorf("scangate: Config.Logo: %.40q is neither a path on this server nor a data:image/ URL", c.Logo)
+	}
+	return nil
 }
 
-// attemptView is what pages show of a login.
-type attemptView struct {
-	Kind                     kind
-	Word                     string // the state, as its asker is told it
-	ReturnTo                 string
-	Browser, System, Address string
-	Number                   int
-	MatchNumber              bool
-	Nickname                 string
-	ScanURL, QRURL           string
-	StateURL, FinishURL      string
-	WebsiteURL               string
-	LoginURL                 string
-	ExpiresIn, RenewIn       int // seconds
-	Purpose                  purpose
-	ForName                  string // whom a WeChat is added to
-	PhoneURL, CodeURL        string
-	Phone                    string // masked; empty until a code was sent
-	ResendIn                 int    // seconds
+// isImageData reports whether s is a picture as a data URL, of the characters
+// that one has.
+func isImageData(s string) bool {
+	rest, ok := strings.CutPrefix(s, "data:image/")
+	return ok && strings.Contains(rest, ",") && !strings.ContainsFunc(rest, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || c == '"' || c == '<' || c == '>'
+	})
 }
 
 func newPages(config *Config) (*pages, error) {
-	p := &pages{appName: config.AppName, base: config.BasePath, assets: map[string]asset{}, names: map[string]string{}}
-	var err error
-	if p.templates, err = template.ParseFS(pageFiles, "pages/*.html"); err != nil {
-		return nil, fmt.Errorf("scangate: parsing the pages: %w", err)
+	p := &pages{
+		appName: config.AppName, base: config.BasePath, assets: map[string]asset{}, names: map[string]string{},
+		logo: template.URL(config.Logo), //nolint:gosec // checkPages has seen to it
 	}
-	for _, tag := range []string{"zh", "en"} {
-		l := language{tag: tag}
-		text, err := pageFiles.ReadFile("pages/" + tag + ".json")
-		if err == nil {
-			err = json.Unmarshal(text, &l.texts)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("scangate: reading the texts: %w", err)
-		}
-		p.languages = append(p.languages, l)
+	if err := p.readTexts(config.Languages); err != nil {
+		return nil, fmt.Errorf("scangate: reading the texts: %w", err)
 	}
 	for _, file := range []string{"style.css", "script.js"} {
 		body, err := pageFiles.ReadFile("pages/" + file)
 		if err != nil {
 			return nil, fmt.Errorf("scangate: reading the assets: %w", err)
 		}
-		sum := sha256.Sum256(body)
-		ext := path.Ext(file)
-		name := strings.TrimSuffix(file, ext) + "-" + hex.EncodeToString(sum[:6]) + ext
-		p.names[file] = name
-		p.assets[name] = asset{body, mime.TypeByExtension(ext)}
+		if file == "style.css" && config.AccentColor != "" {
+			body = append(body, accentRules(config.AccentColor)...)
+		}
+		p.addAsset(file, body)
+	}
+	var err error
+	if p.builtin, err = template.ParseFS(pageFiles, "pages/*.html"); err != nil {
+		return nil, fmt.Errorf("scangate: parsing the pages: %w", err)
+	}
+	p.templates = p.builtin
+	if config.Templates != nil {
+		if err := p.replaceTemplates(config.Templates); err != nil {
+			return nil, fmt.Errorf("scangate: Config.Templates: %w", err)
+		}
 	}
 	return p, nil
 }
 
-// T is the text of that key in the page's language.
-func (p page) T(key string, args ...any) string {
-	text, ok := p.lang.texts[key]
-	if !ok {
-		return key
-	}
-	if len(args) > 0 {
-		return fmt.Sprintf(text, args...)
-	}
-	return text
+func (p *pages) addAsset(file string, body []byte) {
+	sum := sha256.Sum256(body)
+	ext := path.Ext(file)
+	name := strings.TrimSuffix(file, ext) + "-" + hex.EncodeToString(sum[:6]) + ext
+	p.names[file] = name
+	p.assets[name] = asset{body, mime.TypeByExtension(ext)}
 }
 
-// App is what the pages call the application.
-func (p page) App() string { return p.pages.appName }
+// readTexts reads the languages. Their files hold texts by group and key; a text
+// of two lines is a heading and what stands below it.
+func (p *pages) readTexts(tags []string) error {
+	for _, tag := range tags {
+		body, err := pageFiles.ReadFile("pages/" + tag + ".json")
+		if err != nil {
+			return err
+		}
+		var groups map[string]map[string]string
+		if err := json.Unmarshal(body, &groups); err != nil {
+			return err
+		}
+		texts := make(map[string]string)
+		for group, entries := range groups {
+			for key, text := range entries {
+				key = strings.TrimPrefix(group+"."+key, ".")
+				if heading, below, ok := strings.Cut(text, "\n"); ok {
+					texts[key+".heading"], texts[key+".text"] = heading, below
+				} else {
+					texts[key] = text
+				}
+			}
+		}
+		p.languages = append(p.languages, language{tag, supportedLanguages[tag], texts})
+	}
+	return nil
+}
 
-// Lang is the page's language.
-func (p page) Lang() string { return p.lang.tag }
+// replaceTemplates puts custom in place of the built-in templates that it has
+// the names of, and tries all pages.
+func (p *pages) replaceTemplates(custom *template.Template) error {
+	set, err := custom.Clone()
+	if err != nil {
+		return err
+	}
+	replaces := false
+	for _, t := range p.builtin.Templates() {
+		if own := set.Lookup(t.Name()); own != nil && own.Tree != nil {
+			replaces = true
+		} else if _, err := set.AddParseTree(t.Name(), t.Tree.Copy()); err != nil {
+			return err
+		}
+	}
+	if !replaces {
+		return errors.New("none of its templates is called like a page, such as \"login.html\"")
+	}
+	p.templates = set
+	return p.try()
+}
 
-// Asset is the path of one of the gate's own files.
-func (p page) Asset(file string) string { return p.pages.base + "/assets/" + p.pages.names[file] }
+// try renders all pages, which finds most that can be wrong with a template.
+func (p *pages) try() error {
+	for _, samples := range []map[string]PageData{fullSamples, bareSamples} {
+		for name, data := range samples {
+			for _, l := range p.languages {
+				data.lang = l
+				if _, err := p.execute(p.templates, name, data); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// execute renders a page into memory, so that half a page is never sent.
+func (p *pages) execute(set *template.Template, name string, data PageData) ([]byte, error) {
+	data.pages = p
+	if data.Name == "" {
+		data.Name = name
+	}
+	var body bytes.Buffer
+	err := set.ExecuteTemplate(&body, name+".html", data)
+	return body.Bytes(), err
+}
 
 // render answers with a page.
-func (g *Gate) render(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
-	p.pages, p.lang = g.pages, g.pages.languageFor(r.Header.Get("Accept-Language"))
-	var body bytes.Buffer
-	if err := g.pages.templates.ExecuteTemplate(&body, name+".html", p); err != nil {
+func (g *Gate) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
+	p.lang = g.pages.languageFor(r.Header.Get("Accept-Language"))
+	body, err := g.pages.execute(g.pages.templates, name, p)
+	if err != nil {
 		g.config.Logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-		return
+		status = http.StatusInternalServerError
+		sorry := PageData{Name: "error.unavailable", NextURL: g.loginURL(""), lang: p.lang}
+		body, _ = g.pages.execute(g.pages.builtin, "message", sorry) // which the tests see succeed
 	}
 	h := w.Header()
-	if p.Token != "" || p.Attempt.FinishURL != "" {
+	if p.Token != "" || p.FinishURL != "" {
 		// Under no-referrer a form is sent with "Origin: null", by which browsers
 		// without Sec-Fetch-Site could not show that it comes from here.
 		h.Set("Referrer-Policy", "same-origin")
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", p.lang.tag)
+	h.Set("Content-Language", p.lang.attr)
 	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // a client that has gone needs no answer
+	_, _ = w.Write(body) // a client that has gone needs no answer
 }
 
 // languageFor returns the language that an Accept-Language header asks for.
@@ -173,23 +237,21 @@ func (p *pages) languageFor(header string) language {
 	return best
 }
 
-// view is what pages show of the login.
-func (g *Gate) view(a *attempt) attemptView {
-	s := g.scanLogin(a)
-	v := attemptView{
-		Kind: a.Kind, Word: a.word(), ReturnTo: a.ReturnTo,
-		Browser: a.From.Browser, System: a.From.System, Address: a.From.Address,
-		Number: a.Number, MatchNumber: g.config.MatchNumber,
-		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, FinishURL: s.FinishURL, WebsiteURL: s.WebsiteURL,
-		LoginURL: g.startURL(a),
-		Purpose:  a.Purpose, ForName: a.ForName,
+// formPage is what the pages that the authorizer meets are told of a login.
+func (g *Gate) formPage(r *http.Request, a *attempt) PageData {
+	p := PageData{
+		Purpose: string(a.Purpose),
+		Token:   g.cookies.key(r).formToken(a.ID),
+		ForName: a.ForName, Nickname: a.Person.Nickname,
 		PhoneURL: g.path("phone", a.ID), CodeURL: g.path("phone", a.ID, "code"),
-		ExpiresIn: secondsUntil(a.Expires), RenewIn: secondsUntil(a.renewAt()),
 	}
-	if a.Person != nil {
-		v.Nickname = a.Person.Nickname
+	if a.Kind == kindDirect { // this browser asked, and there is no other screen
+		p.NextURL = a.ReturnTo
+		return p
 	}
-	return v
+	p.Browser, p.System, p.Address = a.From.Browser, a.From.System, a.From.Address
+	p.Number, p.MatchNumber = a.Number, g.config.MatchNumber
+	return p
 }
 
 // secondsUntil rounds up, so that at zero the time has come.
@@ -199,13 +261,20 @@ func secondsUntil(t time.Time) int {
 
 // renderLogin shows the QR code.
 func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, a *attempt) {
-	g.render(w, r, http.StatusOK, "login", page{Attempt: g.view(a)})
+	s := g.scanLogin(a)
+	g.render(w, r, http.StatusOK, "login", PageData{
+		Purpose: string(a.Purpose), State: a.word(), OnPhone: strings.Contains(r.UserAgent(), "Mobi"),
+		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, LoginURL: g.startURL(a), WebsiteURL: s.WebsiteURL,
+		RenewIn: secondsUntil(a.renewAt()), Number: a.Number, MatchNumber: g.config.MatchNumber,
+	})
 }
 
 // renderFinish names the account that the browser is about to be logged in to:
 // whoever authorized somebody else's QR code is seen by that.
 func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, a *attempt) {
-	g.render(w, r, http.StatusOK, "finish", page{Attempt: g.view(a)})
+	g.render(w, r, http.StatusOK, "finish", PageData{
+		Purpose: string(a.Purpose), FinishURL: g.scanLogin(a).FinishURL, Nickname: a.Person.Nickname, ForName: a.ForName,
+	})
 }
 
 // serveAsset serves a style or a script, which never changes under its name.
@@ -218,68 +287,4 @@ func (g *Gate) serveAsset(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", a.contentType)
 	_, _ = w.Write(a.body)
 	return nil
-}
-
-// qrCode encodes what the phone scans.
-func (g *Gate) qrCode(r *http.Request) (*qr.Code, error) {
-	a, err := g.askedBy(r)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.open(); err != nil {
-		return nil, g.again(r, &a, err)
-	}
-	code, err := qr.Encode(g.absolute(g.path("scan", a.ID)), qr.M)
-	return code, wrap("drawing a QR code", err)
-}
-
-func (g *Gate) serveQRSVG(w http.ResponseWriter, r *http.Request) error {
-	code, err := g.qrCode(r)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "image/svg+xml")
-	_, _ = w.Write(qrSVG(code)) //nolint:gosec // drawn from modules, not from text
-	return nil
-}
-
-func (g *Gate) serveQRPNG(w http.ResponseWriter, r *http.Request) error {
-	code, err := g.qrCode(r)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "image/png")
-	_, _ = w.Write(code.PNG()) //nolint:gosec // drawn from modules, not from text
-	return nil
-}
-
-// quietZone is the margin that ISO/IEC 18004 asks for, in modules.
-const quietZone = 4
-
-// qrSVG draws a QR code as one path: a rectangle for each run of black modules.
-func qrSVG(code *qr.Code) []byte {
-	size := strconv.Itoa(code.Size + 2*quietZone)
-	b := make([]byte, 0, 8<<10)
-	b = append(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 `+size+` `+size+`" shape-rendering="crispEdges">`...)
-	b = append(b, `<path fill="#fff" d="M0 0h`+size+`v`+size+`H0z"/><path d="`...)
-	for y := range code.Size {
-		for x := 0; x < code.Size; x++ {
-			start := x
-			for x < code.Size && code.Black(x, y) {
-				x++
-			}
-			if x > start {
-				b = append(b, 'M')
-				b = strconv.AppendInt(b, int64(start+quietZone), 10)
-				b = append(b, ' ')
-				b = strconv.AppendInt(b, int64(y+quietZone), 10)
-				b = append(b, 'h')
-				b = strconv.AppendInt(b, int64(x-start), 10)
-				b = append(b, 'v', '1', 'H')
-				b = strconv.AppendInt(b, int64(start+quietZone), 10)
-				b = append(b, 'z')
-			}
-		}
-	}
-	return append(b, `"/></svg>`...)
 }

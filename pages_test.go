@@ -3,7 +3,9 @@ package scangate
 import (
 	"image"
 	"image/color"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,9 +13,13 @@ import (
 	"rsc.io/qr"
 )
 
-func newTestPages(t *testing.T) *pages {
+func newTestPages(t *testing.T, options ...func(*Config)) *pages {
 	t.Helper()
-	p, err := newPages(&Config{AppName: "Example", BasePath: "/wechat"})
+	config := Config{AppName: "Example", BasePath: "/wechat", Languages: []string{"zh", "en"}}
+	for _, option := range options {
+		option(&config)
+	}
+	p, err := newPages(&config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,13 +27,33 @@ func newTestPages(t *testing.T) *pages {
 }
 
 func TestLanguages(t *testing.T) {
-	p := newTestPages(t)
-	for header, want := range map[string]string{
-		"": "zh", "fr": "zh", "en": "en", "en-GB,en;q=0.9": "en", "zh-CN,zh;q=0.9,en;q=0.8": "zh", "en;q=0.5, zh;q=0.9": "zh",
-		"fr, en;q=0.4": "en", "EN-us": "en", "zh-TW": "zh", "en;q=0": "zh", "en;q=x": "zh", strings.Repeat("a,", 100_000) + "en": "zh",
+	both := newTestPages(t)
+	english := newTestPages(t, func(c *Config) { c.Languages = []string{"en", "zh"} })
+	only := newTestPages(t, func(c *Config) { c.Languages = []string{"en"} })
+	for _, c := range []struct {
+		pages        *pages
+		header, want string
+	}{
+		{both, "", "zh"},
+		{both, "fr", "zh"},
+		{both, "en", "en"},
+		{both, "en-GB,en;q=0.9", "en"},
+		{both, "zh-CN,zh;q=0.9,en;q=0.8", "zh"},
+		{both, "en;q=0.5, zh;q=0.9", "zh"},
+		{both, "fr, en;q=0.4", "en"},
+		{both, "EN-us", "en"},
+		{both, "zh-TW", "zh"},
+		{both, "en;q=0", "zh"},
+		{both, "en;q=x", "zh"},
+		{both, strings.Repeat("a,", 100_000) + "en", "zh"},
+		{english, "", "en"},
+		{english, "fr", "en"},
+		{english, "zh-CN", "zh"},
+		{only, "", "en"},
+		{only, "zh-CN", "en"},
 	} {
-		if got := p.languageFor(header).tag; got != want {
-			t.Errorf("%.40q: %s, want %s", header, got, want)
+		if got := c.pages.languageFor(c.header).tag; got != c.want {
+			t.Errorf("%.40q: %s, want %s", c.header, got, c.want)
 		}
 	}
 }
@@ -35,8 +61,12 @@ func TestLanguages(t *testing.T) {
 func TestTexts(t *testing.T) {
 	p := newTestPages(t)
 	zh, en := p.languages[0].texts, p.languages[1].texts
+	place := regexp.MustCompile(`\{\w+\}`)
 	for key, text := range zh {
-		if strings.Count(en[key], "%s") != strings.Count(text, "%s") {
+		inZH, inEN := place.FindAllString(text, -1), place.FindAllString(en[key], -1)
+		slices.Sort(inZH)
+		slices.Sort(inEN)
+		if en[key] == "" || text == "" || !slices.Equal(inZH, inEN) || strings.ContainsAny(text+en[key], "%<>") {
 			t.Errorf("%s: %q in English, %q in Chinese", key, en[key], text)
 		}
 	}
@@ -50,31 +80,140 @@ func TestTexts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestTextsAreUsed fails for a text that no page has, and for one that a page
+// asks for and nobody wrote.
+func TestTextsAreUsed(t *testing.T) {
+	texts := newTestPages(t).languages[0].texts
+	unused := maps.Clone(texts)
+	see := func(page, name, key string) {
+		found := false
+		for _, k := range []string{name + key, name + key + ".link", strings.TrimPrefix(key, ".")} {
+			if _, ok := texts[k]; ok {
+				found = true
+				delete(unused, k)
+			}
+		}
+		if !found {
+			t.Errorf("%s.html: no text %s%s", page, name, key)
+		}
+	}
 	used := regexp.MustCompile(`\.T "([^"]+)"`)
-	for _, page := range []string{"layout", "login", "phone", "finish", "profile", "confirm", "done", "message"} {
-		text, err := pageFiles.ReadFile("pages/" + page + ".html")
+	names := map[string][]string{"done": {"done.approved", "done.denied"}, "message": {"error.unavailable"}}
+	for _, f := range failures {
+		names["message"] = append(names["message"], "error."+f.code)
+	}
+	for page := range fullSamples {
+		source, err := pageFiles.ReadFile("pages/" + page + ".html")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range used.FindAllStringSubmatch(string(text), -1) {
-			if _, ok := zh[m[1]]; !ok {
-				t.Errorf("%s.html: no text %s", page, m[1])
+		called := names[page]
+		if called == nil {
+			called = []string{page}
+		}
+		for _, m := range used.FindAllStringSubmatch(string(source), -1) {
+			for _, name := range called {
+				if !strings.HasPrefix(m[1], ".") {
+					name = ""
+				}
+				see(page, name, m[1])
 			}
+		}
+	}
+	layout, err := pageFiles.ReadFile("pages/layout.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range used.FindAllStringSubmatch(string(layout), -1) {
+		if m[1] != ".heading" { // which each page's own <h1> asks for, too
+			see("layout", "", m[1])
+		}
+	}
+	for key := range unused {
+		t.Errorf("no page uses %s", key)
+	}
+}
+
+func TestT(t *testing.T) {
+	p := newTestPages(t, func(c *Config) { c.AppName = "{phone} & 100 %s" })
+	data := PageData{pages: p, lang: p.languages[1], Name: "finish", Phone: "{app}"}
+	for _, c := range []struct{ purpose, key, want string }{
+		{"", ".go", "Continue"},
+		{"link", ".go", "Add"},
+		{"link", ".again", "Try again"},
+		{"", "confirm.heading", "Log in to {phone} & 100 %s?"},
+		{"", "phone.sent", "The code was sent to {app}."},
+		{"", "nothing", "nothing"},
+		{"", ".nothing", ".nothing"},
+	} {
+		data.Purpose = c.purpose
+		if got := data.T(c.key); got != c.want {
+			t.Errorf("%s for %q: %q, want %q", c.key, c.purpose, got, c.want)
 		}
 	}
 }
 
 func TestAssets(t *testing.T) {
 	p := newTestPages(t)
-	total := 0
 	for name, a := range p.assets {
-		total += len(a.body)
 		if !regexp.MustCompile(`^(style|script)-[0-9a-f]{12}\.(css|js)$`).MatchString(name) || a.contentType == "" {
 			t.Errorf("%s, %q", name, a.contentType)
 		}
 	}
-	if total > 20<<10 {
-		t.Errorf("the assets have %d bytes", total)
+	other := newTestPages(t, func(c *Config) { c.AccentColor = "#1677ff" })
+	if p.names["style.css"] == other.names["style.css"] || p.names["script.js"] != other.names["script.js"] {
+		t.Errorf("the accent colour changes %v to %v", p.names, other.names)
+	}
+}
+
+// TestWeight holds the pages to what a slow phone can load: all of them, in
+// both languages, without compression.
+func TestWeight(t *testing.T) {
+	files, err := pageFiles.ReadDir("pages")
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := int64(0)
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += info.Size()
+	}
+	t.Logf("%d bytes", total)
+	if total > 30_000 {
+		t.Errorf("the pages have %d bytes", total)
+	}
+}
+
+func TestAccentCanBeRead(t *testing.T) {
+	style, err := pageFiles.ReadFile("pages/style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := regexp.MustCompile(`--(accent|card): ?(#[0-9a-f]+)`)
+	builtin := value.FindAllStringSubmatch(string(style), -1)
+	if len(builtin) != 4 || builtin[0][2] != "#fff" || builtin[2][2] != darkCard {
+		t.Fatalf("the cards are %v, want %s and %s", builtin, lightCard, darkCard)
+	}
+	for _, accent := range []string{"#000000", "#ffffff", "#1677ff", "#ffeb3b", "#07c160", "#FF0000", "#808080", "#0000ff", "#191c1f"} {
+		shades := regexp.MustCompile(`--accent:(#[0-9a-f]{6})}`).FindAllStringSubmatch(accentRules(accent), -1)
+		if len(shades) != 2 {
+			t.Fatalf("%s: %s", accent, accentRules(accent))
+		}
+		for i, card := range []string{lightCard, darkCard} {
+			a, _ := parseColor(shades[i][1])
+			b, _ := parseColor(card)
+			if got := contrast(a, b); got < 4.5 {
+				t.Errorf("%s: %s on %s has a contrast of %.2f", accent, shades[i][1], card, got)
+			}
+		}
+	}
+	if got, want := accentRules("#07863f"), ":root{--accent:#07863f}"; !strings.HasPrefix(got, want) {
+		t.Errorf("a colour that can be read became %s", got)
 	}
 }
 

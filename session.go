@@ -14,12 +14,16 @@ import (
 // manager.
 const sessionLifetime = 7 * 24 * time.Hour
 
-// newSessionManager returns a manager that keeps sessions in memory.
-func newSessionManager(secure bool) *scs.SessionManager {
+// newSessionManager returns a manager that keeps sessions in the store, or in
+// memory if that is nil.
+func newSessionManager(secure bool, store scs.Store) *scs.SessionManager {
+	if store == nil {
+		store = newMemorySessionStore()
+	}
 	// A literal, for scs.New starts a goroutine that can't be stopped for good.
 	m := &scs.SessionManager{
 		Lifetime:         sessionLifetime,
-		Store:            newMemorySessionStore(),
+		Store:            store,
 		Codec:            SessionCodec{},
 		HashTokenInStore: true,
 	}

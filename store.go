@@ -139,7 +139,8 @@ var (
 // ttl is over is gone, as if it had never been. Values given are copied, and
 // those returned are copies. A method whose context has ended returns an error
 // for which errors.Is(err, ctx.Err()) holds. Any other error than those named is
-// a failure of the store. No error's text holds a key or a value.
+// a failure of the store: whether what it was to change has been changed, nobody
+// knows then. No error's text holds a key or a value.
 type StateStore interface {
 	// Create stores a record as version 1 for the time ttl, which is positive.
 	// It returns ErrExists if there is one of that key.

@@ -1,64 +1,109 @@
 "use strict";
 (() => {
-  const finish = document.querySelector("form[data-auto]");
-  if (finish) {
-    // Long enough to read whose account it is.
-    setTimeout(() => finish.requestSubmit(), 1200);
-    return;
+  const find = (selector) => document.querySelector(selector);
+
+  addEventListener("submit", (event) => setTimeout(() => {
+    for (const button of event.target.querySelectorAll("button")) button.disabled = true;
+  }));
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+
+  // Long enough to read whose account it is. Who does anything gets more time.
+  const auto = find("[data-auto]");
+  if (auto) {
+    const timer = setTimeout(() => auto.submit(), 2000);
+    for (const sign of ["pointerdown", "keydown"]) {
+      addEventListener(sign, () => {
+        clearTimeout(timer);
+        auto.removeAttribute("data-auto");
+      });
+    }
   }
 
-  // A code can be asked for again when this has counted down.
-  for (const button of document.querySelectorAll("button[data-wait]")) {
+  for (const button of document.querySelectorAll("[data-wait]")) {
     const text = button.textContent;
-    let left = Number(button.dataset.wait);
+    const end = Date.now() + button.dataset.wait * 1000;
     const tick = () => {
+      const left = Math.ceil((end - Date.now()) / 1000);
       button.disabled = left > 0;
       button.textContent = left > 0 ? `${text} (${left})` : text;
-      if (left-- > 0) setTimeout(tick, 1000);
+      if (left > 0) setTimeout(tick, 1000);
     };
     tick();
   }
 
-  const login = document.querySelector("[data-state-url]");
+  // WeChat's own browser lets a page close itself.
+  const close = find("[data-close]");
+  if (close) {
+    close.onclick = () => WeixinJSBridge.call("closeWindow");
+    const offer = () => close.hidden = false;
+    if (window.WeixinJSBridge) offer();
+    else document.addEventListener("WeixinJSBridgeReady", offer);
+  }
+
+  // A link that was copied stays good as long as it can.
+  let kept = false;
+  const copy = find("[data-copy]");
+  if (copy) {
+    copy.hidden = false;
+    copy.onclick = async () => {
+      const link = find("#link");
+      link.select();
+      try {
+        await navigator.clipboard.writeText(link.value);
+      } catch {
+        document.execCommand("copy");
+      }
+      copy.textContent = copy.dataset.copy;
+      kept = true;
+    };
+  }
+
+  const login = find("[data-state-url]");
   if (!login) return;
   const { stateUrl, loginUrl, renewIn } = login.dataset;
+  const timer = find(".timer");
+  const end = Date.now() + renewIn * 1000;
   let word = login.dataset.word;
+  let poll;
 
-  const show = (name) => {
-    login.dataset.word = name;
-    for (const p of login.querySelectorAll("[data-show]")) p.hidden = p.dataset.show !== name;
-  };
   const renew = () => location.replace(loginUrl);
-  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-  const visible = () => new Promise((done) => {
-    const look = () => {
-      if (document.visibilityState !== "visible") return;
-      document.removeEventListener("visibilitychange", look);
-      done();
-    };
-    document.addEventListener("visibilitychange", look);
-    look();
-  });
+  const show = (name) => {
+    if (login.dataset.word === name) return;
+    login.dataset.word = name;
+    for (const part of login.querySelectorAll("[data-show]")) part.hidden = part.dataset.show !== name;
+    const way = login.querySelector(`[data-show=${name}] a`);
+    if (way) way.focus({ preventScroll: true });
+  };
 
   // An unscanned code is replaced in time, while somebody can see it.
-  setTimeout(async () => {
-    await visible();
-    if (word === "waiting") renew();
-  }, renewIn * 1000);
+  const tick = () => {
+    const left = Math.max(Math.ceil((end - Date.now()) / 1000), 0);
+    const time = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+    if (timer) timer.textContent = kept ? "" : timer.dataset.text.replace("{time}", time);
+    if (!left && !kept && !document.hidden && login.dataset.word === "waiting") return renew();
+    setTimeout(tick, 1000);
+  };
+  tick();
 
+  // Who comes back to the page is not kept waiting for a connection that died.
+  document.addEventListener("visibilitychange", () => document.hidden || poll.abort());
   const follow = async () => {
     for (let failures = 0; ;) {
+      poll = new AbortController();
+      const limit = setTimeout(() => poll.abort(), 40000);
       try {
-        const answer = await fetch(`${stateUrl}?seen=${word}`, { headers: { Accept: "application/json" }, cache: "no-store" });
+        const answer = await fetch(`${stateUrl}?seen=${word}`, { headers: { Accept: "application/json" }, cache: "no-store", signal: poll.signal });
         if (answer.status === 404 || answer.status === 410) return show("expired");
         if (!answer.ok) throw new Error(answer.statusText);
         word = (await answer.json()).state;
         failures = 0;
       } catch {
-        failures++;
-        if (failures > 2) show("offline");
-        await pause(Math.min(1000 * 2 ** failures, 15000) * (0.5 + Math.random()));
+        if (poll.signal.aborted) continue;
+        if (++failures > 1) show("offline");
+        await new Promise((done) => setTimeout(done, Math.min(1000 * 2 ** failures, 15000) * (0.5 + Math.random())));
         continue;
+      } finally {
+        clearTimeout(limit);
       }
       show(word);
       if (word === "approved") return renew();
