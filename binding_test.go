@@ -644,3 +644,21 @@ func TestTwoFirstLoginsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestRegisterClosedSendsNoCode(t *testing.T) {
+	s := &texts{}
+	w := newWorld(t, closed, s.withPhone)
+	w.knowPhone(mobile, clerk("a"))
+	d, p := w.desktop(), w.phone("lin")
+	login := d.start()
+	if a := p.scan(login); a.StatusCode != http.StatusForbidden {
+		t.Errorf("somebody new: %d", a.StatusCode)
+	}
+	if a := p.get("/wechat/phone/" + login.ID); a.StatusCode != http.StatusForbidden || strings.Contains(a.body, "<form") {
+		t.Errorf("the phone page, opened by hand: %d", a.StatusCode)
+	}
+	form := url.Values{"phone": {mobile}, "token": {strings.Repeat("A", 32)}}
+	if a := p.post("/wechat/phone/"+login.ID+"/code", form); a.StatusCode != http.StatusForbidden || s.sent != 0 {
+		t.Errorf("asking for a code: %d, %d sent", a.StatusCode, s.sent)
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 )
@@ -197,35 +196,4 @@ func nameOf(userAgent string, products []product) string {
 func (g *Gate) origin(r *http.Request) origin {
 	ua := r.UserAgent()
 	return origin{Browser: nameOf(ua, browsers), System: nameOf(ua, systems), Address: g.address(r)}
-}
-
-// address is the client's address, or "" if there is none.
-func (g *Gate) address(r *http.Request) string {
-	addr := g.config.ClientIP(r)
-	if !addr.IsValid() {
-		return ""
-	}
-	return addr.Unmap().WithZone("").String()
-}
-
-// networks are what limits count by: an IPv4 address; or the /64 that one IPv6
-// subscriber has, and the /48 that a site has, out of which one could take
-// 65,536 of those.
-func (g *Gate) networks(r *http.Request) []string {
-	addr := g.config.ClientIP(r).Unmap().WithZone("")
-	if !addr.Is6() {
-		return []string{addr.String()}
-	}
-	subscriber, _ := addr.Prefix(64) // both are in range
-	site, _ := addr.Prefix(48)
-	return []string{subscriber.String(), site.String()}
-}
-
-// remoteAddr is the address of the connection's other end.
-func remoteAddr(r *http.Request) netip.Addr {
-	at, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return at.Addr()
 }

@@ -4,12 +4,13 @@
 // # What it promises
 //
 //   - Nobody is logged in but by an identity that WeChat vouched for, to the
-//     browser that asked, and after the person said yes on their own phone.
+//     browser that asked; where a phone proves the identity for another browser,
+//     after its owner said yes there.
 //   - A login is one record whose every step is a compare-and-set: codes are
 //     exchanged once, also when WeChat delivers a callback twice, and an approval
 //     makes one session.
-//   - Nothing that a request claims decides anything: not its Host, its address,
-//     its User-Agent, nor any identity in it.
+//   - Nothing that a request claims decides who somebody is: not its Host, its
+//     address, its User-Agent, nor any identity in it.
 //   - A store that fails logs nobody in and nobody out.
 //   - No secret, code, token, state or cookie is written to a log or an error.
 //
@@ -49,17 +50,28 @@
 //
 // Below [Config.BasePath], "/wechat" unless set:
 //
-//	GET  login?return_to=/path    the login page, or straight to WeChat
-//	POST login                    the same for scripts: JSON {"return_to": "/path"}
+//	GET  login?return_to=/path    the login page, or straight to WeChat; with=website: WeChat's own page
+//	POST login                    the same for scripts: JSON {"return_to", "with"} (see below)
 //	GET  login/{id}/qr.svg, .png  the QR code
 //	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied" or "expired"}
 //	POST login/{id}/finish        the session; 303 to return_to, or JSON {"return_to"}
 //	GET  scan/{id}                what the QR code holds
 //	GET  callback                 where WeChat sends people back to
 //	GET  profile/{id}             asks somebody new for their user info; POST: "not now"
+//	GET  phone/{id}               asks for a phone number; POST phone/{id}/code: phone=; POST phone/{id}: code=
+//	GET  resume/{id}              goes on after the application's own registration, see Pending
 //	GET  confirm/{id}             asks the person; POST answer=approve or deny
+//	GET  link?return_to=/path     adds a WeChat to the account of who is logged in; POST: as login
+//	POST unlink                   appid=, openid=: removes one, but never the last
+//	GET  phone?return_to=/path    proves a new number of who is logged in
 //	POST logout                   everywhere=true: all sessions of the user
-//	GET  me                       who is logged in, as JSON
+//	GET  me                       who is logged in: JSON {"id", "nickname", "avatar_url", "phone_bound", "logged_in_at"}
+//
+// POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
+// "finish_url", "match_number", "expires_at", "website_url"}, or with
+// {"redirect_url"} where the browser itself goes to WeChat. Forms may be posted as
+// JSON too; those of an attempt carry its token, which stands in the page. Errors
+// for programs are application/problem+json (RFC 9457) with the member code.
 //
 // # Sessions
 //

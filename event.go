@@ -37,7 +37,7 @@ type Event struct {
 	Attempt string // the beginning of the login's id, to tell logins apart; may be empty
 	UserID  string // empty while nobody is known
 	AppID   string // the WeChat account; may be empty
-	Reason  string // for refused, limited and logged_out
+	Reason  string // refused: the problem's code; limited: login, callback, guess or codes; logged_out: everywhere, or empty
 	Address string // the client's, as Config.ClientIP says
 }
 

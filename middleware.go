@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
-	"unicode/utf8"
 )
 
 // Why a request may not pass, as [Gate.Check] returns it. Any other error of
@@ -63,7 +61,7 @@ func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 		}
 		saving := &sessionWriter{ResponseWriter: w, gate: g, request: passing}
 		next.ServeHTTP(saving, passing)
-		saving.save()
+		saving.save() //nolint:contextcheck // the request has it
 	})
 }
 
@@ -114,7 +112,7 @@ func (g *Gate) currentUser(r *http.Request) (User, sessionValue, error) {
 }
 
 // check returns the user of the session in ctx, who is read again every time, so
-// that somebody barred or signed out is out at once.
+// that somebody barred or signed out is out at once (or after Config.UserTTL).
 func (g *Gate) check(ctx context.Context) (User, sessionValue, error) {
 	value, ok := g.sessions.current(ctx)
 	if !ok {
@@ -168,80 +166,3 @@ func (g *Gate) returningURL(route, returnTo string) string {
 	}
 	return at
 }
-
-// isPageLoad reports whether a browser asks for a page to show.
-func isPageLoad(r *http.Request) bool {
-	dest := r.Header.Get("Sec-Fetch-Dest")
-	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && acceptsHTML(r) &&
-		(dest == "" || dest == "document")
-}
-
-// isFormPost reports whether a page's form was sent, by the page and not by its
-// script.
-func isFormPost(r *http.Request) bool {
-	mode := r.Header.Get("Sec-Fetch-Mode")
-	return r.Method == http.MethodPost && acceptsHTML(r) && isForm(r) && (mode == "" || mode == "navigate")
-}
-
-func acceptsHTML(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Accept"), "text/html")
-}
-
-// requestPath is the path that the client asked for, also where a router has
-// stripped a prefix from it since.
-func requestPath(r *http.Request) string {
-	if strings.HasPrefix(r.RequestURI, "/") {
-		return localPath(r.RequestURI)
-	}
-	return localPath(r.URL.RequestURI())
-}
-
-// refererPath is the path of the page that sent the request, if it is ours.
-func (g *Gate) refererPath(r *http.Request) string {
-	from, err := url.Parse(r.Referer())
-	if err != nil || from.Scheme != g.public.Scheme || from.Host != g.public.Host {
-		return "/"
-	}
-	return localPath(from.RequestURI())
-}
-
-// maxReturnTo bounds the paths that people are sent back to.
-const maxReturnTo = 2048
-
-// slashes are the characters that some program somewhere takes for a slash.
-const slashes = "/\\\u2044\u2215\u29f8\u29f5\u29f9\uff0f\uff3c\u2216\ufe68"
-
-// localPath returns s if it is a path on this server, with its query and
-// fragment, escaped as it goes into a header; else "/".
-func localPath(s string) string {
-	if len(s) > maxReturnTo || !strings.HasPrefix(s, "/") || strings.ContainsFunc(s, isControl) {
-		return "/"
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.ContainsFunc(u.Path, isControl) {
-		return "/"
-	}
-	rest, ok := strings.CutPrefix(u.Path, "/")
-	if !ok || strings.Contains(rest, `\`) {
-		return "/"
-	}
-	if first := strings.IndexAny(rest, slashes); first == 0 {
-		return "/"
-	}
-	return escapeNonASCII(u.String())
-}
-
-// escapeNonASCII makes s fit for a header.
-func escapeNonASCII(s string) string {
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		if c < utf8.RuneSelf {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
-}
-
-func isControl(c rune) bool { return c < ' ' || c >= 0x7f && c <= 0x9f || c == '\ufffd' }

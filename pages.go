@@ -215,7 +215,7 @@ func (g *Gate) render(w http.ResponseWriter, r *http.Request, status int, name s
 	h.Set("Content-Language", p.lang.attr)
 	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that has gone needs no answer
+	_, _ = w.Write(body) //nolint:gosec // html/template has escaped it; and a client that has gone needs no answer
 }
 
 // languageFor returns the language that an Accept-Language header asks for.

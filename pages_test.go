@@ -199,6 +199,13 @@ func TestAccentCanBeRead(t *testing.T) {
 	if len(builtin) != 4 || builtin[0][2] != "#fff" || builtin[2][2] != darkCard {
 		t.Fatalf("the cards are %v, want %s and %s", builtin, lightCard, darkCard)
 	}
+	for i, card := range []string{lightCard, darkCard} {
+		a, _ := parseColor(builtin[2*i+1][2])
+		b, _ := parseColor(card)
+		if got := contrast(a, b); got < 4.5 {
+			t.Errorf("the built-in accent on %s has a contrast of %.2f", card, got)
+		}
+	}
 	for _, accent := range []string{"#000000", "#ffffff", "#1677ff", "#ffeb3b", "#07c160", "#FF0000", "#808080", "#0000ff", "#191c1f"} {
 		shades := regexp.MustCompile(`--accent:(#[0-9a-f]{6})}`).FindAllStringSubmatch(accentRules(accent), -1)
 		if len(shades) != 2 {

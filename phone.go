@@ -104,8 +104,8 @@ func maskPhone(phone string) string {
 	return phone[:len(phone)-8] + "****" + phone[len(phone)-4:]
 }
 
-// phone normalises what a person typed.
-func (g *Gate) phone(typed string) (string, error) {
+// phoneTyped normalises what a person typed.
+func (g *Gate) phoneTyped(typed string) (string, error) {
 	if len(typed) > maxPhone {
 		return "", errPhoneInvalid
 	}

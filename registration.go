@@ -26,10 +26,10 @@ const (
 
 // What can be wrong with a registration.
 var (
-	errNotRegistered = errors.New("scangate: not registered")
-	errPhoneTaken    = errors.New("scangate: the number is an account's with another WeChat")
-	errIdentityTaken = errors.New("scangate: the WeChat is another account's")
-	errLastIdentity  = errors.New("scangate: the account's last WeChat")
+	errNotRegistered   = errors.New("scangate: not registered")
+	errNumberElsewhere = errors.New("scangate: the number is an account's with another WeChat")
+	errWeChatElsewhere = errors.New("scangate: the WeChat is another account's")
+	errLastIdentity    = errors.New("scangate: the account's last WeChat")
 )
 
 // maxNickname bounds a nickname, in characters: WeChat's own limit is lower.
@@ -138,12 +138,8 @@ func knows(user User, who Identity) bool {
 	return false
 }
 
-// register returns the user of the attempt's person, and makes one of somebody
-// new.
+// register makes a user of somebody new, or finds who became one just now.
 func (g *Gate) register(ctx context.Context, who *person) (id string, isNew bool, err error) {
-	if who.UserID != "" {
-		return who.UserID, false, nil
-	}
 	if g.config.Registration != RegisterOpen {
 		return "", false, errNotRegistered
 	}
@@ -178,10 +174,13 @@ func (g *Gate) needsPhone(a *attempt) bool {
 // Somebody new whose number is a user's already becomes that user, unless that
 // one has another WeChat of the same account.
 func (g *Gate) bindPhone(ctx context.Context, who *person) (string, EventName, error) {
+	if who.UserID == "" && g.config.Registration == RegisterClosed {
+		return "", "", errNotRegistered
+	}
 	if who.UserID != "" {
 		err := g.users.BindPhone(ctx, who.UserID, who.Phone)
 		if errors.Is(err, ErrPhoneTaken) {
-			return "", "", errPhoneTaken
+			return "", "", errNumberElsewhere
 		}
 		return who.UserID, EventBound, wrap("binding a number", err)
 	}
@@ -208,7 +207,7 @@ func (g *Gate) bindPhone(ctx context.Context, who *person) (string, EventName, e
 func (g *Gate) linkOwner(ctx context.Context, owner User, who *person) (string, EventName, error) {
 	err := g.users.LinkWeChat(ctx, owner.ID, who.Identity)
 	if errors.Is(err, ErrIdentityTaken) {
-		return "", "", errPhoneTaken
+		return "", "", errNumberElsewhere
 	}
 	return owner.ID, EventLinked, wrap("linking an identity", err)
 }
@@ -231,13 +230,6 @@ func (g *Gate) bindLate(ctx context.Context, who *person) (string, EventName, er
 		return user.ID, EventBound, nil // the other request's number came first
 	}
 	return user.ID, EventBound, wrap("binding a number", g.users.BindPhone(ctx, user.ID, who.Phone))
-}
-
-func wrap(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("scangate: %s: %w", doing, err)
 }
 
 // client returns the client of an account, or nil.

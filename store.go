@@ -68,14 +68,18 @@ var (
 // database. Uniqueness is therefore the store's to keep, in one atomic step
 // with the change: of any number of calls that compete for an identity or a
 // number, one wins and the others get the error named below, having changed
-// nothing. A user that a method returns is a copy. A method whose context has
+// nothing. IDs, AppIDs, OpenIDs, UnionIDs and numbers are the same only byte for
+// byte; AppID and OpenID are never empty. A store holds any UTF-8 without U+0000
+// of up to 255 bytes: what it can't hold is nobody's when looked up, and an error
+// when written. A user that a method returns is a copy. A method whose context has
 // ended returns an error for which errors.Is(err, ctx.Err()) holds. Any other
 // error than those named is a failure of the store: the gate answers 503 and
 // nobody is logged in or out by it. No error's text holds a phone number,
 // an OpenID or a UnionID.
 type UserStore interface {
 	// FindByID returns the user, or ErrNotFound. It is called on every request
-	// that passes the gate, and should be one indexed read.
+	// that passes the gate, unless Config.UserTTL is set, and should be one indexed
+	// read.
 	FindByID(ctx context.Context, id string) (User, error)
 
 	// FindByWeChat returns the user who has the identity (AppID, OpenID); if
@@ -127,7 +131,8 @@ var (
 	ErrExists = errors.New("scangate: the record exists")
 	// ErrConflict says that a record has changed since the version given.
 	ErrConflict = errors.New("scangate: the record has changed")
-	// ErrFull says that a store has reached its bound.
+	// ErrFull is a MemoryStore's that has reached its bound. To a gate it is a
+	// failure like any other.
 	ErrFull = errors.New("scangate: the store is full")
 )
 
@@ -150,7 +155,7 @@ type StateStore interface {
 	Load(ctx context.Context, key string) (value []byte, version int64, err error)
 
 	// Update replaces the record if it has the version given, and makes it the
-	// next version, version+1, for the time ttl from now. It returns ErrConflict
+	// next version, version+1, for the time ttl from now, which is positive. It returns ErrConflict
 	// if the record has another version, ErrNotFound if there is none.
 	Update(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) error
 

@@ -1245,7 +1245,6 @@ func TestThreat39FloodOfCallbacks(t *testing.T) {
 func TestThreat40HoardedLongPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(c *scangate.Config) { c.MaxWaiting = 100 })
-		before := runtime.NumGoroutine()
 		var waits sync.WaitGroup
 		var refused atomic.Int64
 		for range 4 {
@@ -1264,10 +1263,7 @@ func TestThreat40HoardedLongPolls(t *testing.T) {
 		if refused.Load() != 14 {
 			t.Errorf("%d of 24 refused", refused.Load())
 		}
-		synctest.Wait()
-		if got := runtime.NumGoroutine(); got > before {
-			t.Errorf("%d goroutines, %d before", got, before)
-		}
+		// A goroutine that were left would keep the bubble from ending.
 	})
 }
 

@@ -78,7 +78,7 @@
   // An unscanned code is replaced in time, while somebody can see it.
   const tick = () => {
     const left = Math.max(Math.ceil((end - Date.now()) / 1000), 0);
-    const time = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+    const time = new Date(left * 1000).toISOString().slice(15, 19);
     if (timer) timer.textContent = kept ? "" : timer.dataset.text.replace("{time}", time);
     if (!left && !kept && !document.hidden && login.dataset.word === "waiting") return renew();
     setTimeout(tick, 1000);

@@ -15,6 +15,7 @@
 //	resp, err := phone.Open(ctx, loginURL) // silent, or WeChat's consent page
 //	resp, err = phone.Tap(ctx, resp, wechattest.Allow)
 //
+// [WeChat.LogIn] logs the client of an application's own tests in, in one line.
 // [WeChat.Approve] and [WeChat.Refuse] do without a browser. [WeChat.Fail] makes
 // calls fail, hang and lie; [WeChat.FastForward] and [WeChat.Expire] make time
 // pass; [WeChat.DeliverTwice] delivers callbacks twice, as WeChat sometimes does.

@@ -68,7 +68,7 @@ type visit struct {
 	person  Person
 	client  http.Client
 	vouched bool // WeChat has sent the person back
-	begun   bool // and an answer after that has set a cookie
+	begun   bool // and an answer after that has given the client another cookie
 }
 
 // step opens an address and returns the one to open next, or "" at the end.
@@ -77,45 +77,62 @@ func (l *visit) step(ctx context.Context, address string) (next string, err erro
 		l.vouched = true
 		return l.wechat.decide(address, l.person, FullService)
 	}
-	resp, page, err := l.open(ctx, address)
-	if err != nil {
-		return "", err
-	}
-	l.begun = l.begun || l.vouched && slices.ContainsFunc(resp.Cookies(), kept)
-	if to, err := resp.Location(); err == nil {
-		return to.String(), nil
-	}
-	if link := weChatLink(page); link != "" && !l.begun && resp.StatusCode == http.StatusOK {
-		return link, nil
-	}
+	page, err := l.open(ctx, address)
 	switch {
+	case err != nil:
+		return "", err
+	case page.next != "":
+		return page.next, nil
 	case l.begun:
 		return "", nil
 	case l.vouched:
-		return "", fmt.Errorf("no session has begun when it ends at %s", ending(resp, page))
+		return "", fmt.Errorf("no session has begun when it ends at %s", page.say(address))
 	}
-	return "", fmt.Errorf("it doesn't lead to WeChat, but ends at %s", ending(resp, page))
+	return "", fmt.Errorf("it doesn't lead to WeChat, but ends at %s", page.say(address))
 }
 
-// open gets a page as WeChat's browser does.
-func (l *visit) open(ctx context.Context, address string) (*http.Response, string, error) {
+// shown is what an address answers.
+type shown struct {
+	status int
+	text   string
+	next   string // where it leads: by a redirect, or by a link to WeChat
+}
+
+// open gets a page as WeChat's browser does, and notes whether a session begins.
+func (l *visit) open(ctx context.Context, address string) (shown, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, "", err
+		return shown{}, err
 	}
 	req.Header.Set("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
 	req.Header.Set("User-Agent", UserAgentPhone)
+	before := l.client.Jar.Cookies(req.URL)
 	resp, err := l.client.Do(req)
-	if err != nil {
-		return nil, "", err
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return shown{}, fmt.Errorf("opening %s: %w", withoutQuery(address), failed.Err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	page, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	return resp, string(page), err
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	page := shown{status: resp.StatusCode, text: string(text)}
+	if resp.StatusCode < http.StatusBadRequest {
+		l.begun = l.begun || l.vouched && bringsNews(resp.Cookies(), before)
+		page.next = weChatLink(page.text)
+	}
+	if next, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		page.next = next.String()
+	}
+	return page, err
 }
 
-// kept reports whether a cookie is there to stay.
-func kept(c *http.Cookie) bool { return c.Value != "" && c.MaxAge >= 0 }
+// bringsNews reports whether an answer sets a cookie that the client hadn't
+// before. Some applications send an old one again with every answer.
+func bringsNews(set, before []*http.Cookie) bool {
+	return slices.ContainsFunc(set, func(c *http.Cookie) bool {
+		old := func(b *http.Cookie) bool { return b.Name == c.Name && b.Value == c.Value }
+		return c.Value != "" && c.MaxAge >= 0 && !slices.ContainsFunc(before, old)
+	})
+}
 
 // isWeChatLink reports whether an address is meant for WeChat, right or wrong.
 func isWeChatLink(address string) bool {
@@ -137,11 +154,11 @@ func weChatLink(page string) string {
 
 var tags = regexp.MustCompile(`(?s)<head>.*</head>|<[^>]*>`)
 
-// ending says where a login has ended, and what it said there.
-func ending(resp *http.Response, page string) string {
-	words := strings.Fields(html.UnescapeString(tags.ReplaceAllString(page, " ")))
+// say says what an address answered, in a test's words.
+func (s shown) say(address string) string {
+	words := strings.Fields(html.UnescapeString(tags.ReplaceAllString(s.text, " ")))
 	text := []rune(strings.Join(words, " "))
-	return fmt.Sprintf("%s with %d: %q", withoutQuery(resp.Request.URL.String()), resp.StatusCode, string(text[:min(len(text), 200)]))
+	return fmt.Sprintf("%s with %d: %q", withoutQuery(address), s.status, string(text[:min(len(text), 200)]))
 }
 
 // withoutQuery keeps codes and states out of messages.

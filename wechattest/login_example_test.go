@@ -51,7 +51,7 @@ func testAccount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	if page, err := io.ReadAll(resp.Body); err != nil || string(page) != "Hello, 林小北!" {
 		t.Errorf("the account page says %q, %v", page, err)
 	}

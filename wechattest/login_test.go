@@ -34,6 +34,15 @@ func gated(t *testing.T, sim *wechattest.WeChat, config scangate.Config) http.Ro
 	mux.HandleFunc("/link", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprint(w, `<a href="https://open.weixin.qq.com/connect/oauth2/authorize?appid=wxofficial">`)
 	})
+	mux.HandleFunc("/known", func(w http.ResponseWriter, r *http.Request) {
+		// It gives everybody a cookie, the same each time, and nobody a session.
+		http.SetCookie(w, &http.Cookie{Name: "visitor", Value: "1"})
+		if r.FormValue("code") == "" {
+			http.Redirect(w, r, "https://open.weixin.qq.com/connect/oauth2/authorize?appid=wxofficial&redirect_uri=https%3A%2F%2Fapp.example.com%2Fknown&response_type=code&scope=snsapi_base&state=1#wechat_redirect", http.StatusFound)
+			return
+		}
+		_, _ = fmt.Fprint(w, "<head><title>x</title></head><p>You again.</p>")
+	})
 	mux.HandleFunc("/round", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/round?again", http.StatusFound) })
 	return wechattest.Transport(map[string]http.Handler{"app.example.com": mux})
 }
@@ -96,6 +105,7 @@ func TestLogInFails(t *testing.T) {
 		"no such host":       {open, ".other/", "lin", true, "there is no host"},
 		"in circles":         {open, "/round", "lin", true, "after 20 steps it leads on still, to https://app.example.com/round"},
 		"not registered":     {closed, "/account", "lin", true, "no session has begun when it ends at https://app.example.com/wechat/callback with 403"},
+		"barred, and known":  {open, "/known", "wang", true, "no session has begun when it ends at https://app.example.com/known with 200: \"You again.\""},
 		"a link that is bad": {open, "/link", "lin", true, "#wechat_redirect"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,25 +36,25 @@ var errDamagedSession = errors.New("scangate: a damaged session")
 
 // The kinds of values, as they are stored. Their numbers never change.
 const (
-	kindNil byte = iota
-	kindFalse
-	kindTrue
-	kindString
-	kindBytes
-	kindTime
-	kindInt
-	kindInt8
-	kindInt16
-	kindInt32
-	kindInt64
-	kindUint
-	kindUint8
-	kindUint16
-	kindUint32
-	kindUint64
-	kindFloat32
-	kindFloat64
-	kindGob
+	tagNil byte = iota
+	tagFalse
+	tagTrue
+	tagString
+	tagBytes
+	tagTime
+	tagInt
+	tagInt8
+	tagInt16
+	tagInt32
+	tagInt64
+	tagUint
+	tagUint8
+	tagUint16
+	tagUint32
+	tagUint64
+	tagFloat32
+	tagFloat64
+	tagGob
 )
 
 // Encode implements [scs.Codec].
@@ -82,23 +82,23 @@ func appendText[T string | []byte](b []byte, text T) []byte {
 func appendValue(b []byte, value any) ([]byte, error) {
 	switch v := value.(type) {
 	case nil:
-		return append(b, kindNil), nil
+		return append(b, tagNil), nil
 	case bool:
 		if v {
-			return append(b, kindTrue), nil
+			return append(b, tagTrue), nil
 		}
-		return append(b, kindFalse), nil
+		return append(b, tagFalse), nil
 	case string:
-		return appendText(append(b, kindString), v), nil
+		return appendText(append(b, tagString), v), nil
 	case []byte:
-		return appendText(append(b, kindBytes), v), nil
+		return appendText(append(b, tagBytes), v), nil
 	case time.Time:
 		text, err := v.MarshalBinary()
-		return appendText(append(b, kindTime), text), err
+		return appendText(append(b, tagTime), text), err
 	case float32:
-		return binary.LittleEndian.AppendUint32(append(b, kindFloat32), math.Float32bits(v)), nil
+		return binary.LittleEndian.AppendUint32(append(b, tagFloat32), math.Float32bits(v)), nil
 	case float64:
-		return binary.LittleEndian.AppendUint64(append(b, kindFloat64), math.Float64bits(v)), nil
+		return binary.LittleEndian.AppendUint64(append(b, tagFloat64), math.Float64bits(v)), nil
 	}
 	if b, ok := appendInteger(b, value); ok {
 		return b, nil
@@ -107,32 +107,32 @@ func appendValue(b []byte, value any) ([]byte, error) {
 	if err := gob.NewEncoder(&text).Encode(&value); err != nil {
 		return nil, err
 	}
-	return appendText(append(b, kindGob), text.Bytes()), nil
+	return appendText(append(b, tagGob), text.Bytes()), nil
 }
 
 // appendInteger appends value if it is one of Go's integers.
 func appendInteger(b []byte, value any) ([]byte, bool) {
 	switch v := value.(type) {
 	case int:
-		return binary.AppendVarint(append(b, kindInt), int64(v)), true
+		return binary.AppendVarint(append(b, tagInt), int64(v)), true
 	case int8:
-		return binary.AppendVarint(append(b, kindInt8), int64(v)), true
+		return binary.AppendVarint(append(b, tagInt8), int64(v)), true
 	case int16:
-		return binary.AppendVarint(append(b, kindInt16), int64(v)), true
+		return binary.AppendVarint(append(b, tagInt16), int64(v)), true
 	case int32:
-		return binary.AppendVarint(append(b, kindInt32), int64(v)), true
+		return binary.AppendVarint(append(b, tagInt32), int64(v)), true
 	case int64:
-		return binary.AppendVarint(append(b, kindInt64), v), true
+		return binary.AppendVarint(append(b, tagInt64), v), true
 	case uint:
-		return binary.AppendUvarint(append(b, kindUint), uint64(v)), true
+		return binary.AppendUvarint(append(b, tagUint), uint64(v)), true
 	case uint8:
-		return binary.AppendUvarint(append(b, kindUint8), uint64(v)), true
+		return binary.AppendUvarint(append(b, tagUint8), uint64(v)), true
 	case uint16:
-		return binary.AppendUvarint(append(b, kindUint16), uint64(v)), true
+		return binary.AppendUvarint(append(b, tagUint16), uint64(v)), true
 	case uint32:
-		return binary.AppendUvarint(append(b, kindUint32), uint64(v)), true
+		return binary.AppendUvarint(append(b, tagUint32), uint64(v)), true
 	case uint64:
-		return binary.AppendUvarint(append(b, kindUint64), v), true
+		return binary.AppendUvarint(append(b, tagUint64), v), true
 	}
 	return b, false
 }
@@ -198,40 +198,40 @@ func (d *sessionDecoder) bytes() []byte { return d.take(d.uvarint()) }
 
 // value reads a kind and what it says.
 func (d *sessionDecoder) value() (any, error) {
-	kind := d.take(1)
+	tag := d.take(1)
 	if d.failed {
 		return nil, errDamagedSession
 	}
-	switch kind[0] {
-	case kindNil:
+	switch tag[0] {
+	case tagNil:
 		return nil, nil
-	case kindFalse:
+	case tagFalse:
 		return false, nil
-	case kindTrue:
+	case tagTrue:
 		return true, nil
-	case kindString:
+	case tagString:
 		return string(d.bytes()), nil
-	case kindBytes:
+	case tagBytes:
 		return bytes.Clone(d.bytes()), nil
-	case kindTime:
+	case tagTime:
 		var t time.Time
 		err := t.UnmarshalBinary(d.bytes())
 		return t, err
-	case kindFloat32, kindFloat64:
-		return d.float(kind[0])
-	case kindGob:
+	case tagFloat32, tagFloat64:
+		return d.float(tag[0])
+	case tagGob:
 		var v any
 		err := gob.NewDecoder(bytes.NewReader(d.bytes())).Decode(&v)
 		return v, err
 	}
-	if kind[0] >= kindUint && kind[0] <= kindUint64 {
-		return d.unsigned(kind[0])
+	if tag[0] >= tagUint && tag[0] <= tagUint64 {
+		return d.unsigned(tag[0])
 	}
-	return d.signed(kind[0])
+	return d.signed(tag[0])
 }
 
-func (d *sessionDecoder) float(kind byte) (any, error) {
-	if kind == kindFloat32 {
+func (d *sessionDecoder) float(tag byte) (any, error) {
+	if tag == tagFloat32 {
 		if b := d.take(4); !d.failed {
 			return math.Float32frombits(binary.LittleEndian.Uint32(b)), nil
 		}
@@ -242,35 +242,35 @@ func (d *sessionDecoder) float(kind byte) (any, error) {
 }
 
 // signed reads an integer, which has to fit into its type.
-func (d *sessionDecoder) signed(kind byte) (any, error) {
+func (d *sessionDecoder) signed(tag byte) (any, error) {
 	v := d.varint()
 	switch {
-	case kind == kindInt && int64(int(v)) == v:
+	case tag == tagInt && int64(int(v)) == v:
 		return int(v), nil
-	case kind == kindInt8 && int64(int8(v)) == v: //nolint:gosec // that is the question
+	case tag == tagInt8 && int64(int8(v)) == v: //nolint:gosec // that is the question
 		return int8(v), nil //nolint:gosec // it fits
-	case kind == kindInt16 && int64(int16(v)) == v: //nolint:gosec // that is the question
+	case tag == tagInt16 && int64(int16(v)) == v: //nolint:gosec // that is the question
 		return int16(v), nil //nolint:gosec // it fits
-	case kind == kindInt32 && int64(int32(v)) == v: //nolint:gosec // that is the question
+	case tag == tagInt32 && int64(int32(v)) == v: //nolint:gosec // that is the question
 		return int32(v), nil //nolint:gosec // it fits
-	case kind == kindInt64:
+	case tag == tagInt64:
 		return v, nil
 	}
 	return nil, errDamagedSession
 }
 
-func (d *sessionDecoder) unsigned(kind byte) (any, error) {
+func (d *sessionDecoder) unsigned(tag byte) (any, error) {
 	v := d.uvarint()
 	switch {
-	case kind == kindUint && uint64(uint(v)) == v:
+	case tag == tagUint && uint64(uint(v)) == v:
 		return uint(v), nil
-	case kind == kindUint8 && v <= math.MaxUint8:
+	case tag == tagUint8 && v <= math.MaxUint8:
 		return uint8(v), nil
-	case kind == kindUint16 && v <= math.MaxUint16:
+	case tag == tagUint16 && v <= math.MaxUint16:
 		return uint16(v), nil
-	case kind == kindUint32 && v <= math.MaxUint32:
+	case tag == tagUint32 && v <= math.MaxUint32:
 		return uint32(v), nil
-	case kind == kindUint64:
+	case tag == tagUint64:
 		return v, nil
 	}
 	return nil, errDamagedSession

@@ -205,6 +205,18 @@ func (g *Gate) nextStep(a *attempt) string {
 	return ""
 }
 
+// atStep reports whether the authorizer is at that step. If not, it has answered
+// with the step where they are, or returns why they are at none.
+func (g *Gate) atStep(w http.ResponseWriter, r *http.Request, a *attempt, step string) (bool, error) {
+	if err := a.open(); err != nil {
+		return false, g.again(r, a, err)
+	}
+	if a.State == stateIdentified && g.nextStep(a) == step {
+		return true, nil
+	}
+	return false, g.advance(w, r, *a)
+}
+
 // registerURL is the application's page for people who are not registered.
 func (g *Gate) registerURL(id string) string {
 	sep := "?"
@@ -214,100 +226,6 @@ func (g *Gate) registerURL(id string) string {
 	return g.config.RegisterURL + sep + "login=" + id
 }
 
-// finishDirect logs the authorizer in, who is the asker. A callback that comes
-// again soon does so again, for the person may have seen only one of the two
-// answers.
-func (g *Gate) finishDirect(w http.ResponseWriter, r *http.Request, a attempt) error {
-	a, err := g.enter(w, r, a)
-	if err != nil {
-		return g.again(r, &a, err)
-	}
-	seeOther(w, a.ReturnTo)
-	return nil
-}
-
-// enter ends a login with a session. The user is read again, so that somebody
-// barred meanwhile stays out.
-func (g *Gate) enter(w http.ResponseWriter, r *http.Request, a attempt) (attempt, error) {
-	if err := a.ready(); err != nil {
-		return a, err
-	}
-	if a.Purpose != purposeLogin {
-		return g.endWithoutSession(r, a)
-	}
-	a, err := g.registered(r, a)
-	if err != nil {
-		return a, err
-	}
-	user, err := g.users.FindByID(r.Context(), a.Person.UserID)
-	switch {
-	case errors.Is(err, ErrNotFound), err == nil && user.Barred:
-		return a, errBarred
-	case err != nil:
-		return a, wrap("reading the user", err)
-	case a.Created.Before(user.SignedOut):
-		return a, errExpired // "everywhere" means what was under way, too
-	}
-	if a, err = g.logins.change(r.Context(), a.ID, (*attempt).finish); err != nil {
-		return a, err
-	}
-	if g.config.OnLogin != nil {
-		if err := g.config.OnLogin(r.Context(), Login{User: user, Profile: a.Person.Profile, Token: a.Person.Token}); err != nil {
-			return a, errors.Join(errRejected, err)
-		}
-	}
-	if err := g.sessions.begin(w, r, sessionValue{userID: user.ID, begun: a.Finished}); err != nil {
-		return a, wrap("beginning a session", err)
-	}
-	g.happened(r, a.event(EventFinished))
-	return a, nil
-}
-
-// endWithoutSession ends an attempt of somebody who is logged in already, in
-// whose browser it began. Only here is a WeChat added to their account: the
-// phone's yes is one half of that, and whoever saw the QR code could give it.
-func (g *Gate) endWithoutSession(r *http.Request, a attempt) (attempt, error) {
-	if err := g.sameUser(r, &a); err != nil {
-		return a, err
-	}
-	if a.Purpose == purposeLink {
-		err := g.users.LinkWeChat(r.Context(), a.For, a.Person.Identity)
-		if errors.Is(err, ErrIdentityTaken) {
-			return a, errIdentityTaken
-		}
-		if err != nil {
-			return a, wrap("linking an identity", err)
-		}
-		g.happened(r, a.event(EventLinked))
-	}
-	return g.logins.change(r.Context(), a.ID, (*attempt).finish)
-}
-
-// registered makes a user of the login's person if need be.
-func (g *Gate) registered(r *http.Request, a attempt) (attempt, error) {
-	if a.Person.UserID != "" {
-		return a, nil
-	}
-	id, isNew, err := g.register(r.Context(), a.Person)
-	if err != nil {
-		return a, err
-	}
-	a, err = g.logins.change(r.Context(), a.ID, func(a *attempt) error {
-		switch {
-		case a.Person == nil:
-			return errUnknown
-		case a.Person.UserID != "":
-			return errUnchanged
-		}
-		a.Person.UserID = id
-		return a.open()
-	})
-	if err == nil && isNew {
-		g.happened(r, a.event(EventRegistered))
-	}
-	return a, err
-}
-
 // serveProfile asks somebody new for their user info, by a link to tap: a trip
 // to WeChat that begins without a tap is what brings snapshot pages.
 func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request) error {
@@ -315,11 +233,8 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.open(); err != nil {
-		return g.again(r, &a, err)
-	}
-	if a.State != stateIdentified || !g.needsProfile(a.Person) {
-		return g.advance(w, r, a)
+	if here, err := g.atStep(w, r, &a, "profile"); !here {
+		return err
 	}
 	p := g.formPage(r, &a)
 	p.WeChatURL = g.wechatURL(&a, g.cookies.key(r), roundProfile)
@@ -416,7 +331,7 @@ func (g *Gate) serveAnswer(w http.ResponseWriter, r *http.Request) error {
 // WeChat to be added to an account must not be another's.
 func (g *Gate) settle(r *http.Request, a attempt) (attempt, error) {
 	if a.Purpose != purposeLink {
-		return g.registered(r, a)
+		return g.ensureUser(r, a)
 	}
 	owner, err := g.users.FindByWeChat(r.Context(), a.Person.Identity)
 	switch {
@@ -426,7 +341,7 @@ func (g *Gate) settle(r *http.Request, a attempt) (attempt, error) {
 		return a, wrap("looking an identity up", err)
 	}
 	denied, err := g.logins.change(r.Context(), a.ID, (*attempt).deny)
-	return denied, errors.Join(errIdentityTaken, err)
+	return denied, errors.Join(errWeChatElsewhere, err)
 }
 
 func (g *Gate) answer(w http.ResponseWriter, r *http.Request, a attempt, event EventName, step func(*attempt) error) error {

@@ -15,11 +15,8 @@ func (g *Gate) servePhone(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.open(); err != nil {
-		return g.again(r, &a, err)
-	}
-	if a.State != stateIdentified || !g.needsPhone(&a) {
-		return g.advance(w, r, a)
+	if here, err := g.atStep(w, r, &a, "phone"); !here {
+		return err
 	}
 	return g.phonePage(w, r, &a, nil)
 }
@@ -51,11 +48,8 @@ func (g *Gate) serveSendCode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.open(); err != nil {
-		return g.again(r, &a, err)
-	}
-	if a.State != stateIdentified || !g.needsPhone(&a) {
-		return g.advance(w, r, a)
+	if here, err := g.atStep(w, r, &a, "phone"); !here {
+		return err
 	}
 	phone, err := g.numberPosted(&a, posted)
 	if err != nil {
@@ -80,7 +74,7 @@ func (g *Gate) numberPosted(a *attempt, posted url.Values) (string, error) {
 	if posted.Get("phone") == "" && a.Code != nil {
 		return a.Code.Phone, nil
 	}
-	return g.phone(posted.Get("phone"))
+	return g.phoneTyped(posted.Get("phone"))
 }
 
 // phoneForm returns the attempt and the fields of a posted phone form.
@@ -147,11 +141,8 @@ func (g *Gate) serveCode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.open(); err != nil {
-		return g.again(r, &a, err)
-	}
-	if a.State != stateIdentified || !g.needsPhone(&a) {
-		return g.advance(w, r, a)
+	if here, err := g.atStep(w, r, &a, "phone"); !here {
+		return err
 	}
 	if a, err = g.proveNumber(r, a, posted); err != nil {
 		return g.phonePage(w, r, &a, err)
@@ -166,7 +157,7 @@ func (g *Gate) serveCode(w http.ResponseWriter, r *http.Request) error {
 // number is proved already.
 func (g *Gate) proveNumber(r *http.Request, a attempt, posted url.Values) (attempt, error) {
 	if typed := posted.Get("phone"); typed != "" && a.Code != nil {
-		if phone, err := g.phone(typed); err != nil || phone != a.Code.Phone {
+		if phone, err := g.phoneTyped(typed); err != nil || phone != a.Code.Phone {
 			return a, errCodeWrong
 		}
 	}
@@ -201,9 +192,6 @@ func (g *Gate) bind(r *http.Request, a attempt) (attempt, error) {
 		return g.forgetNumber(r.Context(), a, err)
 	}
 	a, err = g.logins.change(r.Context(), a.ID, func(a *attempt) error {
-		if a.Person == nil {
-			return errUnknown
-		}
 		a.Person.UserID, a.Person.Bound = id, true
 		return a.open()
 	})
@@ -216,7 +204,7 @@ func (g *Gate) bind(r *http.Request, a attempt) (attempt, error) {
 // forgetNumber lets the person try another number after one that can't be
 // theirs. A store's failure leaves the number proved.
 func (g *Gate) forgetNumber(ctx context.Context, a attempt, why error) (attempt, error) {
-	if !errors.Is(why, errPhoneTaken) && !errors.Is(why, errNotRegistered) {
+	if !errors.Is(why, errNumberElsewhere) && !errors.Is(why, errNotRegistered) {
 		return a, why
 	}
 	changed, err := g.logins.change(ctx, a.ID, func(a *attempt) error { a.Person.Phone = ""; return nil })
@@ -258,202 +246,4 @@ func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
 	}
 	seeOther(w, g.path("phone", a.ID))
 	return nil
-}
-
-// sameUser checks that an attempt made by a logged-in user ends in their hands:
-// somebody else may have logged in to that browser since.
-func (g *Gate) sameUser(r *http.Request, a *attempt) error {
-	if a.Purpose == purposeLogin {
-		return nil
-	}
-	id, err := g.linker(r, a.Purpose)
-	if errors.Is(err, ErrLoginRequired) || err == nil && id != a.For {
-		return errForged
-	}
-	return err
-}
-
-// linker returns the user who is logged in, for linking by the application's own
-// measure if it has one.
-func (g *Gate) linker(r *http.Request, for_ purpose) (string, error) {
-	if for_ == purposeLink && g.config.CurrentUser != nil {
-		id, ok := g.config.CurrentUser(r)
-		if !ok || id == "" {
-			return "", ErrLoginRequired
-		}
-		return id, nil
-	}
-	user, _, err := g.currentUser(r)
-	return user.ID, err
-}
-
-// serveLink lets a logged-in user add a WeChat to their account: the same ways
-// as to log in, and always with a confirm page, which names the account.
-func (g *Gate) serveLink(w http.ResponseWriter, r *http.Request) error {
-	q, err := query(r)
-	if err != nil {
-		return err
-	}
-	a, err := g.linkFor(r, localPath(q.Get("return_to")))
-	if errors.Is(err, ErrLoginRequired) && g.config.CurrentUser == nil {
-		g.refuse(w, r, err)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return g.offer(w, r, a, q.Get("with"))
-}
-
-// serveLinkJSON is serveLink for a single-page application.
-func (g *Gate) serveLinkJSON(w http.ResponseWriter, r *http.Request) error {
-	posted, err := jsonFields(r)
-	if err != nil {
-		return err
-	}
-	a, err := g.linkFor(r, localPath(posted.Get("return_to")))
-	if err != nil {
-		return err
-	}
-	return g.offerJSON(w, r, a, posted.Get("with"))
-}
-
-// linkFor returns the beginning of an attempt to link a WeChat to the user.
-func (g *Gate) linkFor(r *http.Request, returnTo string) (attempt, error) {
-	id, err := g.linker(r, purposeLink)
-	if err != nil {
-		return attempt{}, err
-	}
-	user, err := g.users.FindByID(r.Context(), id)
-	if errors.Is(err, ErrNotFound) {
-		return attempt{}, ErrLoginRequired
-	}
-	if err != nil {
-		return attempt{}, wrap("reading the user", err)
-	}
-	return attempt{Purpose: purposeLink, For: id, ForName: cleanNickname(user.Nickname), ReturnTo: returnTo}, nil
-}
-
-// unlinkTime is how long one unlinking may take.
-const unlinkTime = 10 * time.Second
-
-// serveUnlink takes a WeChat from the user's account, but never the last one:
-// only the application can know of other ways in, and can call its store.
-func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
-	posted, err := fields(r)
-	if err != nil {
-		return err
-	}
-	id, err := g.linker(r, purposeLink)
-	if err != nil {
-		return err
-	}
-	who := Identity{AppID: posted.Get("appid"), OpenID: posted.Get("openid")}
-	if err := g.unlink(r.Context(), id, who); err != nil {
-		return err
-	}
-	g.happened(r, Event{Name: EventUnlinked, UserID: id, AppID: who.AppID})
-	if wantsJSON(r) {
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	seeOther(w, localPath(posted.Get("return_to")))
-	return nil
-}
-
-func (g *Gate) unlink(ctx context.Context, id string, who Identity) error {
-	// One at a time, or two requests could each leave the other's identity.
-	lock := "unlink:" + id
-	if err := g.state.Create(ctx, lock, nil, unlinkTime); err != nil {
-		if errors.Is(err, ErrExists) {
-			return errTooMany
-		}
-		return wrap("unlinking", err)
-	}
-	defer g.release(ctx, lock)
-	user, err := g.users.FindByWeChat(ctx, who)
-	switch {
-	case errors.Is(err, ErrNotFound), err == nil && user.ID != id:
-		return errUnknown
-	case err != nil:
-		return wrap("looking an identity up", err)
-	case len(user.Identities) < 2:
-		return errLastIdentity
-	}
-	return wrap("unlinking", g.users.UnlinkWeChat(ctx, id, who))
-}
-
-// release gives a lock back.
-func (g *Gate) release(ctx context.Context, lock string) {
-	err := g.state.Update(context.WithoutCancel(ctx), lock, 1, nil, time.Nanosecond)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		g.config.Logger.WarnContext(ctx, "scangate: releasing a lock", "error", err)
-	}
-}
-
-// Pending is somebody whom WeChat vouches for and who is not registered: what an
-// application's own registration page, [Config.RegisterURL], goes by.
-type Pending struct {
-	// Identity is what to register or to link, by [UserStore.Register],
-	// [UserStore.LinkWeChat] or in the application's own way.
-	Identity Identity
-	// Nickname and AvatarURL are empty unless Config.FetchProfile is set and the
-	// person agreed.
-	Nickname, AvatarURL string
-	// ContinueURL is where to send the person once they are registered: the
-	// login goes on there, also if it began on a desktop.
-	ContinueURL string
-}
-
-// Pending returns who stands before the application's registration page, by the
-// parameter "login" of the request's query or form. It returns [ErrNotFound]
-// unless that login is open and was authorized in the request's own browser.
-func (g *Gate) Pending(r *http.Request) (Pending, error) {
-	a, err := g.logins.load(r.Context(), r.FormValue("login"))
-	if errors.Is(err, errUnknown) || err == nil && (a.authorizedBy(g.cookies.key(r).digest()) != nil || a.open() != nil || a.Purpose != purposeLogin) {
-		return Pending{}, ErrNotFound
-	}
-	if err != nil {
-		return Pending{}, wrap("reading a login", err)
-	}
-	return Pending{
-		Identity: a.Person.Identity, Nickname: a.Person.Nickname, AvatarURL: a.Person.AvatarURL,
-		ContinueURL: g.path("resume", a.ID),
-	}, nil
-}
-
-// serveResume goes on with a login after the application's own registration.
-// What counts is what the store says by now.
-func (g *Gate) serveResume(w http.ResponseWriter, r *http.Request) error {
-	a, err := g.authorizedBy(r)
-	if err != nil {
-		return err
-	}
-	if err := a.open(); err != nil {
-		return g.again(r, &a, err)
-	}
-	if a.State != stateIdentified || a.Person.UserID != "" {
-		return g.advance(w, r, a)
-	}
-	who := *a.Person
-	if err := g.recognise(r.Context(), &who); err != nil {
-		return err
-	}
-	if who.UserID == "" {
-		return errNotRegistered
-	}
-	a, err = g.logins.change(r.Context(), a.ID, func(a *attempt) error {
-		switch err := a.open(); {
-		case err != nil:
-			return err
-		case a.State != stateIdentified:
-			return errUnchanged
-		}
-		a.Person.UserID, a.Person.Nickname, a.Person.Bound = who.UserID, who.Nickname, who.Bound
-		return nil
-	})
-	if err != nil {
-		return g.again(r, &a, err)
-	}
-	return g.advance(w, r, a)
 }

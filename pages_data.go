@@ -89,7 +89,7 @@ type PageData struct {
 // T returns a text of the gate's own, in the page's language: that of the key,
 // or for a key that begins with a dot that of the page, such as ".heading", and
 // if the page has none the one that all have. For an unknown key it returns the
-// key.
+// key. The keys are those of pages/en.json, and no promise of this module's.
 func (p PageData) T(key string) string {
 	keys := []string{key + "." + p.Purpose, key}
 	if general, ok := strings.CutPrefix(key, "."); ok {

@@ -1,0 +1,141 @@
+package scangate
+
+import (
+	"errors"
+	"net/http"
+)
+
+// serveFinish lets the asker in, once: it is the one step from approval to
+// session. An asker who is not the person that scanned says so by the field
+// answer, and the login is over.
+func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request) error {
+	a, err := g.askedBy(r)
+	if err != nil {
+		return err
+	}
+	posted, err := fields(r)
+	if err != nil {
+		return err
+	}
+	if posted.Get("answer") == "deny" {
+		return g.decline(w, r, a)
+	}
+	if a, err = g.finish(w, r, a); err != nil {
+		return againError{err, g.startURL(&a)}
+	}
+	if wantsJSON(r) {
+		g.writeJSON(w, http.StatusOK, map[string]string{"return_to": a.ReturnTo})
+		return nil
+	}
+	seeOther(w, a.ReturnTo)
+	return nil
+}
+
+// decline ends a login that its asker does not want: somebody else scanned.
+func (g *Gate) decline(w http.ResponseWriter, r *http.Request, a attempt) error {
+	a, err := g.logins.change(r.Context(), a.ID, (*attempt).deny)
+	if err != nil {
+		return againError{err, g.startURL(&a)}
+	}
+	g.happened(r, a.event(EventDenied))
+	switch {
+	case wantsJSON(r):
+		w.WriteHeader(http.StatusNoContent)
+	case a.Purpose == purposeLink:
+		seeOther(w, a.ReturnTo)
+	default:
+		seeOther(w, g.startURL(&a))
+	}
+	return nil
+}
+
+// finishDirect logs the authorizer in, who is the asker. A callback that comes
+// again soon does so again, for the person may have seen only one of the two
+// answers.
+func (g *Gate) finishDirect(w http.ResponseWriter, r *http.Request, a attempt) error {
+	a, err := g.finish(w, r, a)
+	if err != nil {
+		return g.again(r, &a, err)
+	}
+	seeOther(w, a.ReturnTo)
+	return nil
+}
+
+// finish ends a login with a session. The user is read again, so that somebody
+// barred meanwhile stays out.
+func (g *Gate) finish(w http.ResponseWriter, r *http.Request, a attempt) (attempt, error) {
+	if err := a.ready(); err != nil {
+		return a, err
+	}
+	if a.Purpose != purposeLogin {
+		return g.finishLoggedIn(r, a)
+	}
+	a, err := g.ensureUser(r, a)
+	if err != nil {
+		return a, err
+	}
+	user, err := g.users.FindByID(r.Context(), a.Person.UserID)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && user.Barred:
+		return a, errBarred
+	case err != nil:
+		return a, wrap("reading the user", err)
+	case a.Created.Before(user.SignedOut):
+		return a, errExpired // "everywhere" means what was under way, too
+	}
+	if a, err = g.logins.change(r.Context(), a.ID, (*attempt).finish); err != nil {
+		return a, err
+	}
+	if g.config.OnLogin != nil {
+		if err := g.config.OnLogin(r.Context(), Login{User: user, Profile: a.Person.Profile, Token: a.Person.Token}); err != nil {
+			return a, errors.Join(errRejected, err)
+		}
+	}
+	if err := g.sessions.begin(w, r, sessionValue{userID: user.ID, begun: a.Finished}); err != nil {
+		return a, wrap("beginning a session", err)
+	}
+	g.happened(r, a.event(EventFinished))
+	return a, nil
+}
+
+// finishLoggedIn ends an attempt of somebody who is logged in already, in
+// whose browser it began. Only here is a WeChat added to their account: the
+// phone's yes is one half of that, and whoever saw the QR code could give it.
+func (g *Gate) finishLoggedIn(r *http.Request, a attempt) (attempt, error) {
+	if err := g.sameUser(r, &a); err != nil {
+		return a, err
+	}
+	if a.Purpose == purposeLink {
+		err := g.users.LinkWeChat(r.Context(), a.For, a.Person.Identity)
+		if errors.Is(err, ErrIdentityTaken) {
+			return a, errWeChatElsewhere
+		}
+		if err != nil {
+			return a, wrap("linking an identity", err)
+		}
+		g.happened(r, a.event(EventLinked))
+	}
+	return g.logins.change(r.Context(), a.ID, (*attempt).finish)
+}
+
+// ensureUser makes a user of the login's person if need be.
+func (g *Gate) ensureUser(r *http.Request, a attempt) (attempt, error) {
+	if a.Person.UserID != "" {
+		return a, nil
+	}
+	id, isNew, err := g.register(r.Context(), a.Person)
+	if err != nil {
+		return a, err
+	}
+	a, err = g.logins.change(r.Context(), a.ID, func(a *attempt) error {
+		if a.Person.UserID != "" {
+			return errUnchanged
+		}
+		a.Person.UserID = id
+		return a.open()
+	})
+	if err == nil && isNew {
+		g.happened(r, a.event(EventRegistered))
+	}
+	return a, err
+}

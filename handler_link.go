@@ -1,0 +1,139 @@
+package scangate
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// sameUser checks that an attempt made by a logged-in user ends in their hands:
+// somebody else may have logged in to that browser since.
+func (g *Gate) sameUser(r *http.Request, a *attempt) error {
+	if a.Purpose == purposeLogin {
+		return nil
+	}
+	id, err := g.loggedInFor(r, a.Purpose)
+	if errors.Is(err, ErrLoginRequired) || err == nil && id != a.For {
+		return errForged
+	}
+	return err
+}
+
+// loggedInFor returns the user who is logged in, for linking by the application's own
+// measure if it has one.
+func (g *Gate) loggedInFor(r *http.Request, p purpose) (string, error) {
+	if p == purposeLink && g.config.CurrentUser != nil {
+		id, ok := g.config.CurrentUser(r)
+		if !ok || id == "" {
+			return "", ErrLoginRequired
+		}
+		return id, nil
+	}
+	user, _, err := g.currentUser(r)
+	return user.ID, err
+}
+
+// serveLink lets a logged-in user add a WeChat to their account: the same ways
+// as to log in, and always with a confirm page, which names the account.
+func (g *Gate) serveLink(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	a, err := g.linkFor(r, localPath(q.Get("return_to")))
+	if errors.Is(err, ErrLoginRequired) && g.config.CurrentUser == nil {
+		g.refuse(w, r, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return g.offer(w, r, a, q.Get("with"))
+}
+
+// serveLinkJSON is serveLink for a single-page application.
+func (g *Gate) serveLinkJSON(w http.ResponseWriter, r *http.Request) error {
+	posted, err := jsonFields(r)
+	if err != nil {
+		return err
+	}
+	a, err := g.linkFor(r, localPath(posted.Get("return_to")))
+	if err != nil {
+		return err
+	}
+	return g.offerJSON(w, r, a, posted.Get("with"))
+}
+
+// linkFor returns the beginning of an attempt to link a WeChat to the user.
+func (g *Gate) linkFor(r *http.Request, returnTo string) (attempt, error) {
+	id, err := g.loggedInFor(r, purposeLink)
+	if err != nil {
+		return attempt{}, err
+	}
+	user, err := g.users.FindByID(r.Context(), id)
+	if errors.Is(err, ErrNotFound) {
+		return attempt{}, ErrLoginRequired
+	}
+	if err != nil {
+		return attempt{}, wrap("reading the user", err)
+	}
+	return attempt{Purpose: purposeLink, For: id, ForName: cleanNickname(user.Nickname), ReturnTo: returnTo}, nil
+}
+
+// unlinkTime is how long one unlinking may take.
+const unlinkTime = 10 * time.Second
+
+// serveUnlink takes a WeChat from the user's account, but never the last one:
+// only the application can know of other ways in, and can call its store.
+func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
+	posted, err := fields(r)
+	if err != nil {
+		return err
+	}
+	id, err := g.loggedInFor(r, purposeLink)
+	if err != nil {
+		return err
+	}
+	who := Identity{AppID: posted.Get("appid"), OpenID: posted.Get("openid")}
+	if err := g.unlink(r.Context(), id, who); err != nil {
+		return err
+	}
+	g.happened(r, Event{Name: EventUnlinked, UserID: id, AppID: who.AppID})
+	if wantsJSON(r) {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	seeOther(w, localPath(posted.Get("return_to")))
+	return nil
+}
+
+func (g *Gate) unlink(ctx context.Context, id string, who Identity) error {
+	// One at a time, or two requests could each leave the other's identity.
+	lock := "unlink:" + id
+	if err := g.state.Create(ctx, lock, nil, unlinkTime); err != nil {
+		if errors.Is(err, ErrExists) {
+			return errTooMany
+		}
+		return wrap("unlinking", err)
+	}
+	defer g.release(ctx, lock)
+	user, err := g.users.FindByWeChat(ctx, who)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && user.ID != id:
+		return errUnknown
+	case err != nil:
+		return wrap("looking an identity up", err)
+	case len(user.Identities) < 2:
+		return errLastIdentity
+	}
+	return wrap("unlinking", g.users.UnlinkWeChat(ctx, id, who))
+}
+
+// release gives a lock back.
+func (g *Gate) release(ctx context.Context, lock string) {
+	err := g.state.Update(context.WithoutCancel(ctx), lock, 1, nil, time.Nanosecond)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		g.config.Logger.WarnContext(ctx, "scangate: releasing a lock", "error", err)
+	}
+}
