@@ -146,7 +146,7 @@ type Config struct {
 	// HttpOnly, and Secure where PublicURL is https. Nil means one that New
 	// makes: sessions for 7 days, in the cookie "__Host-session", kept in Redis if
 	// that is set, else in memory, where 262,144 have room and the next login gets
-	// 503.
+	// 503. Two gates on one host have to be given managers of different cookies.
 	Sessions *scs.SessionManager
 
 	// LoginTTL is how long a login may take until WeChat has answered; 10

@@ -121,7 +121,7 @@ func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
 	secureHeaders(w.Header())
 	g.noteFailure(w, r, f, err)
 	if wantsJSON(r) {
-		g.writeProblem(w, problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code})
+		writeProblem(w, problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code})
 		return
 	}
 	var again againError
@@ -165,9 +165,9 @@ type problem struct {
 	LoginURL string `json:"login_url,omitempty"`
 }
 
-func (g *Gate) writeProblem(w http.ResponseWriter, p problem) {
+func writeProblem(w http.ResponseWriter, p problem) {
 	w.Header().Set("Content-Type", "application/problem+json")
-	g.writeBody(w, p.Status, p)
+	writeBody(w, p.Status, p)
 }
 
 func wrap(doing string, err error) error {

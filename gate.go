@@ -78,6 +78,10 @@ func New(config Config) (*Gate, error) {
 	return g, nil
 }
 
+// Waiting returns how many requests of browsers wait for their phones, in this
+// process.
+func (g *Gate) Waiting() int { return g.waiting.count() }
+
 // Close releases the browsers that wait, so that the server can shut down at
 // once: call it before http.Server.Shutdown, or by RegisterOnShutdown. Requests
 // that would wait get 503 from then on; all else still works.

@@ -76,20 +76,19 @@ func (g *Gate) warnOfOuterSession(r *http.Request) {
 		return
 	}
 	g.outer.Do(func() {
-		g.config.Logger.Warn("scangate: mount the gate outside of the session manager's LoadAndSave: " +
+		g.config.Logger.WarnContext(r.Context(), "scangate: mount the gate outside of the session manager's LoadAndSave: "+
 			"with IdleTimeout set, a browser that waits could revive a session that has ended")
 	})
 }
 
-func (g *Gate) writeJSON(w http.ResponseWriter, status int, v any) {
+func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	g.writeBody(w, status, v)
+	writeBody(w, status, v)
 }
 
-func (g *Gate) writeBody(w http.ResponseWriter, status int, v any) {
+func writeBody(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
-	if err != nil { // all that is written here can be
-		g.config.Logger.Error("scangate: encoding an answer", "error", err)
+	if err != nil { // strings, numbers and times always can be
 		status = http.StatusInternalServerError
 	}
 	w.WriteHeader(status)

@@ -158,10 +158,10 @@ func (g *Gate) offerJSON(w http.ResponseWriter, r *http.Request, a attempt, with
 		return err
 	}
 	if a.Kind == kindDirect {
-		g.writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.wechatURL(&a, key, roundBase)})
+		writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.wechatURL(&a, key, roundBase)})
 		return nil
 	}
-	g.writeJSON(w, http.StatusCreated, g.scanLogin(&a))
+	writeJSON(w, http.StatusCreated, g.scanLogin(&a))
 	return nil
 }
 
@@ -190,7 +190,7 @@ func (g *Gate) serveState(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	g.writeJSON(w, http.StatusOK, stateAnswer{a.word()})
+	writeJSON(w, http.StatusOK, stateAnswer{a.word()})
 	return nil
 }
 

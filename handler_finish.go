@@ -24,7 +24,7 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request) error {
 		return againError{err, g.startURL(&a)}
 	}
 	if wantsJSON(r) {
-		g.writeJSON(w, http.StatusOK, map[string]string{"return_to": a.ReturnTo})
+		writeJSON(w, http.StatusOK, map[string]string{"return_to": a.ReturnTo})
 		return nil
 	}
 	seeOther(w, a.ReturnTo)
@@ -83,18 +83,26 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, a attempt) (attemp
 	case a.Created.Before(user.SignedOut):
 		return a, errExpired // "everywhere" means what was under way, too
 	}
-	if a, err = g.logins.change(r.Context(), a.ID, (*attempt).finish); err != nil {
+	who, first := *a.Person, false // the record forgets the token when it is finished
+	a, err = g.logins.change(r.Context(), a.ID, func(a *attempt) error {
+		err := a.finish()
+		first = err == nil
+		return err
+	})
+	if err != nil {
 		return a, err
 	}
 	if g.config.OnLogin != nil {
-		if err := g.config.OnLogin(r.Context(), Login{User: user, Profile: a.Person.Profile, Token: a.Person.Token}); err != nil {
+		if err := g.config.OnLogin(r.Context(), Login{User: user, Profile: who.Profile, Token: who.Token}); err != nil {
 			return a, errors.Join(errRejected, err)
 		}
 	}
 	if err := g.sessions.begin(w, r, sessionValue{userID: user.ID, begun: a.Finished}); err != nil {
 		return a, wrap("beginning a session", err)
 	}
-	g.happened(r, a.event(EventFinished))
+	if first {
+		g.happened(r, a.event(EventFinished))
+	}
 	return a, nil
 }
 

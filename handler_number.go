@@ -61,7 +61,7 @@ func (g *Gate) serveSendCode(w http.ResponseWriter, r *http.Request) error {
 	}
 	g.happened(r, sent.event(EventCodeSent))
 	if wantsJSON(r) {
-		g.writeJSON(w, http.StatusOK, map[string]int{"resend_in": int(codeGap / time.Second)})
+		writeJSON(w, http.StatusOK, map[string]int{"resend_in": int(codeGap / time.Second)})
 		return nil
 	}
 	seeOther(w, g.path("phone", a.ID))

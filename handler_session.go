@@ -64,6 +64,6 @@ func (g *Gate) serveMe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	g.writeJSON(w, http.StatusOK, me{user.ID, user.Nickname, user.AvatarURL, user.Phone != "", session.begun.UTC()})
+	writeJSON(w, http.StatusOK, me{user.ID, user.Nickname, user.AvatarURL, user.Phone != "", session.begun.UTC()})
 	return nil
 }

@@ -274,6 +274,15 @@ func TestDeliveredTwice(t *testing.T) {
 				// Slow enough that the second comes while the first is at WeChat.
 				w.wechat.Fail(wechattest.OpExchange, 9, wechattest.Fault{Delay: time.Second})
 				c.login(w)
+				finished := 0
+				for _, name := range w.happened() {
+					if name == "finished" {
+						finished++
+					}
+				}
+				if finished != 1 {
+					t.Errorf("%d events say that it is finished", finished)
+				}
 				want := 1 + len(c.options)
 				if got := w.wechat.Calls(wechattest.OpExchange); got != want {
 					t.Errorf("%d exchanges, want %d", got, want)
@@ -815,6 +824,9 @@ func TestWaiting(t *testing.T) {
 			var waits sync.WaitGroup
 			for range 5 {
 				waits.Go(func() { desktop.stateSince(s, "waiting") })
+			}
+			if synctest.Wait(); w.gate.Waiting() != 5 {
+				t.Errorf("%d wait", w.gate.Waiting())
 			}
 			synctest.Wait()
 			if a := desktop.get(s.StateURL + "?seen=waiting"); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {

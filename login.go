@@ -349,6 +349,9 @@ func (a *attempt) finish() error {
 		return errNotApproved
 	}
 	a.State, a.Finished = stateFinished, time.Now()
+	if a.Kind == kindScan { // a direct login's callback may come again, and ask OnLogin again
+		a.forget()
+	}
 	return nil
 }
 

@@ -151,7 +151,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		seeOther(w, g.returningURL(route, g.refererPath(r)))
 	default:
 		p.Status, p.LoginURL = http.StatusUnauthorized, g.path(route)
-		g.writeProblem(w, p)
+		writeProblem(w, p)
 	}
 }
 

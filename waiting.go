@@ -66,6 +66,13 @@ func (w *waiting) leave(cancel *context.CancelFunc, counted ...string) {
 	}
 }
 
+// count returns how many wait.
+func (w *waiting) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.cancels)
+}
+
 // close releases all who wait and admits nobody more.
 func (w *waiting) close() {
 	w.mu.Lock()

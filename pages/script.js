@@ -44,7 +44,6 @@
   let kept = false;
   const copy = find("[data-copy]");
   if (copy) {
-    copy.hidden = false;
     copy.onclick = async () => {
       const link = find("#link");
       link.select();
