@@ -11,7 +11,4 @@ require (
 	rsc.io/qr v0.2.0
 )
 
-require (
-	github.com/stretchr/testify v1.8.4 // indirect
-	github.com/yuin/gopher-lua v1.1.1 // indirect
-)
+require github.com/yuin/gopher-lua v1.1.1 // indirect

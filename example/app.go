@@ -36,6 +36,7 @@ func newApp(gate *scangate.Gate) http.Handler {
 
 	// All else is public.
 	mux.HandleFunc("GET /{$}", a.home)
+	mux.Handle("GET /spa/", newSPA())
 	return mux
 }
 
@@ -96,8 +97,8 @@ func (a *app) show(w http.ResponseWriter, name string, data any) {
 	_, _ = page.WriteTo(w)
 }
 
-// logEvent shows in the terminal what happens. A real application counts, or
-// keeps an audit trail.
+// logEvent shows in the terminal what happens. A real application may keep an
+// audit trail.
 func logEvent(ctx context.Context, e scangate.Event) {
 	slog.InfoContext(ctx, "login: "+string(e.Name), "login", e.Attempt, "user", e.UserID, "reason", e.Reason, "address", e.Address)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -37,11 +38,12 @@ func newTestApp(t *testing.T) *testApp {
 	if _, err := users.Register(t.Context(), scangate.NewUser{Identity: lin, Nickname: "林小北"}); err != nil {
 		t.Fatal(err)
 	}
-	gate, err := newGate(o, users)
+	counts := newMetrics()
+	gate, err := newGate(o, users, counts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Config.Handler = newApp(gate)
+	server.Config.Handler = counts.around(newApp(gate), gate)
 	server.Start()
 	return a
 }
@@ -186,15 +188,17 @@ func TestLogout(t *testing.T) {
 	}
 }
 
-// startProgram runs the program until the test ends, and returns its address.
+// startProgram runs the program until the test ends, with a database of its own
+// unless args name one, and returns its address.
 func startProgram(t *testing.T, args ...string) string {
 	t.Helper()
+	args = append([]string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "users.db")}, args...)
 	// Not t.Context, which ends before the browser has closed its pages.
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), in)
+		err := run(ctx, args, in)
 		_ = in.CloseWithError(io.EOF)
 		ended <- err
 	}()
@@ -240,11 +244,15 @@ func TestProgramRefuses(t *testing.T) {
 		{"an account without its secret", []string{"-appid", "wx1"}, "Config.OfficialAccount"},
 		{"another WeChat without an account", []string{"-wechat-api-url", "http://127.0.0.1:1"}, "-appid"},
 		{"plain http for others", []string{"-public-url", "http://192.168.1.5:8080"}, "Config.PublicURL"},
+		{"another registration", []string{"-registration", "nobody"}, "Config.Registration"},
+		{"another database", []string{"-db", "oracle://scott:tiger@127.0.0.1/x"}, "oracle://"},
+		{"a file in no folder", []string{"-db", "nowhere/users.db"}, "database file"},
+		{"a Redis that is not there", []string{"-db", "", "-redis", "127.0.0.1:1"}, "Redis"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("WECHAT_SECRET", "")
-			err := run(t.Context(), append([]string{"-addr", "127.0.0.1:0"}, tt.args...), io.Discard)
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
+			err := run(t.Context(), append([]string{"-addr", "127.0.0.1:0", "-db", "memory"}, tt.args...), io.Discard)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "tiger") {
 				t.Errorf("got %v, want something about %s", err, tt.want)
 			}
 		})

@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -28,6 +29,7 @@ import (
 )
 
 func main() {
+	slog.SetDefault(slog.New(requestLog{slog.NewTextHandler(os.Stderr, nil)}))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
@@ -54,10 +56,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		o.publicURL = "http://" + listener.Addr().String()
 	}
 
-	// The table of users. An application of yours implements scangate.UserStore
-	// over its own; the gate's own default is this one, which forgets all when
-	// the program ends.
-	users := scangate.NewMemoryStore()
+	// The table of users. An application of yours may have one already, and
+	// implements scangate.UserStore over it.
+	users, closeUsers, err := openUsers(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer closeUsers()
+	if o.redis != nil {
+		defer func() { _ = o.redis.Close() }()
+	}
 
 	if o.simulated() {
 		stopSimulator, err := startSimulator(ctx, &o, users)
@@ -66,19 +74,22 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 		defer stopSimulator()
 		fmt.Fprintln(out, "No account given: WeChat is simulated, at", o.endpoint.Open)
+		fmt.Fprintln(out, "For -registration phone, one number is known:", knownNumber)
 	}
-	gate, err := newGate(o, users)
+	counts := newMetrics()
+	gate, err := newGate(o, users, counts)
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(out, "Listening on", listener.Addr())
 	fmt.Fprintln(out, "Open", o.publicURL)
 	fmt.Fprintln(out, "Stop with Ctrl-C")
-	return serve(ctx, listener, gate)
+	return serve(ctx, listener, gate, counts.around(newApp(gate), gate))
 }
 
 // newGate configures the gate: where the application is, and who it is at
 // WeChat. The zero value of all else would do.
-func newGate(o options, users scangate.UserStore) (*scangate.Gate, error) {
+func newGate(o options, users scangate.UserStore, counts *metrics) (*scangate.Gate, error) {
 	return scangate.New(scangate.Config{
 		PublicURL:       o.publicURL,
 		AppName:         "Example",
@@ -86,16 +97,24 @@ func newGate(o options, users scangate.UserStore) (*scangate.Gate, error) {
 		Website:         o.website,
 		Endpoint:        o.endpoint,
 		FetchProfile:    o.fetchProfile,
+		Registration:    scangate.Registration(o.registration),
+		RequirePhone:    o.requirePhone,
+		SendCode:        sendCode,
+		NormalizePhone:  normalizePhone,
 		Users:           users,
-		OnEvent:         logEvent,
-		InsecureHTTP:    o.insecureHTTP,
+		Redis:           o.redis,
+		OnEvent: func(ctx context.Context, e scangate.Event) {
+			logEvent(ctx, e)
+			counts.count(e)
+		},
+		InsecureHTTP: o.insecureHTTP,
 	})
 }
 
 // serve answers requests until ctx ends, and then lets those under way finish.
-func serve(ctx context.Context, listener net.Listener, gate *scangate.Gate) error {
+func serve(ctx context.Context, listener net.Listener, gate *scangate.Gate, app http.Handler) error {
 	server := &http.Server{
-		Handler: newApp(gate),
+		Handler: withRequestID(app),
 		// Without limits a slow client could hold a connection forever. They may
 		// be short: a browser that waits for its phone is exempt from them.
 		ReadHeaderTimeout: 5 * time.Second,

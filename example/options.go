@@ -6,6 +6,9 @@ import (
 	"io"
 	"os"
 
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/scangate/scangate"
 	"github.com/scangate/scangate/wechat"
 )
 
@@ -17,6 +20,10 @@ type options struct {
 	website      wechat.Account
 	endpoint     wechat.Endpoint
 	fetchProfile bool
+	registration string
+	requirePhone bool
+	db           string
+	redis        *redis.Pool // nil without -redis
 	insecureHTTP bool
 }
 
@@ -33,6 +40,13 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.endpoint.Open, "wechat-open-url", "", "`URL` of WeChat's pages (default WeChat's own)")
 	f.StringVar(&o.endpoint.API, "wechat-api-url", "", "`URL` of WeChat's API (default WeChat's own)")
 	f.BoolVar(&o.fetchProfile, "fetch-profile", true, "ask new people for their nickname and picture")
+	f.StringVar(&o.registration, "registration", string(scangate.RegisterOpen), "`who` may become a user: open (everybody), phone (people whose number is known) or closed (nobody new)")
+	f.BoolVar(&o.requirePhone, "require-phone", false, "ask everybody for a phone number; the codes that prove it appear in the log")
+	f.StringVar(&o.db, "db", "", "`where` the users are: a file for SQLite, mysql://user:password@host/name, postgres://user:password@host/name, or memory; with a password better in the environment, as EXAMPLE_DB (default example.db, but with -redis in Redis)")
+	f.Func("redis", "`address` of a Redis server, such as 127.0.0.1:6379, to keep logins and sessions in: several processes are one then (default in memory)", func(address string) error {
+		o.redis = newRedisPool(address)
+		return nil
+	})
 	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "accept a -public-url of plain http that isn't this machine: for a test account and a phone in the same LAN, never in production")
 	if err := f.Parse(args); err != nil {
 		return options{}, err
@@ -45,6 +59,12 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	}
 	if o.website.AppID != "" && o.website.Secret == "" {
 		o.website.Secret = os.Getenv("WECHAT_WEBSITE_SECRET")
+	}
+	if o.db == "" {
+		o.db = os.Getenv("EXAMPLE_DB")
+	}
+	if o.db == "" && o.redis == nil {
+		o.db = "example.db"
 	}
 	if o.simulated() && o.endpoint != (wechat.Endpoint{}) {
 		return options{}, errors.New("-wechat-open-url and -wechat-api-url need an -appid or a -website-appid")

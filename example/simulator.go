@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -25,7 +26,7 @@ func startSimulator(ctx context.Context, o *options, users scangate.UserStore) (
 		wechattest.App{Account: o.official},
 		wechattest.App{Account: o.website, Website: true},
 	)
-	if err := registerRegular(ctx, sim, o, users); err != nil {
+	if err := errors.Join(registerRegular(ctx, sim, o, users), registerNumber(ctx, users)); err != nil {
 		return nil, err
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -39,16 +40,39 @@ func startSimulator(ctx context.Context, o *options, users scangate.UserStore) (
 	return func() { _ = server.Close() }, nil
 }
 
-// registerRegular makes a user of the one person whom the simulator calls "known
-// already". The others are new.
+// regular is the person whom the simulator calls "known already".
+const regular = "lin"
+
+// registerRegular makes a user of them, unless an earlier run has. The others are
+// new.
 func registerRegular(ctx context.Context, sim *wechattest.WeChat, o *options, users scangate.UserStore) error {
-	const regular = "lin"
 	at := func(account wechat.Account) scangate.Identity {
 		return scangate.Identity{AppID: account.AppID, OpenID: sim.OpenID(regular, account.AppID), UnionID: sim.UnionID(regular)}
 	}
 	user, err := users.Register(ctx, scangate.NewUser{Identity: at(o.official), Nickname: "林小北"})
+	if errors.Is(err, scangate.ErrIdentityTaken) {
+		user, err = users.FindByWeChat(ctx, at(o.official))
+	}
 	if err != nil {
 		return err
 	}
 	return users.LinkWeChat(ctx, user.ID, at(o.website))
+}
+
+// knownNumber is a number that may log in with -registration phone.
+const knownNumber = "+8613900139000"
+
+// registerNumber makes a user of somebody of whom the number alone is known, as
+// applications know people who registered with them before there was a gate.
+func registerNumber(ctx context.Context, users scangate.UserStore) error {
+	// A UserStore knows nobody without a WeChat; this one is nobody's.
+	nobody := scangate.Identity{AppID: "none", OpenID: "known by number"}
+	user, err := users.Register(ctx, scangate.NewUser{Identity: nobody, Phone: knownNumber})
+	if errors.Is(err, scangate.ErrIdentityTaken) || errors.Is(err, scangate.ErrPhoneTaken) {
+		return nil // by an earlier run
+	}
+	if err != nil {
+		return err
+	}
+	return users.UnlinkWeChat(ctx, user.ID, nobody)
 }

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// visitor is a browser that calls a handler directly, so that what is measured is
+// the server's work and no network's. It keeps cookies by their names alone.
+type visitor struct {
+	handler http.Handler
+	agent   string
+	cookies []cookie
+}
+
+type cookie struct{ name, value string }
+
+// answer is what a handler has written.
+type answer struct {
+	header http.Header
+	status int
+	body   []byte
+}
+
+// Header implements [http.ResponseWriter].
+func (a *answer) Header() http.Header { return a.header }
+
+// WriteHeader implements [http.ResponseWriter].
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+// Write implements [http.ResponseWriter].
+func (a *answer) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	a.body = append(a.body, b...)
+	return len(b), nil
+}
+
+func (v *visitor) get(ctx context.Context, target string) (*answer, error) {
+	return v.do(ctx, http.MethodGet, target, "")
+}
+
+// post posts a form from a page of the same server.
+func (v *visitor) post(ctx context.Context, target, form string) (*answer, error) {
+	return v.do(ctx, http.MethodPost, target, form)
+}
+
+// do makes a request, for a path or an address of the application's. An answer
+// that is an error's is one here.
+func (v *visitor) do(ctx context.Context, method, target, form string) (*answer, error) {
+	r, err := v.request(ctx, method, target, form)
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{header: make(http.Header)}
+	v.handler.ServeHTTP(a, r)
+	a.WriteHeader(http.StatusOK)
+	if a.status >= http.StatusBadRequest {
+		return nil, fmt.Errorf("%s %s: %d %.300s", method, target, a.status, a.body)
+	}
+	for _, line := range a.header["Set-Cookie"] {
+		v.keep(line)
+	}
+	return a, nil
+}
+
+// request is one as a server passes it to its handler.
+func (v *visitor) request(ctx context.Context, method, target, form string) (*http.Request, error) {
+	target = strings.TrimPrefix(target, appURL)
+	u, err := url.ParseRequestURI(target)
+	if err != nil {
+		return nil, err
+	}
+	header := http.Header{
+		"Accept":          {"text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"},
+		"Accept-Language": {"zh-CN,zh;q=0.9"},
+		"User-Agent":      {v.agent},
+	}
+	body := io.NopCloser(strings.NewReader(form))
+	if method == http.MethodPost {
+		header["Content-Type"] = []string{"application/x-www-form-urlencoded"}
+		header["Origin"] = []string{appURL}
+	} else {
+		body = http.NoBody
+	}
+	if len(v.cookies) > 0 {
+		header["Cookie"] = []string{v.cookieHeader()}
+	}
+	r := &http.Request{
+		Method: method, URL: u, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, Host: appHost,
+		Body: body, ContentLength: int64(len(form)), RequestURI: target, RemoteAddr: "192.0.2.1:1234",
+	}
+	return r.WithContext(ctx), nil
+}
+
+func (v *visitor) cookieHeader() string {
+	var b strings.Builder
+	for i, c := range v.cookies {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(c.name + "=" + c.value)
+	}
+	return b.String()
+}
+
+// keep keeps, replaces or drops a cookie as a Set-Cookie says.
+func (v *visitor) keep(line string) {
+	pair, attributes, _ := strings.Cut(line, ";")
+	name, value, _ := strings.Cut(pair, "=")
+	kept := v.cookies[:0]
+	for _, c := range v.cookies {
+		if c.name != name {
+			kept = append(kept, c)
+		}
+	}
+	v.cookies = kept
+	if value != "" && !strings.Contains(attributes, "Max-Age=0") {
+		v.cookies = append(v.cookies, cookie{name, value})
+	}
+}
+
+// only drops all cookies but the one of that name.
+func (v *visitor) only(name string) error {
+	for _, c := range v.cookies {
+		if c.name == name {
+			v.cookies = []cookie{c}
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no cookie %q", name)
+}
+
+// between returns what stands in s between two marks.
+func between(s, before, after string) (string, error) {
+	_, rest, ok := strings.Cut(s, before)
+	if !ok {
+		return "", fmt.Errorf("no %q in %.300q", before, s)
+	}
+	found, _, ok := strings.Cut(rest, after)
+	if !ok {
+		return "", fmt.Errorf("no %q after %q", after, before)
+	}
+	return found, nil
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/gin-gonic/gin"
+
+	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/example/internal/servertest"
+)
+
+func TestGin(t *testing.T) {
+	gin.SetMode(gin.TestMode)
+	servertest.Run(t, func(gate *scangate.Gate, sessions *scs.SessionManager, routes map[string]http.Handler) http.Handler {
+		private := newPrivate(sessions)
+		for path, handler := range routes {
+			private.Any(path, gin.WrapH(handler))
+		}
+		private.GET("/test/items/:id", func(c *gin.Context) { c.String(http.StatusOK, c.Param("id")) })
+		return newEngine(gate, private)
+	})
+}
