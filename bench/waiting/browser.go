@@ -106,7 +106,7 @@ func openDesktop(ctx context.Context, processes []*process, i int) (*desktop, er
 		return nil, err
 	}
 	d := &desktop{browser: b, process: at, told: make(chan time.Time, 1)}
-	_, text, err := d.do("POST", "/wechat/login", "application/json", `{"return_to":"/account"}`) //nolint:bodyclose // read whole
+	_, text, err := d.do("POST", "/wechat/login", "application/json", `{"return_to":"/account"}`)
 	var login struct{ ID string }
 	if err == nil {
 		err = json.Unmarshal([]byte(text), &login)
@@ -127,7 +127,7 @@ func (d *desktop) statePath(seen string) string {
 // approved. The first question has been sent by then.
 func (d *desktop) wait() error {
 	for {
-		_, text, err := d.receive("the state") //nolint:bodyclose // read whole
+		_, text, err := d.receive("the state")
 		if err != nil {
 			return err
 		}
@@ -151,7 +151,7 @@ func (d *desktop) wait() error {
 
 // finish is the browser's last step.
 func (d *desktop) finish() error {
-	resp, _, err := d.do("POST", "/wechat/login/"+d.id+"/finish", "application/x-www-form-urlencoded", "") //nolint:bodyclose // read whole
+	resp, _, err := d.do("POST", "/wechat/login/"+d.id+"/finish", "application/x-www-form-urlencoded", "")
 	if err != nil {
 		return err
 	}
