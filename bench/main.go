@@ -27,7 +27,7 @@ func main() {
 	var e effort
 	flag.IntVar(&e.rounds, "rounds", 15, "how many rounds")
 	flag.DurationVar(&e.slice, "slice", 20*time.Millisecond, "how long each contestant has in a round")
-	only := flag.String("only", "", "the `section` to measure alone: requests, redis, logins, qr or throughput")
+	only := flag.String("only", "", "the `section` to measure alone: requests, redis, logins, qr, throughput or messages")
 	profiles := flag.String("profiles", "", "the `directory` to write the throughput's CPU profiles to")
 	flag.Parse()
 	if err := run(ctx, os.Stdout, e, *only, *profiles); err != nil {
@@ -60,6 +60,7 @@ func run(ctx context.Context, out io.Writer, e effort, only, profiles string) er
 		{"logins", measureLogins},
 		{"qr", measureQR},
 		{"throughput", throughput{profiles}.measure},
+		{"messages", measureMessages},
 	} {
 		if only != "" && only != s.name {
 			continue

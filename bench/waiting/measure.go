@@ -58,13 +58,45 @@ func (s setup) measure(ctx context.Context, p plan, n int) (findings, error) {
 	if f.cpu, f.redisCPU, err = t.rest(ctx); err != nil {
 		return f, err
 	}
-	delays, err := t.approveSome(ctx, min(t.logins, n/2))
-	if err != nil {
-		return f, err
+	if t.bare {
+		return f, nil
 	}
-	slices.Sort(delays)
-	f.p50, f.p99, f.longest = delays[len(delays)/2], delays[(len(delays)-1)*99/100], delays[len(delays)-1]
-	return f, nil
+	f.told, f.nothing, err = t.approveMeanwhile(ctx, min(t.logins, n/2))
+	return f, err
+}
+
+// approveMeanwhile is approveSome, and how long requests take meanwhile that do
+// nothing.
+func (t *trial) approveMeanwhile(ctx context.Context, n int) (told, nothing []time.Duration, err error) {
+	control, err := openBrowser(ctx, t.processes[0].address, wechattest.UserAgentChrome, addressOf(0))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = control.conn.Close() }()
+	done := make(chan struct{})
+	var controlling sync.WaitGroup
+	controlling.Go(func() { nothing = control.doNothing(done) })
+	told, err = t.approveSome(ctx, n)
+	close(done)
+	controlling.Wait()
+	return told, nothing, err
+}
+
+// doNothing asks for nothing every 2 ms until done, and returns how long each
+// answer took, from when its question was due: one that keeps others waiting counts
+// for them, too.
+func (b *browser) doNothing(done <-chan struct{}) (took []time.Duration) {
+	for due := time.Now(); ; due = due.Add(2 * time.Millisecond) {
+		select {
+		case <-done:
+			return took
+		case <-time.After(time.Until(due)):
+		}
+		if _, _, err := b.get(nothingPath); err != nil {
+			return took
+		}
+		took = append(took, time.Since(due))
+	}
 }
 
 // start runs WeChat and the processes, and logs one browser in at each, so that
@@ -84,12 +116,16 @@ func (t *trial) start(ctx context.Context, n int) error {
 	if t.redis != nil {
 		c.Redis = t.redis.Addr
 	}
+	c.Bare = t.bare
 	for range t.setup.processes {
 		p, err := startProcess(ctx, c)
 		if err != nil {
 			return err
 		}
 		t.processes = append(t.processes, p)
+	}
+	if t.bare {
+		return nil
 	}
 	if err := t.open(ctx, len(t.processes)); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -33,6 +34,7 @@ const (
 	// addressHeader is the address that a browser seems to come from.
 	addressHeader = "X-Bench-Address"
 	statsPath     = "/bench/stats"
+	nothingPath   = "/bench/nothing"
 )
 
 // serverConfig is what a server process is told.
@@ -40,6 +42,7 @@ type serverConfig struct {
 	WeChat     string // where the simulated one listens
 	Account    account
 	Redis      string // empty: in memory
+	Bare       bool   // a handler that only waits, in the gate's place
 	MaxWaiting int
 }
 
@@ -65,9 +68,13 @@ func serveIfAsked() (bool, error) {
 
 // serve serves until whoever started it closes its standard input, or ends.
 func serve(c serverConfig) error {
-	gate, err := newGate(c)
-	if err != nil {
-		return err
+	var waiter waiter = newBare()
+	if !c.Bare {
+		gate, err := newGate(c)
+		if err != nil {
+			return err
+		}
+		waiter = gate
 	}
 	var config net.ListenConfig
 	l, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
@@ -77,18 +84,60 @@ func serve(c serverConfig) error {
 	fmt.Println(l.Addr())
 	var waiting counter
 	mux := http.NewServeMux()
-	mux.Handle("/wechat/", gate)
-	mux.Handle("GET /wechat/login/{id}/state", waiting.count(gate))
+	mux.Handle("/wechat/", waiter)
+	mux.Handle("GET /wechat/login/{id}/state", waiting.count(waiter))
 	mux.HandleFunc("GET "+statsPath, waiting.serveStats)
+	mux.HandleFunc("GET "+nothingPath, func(http.ResponseWriter, *http.Request) {})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		_ = gate.Close()
+		_ = waiter.Close()
 		_ = server.Close()
 	}()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
+	return nil
+}
+
+// waiter is a handler whose requests wait until it is closed.
+type waiter interface {
+	http.Handler
+	io.Closer
+}
+
+// bare is a handler that waits and does nothing else: what net/http itself takes
+// for a request that waits.
+type bare struct {
+	closed chan struct{}
+	close  func()
+}
+
+func newBare() *bare {
+	closed := make(chan struct{})
+	return &bare{closed, sync.OnceFunc(func() { close(closed) })}
+}
+
+// ServeHTTP implements [http.Handler].
+func (b *bare) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		_, _ = io.WriteString(w, `{"id":"ABCDEFGHIJKLMNOPQRSTUVWXYZ"}`)
+		return
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	timer := time.NewTimer(25 * time.Second)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.closed:
+	case <-r.Context().Done():
+	}
+	_, _ = io.WriteString(w, `{"state":"waiting"}`)
+}
+
+// Close implements [io.Closer].
+func (b *bare) Close() error {
+	b.close()
 	return nil
 }
 
