@@ -151,11 +151,15 @@ func (a *attempt) sound() bool {
 	case stateWaiting, stateScanned, stateDenied:
 		return true
 	case stateExchanging:
-		return a.Claim != nil && (a.Claim.From == stateIdentified) == (a.Person != nil)
+		return a.Claim.sound() && (a.Claim.From == stateIdentified) == (a.Person != nil)
 	case stateIdentified, stateApproved, stateFinished:
 		return a.Person != nil
 	}
 	return false
+}
+
+func (c *claim) sound() bool {
+	return c != nil && (c.From == stateWaiting || c.From == stateScanned || c.From == stateIdentified)
 }
 
 // errUnchanged is what a change returns to leave the record as it is.

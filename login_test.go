@@ -193,6 +193,7 @@ func FuzzDecodeAttempt(f *testing.F) {
 	f.Add([]byte(`{"format":2,"kind":"scan","state":"waiting"}`))
 	f.Add([]byte(`{"format":1,"kind":"scan","state":"identified"}`))
 	f.Add([]byte(`{"format":1,"kind":"scan","state":"exchanging","claim":{"from":"identified"}}`))
+	f.Add([]byte(`{"format":1,"kind":"scan","state":"exchanging","claim":{}}`))
 	f.Add([]byte(`{"format":1,"kind":"scan","state":"waiting","asker":"AAAA"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		a, _, err := decodeAttempt("ID", text, 1, nil)

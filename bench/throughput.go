@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -205,125 +203,6 @@ func reportLoads(out io.Writer, arenas []*arena) {
 		})
 	}
 	t.print(out)
-}
-
-// countCommands counts what one login and one long poll ask of Redis.
-func (w *world) countCommands(ctx context.Context, out io.Writer, server *redisserver.Server) error {
-	counted := &counter{calls: make(map[string]int64)}
-	pool := redisserver.Pool(server.Addr)
-	defer func() { _ = pool.Close() }()
-	plain := pool.DialContext
-	pool.DialContext = func(ctx context.Context) (redis.Conn, error) {
-		conn, err := plain(ctx)
-		return countingConn{conn, counted}, err
-	}
-	app, err := w.redisApplication(pool)
-	if err != nil {
-		return err
-	}
-	if err := scanLogin(ctx, w, desktopOf(app)); err != nil {
-		return err
-	}
-	waiting := desktopOf(app)
-	id, err := begin(ctx, waiting)
-	if err != nil {
-		return err
-	}
-	t := table{{"Redis, for each", "sent by the process", "run by Redis, those in scripts too", "B to Redis", "B from Redis"}}
-	for _, c := range []struct {
-		name string
-		do   func() error
-	}{
-		{"scan login", func() error { return scanLogin(ctx, w, desktopOf(app)) }},
-		{"question for the state, without a wait", func() error {
-			_, err := waiting.get(ctx, "/wechat/login/"+id+"/state?seen=none")
-			return err
-		}},
-		{"login page alone", func() error { _, err := begin(ctx, desktopOf(app)); return err }},
-	} {
-		before, err := server.Stats(ctx)
-		if err != nil {
-			return err
-		}
-		counted.reset()
-		if err := c.do(); err != nil {
-			return err
-		}
-		sent := counted.String()
-		after, err := server.Stats(ctx)
-		if err != nil {
-			return err
-		}
-		did := after.Since(before)
-		t = append(t, []string{c.name, sent, listed(did.Calls), number(float64(did.In)), number(float64(did.Out))})
-	}
-	t.print(out)
-	return nil
-}
-
-// counter counts commands by their names.
-type counter struct {
-	mu    sync.Mutex
-	calls map[string]int64
-}
-
-// add counts a command. Without a name it is a pool looking for answers that are
-// due, and nothing is sent.
-func (c *counter) add(command string) {
-	if command == "" {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.calls[command]++
-}
-
-func (c *counter) reset() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	clear(c.calls)
-}
-
-func (c *counter) String() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return listed(c.calls)
-}
-
-// listed is such as "7: 3 GET, 4 SET".
-func listed(calls map[string]int64) string {
-	text, total := "", int64(0)
-	for _, name := range slices.Sorted(maps.Keys(calls)) {
-		text += fmt.Sprintf(", %d %s", calls[name], name)
-		total += calls[name]
-	}
-	if total == 0 {
-		return "0"
-	}
-	return fmt.Sprintf("%d: %s", total, text[2:])
-}
-
-// countingConn counts the commands that go through it.
-type countingConn struct {
-	redis.Conn
-	counter *counter
-}
-
-// Do implements [redis.Conn].
-func (c countingConn) Do(command string, args ...any) (any, error) {
-	c.counter.add(command)
-	return c.Conn.Do(command, args...)
-}
-
-// DoWithTimeout implements [redis.ConnWithTimeout].
-func (c countingConn) DoWithTimeout(limit time.Duration, command string, args ...any) (any, error) {
-	c.counter.add(command)
-	return redis.DoWithTimeout(c.Conn, limit, command, args...)
-}
-
-// ReceiveWithTimeout implements [redis.ConnWithTimeout].
-func (c countingConn) ReceiveWithTimeout(limit time.Duration) (any, error) {
-	return redis.ReceiveWithTimeout(c.Conn, limit)
 }
 
 // profile names the five largest costs of an arena's logins.
