@@ -194,4 +194,3 @@ func (c countingConn) DoWithTimeout(limit time.Duration, command string, args ..
 func (c countingConn) ReceiveWithTimeout(limit time.Duration) (any, error) {
 	return redis.ReceiveWithTimeout(c.Conn, limit)
 }
-

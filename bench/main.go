@@ -33,7 +33,7 @@ func main() {
 	if err := run(ctx, os.Stdout, e, *only, *profiles); err != nil {
 		log.Print("bench: ", err)
 		stop()
-		os.Exit(1) //nolint:gocritic // stopped above
+		os.Exit(1)
 	}
 }
 

@@ -62,7 +62,7 @@ func main() {
 		log.Print("waiting: ", err)
 		cancel()
 		stop()
-		os.Exit(1) //nolint:gocritic // both were called
+		os.Exit(1)
 	}
 }
 
