@@ -75,7 +75,7 @@ func (g *Gate) warnOfOuterSession(r *http.Request) {
 	if g.sessions.manager.IdleTimeout == 0 || !g.sessions.loaded(r.Context()) {
 		return
 	}
-	g.outer.Do(func() {
+	g.outer.Do(func() { //nolint:contextcheck // it is the request's
 		g.config.Logger.WarnContext(r.Context(), "scangate: mount the gate outside of the session manager's LoadAndSave: "+
 			"with IdleTimeout set, a browser that waits could revive a session that has ended")
 	})
