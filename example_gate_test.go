@@ -1,0 +1,218 @@
+package scangate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/wechat"
+	"github.com/scangate/scangate/wechattest"
+)
+
+// account is the application's account at WeChat.
+var account = wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}
+
+// newGate is a gate that the examples below take for granted.
+func newGate() *scangate.Gate {
+	gate, err := scangate.New(scangate.Config{PublicURL: "https://app.example.com", OfficialAccount: account})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return gate
+}
+
+// page is what the application shows to people who are logged in.
+var page http.HandlerFunc = func(w http.ResponseWriter, r *http.Request) {
+	user, _ := scangate.UserFromContext(r.Context())
+	fmt.Fprintln(w, "Hello, user", user.ID)
+}
+
+// A whole login without a network: somebody opens a page of the application in
+// WeChat, and a simulator plays WeChat and them. In tests there is LogIn, of
+// package wechattest, for all of this.
+func Example_simulated() {
+	simulator := wechattest.New(nil, wechattest.App{Account: account})
+	network := func(app http.Handler) http.RoundTripper {
+		return wechattest.Transport(map[string]http.Handler{
+			"open.weixin.qq.com": simulator, "api.weixin.qq.com": simulator, "app.example.com": app,
+		})
+	}
+	gate, err := scangate.New(scangate.Config{
+		PublicURL:       "https://app.example.com",
+		OfficialAccount: account,
+		HTTPClient:      &http.Client{Transport: network(nil)},
+		OnEvent:         func(_ context.Context, e scangate.Event) { fmt.Println(e.Name) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/wechat/", gate)
+	mux.Handle("/account", gate.RequireWeChat(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "Welcome!")
+	})))
+
+	phone := simulator.Phone("lin", network(mux), "https://open.weixin.qq.com")
+	resp, err := phone.Open(context.Background(), "https://app.example.com/account")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	fmt.Println(string(body), err)
+	// Output:
+	// started
+	// identified
+	// registered
+	// finished
+	// Welcome! <nil>
+}
+
+// New names the field that is at fault.
+func ExampleNew() {
+	_, err := scangate.New(scangate.Config{PublicURL: "http://app.example.com", OfficialAccount: account})
+	fmt.Println(err)
+	_, err = scangate.New(scangate.Config{PublicURL: "https://app.example.com"})
+	fmt.Println(err)
+	// Output:
+	// scangate: Config.PublicURL: "http://app.example.com" is plain http on a host other than this machine: use https, or see InsecureHTTP
+	// scangate: Config.OfficialAccount and Config.Website: one of them is required
+}
+
+// A browser is sent to the login page and back; a program is told.
+func ExampleGate_RequireWeChat() {
+	private := newGate().RequireWeChat(page)
+
+	browser := httptest.NewRequest(http.MethodGet, "/account?tab=2", nil)
+	browser.Header.Set("Accept", "text/html")
+	answer := httptest.NewRecorder()
+	private.ServeHTTP(answer, browser)
+	fmt.Println(answer.Code, answer.Header().Get("Location"))
+
+	program := httptest.NewRequest(http.MethodGet, "/api/account", nil)
+	answer = httptest.NewRecorder()
+	private.ServeHTTP(answer, program)
+	fmt.Println(answer.Code, answer.Body)
+	// Output:
+	// 303 /wechat/login?return_to=%2Faccount%3Ftab%3D2
+	// 401 {"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login"}
+}
+
+// Check suits pages that everybody may read, and that greet those who are logged in.
+func ExampleGate_Check() {
+	gate := newGate()
+	home := func(w http.ResponseWriter, r *http.Request) {
+		switch user, err := gate.Check(r); {
+		case err == nil:
+			fmt.Fprint(w, "Hello, user ", user.ID)
+		case errors.Is(err, scangate.ErrLoginRequired), errors.Is(err, scangate.ErrPhoneRequired):
+			fmt.Fprint(w, "Hello, stranger")
+		default: // a store is away, and nobody knows
+			http.Error(w, "Try again in a moment.", http.StatusServiceUnavailable)
+		}
+	}
+	answer := httptest.NewRecorder()
+	home(answer, httptest.NewRequest(http.MethodGet, "/", nil))
+	fmt.Println(answer.Body)
+	// Output: Hello, stranger
+}
+
+// Admit makes a middleware for a framework of another shape, here one whose
+// handlers return an error.
+func ExampleGate_Admit() {
+	gate := newGate()
+	type handler func(http.ResponseWriter, *http.Request) error
+	private := func(next handler) handler {
+		return func(w http.ResponseWriter, r *http.Request) error {
+			admitted, ok := gate.Admit(w, r)
+			if !ok {
+				return nil // Admit has answered
+			}
+			return next(w, admitted)
+		}
+	}
+	account := private(func(w http.ResponseWriter, r *http.Request) error {
+		user, _ := scangate.UserFromContext(r.Context())
+		_, err := fmt.Fprint(w, "Hello, user ", user.ID)
+		return err
+	})
+	answer := httptest.NewRecorder()
+	err := account(answer, httptest.NewRequest(http.MethodGet, "/account", nil))
+	fmt.Println(answer.Code, err)
+	// Output: 401 <nil>
+}
+
+func ExampleUserFromContext() {
+	account := func(w http.ResponseWriter, r *http.Request) {
+		user, ok := scangate.UserFromContext(r.Context())
+		if !ok {
+			fmt.Fprint(w, "This handler isn't behind RequireWeChat.")
+			return
+		}
+		fmt.Fprint(w, "Hello, user ", user.ID)
+	}
+	answer := httptest.NewRecorder()
+	account(answer, httptest.NewRequest(http.MethodGet, "/account", nil))
+	fmt.Println(answer.Body)
+	// Output: This handler isn't behind RequireWeChat.
+}
+
+// An application's own registration page, which Config.RegisterURL leads to.
+func ExampleGate_Pending() {
+	users := scangate.NewMemoryStore() // or your own
+	gate, err := scangate.New(scangate.Config{
+		PublicURL:       "https://app.example.com",
+		OfficialAccount: account,
+		Users:           users,
+		Registration:    scangate.RegisterClosed,
+		RegisterURL:     "/join",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/wechat/", gate)
+	mux.HandleFunc("POST /join", func(w http.ResponseWriter, r *http.Request) {
+		who, err := gate.Pending(r) // by the form's hidden field "login"
+		if err != nil {
+			http.Error(w, "Please log in again.", http.StatusForbidden)
+			return
+		}
+		if r.FormValue("invitation") != "open sesame" {
+			http.Error(w, "That is no invitation.", http.StatusForbidden)
+			return
+		}
+		if _, err := users.Register(r.Context(), scangate.NewUser{Identity: who.Identity, Nickname: who.Nickname}); err != nil {
+			http.Error(w, "Try again in a moment.", http.StatusServiceUnavailable)
+			return
+		}
+		http.Redirect(w, r, who.ContinueURL, http.StatusSeeOther) // the login goes on
+	})
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/join?login=made-up", nil))
+	fmt.Println(answer.Code)
+	// Output: 403
+}
+
+// A server that is told to end ends at once, though browsers wait.
+func ExampleGate_Close() {
+	gate := newGate()
+	server := &http.Server{Addr: ":8080", Handler: gate, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
+	server.RegisterOnShutdown(func() { _ = gate.Close() })
+	log.Fatal(server.ListenAndServe()) // until somebody calls server.Shutdown
+}
+
+func ExampleGate_Waiting() {
+	gate := newGate()
+	http.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "scangate_waiting_browsers", gate.Waiting())
+	})
+	fmt.Println(gate.Waiting())
+	// Output: 0
+}

@@ -1,0 +1,151 @@
+package scangate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/scangate/scangate"
+)
+
+// What a store says of people, here one in memory.
+func ExampleUserStore() {
+	ctx := context.Background()
+	var users scangate.UserStore = scangate.NewMemoryStore()
+	lin := scangate.Identity{AppID: "wx0123456789abcdef", OpenID: "o-lin"}
+
+	_, err := users.FindByWeChat(ctx, lin)
+	fmt.Println(errors.Is(err, scangate.ErrNotFound)) // no failure: there is no such user
+
+	user, err := users.Register(ctx, scangate.NewUser{Identity: lin, Phone: "+8613800138000"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = users.Register(ctx, scangate.NewUser{Identity: lin})
+	fmt.Println(errors.Is(err, scangate.ErrIdentityTaken))
+
+	found, err := users.FindByPhone(ctx, "+8613800138000")
+	fmt.Println(found.ID == user.ID, err)
+	// Output:
+	// true
+	// true
+	// true <nil>
+}
+
+// SignOut ends all sessions that a user has begun: after a stolen phone, say.
+func ExampleUserStore_signOut() {
+	ctx := context.Background()
+	users := scangate.NewMemoryStore()
+	user, err := users.Register(ctx, scangate.NewUser{Identity: scangate.Identity{AppID: "wx0123456789abcdef", OpenID: "o-lin"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	now := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+	fmt.Println(users.SignOut(ctx, user.ID, now))
+	user, err = users.FindByID(ctx, user.ID)
+	fmt.Println(user.SignedOut.Equal(now), err)
+	// Output:
+	// <nil>
+	// true <nil>
+}
+
+// One memory for two gates: their logins are apart, and their users are the same.
+func ExampleNewMemoryStore() {
+	store := scangate.NewMemoryStore()
+	for _, base := range []string{"/wechat", "/staff/wechat"} {
+		_, err := scangate.New(scangate.Config{
+			PublicURL: "https://app.example.com", BasePath: base, OfficialAccount: account, Users: store, State: store,
+		})
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// <nil>
+}
+
+// A record changes by compare-and-set: who has an old version changes nothing.
+func ExampleStateStore() {
+	ctx := context.Background()
+	var state scangate.StateStore = scangate.NewMemoryStore()
+	fmt.Println(state.Create(ctx, "key", []byte("waiting"), time.Minute))
+	fmt.Println(state.Update(ctx, "key", 1, []byte("scanned"), time.Minute))
+	fmt.Println(state.Update(ctx, "key", 1, []byte("denied"), time.Minute))
+	value, version, err := state.Wait(ctx, "key", 1) // at once, for it is no longer version 1
+	fmt.Println(string(value), version, err)
+	// Output:
+	// <nil>
+	// <nil>
+	// scangate: the record has changed
+	// scanned 2 <nil>
+}
+
+// Sessions that scs's own codec wrote are read, so that a change of the codec
+// logs nobody out.
+func ExampleSessionCodec() {
+	deadline := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+	before, err := scs.GobCodec{}.Encode(deadline, map[string]any{"user": 7})
+	if err != nil {
+		log.Fatal(err)
+	}
+	sessions := scs.New()
+	sessions.Codec = scangate.SessionCodec{}
+	_, values, err := sessions.Codec.Decode(before)
+	fmt.Println(values["user"], err)
+	// Output: 7 <nil>
+}
+
+// Members whom an application knows by openid become users of the gate. What it
+// returns is the id to keep beside each; running it again does no harm.
+func Example_import() {
+	type member struct{ openID, name, id string }
+	members := []member{{openID: "o-lin", name: "林小北"}, {openID: "o-wang", name: "Wang Wei"}}
+	ctx, users := context.Background(), scangate.NewMemoryStore()
+	for i, m := range members {
+		who := scangate.Identity{AppID: account.AppID, OpenID: m.openID}
+		user, err := users.Register(ctx, scangate.NewUser{Identity: who, Nickname: m.name})
+		if errors.Is(err, scangate.ErrIdentityTaken) { // by an earlier run
+			user, err = users.FindByWeChat(ctx, who)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		members[i].id = user.ID
+	}
+	fmt.Println(members[0].id != "", members[0].id != members[1].id)
+	// Output: true true
+}
+
+// Who is logged in by an old login may go on, until that session ends; all others
+// come by the gate.
+func Example_sideBySide() {
+	sessions := scs.New()
+	sessions.Cookie.Secure = true
+	gate, err := scangate.New(scangate.Config{PublicURL: "https://app.example.com", OfficialAccount: account, Sessions: sessions})
+	if err != nil {
+		log.Fatal(err)
+	}
+	either := func(private http.Handler) http.Handler {
+		gated := gate.RequireWeChat(private)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if sessions.GetString(r.Context(), "openid") != "" { // what the old login put there
+				private.ServeHTTP(w, r)
+				return
+			}
+			gated.ServeHTTP(w, r)
+		})
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/wechat/", gate)
+	mux.Handle("/account", sessions.LoadAndSave(either(page)))
+
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/account", nil))
+	fmt.Println(answer.Code)
+	// Output: 401
+}
