@@ -214,13 +214,11 @@ func (g *Gate) await(w http.ResponseWriter, r *http.Request, a attempt, seen str
 	}
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	last, version, err := g.logins.read(ctx, a.ID)
-	for err == nil && last.word() == seen {
-		a = last
-		last, version, err = g.logins.wait(ctx, a.ID, version)
+	for err == nil && a.word() == seen {
+		last := a
+		if a, err = g.logins.wait(ctx, last); ctx.Err() != nil {
+			return last, nil
+		}
 	}
-	if ctx.Err() != nil {
-		return a, nil
-	}
-	return last, err
+	return a, err
 }

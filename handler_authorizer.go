@@ -46,7 +46,7 @@ func (g *Gate) noteScan(r *http.Request, a attempt) error {
 		return nil
 	}
 	news := false
-	a, err := g.logins.change(r.Context(), a.ID, func(a *attempt) error {
+	a, err := g.logins.change(r.Context(), a, func(a *attempt) error {
 		if news = a.scanned(); !news {
 			return errUnchanged
 		}
@@ -152,13 +152,13 @@ func (g *Gate) exchange(r *http.Request, a attempt, round round, code string) (a
 	who, err := g.askWeChat(ctx, &a, round, code)
 	after := context.WithoutCancel(r.Context())
 	if err != nil {
-		released, releaseErr := g.logins.change(after, a.ID, func(a *attempt) error { return a.release(claim) })
+		released, releaseErr := g.logins.change(after, a, func(a *attempt) error { return a.release(claim) })
 		if releaseErr != nil {
 			return a, errors.Join(err, releaseErr)
 		}
 		return released, err
 	}
-	identified, err := g.logins.change(after, a.ID, func(a *attempt) error { return a.identify(claim, who) })
+	identified, err := g.logins.change(after, a, func(a *attempt) error { return a.identify(claim, who) })
 	if err != nil {
 		return a, err
 	}
@@ -251,7 +251,7 @@ func (g *Gate) serveNoProfile(w http.ResponseWriter, r *http.Request) error {
 	if _, err := g.form(r, &a); err != nil {
 		return err
 	}
-	a, err = g.logins.change(r.Context(), a.ID, func(a *attempt) error {
+	a, err = g.logins.change(r.Context(), a, func(a *attempt) error {
 		if err := a.open(); err != nil {
 			return err
 		}
@@ -340,12 +340,12 @@ func (g *Gate) settle(r *http.Request, a attempt) (attempt, error) {
 	case err != nil:
 		return a, wrap("looking an identity up", err)
 	}
-	denied, err := g.logins.change(r.Context(), a.ID, (*attempt).deny)
+	denied, err := g.logins.change(r.Context(), a, (*attempt).deny)
 	return denied, errors.Join(errWeChatElsewhere, err)
 }
 
 func (g *Gate) answer(w http.ResponseWriter, r *http.Request, a attempt, event EventName, step func(*attempt) error) error {
-	a, err := g.logins.change(r.Context(), a.ID, step)
+	a, err := g.logins.change(r.Context(), a, step)
 	if err != nil {
 		return againError{err, g.path("confirm", a.ID)}
 	}

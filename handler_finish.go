@@ -33,7 +33,7 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request) error {
 
 // decline ends a login that its asker does not want: somebody else scanned.
 func (g *Gate) decline(w http.ResponseWriter, r *http.Request, a attempt) error {
-	a, err := g.logins.change(r.Context(), a.ID, (*attempt).deny)
+	a, err := g.logins.change(r.Context(), a, (*attempt).deny)
 	if err != nil {
 		return againError{err, g.startURL(&a)}
 	}
@@ -84,7 +84,7 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, a attempt) (attemp
 		return a, errExpired // "everywhere" means what was under way, too
 	}
 	who, first := *a.Person, false // the record forgets the token when it is finished
-	a, err = g.logins.change(r.Context(), a.ID, func(a *attempt) error {
+	a, err = g.logins.change(r.Context(), a, func(a *attempt) error {
 		err := a.finish()
 		first = err == nil
 		return err
@@ -123,7 +123,7 @@ func (g *Gate) finishLoggedIn(r *http.Request, a attempt) (attempt, error) {
 		}
 		g.happened(r, a.event(EventLinked))
 	}
-	return g.logins.change(r.Context(), a.ID, (*attempt).finish)
+	return g.logins.change(r.Context(), a, (*attempt).finish)
 }
 
 // ensureUser makes a user of the login's person if need be.
@@ -135,7 +135,7 @@ func (g *Gate) ensureUser(r *http.Request, a attempt) (attempt, error) {
 	if err != nil {
 		return a, err
 	}
-	a, err = g.logins.change(r.Context(), a.ID, func(a *attempt) error {
+	a, err = g.logins.change(r.Context(), a, func(a *attempt) error {
 		if a.Person.UserID != "" {
 			return errUnchanged
 		}

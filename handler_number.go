@@ -96,14 +96,16 @@ func (g *Gate) sendCode(r *http.Request, a attempt, phone string) (attempt, erro
 	allowances, tries := g.allowances(phone, a.Person.key(), g.networks(r)[0])
 	if err := g.logins.takeAll(ctx, append(tries, allowances...)); err != nil {
 		if errors.Is(err, errTooManyCodes) {
-			g.happened(r, Event{Name: EventLimited, Reason: "codes", Attempt: shortID(a.ID)})
+			limited := a.event(EventLimited)
+			limited.Reason = "codes"
+			g.happened(r, limited)
 		}
 		return a, wrap("counting codes", err)
 	}
 	code, err := newCode()
 	if err == nil {
 		mac := g.cookies.key(r).codeMAC(a.ID, phone, code)
-		a, err = g.logins.change(ctx, a.ID, func(a *attempt) error {
+		a, err = g.logins.change(ctx, a, func(a *attempt) error {
 			a.Code = &phoneCode{Phone: phone, MAC: mac, Sent: time.Now()}
 			return a.open()
 		})
@@ -131,7 +133,7 @@ func (g *Gate) deliver(ctx context.Context, phone, code string) error {
 
 // unsend undoes a code that was not delivered.
 func (g *Gate) unsend(ctx context.Context, a attempt, allowances []allowance) error {
-	_, err := g.logins.change(ctx, a.ID, func(a *attempt) error { a.Code = nil; return nil })
+	_, err := g.logins.change(ctx, a, func(a *attempt) error { a.Code = nil; return nil })
 	return errors.Join(err, g.logins.giveBackAll(ctx, allowances))
 }
 
@@ -163,7 +165,7 @@ func (g *Gate) proveNumber(r *http.Request, a attempt, posted url.Values) (attem
 	}
 	key, code := g.cookies.key(r), posted.Get("code")
 	var verdict error
-	tried, err := g.logins.change(r.Context(), a.ID, func(a *attempt) error {
+	tried, err := g.logins.change(r.Context(), a, func(a *attempt) error {
 		if a.Person.Phone != "" && a.Code == nil {
 			return errUnchanged
 		}
@@ -191,7 +193,7 @@ func (g *Gate) bind(r *http.Request, a attempt) (attempt, error) {
 	if err != nil {
 		return g.forgetNumber(r.Context(), a, err)
 	}
-	a, err = g.logins.change(r.Context(), a.ID, func(a *attempt) error {
+	a, err = g.logins.change(r.Context(), a, func(a *attempt) error {
 		a.Person.UserID, a.Person.Bound = id, true
 		return a.open()
 	})
@@ -207,7 +209,7 @@ func (g *Gate) forgetNumber(ctx context.Context, a attempt, why error) (attempt,
 	if !errors.Is(why, errNumberElsewhere) && !errors.Is(why, errNotRegistered) {
 		return a, why
 	}
-	changed, err := g.logins.change(ctx, a.ID, func(a *attempt) error { a.Person.Phone = ""; return nil })
+	changed, err := g.logins.change(ctx, a, func(a *attempt) error { a.Person.Phone = ""; return nil })
 	if err != nil {
 		return a, errors.Join(why, err)
 	}

@@ -56,7 +56,7 @@ func (g *Gate) serveResume(w http.ResponseWriter, r *http.Request) error {
 	if who.UserID == "" {
 		return errNotRegistered
 	}
-	a, err = g.logins.change(r.Context(), a.ID, func(a *attempt) error {
+	a, err = g.logins.change(r.Context(), a, func(a *attempt) error {
 		switch err := a.open(); {
 		case err != nil:
 			return err

@@ -73,7 +73,8 @@ const attemptFormat = 1
 // attempt is one login from its first request to its session. Its methods are
 // the transitions; they check and change the value alone.
 type attempt struct {
-	ID string `json:"-"`
+	ID      string `json:"-"`
+	version int64  // the store's; 0 if it was not read
 
 	Format   int       `json:"format"`
 	Kind     kind      `json:"kind"`
@@ -134,6 +135,20 @@ var (
 	errFinished    = errors.New("scangate: the login is finished")
 	errNoSession   = errors.New("scangate: the browser keeps no session")
 )
+
+// clone returns a copy whose changes a doesn't see.
+func (a attempt) clone() attempt {
+	a.Claim, a.Person, a.Code = cloned(a.Claim), cloned(a.Person), cloned(a.Code)
+	return a
+}
+
+func cloned[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
 
 // expired reports whether the login's time is over. One that is denied or
 // finished stays so.

@@ -83,6 +83,7 @@ func (l *logins) add(ctx context.Context, a *attempt, ttl time.Duration) error {
 	if err != nil {
 		return err
 	}
+	a.version = 1
 	return l.store.Create(ctx, attemptKey(a.ID), value, ttl+goneAfter)
 }
 
@@ -97,40 +98,35 @@ func openKey(a *attempt) string {
 
 // load returns the attempt of that id, also when it has expired, or errUnknown.
 func (l *logins) load(ctx context.Context, id string) (attempt, error) {
-	a, _, err := l.read(ctx, id)
-	return a, err
-}
-
-func (l *logins) read(ctx context.Context, id string) (attempt, int64, error) {
 	if !validID(id) {
-		return attempt{}, 0, errUnknown
+		return attempt{}, errUnknown
 	}
 	value, version, err := l.store.Load(ctx, attemptKey(id))
 	return decodeAttempt(id, value, version, err)
 }
 
-// wait returns the attempt as soon as its version is not the one given.
-func (l *logins) wait(ctx context.Context, id string, version int64) (attempt, int64, error) {
-	value, version, err := l.store.Wait(ctx, attemptKey(id), version)
-	return decodeAttempt(id, value, version, err)
+// wait returns the attempt as soon as it is not the one given any more.
+func (l *logins) wait(ctx context.Context, a attempt) (attempt, error) {
+	value, version, err := l.store.Wait(ctx, attemptKey(a.ID), a.version)
+	return decodeAttempt(a.ID, value, version, err)
 }
 
 // decodeAttempt makes an attempt of what a store returned. A record that is
 // damaged, or of another version of this package, is an unknown login.
-func decodeAttempt(id string, value []byte, version int64, err error) (attempt, int64, error) {
+func decodeAttempt(id string, value []byte, version int64, err error) (attempt, error) {
 	if errors.Is(err, ErrNotFound) {
-		return attempt{}, 0, errUnknown
+		return attempt{}, errUnknown
 	}
 	if err != nil {
-		return attempt{}, 0, err
+		return attempt{}, err
 	}
 	var a attempt
 	if json.Unmarshal(value, &a) != nil || !a.sound() {
-		return attempt{}, 0, errUnknown
+		return attempt{}, errUnknown
 	}
-	a.ID = id
+	a.ID, a.version = id, version
 	a.lapse()
-	return a, version, nil
+	return a, nil
 }
 
 // sound reports whether the parts of a stored attempt fit together.
@@ -165,34 +161,53 @@ func (c *claim) sound() bool {
 // errUnchanged is what a change returns to leave the record as it is.
 var errUnchanged = errors.New("scangate: nothing to change")
 
-// change loads an attempt, lets f change it, and stores it, all over again if
-// another request was faster. If f returns an error nothing is stored, and the
-// attempt is returned with that error; errUnchanged is none.
-func (l *logins) change(ctx context.Context, id string, f func(*attempt) error) (attempt, error) {
+// change lets f change an attempt, and stores it. It takes the attempt as the
+// caller has read it; if the store has a newer one by now, or f refuses the one
+// given, f gets the one that the store has: so a change costs one command where
+// nobody else changes the login, and no decision is made on an old one. If f
+// refuses that too nothing is stored, and the attempt is returned with f's error;
+// errUnchanged is none.
+func (l *logins) change(ctx context.Context, a attempt, f func(*attempt) error) (attempt, error) {
+	read := a.version == 0 // only its id is known
 	for range changeTries {
-		a, version, err := l.read(ctx, id)
-		if err != nil {
-			return attempt{}, err
+		if read {
+			var err error
+			if a, err = l.load(ctx, a.ID); err != nil {
+				return attempt{}, err
+			}
 		}
-		if err := f(&a); errors.Is(err, errUnchanged) {
-			return a, nil
-		} else if err != nil {
-			return a, err
+		changed := a.clone()
+		switch err := f(&changed); {
+		case err != nil && !read:
+			read = true
+			continue
+		case errors.Is(err, errUnchanged):
+			return changed, nil
+		case err != nil:
+			return changed, err
 		}
-		value, err := json.Marshal(&a)
-		if err != nil {
-			return attempt{}, err
-		}
-		ttl := max(time.Until(a.Expires), 0) + goneAfter
-		err = l.store.Update(ctx, attemptKey(id), version, value, ttl)
-		if errors.Is(err, ErrNotFound) {
-			return attempt{}, errUnknown
-		}
+		err := l.update(ctx, &changed)
 		if !errors.Is(err, ErrConflict) {
-			return a, err
+			return changed, err
 		}
+		read = true
 	}
 	return attempt{}, fmt.Errorf("scangate: changing a login: %w", ErrConflict)
+}
+
+// update stores the attempt if the store still has the version that it was made of.
+func (l *logins) update(ctx context.Context, a *attempt) error {
+	value, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	ttl := max(time.Until(a.Expires), 0) + goneAfter
+	err = l.store.Update(ctx, attemptKey(a.ID), a.version, value, ttl)
+	if errors.Is(err, ErrNotFound) {
+		return errUnknown
+	}
+	a.version++ // of no use after an error
+	return err
 }
 
 // claim gets the right to exchange a code. It reports whether it did; it did not
@@ -200,7 +215,7 @@ func (l *logins) change(ctx context.Context, id string, f func(*attempt) error) 
 // errExchanging, while another callback has the right.
 func (l *logins) claim(ctx context.Context, id string, by digest, r round) (attempt, bool, error) {
 	claimed := false
-	a, err := l.change(ctx, id, func(a *attempt) error {
+	a, err := l.change(ctx, attempt{ID: id}, func(a *attempt) error {
 		claimed = false
 		if a.answered(by, r) {
 			return errUnchanged
@@ -215,13 +230,13 @@ func (l *logins) claim(ctx context.Context, id string, by digest, r round) (atte
 // exchanged returns when no callback is exchanging a code, or when the one that
 // was has had its time.
 func (l *logins) exchanged(ctx context.Context, id string) error {
-	a, version, err := l.read(ctx, id)
+	a, err := l.load(ctx, id)
 	if err != nil || a.State != stateExchanging {
 		return err
 	}
 	leased, cancel := context.WithDeadline(ctx, a.Claim.Until)
 	defer cancel()
-	_, _, err = l.wait(leased, id, version)
+	_, err = l.wait(leased, a)
 	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}

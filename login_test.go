@@ -1,9 +1,11 @@
 package scangate
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,6 +164,81 @@ func TestClaims(t *testing.T) {
 	})
 }
 
+// TestChange sees that a change costs one command where nobody else changes the
+// login, and that what is refused is refused for what the store has.
+func TestChange(t *testing.T) {
+	approve, deny := (*attempt).approve, (*attempt).deny
+	name := func(n string) func(*attempt) error {
+		return func(a *attempt) error { a.Person.Nickname = n; return nil }
+	}
+	for _, c := range []struct {
+		name      string
+		meanwhile func(*attempt) error // by another request
+		change    func(*attempt) error
+		err       error
+		calls     string
+		state     state
+		nickname  string
+	}{
+		{"nobody else", nil, approve, nil, "Update", stateApproved, ""},
+		{"somebody else, and both may", name("new"), approve, nil, "Update Load Update", stateApproved, "new"},
+		{"somebody else, who forbids it", deny, approve, errDenied, "Update Load", stateDenied, ""},
+		{"somebody else, without whom it is forbidden", name("new"), func(a *attempt) error {
+			if a.Person.Nickname == "" {
+				return errNotApproved
+			}
+			return a.approve()
+		}, nil, "Load Update", stateApproved, "new"},
+		{"forbidden anyway", nil, func(a *attempt) error { a.Person.Nickname = "no"; return errInUse }, errInUse, "Load", stateIdentified, ""},
+		{"nothing to change", nil, func(*attempt) error { return errUnchanged }, nil, "Load", stateIdentified, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			store := &callStore{StateStore: NewMemoryStore()}
+			l := &logins{store: store, ttl: time.Minute}
+			a := attemptIn(kindScan, stateIdentified)
+			if err := l.add(t.Context(), &a, time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			if c.meanwhile != nil {
+				if _, err := l.change(t.Context(), a, c.meanwhile); err != nil {
+					t.Fatal(err)
+				}
+			}
+			store.calls = nil
+			got, err := l.change(t.Context(), a, c.change)
+			if !errors.Is(err, c.err) || strings.Join(store.calls, " ") != c.calls {
+				t.Errorf("%v by %v, want %v by %s", err, store.calls, c.err, c.calls)
+			}
+			if a.Person.Nickname != "" || a.State != stateIdentified {
+				t.Error("the caller's own copy has changed")
+			}
+			stored, err := l.load(t.Context(), a.ID)
+			if err != nil || stored.State != c.state || stored.Person.Nickname != c.nickname {
+				t.Errorf("%s of %q, %v, is stored, want %s of %q", stored.State, stored.Person.Nickname, err, c.state, c.nickname)
+			}
+			if c.err == nil && (got.version != stored.version || got.State != stored.State) {
+				t.Errorf("version %d returned and %d stored", got.version, stored.version)
+			}
+		})
+	}
+}
+
+// callStore notes which of a store's methods are called.
+type callStore struct {
+	StateStore
+	calls []string
+}
+
+func (s *callStore) Load(ctx context.Context, key string) ([]byte, int64, error) {
+	s.calls = append(s.calls, "Load")
+	return s.StateStore.Load(ctx, key)
+}
+
+func (s *callStore) Update(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) error {
+	s.calls = append(s.calls, "Update")
+	return s.StateStore.Update(ctx, key, version, value, ttl)
+}
+
 func TestWords(t *testing.T) {
 	for s, want := range map[state]string{
 		stateWaiting: "waiting", stateScanned: "scanned", stateExchanging: "scanned", stateIdentified: "scanned",
@@ -196,7 +273,7 @@ func FuzzDecodeAttempt(f *testing.F) {
 	f.Add([]byte(`{"format":1,"kind":"scan","state":"exchanging","claim":{}}`))
 	f.Add([]byte(`{"format":1,"kind":"scan","state":"waiting","asker":"AAAA"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		a, _, err := decodeAttempt("ID", text, 1, nil)
+		a, err := decodeAttempt("ID", text, 1, nil)
 		if err != nil {
 			if !errors.Is(err, errUnknown) {
 				t.Fatalf("a damaged record is %v", err)
@@ -205,11 +282,7 @@ func FuzzDecodeAttempt(f *testing.F) {
 		}
 		// Whatever is accepted must be safe to go on with.
 		for _, step := range []func(*attempt) error{(*attempt).approve, (*attempt).deny, (*attempt).finish, (*attempt).ready} {
-			b := a
-			if a.Person != nil {
-				who := *a.Person
-				b.Person = &who
-			}
+			b := a.clone()
 			_ = step(&b)
 		}
 		_ = a.claim(phone, roundBase)
@@ -218,7 +291,7 @@ func FuzzDecodeAttempt(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := decodeAttempt("ID", again, 1, nil); err != nil {
+		if _, err := decodeAttempt("ID", again, 1, nil); err != nil {
 			t.Fatalf("what was read can't be read again: %s", again)
 		}
 	})

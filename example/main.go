@@ -131,7 +131,8 @@ func serve(ctx context.Context, listener net.Listener, gate *scangate.Gate, app 
 	}
 	// The browsers that wait go first: Shutdown would wait for them.
 	_ = gate.Close() // never fails
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	// More than the 5 seconds that it gives a connection to send its first request.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return server.Shutdown(ctx)
 }
