@@ -27,6 +27,34 @@ func ExampleNew() {
 	// scangate.New(scangate.Config{Users: users, ...})
 }
 
+// Two applications in one database have tables of their own.
+func ExamplePrefix() {
+	for _, prefix := range []string{"shop_", "blog_", "No such thing"} {
+		_, err := sqlstore.New(new(sql.DB), sqlstore.MySQL, sqlstore.Prefix(prefix))
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// <nil>
+	// sqlstore: Prefix "No such thing" is not of a-z, 0-9 and _
+}
+
+// Migrate makes the tables where they are not, so each start may call it. Who has
+// migrations of their own runs the statements of Schema with them instead.
+func ExampleStore_Migrate() {
+	db, err := sql.Open("sqlite", "file:app.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	users, err := sqlstore.New(db, sqlstore.SQLite)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := users.Migrate(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+}
+
 func ExampleSchema() {
 	schema, err := sqlstore.Schema(sqlstore.SQLite, sqlstore.Prefix("app_"))
 	if err != nil {
