@@ -41,8 +41,8 @@ func newApp(gate *scangate.Gate) http.Handler {
 }
 
 // home is the same for everybody.
-func (a *app) home(w http.ResponseWriter, _ *http.Request) {
-	a.show(w, "home", nil)
+func (a *app) home(w http.ResponseWriter, r *http.Request) {
+	a.show(w, r, "home", nil)
 }
 
 // account greets the person by name.
@@ -52,7 +52,7 @@ func (a *app) account(w http.ResponseWriter, r *http.Request) {
 	// The gate allows the browser to keep the page. This one is not to be seen
 	// again, by Back, after logging out.
 	w.Header().Set("Cache-Control", "no-store")
-	a.show(w, "account", viewOf(user))
+	a.show(w, r, "account", viewOf(user))
 }
 
 // accountJSON is the same for programs and for a page's script.
@@ -86,10 +86,10 @@ func (v view) Initial() string {
 
 // show renders a page. It does so into memory first, so that a mistake in a
 // template is an error and not half a page.
-func (a *app) show(w http.ResponseWriter, name string, data any) {
+func (a *app) show(w http.ResponseWriter, r *http.Request, name string, data any) {
 	var page bytes.Buffer
 	if err := a.pages.ExecuteTemplate(&page, name, data); err != nil {
-		slog.Error("example: rendering a page", "page", name, "error", err)
+		slog.ErrorContext(r.Context(), "example: rendering a page", "page", name, "error", err)
 		http.Error(w, "Something went wrong.", http.StatusInternalServerError)
 		return
 	}

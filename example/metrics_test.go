@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
@@ -87,46 +86,33 @@ func TestMetricsCountWaitingBrowsers(t *testing.T) {
 	}
 }
 
+// TestMetricsSeconds has this process see the end of logins alone: the gate says
+// when they began.
 func TestMetricsSeconds(t *testing.T) {
 	m := newMetrics()
-	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	tell := func(name scangate.EventName, attempt string, after time.Duration) {
-		m.count(scangate.Event{Name: name, Attempt: attempt, Time: start.Add(after)})
+	o := options{official: wechat.Account{AppID: "wx1", Secret: "simulated"}, publicURL: "http://127.0.0.1"}
+	gate, err := newGate(o, scangate.NewMemoryStore(), m)
+	if err != nil {
+		t.Fatal(err)
 	}
-	tell(scangate.EventStarted, "A", 0)
-	tell(scangate.EventStarted, "B", time.Second)
-	tell(scangate.EventFinished, "A", 7*time.Second)
-	tell(scangate.EventFinished, "A", 8*time.Second) // twice, as when WeChat calls back twice
-	tell(scangate.EventFinished, "elsewhere", 9*time.Second)
-	answer := httptest.NewRecorder()
-	m.around(http.NotFoundHandler(), nil).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	for _, want := range []string{
-		`scangate_login_seconds_bucket{le="5"} 0`,
-		`scangate_login_seconds_bucket{le="10"} 1`,
-		`scangate_login_seconds_sum 7`,
-		`scangate_login_seconds_count 1`,
+	server := httptest.NewServer(m.around(http.NotFoundHandler(), gate))
+	defer server.Close()
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, seconds := range []time.Duration{7, 20} {
+		m.count(scangate.Event{Name: scangate.EventFinished, Started: start, Time: start.Add(seconds * time.Second)})
+	}
+	m.count(scangate.Event{Name: scangate.EventDenied, Started: start, Time: start.Add(time.Second)})
+	m.count(scangate.Event{Name: scangate.EventLimited, Reason: "codes", Started: start, Time: start.Add(time.Second)})
+	for series, want := range map[string]string{
+		`scangate_login_seconds_bucket{le="5"}`:  "0",
+		`scangate_login_seconds_bucket{le="10"}`: "1",
+		`scangate_login_seconds_sum`:             "27",
+		`scangate_login_seconds_count`:           "2",
+		`scangate_limited_total{limit="codes"}`:  "1",
+		`scangate_refused_total{reason="codes"}`: "",
 	} {
-		if !strings.Contains(answer.Body.String(), want+"\n") {
-			t.Errorf("there is no %s in\n%s", want, answer.Body)
-		}
-	}
-}
-
-func TestOpenLoginsAreForgotten(t *testing.T) {
-	var o openLogins
-	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for i := range 5 * generationLimit {
-		o.begin(fmt.Sprint(i), start)
-	}
-	if n := len(o.young) + len(o.old); n > 2*generationLimit {
-		t.Errorf("%d logins are kept", n)
-	}
-	o.begin("first", start)
-	o.begin("second", start.Add(2*generation))
-	o.begin("third", start.Add(4*generation))
-	for login, want := range map[string]bool{"first": false, "second": true, "third": true} {
-		if _, got := o.end(login); got != want {
-			t.Errorf("the %s login is known: %v, want %v", login, got, want)
+		if got := measure(t, server.URL, series); got != want {
+			t.Errorf("%s is %q, want %q", series, got, want)
 		}
 	}
 }
