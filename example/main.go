@@ -107,6 +107,7 @@ func newGate(o options, users scangate.UserStore, counts *metrics) (*scangate.Ga
 			logEvent(ctx, e)
 			counts.count(e)
 		},
+		ClientIP:     o.clientIP(),
 		InsecureHTTP: o.insecureHTTP,
 	})
 }

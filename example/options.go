@@ -25,6 +25,7 @@ type options struct {
 	db           string
 	redis        *redis.Pool // nil without -redis
 	insecureHTTP bool
+	behindProxy  bool
 }
 
 func parseOptions(args []string, out io.Writer) (options, error) {
@@ -48,6 +49,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		return nil
 	})
 	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "accept a -public-url of plain http that isn't this machine: for a test account and a phone in the same LAN, never in production")
+	f.BoolVar(&o.behindProxy, "behind-proxy", false, "take the client's address from X-Real-IP, which the proxy in front has to set: see nginx/nginx.conf")
 	if err := f.Parse(args); err != nil {
 		return options{}, err
 	}
