@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
-	"encoding/base64"
 	"net/http"
 	"strings"
 	"time"
@@ -22,25 +21,6 @@ type browserKey string
 
 // digest is what a store holds of a browser key.
 type digest [sha256.Size]byte
-
-// MarshalText implements [encoding.TextMarshaler].
-func (d digest) MarshalText() ([]byte, error) {
-	return base64.RawURLEncoding.AppendEncode(nil, d[:]), nil
-}
-
-// UnmarshalText implements [encoding.TextUnmarshaler].
-func (d *digest) UnmarshalText(text []byte) error {
-	var b [sha256.Size + 1]byte
-	if base64.RawURLEncoding.DecodedLen(len(text)) > len(b) {
-		return base64.CorruptInputError(len(b))
-	}
-	n, err := base64.RawURLEncoding.Decode(b[:], text)
-	if err == nil && n != sha256.Size {
-		err = base64.CorruptInputError(n)
-	}
-	*d = digest(b[:sha256.Size])
-	return err
-}
 
 func (k browserKey) digest() digest { return sha256.Sum256([]byte(k)) }
 
@@ -137,9 +117,9 @@ func (c browserCookies) cookie(value string, life time.Duration) *http.Cookie {
 // origin is what a browser looks like, for a person to recognise. It is what the
 // request claims, and proves nothing.
 type origin struct {
-	Browser string `json:"browser,omitempty"`
+	Browser string
 	System  string `json:"system,omitempty"`
-	Address string `json:"address,omitempty"`
+	Address string
 }
 
 // inWeChat reports whether the request says that it comes from WeChat's own

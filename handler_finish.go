@@ -93,7 +93,7 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, a attempt) (attemp
 		return a, err
 	}
 	if g.config.OnLogin != nil {
-		if err := g.config.OnLogin(r.Context(), Login{User: user, Profile: who.Profile, Token: who.Token}); err != nil {
+		if err := g.config.OnLogin(r.Context(), who.login(user)); err != nil {
 			return a, errors.Join(errRejected, err)
 		}
 	}

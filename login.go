@@ -66,60 +66,55 @@ const (
 	roundProfile round = '1'
 )
 
-// attemptFormat is the version of the stored form of an attempt. A record of
-// another version is no attempt.
-const attemptFormat = 1
-
 // attempt is one login from its first request to its session. Its methods are
 // the transitions; they check and change the value alone.
 type attempt struct {
-	ID      string `json:"-"`
-	version int64  // the store's; 0 if it was not read
+	ID      string
+	version int64 // the store's; 0 if it was not read
 
-	Format   int       `json:"format"`
-	Kind     kind      `json:"kind"`
-	Purpose  purpose   `json:"purpose,omitempty"`
-	State    state     `json:"state"`
-	AppID    string    `json:"appid"` // the account whose codes it takes
-	ReturnTo string    `json:"return_to"`
-	Created  time.Time `json:"created"`
-	Expires  time.Time `json:"expires"`
+	Kind     kind
+	Purpose  purpose
+	State    state
+	AppID    string // the account whose codes it takes
+	ReturnTo string
+	Created  time.Time
+	Expires  time.Time
 
-	Asker      digest  `json:"asker"`               // the browser that wants in
-	Authorizer digest  `json:"authorizer,omitzero"` // the browser that proves its identity
-	From       origin  `json:"from"`                // what the asker looks like
-	Number     int     `json:"number"`              // stands on both screens
-	Claim      *claim  `json:"claim,omitempty"`     // while exchanging
-	Person     *person `json:"person,omitempty"`    // once identified
+	Asker      digest  // the browser that wants in
+	Authorizer digest  // the browser that proves its identity
+	From       origin  // what the asker looks like
+	Number     int     // stands on both screens
+	Claim      *claim  // while exchanging
+	Person     *person // once identified
 
-	Failures int `json:"failures,omitempty"` // codes that came to nothing
+	Failures int // codes that came to nothing
 
-	For     string     `json:"for,omitempty"`      // the user it is for, unless it is a login
-	ForName string     `json:"for_name,omitempty"` // what the pages call that user
-	Code    *phoneCode `json:"code,omitempty"`     // the last one that was sent
+	For     string     // the user it is for, unless it is a login
+	ForName string     // what the pages call that user
+	Code    *phoneCode // the last one that was sent
 
-	Finished time.Time `json:"finished,omitzero"`
+	Finished time.Time
 }
 
 // claim is a callback's right to exchange its code, which it alone holds until
 // it gives it back or its time is over.
 type claim struct {
-	From  state     `json:"from"` // where a failed exchange returns to
-	Until time.Time `json:"until"`
+	From  state // where a failed exchange returns to
+	Until time.Time
 }
 
 // person is who WeChat says the authorizer is, and the user that this makes.
 type person struct {
-	Identity  Identity `json:"identity"`
-	Nickname  string   `json:"nickname,omitempty"`
-	AvatarURL string   `json:"avatar_url,omitempty"`
-	Asked     bool     `json:"asked,omitempty"`   // for the profile; it may have said no
-	UserID    string   `json:"user_id,omitempty"` // empty while not registered
-	Phone     string   `json:"phone,omitempty"`   // proved in this attempt
-	Bound     bool     `json:"bound,omitempty"`   // the user has a number, and it is not to be changed
+	Identity  Identity
+	Nickname  string
+	AvatarURL string
+	Asked     bool   // for the profile; it may have said no
+	UserID    string // empty while not registered
+	Phone     string // proved in this attempt
+	Bound     bool   // the user has a number, and it is not to be changed
 
-	Profile wechat.UserInfo `json:"profile,omitzero"` // as WeChat told it
-	Token   wechat.Token    `json:"token,omitzero"`   // kept only for Config.OnLogin
+	Profile *wechat.UserInfo // as WeChat told it; nil unless it was asked
+	Token   *wechat.Token    // kept only for Config.OnLogin
 
 	conflict bool // the openid is one user's and the unionid another's
 }
@@ -279,6 +274,18 @@ func (a *attempt) identify(c claim, who person) error {
 	return nil
 }
 
+// login is what Config.OnLogin is told.
+func (p *person) login(user User) Login {
+	l := Login{User: user, Profile: wechat.UserInfo{OpenID: p.Identity.OpenID, UnionID: p.Identity.UnionID}}
+	if p.Profile != nil {
+		l.Profile = *p.Profile
+	}
+	if p.Token != nil {
+		l.Token = *p.Token
+	}
+	return l
+}
+
 // key names the person in the tallies of codes.
 func (p *person) key() string {
 	if p.UserID != "" {
@@ -328,7 +335,7 @@ func (a *attempt) deny() error {
 func (a *attempt) forget() {
 	a.Code = nil
 	if a.Person != nil {
-		a.Person.Token, a.Person.Profile = wechat.Token{}, wechat.UserInfo{}
+		a.Person.Token, a.Person.Profile = nil, nil
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
@@ -75,11 +74,10 @@ func (l *logins) add(ctx context.Context, a *attempt, ttl time.Duration) error {
 		return err
 	}
 	a.ID = rand.Text()
-	a.Format = attemptFormat
 	a.Number = 10 + int(number.Int64())
 	a.Created = time.Now()
 	a.Expires = a.Created.Add(ttl)
-	value, err := json.Marshal(a)
+	value, err := a.encode()
 	if err != nil {
 		return err
 	}
@@ -121,7 +119,7 @@ func decodeAttempt(id string, value []byte, version int64, err error) (attempt, 
 		return attempt{}, err
 	}
 	var a attempt
-	if json.Unmarshal(value, &a) != nil || !a.sound() {
+	if a.decode(value) != nil || !a.sound() {
 		return attempt{}, errUnknown
 	}
 	a.ID, a.version = id, version
@@ -131,7 +129,7 @@ func decodeAttempt(id string, value []byte, version int64, err error) (attempt, 
 
 // sound reports whether the parts of a stored attempt fit together.
 func (a *attempt) sound() bool {
-	if a.Format != attemptFormat || (a.Kind != kindScan && a.Kind != kindDirect) {
+	if a.Kind != kindScan && a.Kind != kindDirect {
 		return false
 	}
 	switch a.Purpose {
@@ -197,7 +195,7 @@ func (l *logins) change(ctx context.Context, a attempt, f func(*attempt) error) 
 
 // update stores the attempt if the store still has the version that it was made of.
 func (l *logins) update(ctx context.Context, a *attempt) error {
-	value, err := json.Marshal(a)
+	value, err := a.encode()
 	if err != nil {
 		return err
 	}

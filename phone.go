@@ -119,10 +119,10 @@ func (g *Gate) phoneTyped(typed string) (string, error) {
 // phoneCode is the one code that is good for an attempt: for one number, and in
 // the browser whose key made the MAC.
 type phoneCode struct {
-	Phone string    `json:"phone"`
-	MAC   string    `json:"mac"`
-	Sent  time.Time `json:"sent"`
-	Tries int       `json:"tries,omitempty"`
+	Phone string
+	MAC   string
+	Sent  time.Time
+	Tries int
 }
 
 // newCode returns 6 random digits.

@@ -54,11 +54,10 @@ func (g *Gate) askWeChat(ctx context.Context, a *attempt, r round, code string) 
 	}
 	who := person{
 		Identity: Identity{AppID: a.AppID, OpenID: token.OpenID, UnionID: token.UnionID},
-		Profile:  wechat.UserInfo{OpenID: token.OpenID, UnionID: token.UnionID},
 		Asked:    r == roundProfile,
 	}
 	if g.config.OnLogin != nil {
-		who.Token = token
+		who.Token = &token
 	}
 	if a.Purpose == purposeLink {
 		who.UserID = a.For // whoever else it is, is told when they say yes
@@ -83,7 +82,7 @@ func (g *Gate) fetchProfile(ctx context.Context, client *wechat.Client, token we
 	if err != nil {
 		return wechatError("fetching the user info", err)
 	}
-	who.Profile = info
+	who.Profile = &info
 	who.Nickname = cleanNickname(info.Nickname)
 	who.AvatarURL = cleanAvatarURL(info.HeadImgURL)
 	if info.UnionID == who.Identity.UnionID || info.UnionID == "" {

@@ -74,10 +74,6 @@ func (SessionCodec) Encode(deadline time.Time, values map[string]any) ([]byte, e
 	return b, nil
 }
 
-func appendText[T string | []byte](b []byte, text T) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
-}
-
 // appendValue appends a value's kind and form.
 func appendValue(b []byte, value any) ([]byte, error) {
 	switch v := value.(type) {
@@ -142,7 +138,7 @@ func (SessionCodec) Decode(b []byte) (time.Time, map[string]any, error) {
 	if !bytes.HasPrefix(b, []byte(codecMagic)) {
 		return scs.GobCodec{}.Decode(b)
 	}
-	d := sessionDecoder{rest: b[len(codecMagic):]}
+	d := decoder{rest: b[len(codecMagic):]}
 	seconds, nanos, n := d.varint(), d.uvarint(), d.uvarint()
 	if d.failed || nanos >= uint64(time.Second) || n > uint64(len(d.rest)) {
 		return time.Time{}, nil, errDamagedSession
@@ -162,42 +158,8 @@ func (SessionCodec) Decode(b []byte) (time.Time, map[string]any, error) {
 	return time.Unix(seconds, int64(nanos)).UTC(), values, nil //nolint:gosec // under a second
 }
 
-// sessionDecoder reads from the front of rest; it has failed once there is not
-// what was to be read.
-type sessionDecoder struct {
-	rest   []byte
-	failed bool
-}
-
-// take returns the next n bytes.
-func (d *sessionDecoder) take(n uint64) []byte {
-	if d.failed || n > uint64(len(d.rest)) {
-		d.failed = true
-		return nil
-	}
-	b := d.rest[:n]
-	d.rest = d.rest[n:]
-	return b
-}
-
-func (d *sessionDecoder) varint() int64 {
-	v, n := binary.Varint(d.rest)
-	d.take(uint64(max(n, 0))) //nolint:gosec // not negative
-	d.failed = d.failed || n <= 0
-	return v
-}
-
-func (d *sessionDecoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.rest)
-	d.take(uint64(max(n, 0))) //nolint:gosec // not negative
-	d.failed = d.failed || n <= 0
-	return v
-}
-
-func (d *sessionDecoder) bytes() []byte { return d.take(d.uvarint()) }
-
 // value reads a kind and what it says.
-func (d *sessionDecoder) value() (any, error) {
+func (d *decoder) value() (any, error) {
 	tag := d.take(1)
 	if d.failed {
 		return nil, errDamagedSession
@@ -230,7 +192,7 @@ func (d *sessionDecoder) value() (any, error) {
 	return d.signed(tag[0])
 }
 
-func (d *sessionDecoder) float(tag byte) (any, error) {
+func (d *decoder) float(tag byte) (any, error) {
 	if tag == tagFloat32 {
 		if b := d.take(4); !d.failed {
 			return math.Float32frombits(binary.LittleEndian.Uint32(b)), nil
@@ -242,7 +204,7 @@ func (d *sessionDecoder) float(tag byte) (any, error) {
 }
 
 // signed reads an integer, which has to fit into its type.
-func (d *sessionDecoder) signed(tag byte) (any, error) {
+func (d *decoder) signed(tag byte) (any, error) {
 	v := d.varint()
 	switch {
 	case tag == tagInt && int64(int(v)) == v:
@@ -259,7 +221,7 @@ func (d *sessionDecoder) signed(tag byte) (any, error) {
 	return nil, errDamagedSession
 }
 
-func (d *sessionDecoder) unsigned(tag byte) (any, error) {
+func (d *decoder) unsigned(tag byte) (any, error) {
 	v := d.uvarint()
 	switch {
 	case tag == tagUint && uint64(uint(v)) == v:

@@ -1,0 +1,169 @@
+package scangate
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"time"
+)
+
+// attemptFormat is the version of the stored form of an attempt, and its first
+// byte. A record of another version is no attempt.
+const attemptFormat = 2
+
+// errDamagedAttempt says that a record is no attempt.
+var errDamagedAttempt = errors.New("scangate: a damaged login")
+
+// encode returns the stored form, which is compact: a login is written and read
+// several times over, and Redis holds many.
+func (a *attempt) encode() ([]byte, error) {
+	c := attemptCoder{written: append(make([]byte, 0, 512), attemptFormat)}
+	a.fields(&c)
+	return c.written, c.err
+}
+
+// decode is the reverse of encode. It checks the form alone.
+func (a *attempt) decode(b []byte) error {
+	if len(b) == 0 || b[0] != attemptFormat {
+		return errDamagedAttempt
+	}
+	c := attemptCoder{reading: true, decoder: decoder{rest: b[1:]}}
+	a.fields(&c)
+	if c.err != nil || c.failed || len(c.rest) > 0 {
+		return errDamagedAttempt
+	}
+	return nil
+}
+
+// fields shows the coder what is stored, in its order: all but the id, which is
+// the key.
+func (a *attempt) fields(c *attemptCoder) {
+	text(c, &a.Kind)
+	text(c, &a.Purpose)
+	text(c, &a.State)
+	text(c, &a.AppID)
+	text(c, &a.ReturnTo)
+	c.time(&a.Created)
+	c.time(&a.Expires)
+	c.time(&a.Finished)
+	c.digest(&a.Asker)
+	c.digest(&a.Authorizer)
+	text(c, &a.From.Browser)
+	text(c, &a.From.System)
+	text(c, &a.From.Address)
+	c.int(&a.Number)
+	c.int(&a.Failures)
+	text(c, &a.For)
+	text(c, &a.ForName)
+	if some(c, &a.Claim) {
+		text(c, &a.Claim.From)
+		c.time(&a.Claim.Until)
+	}
+	if some(c, &a.Person) {
+		a.Person.fields(c)
+	}
+	if some(c, &a.Code) {
+		text(c, &a.Code.Phone)
+		text(c, &a.Code.MAC)
+		c.time(&a.Code.Sent)
+		c.int(&a.Code.Tries)
+	}
+}
+
+func (p *person) fields(c *attemptCoder) {
+	text(c, &p.Identity.AppID)
+	text(c, &p.Identity.OpenID)
+	text(c, &p.Identity.UnionID)
+	text(c, &p.Nickname)
+	text(c, &p.AvatarURL)
+	c.bool(&p.Asked)
+	text(c, &p.UserID)
+	text(c, &p.Phone)
+	c.bool(&p.Bound)
+	if some(c, &p.Profile) {
+		c.json(p.Profile)
+	}
+	if some(c, &p.Token) {
+		c.json(p.Token)
+	}
+}
+
+// attemptCoder writes the fields that it is shown, or reads them: as one list is
+// both, the two can't differ.
+type attemptCoder struct {
+	reading bool
+	written []byte
+	decoder
+	err error
+}
+
+func text[T ~string](c *attemptCoder, s *T) {
+	if c.reading {
+		*s = T(c.bytes())
+		return
+	}
+	c.written = appendText(c.written, string(*s))
+}
+
+func (c *attemptCoder) int(n *int) {
+	if c.reading {
+		*n = int(c.varint())
+		return
+	}
+	c.written = binary.AppendVarint(c.written, int64(*n))
+}
+
+func (c *attemptCoder) bool(b *bool) {
+	n := 0
+	if *b {
+		n = 1
+	}
+	c.int(&n)
+	*b = n == 1
+}
+
+// time keeps nanoseconds: a claim is known by its time.
+func (c *attemptCoder) time(t *time.Time) {
+	if c.reading {
+		if nanos := c.varint(); nanos != 0 {
+			*t = time.Unix(0, nanos)
+		}
+		return
+	}
+	nanos := int64(0)
+	if !t.IsZero() {
+		nanos = t.UnixNano()
+	}
+	c.written = binary.AppendVarint(c.written, nanos)
+}
+
+func (c *attemptCoder) digest(d *digest) {
+	if c.reading {
+		copy(d[:], c.take(uint64(len(d))))
+		return
+	}
+	c.written = append(c.written, d[:]...)
+}
+
+// json is for what is seldom there, and is another package's.
+func (c *attemptCoder) json(v any) {
+	var b []byte
+	if c.reading {
+		b = c.bytes()
+		c.err = errors.Join(c.err, json.Unmarshal(b, v))
+		return
+	}
+	b, err := json.Marshal(v)
+	c.written = appendText(c.written, b)
+	c.err = errors.Join(c.err, err)
+}
+
+// some reports whether there is a T, and makes one to read into.
+func some[T any](c *attemptCoder, p **T) bool {
+	there := *p != nil
+	c.bool(&there)
+	if c.reading && there {
+		*p = new(T)
+	}
+	return there
+}
