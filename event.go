@@ -34,11 +34,12 @@ const (
 type Event struct {
 	Name    EventName
 	Time    time.Time
-	Attempt string // the beginning of the login's id, to tell logins apart; may be empty
-	UserID  string // empty while nobody is known
-	AppID   string // the WeChat account; may be empty
-	Reason  string // refused: the problem's code; limited: login, callback, guess or codes; logged_out: everywhere, or empty
-	Address string // the client's, as Config.ClientIP says
+	Attempt string    // the beginning of the login's id, to tell logins apart; may be empty
+	Started time.Time // when that login began, whichever process saw it; zero where none is at hand, as where a request is refused
+	UserID  string    // empty while nobody is known
+	AppID   string    // the WeChat account; may be empty
+	Reason  string    // refused: the problem's code; limited: login, callback, guess or codes; logged_out: everywhere, or empty
+	Address string    // the client's, as Config.ClientIP says
 }
 
 // happened tells Config.OnEvent.
@@ -53,7 +54,7 @@ func (g *Gate) happened(r *http.Request, e Event) {
 
 // event is an event of this login.
 func (a *attempt) event(name EventName) Event {
-	e := Event{Name: name, AppID: a.AppID, Attempt: shortID(a.ID)}
+	e := Event{Name: name, AppID: a.AppID, Attempt: shortID(a.ID), Started: a.Created}
 	if a.Person != nil {
 		e.UserID = a.Person.UserID
 	}

@@ -148,13 +148,27 @@ func (g *Gate) noteFailure(w http.ResponseWriter, r *http.Request, f failure, er
 	if f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
 	}
-	g.happened(r, Event{Name: EventRefused, Reason: f.code})
+	login := shortID(loginNamed(r))
+	g.happened(r, Event{Name: EventRefused, Reason: f.code, Attempt: login})
 	level := slog.LevelInfo
 	if f.status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
 	g.config.Logger.Log(r.Context(), level, "scangate: request refused",
-		"status", f.status, "code", f.code, "error", err, "method", r.Method, "route", r.Pattern, "login", shortID(r.PathValue("id")))
+		"status", f.status, "code", f.code, "error", err, "method", r.Method, "route", r.Pattern, "login", login)
+}
+
+// loginNamed is the id of the login that a request is about, if it names one: in
+// its path, or to the callback in the OAuth state, of which no more is told.
+func loginNamed(r *http.Request) string {
+	id := r.PathValue("id")
+	if id == "" {
+		id, _, _ = parseOAuthState(r.URL.Query().Get("state"))
+	}
+	if !validID(id) {
+		return ""
+	}
+	return id
 }
 
 // problem is an application/problem+json of RFC 9457.

@@ -1,0 +1,133 @@
+package scangate_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/wechattest"
+)
+
+// TestEventsSayWhenTheLoginBegan ends a login in another process than the one
+// that it began in.
+func TestEventsSayWhenTheLoginBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := scangate.NewMemoryStore()
+		sharing := func(c *scangate.Config) { c.Users, c.State = shared, shared }
+		first, second := newWorld(t, sharing), newWorld(t, sharing)
+		desktop, phone := first.desktop(), first.phone("lin")
+		began := time.Now()
+		s := desktop.start()
+		pass(7 * time.Second)
+		phone.scan(s)
+		phone.answer(s, "approve")
+		pass(4 * time.Second)
+		desktop.client.Transport = second.hosts
+		desktop.finish(s)
+		events := append(first.events, second.events...)
+		if n := len(second.events); n != 1 || second.events[0].Name != scangate.EventFinished {
+			t.Fatalf("the second process tells %v", second.happened())
+		}
+		for _, e := range events {
+			if !e.Started.Equal(began) || e.Attempt != s.ID[:8] {
+				t.Errorf("%s: login %q, begun at %v, want %q, %v", e.Name, e.Attempt, e.Started, s.ID[:8], began)
+			}
+		}
+		if took := events[len(events)-1].Time.Sub(began); took != 11*time.Second {
+			t.Errorf("the login took %v", took)
+		}
+	})
+}
+
+func TestEventsWithoutALogin(t *testing.T) {
+	w := newWorld(t)
+	desktop := w.desktop()
+	w.scanLogin(desktop, w.phone("lin"))
+	s := desktop.start()
+	desktop.get("/wechat/callback?code=c0de&state=" + s.ID + "0" + strings.Repeat("A", 32))
+	desktop.get("/wechat/login/short/state")
+	desktop.post("/wechat/logout", nil)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	told := w.events[len(w.events)-3:]
+	for i, want := range []scangate.Event{
+		{Name: scangate.EventRefused, Reason: "bad_state", Attempt: s.ID[:8]},
+		{Name: scangate.EventRefused, Reason: "unknown"},
+		{Name: scangate.EventLoggedOut, UserID: told[2].UserID},
+	} {
+		want.Time, want.Address = told[i].Time, "192.0.2.1"
+		if told[i] != want {
+			t.Errorf("got %+v, want %+v", told[i], want)
+		}
+	}
+}
+
+type tagKey struct{}
+
+// tagged gives each request an id in its context.
+func tagged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tagKey{}, "r-17")))
+	})
+}
+
+// tagHandler adds what it finds in the context, as applications' handlers do.
+type tagHandler struct{ slog.Handler }
+
+func (h tagHandler) Handle(ctx context.Context, r slog.Record) error {
+	if id, ok := ctx.Value(tagKey{}).(string); ok {
+		r.AddAttrs(slog.String("request", id))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// TestLogsBearTheRequest has the gate log what it can. Each line has to come with
+// its request's context, and a refusal with the route and the login, as far as
+// there is one.
+func TestLogsBearTheRequest(t *testing.T) {
+	log, s := &syncBuffer{}, &texts{fail: errors.New("no credit")}
+	logging := func(c *scangate.Config) { c.Logger = slog.New(tagHandler{slog.NewTextHandler(log, nil)}) }
+	broken := withTemplates(t, `{{define "login.html"}}{{if .QRURL | len | lt 1}}{{index .QRURL 1000}}{{end}}{{end}}`, nil)
+	sessions := scs.New()
+	sessions.IdleTimeout, sessions.Cookie.Secure = time.Hour, true
+	w := newWorld(t, logging, s.withPhone, broken, func(c *scangate.Config) { c.Sessions = sessions })
+	desktop, phone := w.desktop(), w.phone("lin")
+	hosts := wechattest.Transport(map[string]http.Handler{"app.example.com": tagged(application(w.gate)), "open.weixin.qq.com": w.wechat})
+	desktop.client.Transport, phone.client.Transport = hosts, hosts
+	login := desktop.start()
+	desktop.get("/wechat/login")
+	phone.sendCode(phone.scan(login), mobile)
+	desktop.get("/wechat/callback?code=c0de&state=" + login.ID + "0" + strings.Repeat("A", 32))
+	tagged(sessions.LoadAndSave(w.gate)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/wechat/me", nil))
+
+	text := log.String()
+	for line := range strings.Lines(text) {
+		if !strings.Contains(line, " request=r-17\n") {
+			t.Errorf("without its request: %s", line)
+		}
+	}
+	short := login.ID[:8]
+	for _, want := range []string{
+		`msg="scangate: rendering a page"`,
+		`msg="scangate: Config.SendCode failed"`,
+		`code=send_failed`, `route="POST /wechat/phone/{id}/code" login=` + short,
+		`code=bad_state`, `route="GET /wechat/callback" login=` + short,
+		`LoadAndSave`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the log has no %s:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, login.ID) || strings.Contains(text, "c0de") {
+		t.Errorf("the log has more of the login than its beginning:\n%s", text)
+	}
+}
