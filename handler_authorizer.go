@@ -274,20 +274,17 @@ func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request) error {
 	if !a.needsAnswer() {
 		return g.missed(r)
 	}
-	p := g.formPage(r, &a)
 	switch {
 	case a.State == stateApproved, a.State == stateFinished:
-		p.Name = "done.approved"
-		g.render(w, r, http.StatusOK, "done", p)
+		g.renderDone(w, r, &a, "done.approved")
 	case a.State == stateDenied:
-		p.Name = "done.denied"
-		g.render(w, r, http.StatusOK, "done", p)
+		g.renderDone(w, r, &a, "done.denied")
 	case a.expired():
 		return errExpired
 	case g.nextStep(&a) != "confirm":
 		return g.advance(w, r, a)
 	default:
-		g.render(w, r, http.StatusOK, "confirm", p)
+		g.render(w, r, http.StatusOK, "confirm", g.confirmPage(r, &a))
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, a *attempt, wro
 	}
 	status := http.StatusOK
 	p := g.formPage(r, a)
+	p.PhoneURL, p.CodeURL = g.path("phone", a.ID), g.path("phone", a.ID, "code")
 	if wrong != nil {
 		f := failureOf(wrong)
 		status, p.Wrong = f.status, "error."+f.code

@@ -237,21 +237,29 @@ func (p *pages) languageFor(header string) language {
 	return best
 }
 
-// formPage is what the pages that the authorizer meets are told of a login.
+// formPage is what all pages with a form for the authorizer are told of a login.
 func (g *Gate) formPage(r *http.Request, a *attempt) PageData {
-	p := PageData{
-		Purpose: string(a.Purpose),
-		Token:   g.cookies.key(r).formToken(a.ID),
-		ForName: a.ForName, Nickname: a.Person.Nickname,
-		PhoneURL: g.path("phone", a.ID), CodeURL: g.path("phone", a.ID, "code"),
+	return PageData{Purpose: string(a.Purpose), Token: g.cookies.key(r).formToken(a.ID)}
+}
+
+// confirmPage is what the person is asked about.
+func (g *Gate) confirmPage(r *http.Request, a *attempt) PageData {
+	p := g.formPage(r, a)
+	p.ForName, p.Nickname = a.ForName, a.Person.Nickname
+	if a.Kind == kindScan { // else this browser asked, and there is no other screen
+		p.Browser, p.System, p.Address = a.From.Browser, a.From.System, a.From.Address
+		p.Number, p.MatchNumber = a.Number, g.config.MatchNumber
 	}
-	if a.Kind == kindDirect { // this browser asked, and there is no other screen
-		p.NextURL = a.ReturnTo
-		return p
-	}
-	p.Browser, p.System, p.Address = a.From.Browser, a.From.System, a.From.Address
-	p.Number, p.MatchNumber = a.Number, g.config.MatchNumber
 	return p
+}
+
+// renderDone tells the person what their answer has done.
+func (g *Gate) renderDone(w http.ResponseWriter, r *http.Request, a *attempt, name string) {
+	p := PageData{Name: name, Purpose: string(a.Purpose)}
+	if a.Kind == kindDirect {
+		p.NextURL = a.ReturnTo
+	}
+	g.render(w, r, http.StatusOK, "done", p)
 }
 
 // secondsUntil rounds up, so that at zero the time has come.

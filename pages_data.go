@@ -15,8 +15,9 @@ type PageData struct {
 	// "error." and the code of what went wrong, such as "error.expired".
 	Name string
 
-	// Purpose is empty where somebody logs in, "link" where they add a WeChat to
-	// their account, and "phone" where they give a number for it.
+	// Purpose is, on all pages but message.html, what the login is for: empty where
+	// somebody logs in, "link" where they add a WeChat to their account, and "phone"
+	// where they give a number for it.
 	Purpose string
 
 	// Token has to be in a hidden field "token" of each form on profile.html,

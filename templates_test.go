@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"log"
 	"net/http"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -67,6 +68,46 @@ func TestTemplates(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTemplateData replaces every page, meets each of them, and compares what it
+// is given with what PageData's comments promise.
+func TestTemplateData(t *testing.T) {
+	filled := func(p scangate.PageData) string {
+		var names []string
+		for v, i := reflect.ValueOf(p), 0; i < v.NumField(); i++ {
+			if f := v.Type().Field(i); f.IsExported() && !v.Field(i).IsZero() {
+				names = append(names, f.Name)
+			}
+		}
+		return strings.Join(names, " ")
+	}
+	text := ""
+	for _, page := range []string{"login", "finish", "profile", "confirm", "phone", "done", "message"} {
+		text += fmt.Sprintf(`{{define "%s.html"}}%[1]s has {{filled .}}.<a href="{{.WeChatURL}}"></a><input name="token" value="{{.Token}}">{{end}}`, page)
+	}
+	s := &texts{}
+	w := newWorld(t, s.withPhone, withProfile, withWebsite, withNumber, withTemplates(t, text, template.FuncMap{"filled": filled}))
+	see := func(a answer, want string) answer {
+		t.Helper()
+		if got, _, _ := strings.Cut(a.body, "."); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		return a
+	}
+	desktop, phone := w.desktop(), w.phone("yueyue")
+	see(desktop.get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn WebsiteURL Number MatchNumber")
+	login := desktop.start()
+	profile := see(phone.scan(login), "profile has Name Token WeChatURL")
+	page := see(w.tapThroughProfile(phone, profile), "phone has Name Token CodeURL PhoneURL")
+	phone.sendCode(page, mobile)
+	see(phone.get("/wechat/phone/"+login.ID), "phone has Name Token CodeURL PhoneURL Phone ResendIn")
+	see(phone.typeCode(page, wrong(s.to(mobile))), "phone has Name Token CodeURL PhoneURL Phone ResendIn Wrong")
+	see(phone.typeCode(page, s.to(mobile)), "confirm has Name Token Number MatchNumber Nickname Browser System Address")
+	phone.answer(login, "approve", "number", fmt.Sprint(login.MatchNumber))
+	see(phone.get(login.confirmURL()), "done has Name")
+	see(desktop.get("/wechat/login?return_to=/account"), "finish has Name FinishURL Nickname")
+	see(desktop.get("/wechat/scan/x"), "message has Name NextURL")
 }
 
 // TestBrokenTemplate has a template fail for what New did not try it with.
