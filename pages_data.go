@@ -92,16 +92,27 @@ type PageData struct {
 // if the page has none the one that all have. For an unknown key it returns the
 // key. The keys are those of pages/en.json, and no promise of this module's.
 func (p PageData) T(key string) string {
-	keys := []string{key + "." + p.Purpose, key}
-	if general, ok := strings.CutPrefix(key, "."); ok {
-		keys = []string{p.Name + keys[0], p.Name + key, general}
+	own := key
+	if strings.HasPrefix(key, ".") {
+		own = p.Name + key
 	}
-	for _, k := range keys {
-		if text, ok := p.lang.texts[k]; ok {
-			return strings.NewReplacer("{app}", p.App(), "{phone}", p.Phone).Replace(text)
-		}
+	text, ok := "", false
+	if p.Purpose != "" {
+		text, ok = p.lang.texts[own+"."+p.Purpose]
 	}
-	return key
+	if !ok {
+		text, ok = p.lang.texts[own]
+	}
+	if !ok {
+		text, ok = p.lang.texts[strings.TrimPrefix(key, ".")]
+	}
+	switch {
+	case !ok:
+		return key
+	case !strings.Contains(text, "{"):
+		return text
+	}
+	return strings.NewReplacer("{app}", p.App(), "{phone}", p.Phone).Replace(text)
 }
 
 // App is [Config.AppName].
