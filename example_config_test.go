@@ -3,6 +3,7 @@ package scangate_test
 import (
 	"context"
 	"errors"
+	"expvar"
 	"fmt"
 	"html/template"
 	"log"
@@ -82,7 +83,7 @@ func ExampleConfig_sendCode() {
 	var provider interface {
 		Send(ctx context.Context, to, text string) error
 	}
-	_, err := scangate.New(scangate.Config{
+	gate, err := scangate.New(scangate.Config{ // asks everybody for a number
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
 		RequirePhone:    true,
@@ -90,8 +91,8 @@ func ExampleConfig_sendCode() {
 			return provider.Send(ctx, phone, code+" is your code for Example. It is good for 5 minutes.")
 		},
 	})
-	fmt.Println(err)
-	// Output: <nil>
+	fmt.Println(gate != nil, err)
+	// Output: true <nil>
 }
 
 // Accounts with a password of their own add a WeChat at /wechat/link.
@@ -155,23 +156,20 @@ func ExampleConfig_onLogin() {
 
 // An audit trail, and a count of what is refused.
 func ExampleConfig_onEvent() {
-	refused := make(map[string]int)
-	gate, err := scangate.New(scangate.Config{
-		PublicURL:       "https://app.example.com",
-		OfficialAccount: account,
-		OnEvent: func(ctx context.Context, e scangate.Event) {
-			slog.DebugContext(ctx, "login: "+string(e.Name), "login", e.Attempt, "user", e.UserID, "reason", e.Reason, "address", e.Address)
-			if e.Name == scangate.EventRefused {
-				refused[e.Reason]++
-			}
-		},
-	})
+	refused := new(expvar.Map) // events come from many requests at once
+	audit := func(ctx context.Context, e scangate.Event) {
+		slog.InfoContext(ctx, "login: "+string(e.Name), "login", e.Attempt, "user", e.UserID, "reason", e.Reason, "address", e.Address)
+		if e.Name == scangate.EventRefused {
+			refused.Add(e.Reason, 1)
+		}
+	}
+	gate, err := scangate.New(scangate.Config{PublicURL: "https://app.example.com", OfficialAccount: account, OnEvent: audit})
 	if err != nil {
 		log.Fatal(err)
 	}
 	gate.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/wechat/scan/nonsense", nil))
 	fmt.Println(refused)
-	// Output: map[unknown:1]
+	// Output: {"unknown": 1}
 }
 
 // A template gets a PageData, and its texts in the page's language from T.
@@ -189,4 +187,16 @@ func ExamplePageData() {
 	gate.ServeHTTP(answer, r)
 	fmt.Println(answer.Body)
 	// Output: error.unknown: No such login (en, Example)
+}
+
+// The file by which WeChat checks that the host of PublicURL is the account's.
+func Example_verifyFile() {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /MP_verify_0123456789abcdef.txt", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "0123456789abcdef") // what the file holds
+	})
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/MP_verify_0123456789abcdef.txt", nil))
+	fmt.Println(answer.Body)
+	// Output: 0123456789abcdef
 }
