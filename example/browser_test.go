@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +21,7 @@ import (
 )
 
 // patience is how long a test waits for a page to look as it should.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A window is what a page is looked at through.
 type window struct {
@@ -181,17 +183,43 @@ func (tab *tab) attach(ctx context.Context, stop context.CancelFunc) {
 	tab.do("sizing the window", chromedp.EmulateViewport(tab.window.width, tab.window.height))
 }
 
-// do is one step, which has to be done in time.
+// do is one step, which has to be done in time. One that finds its element gone,
+// because the page has changed since it looked, begins again.
 func (tab *tab) do(what string, action chromedp.Action[chromedp.Void]) {
 	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, patience)
 	defer cancel()
-	if err := chromedp.Do(ctx, action); err != nil {
+	err := chromedp.Do(ctx, action)
+	for err != nil && gone.MatchString(err.Error()) && ctx.Err() == nil {
+		err = chromedp.Do(ctx, action)
+	}
+	if err != nil {
 		ctx, cancel := context.WithTimeout(tab.ctx, time.Second)
 		defer cancel()
 		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText`))
 		tab.t.Fatalf("%s: %v\nThe page is %s", what, err, text)
 	}
+}
+
+// gone is what the browser says of an element that a page has no more.
+var gone = regexp.MustCompile(`Could not find node|No node with given id|Node is detached|does not have a layout object|Could not compute`)
+
+// until tries until something is so.
+func (tab *tab) until(what string, try func(context.Context) (bool, error)) {
+	tab.t.Helper()
+	tab.do(what, func(ctx context.Context, _ *chromedp.Target) (none chromedp.Void, err error) {
+		for {
+			done, err := try(ctx)
+			if done && err == nil {
+				return none, nil
+			}
+			select {
+			case <-ctx.Done():
+				return none, errors.Join(ctx.Err(), err)
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	})
 }
 
 func (tab *tab) waitVisible(selector string) {
@@ -210,9 +238,27 @@ func (tab *tab) waitText(selector, text string) {
 	tab.do("waiting for "+selector+" to say "+text, chromedp.WaitVisible(fmt.Sprintf("%s[normalize-space(.)=%q]", path, text)))
 }
 
-func (tab *tab) click(selector string) {
+// click clicks an element, as soon as the page is there, nothing covers the
+// element, and it has stood still for a moment: a page that is slow to lay itself
+// out has its button elsewhere by the time the mouse comes down.
+func (tab *tab) click(selector string, how ...chromedp.MouseOption) {
 	tab.t.Helper()
-	tab.do("clicking "+selector, chromedp.Click(chromedp.CSS(selector)))
+	script := fmt.Sprintf(`(e => {
+		if (!e || e.disabled || document.readyState !== "complete") return [];
+		e.scrollIntoView({ block: "center", behavior: "instant" });
+		const box = e.getClientRects()[0];
+		if (!box) return [];
+		const at = [box.x + box.width / 2, box.y + box.height / 2];
+		return e.contains(document.elementFromPoint(...at)) ? at : [];
+	})(document.querySelector(%q))`, selector)
+	var at []float64
+	tab.until("finding "+selector, func(ctx context.Context) (bool, error) {
+		last := at
+		var err error
+		at, err = chromedp.Run(ctx, chromedp.Evaluate[[]float64](script))
+		return len(at) == 2 && slices.Equal(at, last), err
+	})
+	tab.do("clicking "+selector, chromedp.MouseClickXY(at[0], at[1], how...))
 }
 
 // toLogin clicks through to the login page.
@@ -251,13 +297,7 @@ func (tab *tab) scanAgain() *tab {
 	}); err != nil {
 		tab.t.Fatal(err)
 	}
-	tab.do("opening the QR code's link", func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
-		links, err := chromedp.Nodes(chromedp.CSS(`a.qr`))(ctx, target)
-		if err != nil {
-			return none, err
-		}
-		return chromedp.MouseClickNode(links[0], chromedp.ButtonModifiers(kb.ModifierCtrl))(ctx, target)
-	})
+	tab.click(`a.qr`, chromedp.ButtonModifiers(kb.ModifierCtrl))
 	var id target.ID
 	select {
 	case id = <-opened:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -186,24 +185,6 @@ func (s *spa) tap(frame *tab, selector string) {
 	script := fmt.Sprintf(`(a => Boolean(a) && (setTimeout(() => a.click()), true))(document.querySelector(%q))`, selector)
 	s.until("tapping "+selector, func(context.Context) (bool, error) {
 		return chromedp.Run(frame.ctx, chromedp.Evaluate[bool](script))
-	})
-}
-
-// until tries until something is so.
-func (s *spa) until(what string, try func(context.Context) (bool, error)) {
-	s.t.Helper()
-	s.do(what, func(ctx context.Context, _ *chromedp.Target) (none chromedp.Void, err error) {
-		for {
-			done, err := try(ctx)
-			if done && err == nil {
-				return none, nil
-			}
-			select {
-			case <-ctx.Done():
-				return none, errors.Join(ctx.Err(), err)
-			case <-time.After(50 * time.Millisecond):
-			}
-		}
 	})
 }
 
