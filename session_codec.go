@@ -138,14 +138,14 @@ func (SessionCodec) Decode(b []byte) (time.Time, map[string]any, error) {
 	if !bytes.HasPrefix(b, []byte(codecMagic)) {
 		return scs.GobCodec{}.Decode(b)
 	}
-	d := decoder{rest: b[len(codecMagic):]}
+	d := newDecoder(b[len(codecMagic):])
 	seconds, nanos, n := d.varint(), d.uvarint(), d.uvarint()
 	if d.failed || nanos >= uint64(time.Second) || n > uint64(len(d.rest)) {
 		return time.Time{}, nil, errDamagedSession
 	}
 	values := make(map[string]any, n)
 	for range n {
-		key := string(d.bytes())
+		key := d.text()
 		value, err := d.value()
 		if err != nil || d.failed {
 			return time.Time{}, nil, errors.Join(errDamagedSession, err)
@@ -172,7 +172,7 @@ func (d *decoder) value() (any, error) {
 	case tagTrue:
 		return true, nil
 	case tagString:
-		return string(d.bytes()), nil
+		return d.text(), nil
 	case tagBytes:
 		return bytes.Clone(d.bytes()), nil
 	case tagTime:
