@@ -6,17 +6,19 @@ import (
 	"testing"
 )
 
-// README.md shows the file whole.
+// README.md shows the file whole, in both languages, and once.
 func TestReadmeShowsThis(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	code, err := os.ReadFile("members.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(readme), strings.TrimSpace(string(code))) {
-		t.Error("README.md shows another members.go")
+	for _, name := range []string{"README.md", "README.zh-CN.md"} {
+		readme, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(readme), "```go\n"+string(code)+"```\n"); n != 1 {
+			t.Errorf("%s shows members.go %d times", name, n)
+		}
 	}
 }
