@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -183,26 +182,18 @@ func (tab *tab) attach(ctx context.Context, stop context.CancelFunc) {
 	tab.do("sizing the window", chromedp.EmulateViewport(tab.window.width, tab.window.height))
 }
 
-// do is one step, which has to be done in time. One that finds its element gone,
-// because the page has changed since it looked, begins again.
+// do is one step, which has to be done in time.
 func (tab *tab) do(what string, action chromedp.Action[chromedp.Void]) {
 	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, patience)
 	defer cancel()
-	err := chromedp.Do(ctx, action)
-	for err != nil && gone.MatchString(err.Error()) && ctx.Err() == nil {
-		err = chromedp.Do(ctx, action)
-	}
-	if err != nil {
+	if err := chromedp.Do(ctx, action); err != nil {
 		ctx, cancel := context.WithTimeout(tab.ctx, time.Second)
 		defer cancel()
 		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText`))
 		tab.t.Fatalf("%s: %v\nThe page is %s", what, err, text)
 	}
 }
-
-// gone is what the browser says of an element that a page has no more.
-var gone = regexp.MustCompile(`Could not find node|No node with given id|Node is detached|does not have a layout object|Could not compute`)
 
 // until tries until something is so.
 func (tab *tab) until(what string, try func(context.Context) (bool, error)) {
@@ -222,20 +213,35 @@ func (tab *tab) until(what string, try func(context.Context) (bool, error)) {
 	})
 }
 
+// waitFor waits until a script says true. It asks again and again, for what the
+// browser tells of a page by itself can be lost while the page is replaced.
+func (tab *tab) waitFor(what, script string) {
+	tab.t.Helper()
+	tab.until("waiting for "+what, func(ctx context.Context) (bool, error) {
+		return chromedp.Run(ctx, chromedp.Evaluate[bool](script))
+	})
+}
+
+// seen is what a script calls an element that can be seen.
+const seen = `(e => e.checkVisibility({ visibilityProperty: true }) && e.getClientRects().length > 0)`
+
 func (tab *tab) waitVisible(selector string) {
 	tab.t.Helper()
-	tab.do("waiting for "+selector, chromedp.WaitVisible(chromedp.CSS(selector)))
+	tab.waitFor(selector, fmt.Sprintf(`[...document.querySelectorAll(%q)].some(%s)`, selector, seen))
 }
 
 // waitText waits for an element with exactly this text.
 func (tab *tab) waitText(selector, text string) {
 	tab.t.Helper()
-	tag, id, _ := strings.Cut(selector, "#")
-	path := "//" + tag
-	if id != "" {
-		path = fmt.Sprintf("//*[@id=%q]", id)
-	}
-	tab.do("waiting for "+selector+" to say "+text, chromedp.WaitVisible(fmt.Sprintf("%s[normalize-space(.)=%q]", path, text)))
+	script := fmt.Sprintf(`[...document.querySelectorAll(%q)].some(e => %s(e) && e.textContent.trim().replace(/\s+/g, " ") === %q)`, selector, seen, text)
+	tab.waitFor(selector+" to say "+text, script)
+}
+
+// typeInto types a text into a field.
+func (tab *tab) typeInto(field, text string) {
+	tab.t.Helper()
+	tab.click(field)
+	tab.do("typing into "+field, chromedp.KeyEvent(text))
 }
 
 // click clicks an element, as soon as the page is there, nothing covers the

@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/http"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/alexedwards/scs/v2"
@@ -24,4 +26,17 @@ func TestNetHTTP(t *testing.T) {
 		})))
 		return mux
 	})
+}
+
+// TestServersAreShort holds each server to what one can read at a glance.
+func TestServersAreShort(t *testing.T) {
+	for _, framework := range []string{"chi", "gin", "echo", "echov5"} {
+		source, err := os.ReadFile(framework + "/main.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(string(source), "\n"); lines >= 60 {
+			t.Errorf("%s/main.go has %d lines, want fewer than 60", framework, lines)
+		}
+	}
 }

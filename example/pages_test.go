@@ -365,14 +365,14 @@ func (v *visit) answer(answer string) {
 
 func (v *visit) sendCode(number string) {
 	v.t.Helper()
-	v.do("typing a number", chromedp.SendKeys(chromedp.CSS(`#phone`), number))
+	v.typeInto(`#phone`, number)
 	v.click(`form[action$="/code"] .primary`)
 	v.waitVisible(`#code, [role=alert]`)
 }
 
 func (v *visit) typeCode(code string) {
 	v.t.Helper()
-	v.do("typing a code", chromedp.SendKeys(chromedp.CSS(`#code`), code))
+	v.typeInto(`#code`, code)
 	v.click(`.primary`)
 	v.waitVisible(`[role=alert]`)
 }

@@ -111,7 +111,7 @@ func bindNumber(tab *tab, p *process) {
 // submit types a text into a field, and clicks its form's button.
 func (tab *tab) submit(field, text string) {
 	tab.t.Helper()
-	tab.do("typing into "+field, chromedp.SendKeys(chromedp.CSS(field), text))
+	tab.typeInto(field, text)
 	tab.click(`form:has(` + field + `) button`)
 }
 
@@ -119,7 +119,7 @@ func (tab *tab) submit(field, text string) {
 func (tab *tab) text(selector string) string {
 	tab.t.Helper()
 	tab.waitVisible(selector)
-	text, err := chromedp.Run(tab.ctx, chromedp.Text(chromedp.CSS(selector)))
+	text, err := chromedp.Run(tab.ctx, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector(%q).innerText`, selector)))
 	if err != nil {
 		tab.t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
@@ -112,7 +111,7 @@ func (s *spa) phone() *visit {
 // evaluate fails the test unless the expression is true, now or soon.
 func (s *spa) evaluate(expression string) {
 	s.t.Helper()
-	s.do("waiting for "+expression, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(50*time.Millisecond)))
+	s.waitFor(expression, expression)
 }
 
 func TestSPA(t *testing.T) {
