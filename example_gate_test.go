@@ -2,12 +2,14 @@ package scangate_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/scangate/scangate"
@@ -215,4 +217,27 @@ func ExampleGate_Waiting() {
 	})
 	fmt.Println(gate.Waiting())
 	// Output: 0
+}
+
+// Mount the gate with its whole path. A single-page application begins a login
+// with some JSON.
+func ExampleGate_ServeHTTP() {
+	mux := http.NewServeMux()
+	mux.Handle("/wechat/", newGate())
+
+	r := httptest.NewRequest(http.MethodPost, "/wechat/login", strings.NewReader(`{"return_to": "/account"}`))
+	r.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, r)
+	var login struct {
+		ScanURL     string `json:"scan_url"`
+		StateURL    string `json:"state_url"`
+		MatchNumber int    `json:"match_number"`
+	}
+	err := json.Unmarshal(answer.Body.Bytes(), &login)
+	fmt.Println(answer.Code, login.MatchNumber > 9, err)
+	fmt.Println(strings.HasPrefix(login.ScanURL, "https://app.example.com/wechat/scan/"), strings.HasSuffix(login.StateURL, "/state"))
+	// Output:
+	// 201 true <nil>
+	// true true
 }

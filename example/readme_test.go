@@ -339,3 +339,47 @@ func code(node any) string {
 	}
 	return strings.Join(strings.Fields(b.String()), " ")
 }
+
+// TestExamples demands an Example for what applications call: every exported
+// function of the packages, and every method of the types that they work with.
+func TestExamples(t *testing.T) {
+	for _, p := range []struct {
+		dir   string
+		types []string
+	}{
+		{"..", []string{"Gate"}},
+		{"../wechat", []string{"Client"}},
+		{"../wechattest", []string{"Phone"}},
+		{"../storetest", nil},
+		{"../sqlstore", nil},
+	} {
+		files, err := filepath.Glob(p.dir + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var code []*ast.File
+		examples := make(map[string]bool)
+		for _, name := range files {
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case !strings.HasSuffix(name, "_test.go"):
+				code = append(code, file)
+				continue
+			}
+			for _, decl := range file.Decls {
+				if d, ok := decl.(*ast.FuncDecl); ok && strings.HasPrefix(d.Name.Name, "Example") {
+					examples[d.Name.Name] = true
+				}
+			}
+		}
+		for name := range newAPI(code...).funcs {
+			receiver, _, method := strings.Cut(name, ".")
+			want := "Example" + strings.ReplaceAll(name, ".", "_")
+			if (!method || slices.Contains(p.types, receiver)) && !examples[want] {
+				t.Errorf("%s has no %s", p.dir, want)
+			}
+		}
+	}
+}

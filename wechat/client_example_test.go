@@ -74,6 +74,16 @@ func ExampleEndpoint() {
 	// Output: <nil>
 }
 
+// A client knows whose it is: people have another openid at each account.
+func ExampleClient_AppID() {
+	client, err := wechat.NewClient(shop, wechat.Endpoint{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(client.AppID())
+	// Output: wx0123456789abcdef
+}
+
 func ExampleClient_AuthorizeURL() {
 	client, err := wechat.NewClient(shop, wechat.Endpoint{}, nil)
 	if err != nil {

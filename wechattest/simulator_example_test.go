@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -72,6 +73,89 @@ func ExampleNewServer() {
 	_ = testCallback
 }
 
+// testWithoutSockets is what go test calls a test that suits testing/synctest: its
+// WeChat doesn't listen.
+func testWithoutSockets(t *testing.T) {
+	simulator := wechattest.NewStrict(t, wechattest.App{Account: shop})
+	callback, err := simulator.Approve(clientOf(simulator).AuthorizeURL("https://app.example.com/callback", "st4te", wechat.ScopeBase), "lin")
+	if err != nil || codeOf(callback) == "" {
+		t.Errorf("WeChat sends people to %s, %v", callback, err)
+	}
+}
+
+func ExampleNewStrict() {
+	_ = testWithoutSockets
+}
+
+// Whom a simulator knows unless it is told otherwise.
+func ExamplePeople() {
+	for _, person := range wechattest.People() {
+		fmt.Println(person.ID, person.Nickname, person.NoUnionID, person.Snapshot)
+	}
+	// Output:
+	// lin 林小北 false false
+	// wang Wang Wei false false
+	// yueyue 月月🌙🐰 false false
+	// chen 陈默 true false
+	// zhao 赵一 false true
+}
+
+// form is an application of one page, which leads to WeChat where it is opened at
+// /login, and has a form.
+func form(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/login":
+		client, err := wechat.NewClient(shop, wechat.Endpoint{}, nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		http.Redirect(w, r, client.AuthorizeURL("https://app.example.com/", "st4te", wechat.ScopeUserInfo), http.StatusFound)
+	default:
+		_, _ = fmt.Fprint(w, r.Method, " ", len(r.FormValue("code")), " ", r.PostFormValue("answer"))
+	}
+}
+
+// newPhone is Lin's phone, with no network.
+func newPhone() *wechattest.Phone {
+	simulator := wechattest.New(nil, wechattest.App{Account: shop})
+	hosts := map[string]http.Handler{"app.example.com": http.HandlerFunc(form), "open.weixin.qq.com": simulator}
+	return simulator.Phone("lin", wechattest.Transport(hosts), "https://open.weixin.qq.com")
+}
+
+// show prints an answer's page.
+func show(resp *http.Response, err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	fmt.Println(string(body), err)
+}
+
+func ExamplePhone_Open() {
+	show(newPhone().Open(context.Background(), "https://app.example.com/"))
+	// Output: GET 0  <nil>
+}
+
+// The application asks for the nickname, WeChat asks the person, and they agree.
+func ExamplePhone_Tap() {
+	ctx, phone := context.Background(), newPhone()
+	resp, err := phone.Open(ctx, "https://app.example.com/login")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resp.Request.URL.Host)
+	show(phone.Tap(ctx, resp, wechattest.Allow))
+	// Output:
+	// open.weixin.qq.com
+	// GET 32  <nil>
+}
+
+func ExamplePhone_PostForm() {
+	show(newPhone().PostForm(context.Background(), "https://app.example.com/", url.Values{"answer": {"approve"}}))
+	// Output: POST 0 approve <nil>
+}
+
 // Approve and Refuse are the person's answers, for tests without a browser.
 func ExampleWeChat_Approve() {
 	simulator := wechattest.New(nil, wechattest.App{Account: shop})
@@ -125,9 +209,26 @@ func ExampleWeChat_FastForward() {
 	// Output: true
 }
 
-// Requests go from handler to handler, and come from wherever the test says.
+// Requests go from handler to handler.
 func ExampleTransport() {
-	app := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.Host, r.RemoteAddr, r.TLS != nil) })
+	app := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.Host, r.TLS != nil) })
+	client := &http.Client{Transport: wechattest.Transport(map[string]http.Handler{"app.example.com": app})}
+	for _, address := range []string{"https://app.example.com/", "https://elsewhere.example.com/"} {
+		resp, err := client.Get(address)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		_ = resp.Body.Close()
+	}
+	// Output:
+	// app.example.com true
+	// Get "https://elsewhere.example.com/": wechattest: there is no host "elsewhere.example.com"
+}
+
+// Requests come from wherever the test says.
+func ExampleWithRemoteAddr() {
+	app := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.RemoteAddr) })
 	client := &http.Client{Transport: wechattest.Transport(map[string]http.Handler{"app.example.com": app})}
 	ctx := wechattest.WithRemoteAddr(context.Background(), "203.0.113.9:5000")
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://app.example.com/", nil)
@@ -139,7 +240,7 @@ func ExampleTransport() {
 		log.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	// Output: app.example.com 203.0.113.9:5000 true
+	// Output: 203.0.113.9:5000
 }
 
 // WeChat matches its links against a pattern, and opens no other.
