@@ -133,8 +133,9 @@ func Example_sideBySide() {
 	either := func(private http.Handler) http.Handler {
 		gated := gate.RequireWeChat(private)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if sessions.GetString(r.Context(), "openid") != "" { // what the old login put there
-				private.ServeHTTP(w, r)
+			_, err := gate.Check(r) // first, so that whom the gate knows is nobody else
+			if errors.Is(err, scangate.ErrLoginRequired) && sessions.Exists(r.Context(), "openid") {
+				private.ServeHTTP(w, r) // the old login put that there
 				return
 			}
 			gated.ServeHTTP(w, r)
