@@ -433,7 +433,7 @@ func testText(t *testing.T, v *visit) {
 func testNarrow(t *testing.T, v *visit) {
 	v.look(window{"narrow", 320, 568}, "light")
 	wide := read[[]string](v, `[document.body, ...document.body.querySelectorAll("*")]
-		.filter(e => e.getBoundingClientRect().right > innerWidth || e === document.body && e.scrollWidth > innerWidth)
+		.filter(e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth || e === document.body && e.scrollWidth > innerWidth)
 		.map(e => e.outerHTML.slice(0, 200))`)
 	if len(wide) > 0 {
 		t.Errorf("wider than 320 pixels: %q", wide)
