@@ -145,8 +145,25 @@ func Example_sideBySide() {
 	mux.Handle("/wechat/", gate)
 	mux.Handle("/account", sessions.LoadAndSave(either(page)))
 
+	r := httptest.NewRequest(http.MethodGet, "/account", nil)
 	answer := httptest.NewRecorder()
-	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/account", nil))
+	mux.ServeHTTP(answer, r)
 	fmt.Println(answer.Code)
-	// Output: 401
+
+	ctx, err := sessions.Load(context.Background(), "") // as the old login began a session
+	if err != nil {
+		log.Fatal(err)
+	}
+	sessions.Put(ctx, "openid", "o-lin")
+	token, _, err := sessions.Commit(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	r.AddCookie(&http.Cookie{Name: sessions.Cookie.Name, Value: token})
+	answer = httptest.NewRecorder()
+	mux.ServeHTTP(answer, r)
+	fmt.Println(answer.Code)
+	// Output:
+	// 401
+	// 200
 }
