@@ -48,7 +48,7 @@ func ExampleConfig_redis() {
 		MaxActive:   256,
 		IdleTimeout: 5 * time.Minute,
 	}
-	gate, err := scangate.New(scangate.Config{PublicURL: "https://app.example.com", OfficialAccount: account, Redis: pool})
+	gate, err := scangate.New(scangate.Config{Redis: pool, PublicURL: "https://app.example.com", OfficialAccount: account})
 	if err != nil {
 		log.Fatal(err)
 	}
