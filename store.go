@@ -162,7 +162,8 @@ type StateStore interface {
 	// Wait returns the record as soon as its version is not the one given, at
 	// once if that is so already; ErrNotFound if there is no such record, or if
 	// it goes while waiting, though it may take until the context ends to notice
-	// that. A context that ends first is an error. No change is missed.
+	// that, and also whether another one has been created since. A context that
+	// ends first is an error. No update is missed.
 	Wait(ctx context.Context, key string, version int64) (value []byte, newer int64, err error)
 
 	// Add counts one up and returns the count. A counter begins at zero, and

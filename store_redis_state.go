@@ -7,14 +7,14 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// A record is a hash of its version and its value. Each change is told before it
+// A record is a hash of its version and its value. Each update is told before it
 // is made, in the same step: a channel that may not be written to then leaves
-// nothing half done, and nobody can look before the step is over.
+// nothing half done, and nobody can look before the step is over. A new record is
+// told nobody: each message goes to every process, and nobody waits for it yet.
 const (
-	// luaCreate: KEYS record; ARGV value, ttl, channel.
+	// luaCreate: KEYS record; ARGV value, ttl.
 	luaCreate = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'exists' end
-redis.call('PUBLISH', ARGV[3], KEYS[1])
 redis.call('HSET', KEYS[1], 'version', 1, 'value', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 'ok'`
@@ -36,11 +36,9 @@ if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return count`
 )
 
-// Create implements [StateStore]. Who waited for an earlier record of that key is
-// told, for the new one may have another version.
+// Create implements [StateStore].
 func (r *RedisStore) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	return r.change(ctx, "creating a record", r.scripts.create,
-		r.key("state", key), value, redisTTL(ttl), r.channel())
+	return r.change(ctx, "creating a record", r.scripts.create, r.key("state", key), value, redisTTL(ttl))
 }
 
 // Load implements [StateStore]. It is one command.

@@ -182,7 +182,7 @@ func TestRedisCommandsOfEachCall(t *testing.T) {
 		want string
 	}{
 		{"FindByID", func() { _, err := store.FindByID(ctx, user.ID); must(err) }, "hgetall=1"},
-		{"Create, Update and Add", all, "evalsha=3 exists=1 hget=1 hset=2 incr=1 pexpire=2 publish=2"},
+		{"Create, Update and Add", all, "evalsha=3 exists=1 hget=1 hset=2 incr=1 pexpire=2 publish=1"},
 		{"Load", func() { _, _, err := store.Load(ctx, "k"); must(err) }, "hmget=1"},
 		{"Wait for what has changed", func() { _, _, err := store.Wait(ctx, "k", 1); must(err) }, "hmget=1"},
 	} {

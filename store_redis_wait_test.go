@@ -185,32 +185,6 @@ func TestRedisWaitIsForOneKey(t *testing.T) {
 	}
 }
 
-// A record that was gone and is made anew has another version than was known.
-func TestRedisWaitMadeAnew(t *testing.T) {
-	server := startRedis(t)
-	store := newRedisStore(t, server.addr, "")
-	w := startWaiters(t, server, store, 1)
-	server.do("HSET", "{scangate}:state:"+w.keys[0], "version", 7)
-	woken := make(chan int64)
-	w.done.Go(func() {
-		_, version, err := store.Wait(t.Context(), w.keys[0], 7)
-		if err != nil {
-			t.Error(err)
-		}
-		woken <- version
-	})
-	if !within(5*time.Second, func() bool { n := server.calls()["hmget"]; return n != "" && n != "1" && store.Idle() }) {
-		t.Fatal("nobody waits")
-	}
-	server.do("DEL", "{scangate}:state:"+w.keys[0])
-	if err := store.Create(t.Context(), w.keys[0], nil, time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	if version := <-woken; version != 1 {
-		t.Errorf("woken by version %d", version)
-	}
-}
-
 // Many who wait for one record take one read.
 func TestRedisWaitersShareARead(t *testing.T) {
 	server := startRedis(t)
