@@ -223,6 +223,13 @@ func TestNginx(t *testing.T) {
 	if log := p.read(t, "app.log"); strings.Contains(log, "code=") || strings.Contains(log, "?") {
 		t.Errorf("the log has queries: %s", log)
 	}
+	resp, err = d.client.Get(d.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body(t, resp); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("everybody may read the metrics: %s", resp.Status)
+	}
 	p.testAway(t)
 }
 
