@@ -53,27 +53,27 @@ func New(config Config) (*Gate, error) {
 	if err := g.origins.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
 		return nil, fmt.Errorf("scangate: Config.PublicURL: %w", err)
 	}
-	if g.pages, err = newPages(&config); err != nil {
+	if g.pages, err = newPages(&g.config); err != nil {
 		return nil, err
 	}
 	g.readers = g.users
-	if config.UserTTL > 0 {
-		cache := newUserCache(config.Users, config.UserTTL)
+	if g.config.UserTTL > 0 {
+		cache := newUserCache(g.config.Users, g.config.UserTTL)
 		g.users, g.readers = uncached{cache}, cache
 	}
-	g.state = namespace{config.State, config.name()}
-	g.logins = logins{store: g.state, ttl: config.LoginTTL}
-	g.waiting.max = config.MaxWaiting
+	g.state = namespace{g.config.State, g.config.name()}
+	g.logins = logins{store: g.state, ttl: g.config.LoginTTL}
+	g.waiting.max = g.config.MaxWaiting
 	g.cookies = browserCookies{name: "scangate", secure: secure}
 	if secure {
 		g.cookies.name = "__Host-scangate"
 	}
-	if config.Sessions == nil {
-		config.Sessions = newSessionManager(secure, sessionStore)
-		config.Sessions.ErrorFunc = g.fail
+	if g.config.Sessions == nil {
+		g.config.Sessions = newSessionManager(secure, sessionStore)
+		g.config.Sessions.ErrorFunc = g.fail
 	}
 	// The key holds the base path, so that one gate's people are nobody at another.
-	g.sessions = sessions{manager: config.Sessions, key: "scangate" + config.BasePath}
+	g.sessions = sessions{manager: g.config.Sessions, key: "scangate" + g.config.BasePath}
 	g.mux = g.routes()
 	return g, nil
 }

@@ -58,9 +58,10 @@ func (g *Gate) offer(w http.ResponseWriter, r *http.Request, a attempt, with str
 	return nil
 }
 
-// begin returns this browser's open attempt of the kind, or a new one. Who asks, and what is configured, chooses the way in: WeChat's own browser and
-// those who ask for WeChat's page prove their identity themselves; the others
-// have a phone do it.
+// begin returns this browser's open attempt of the kind, or a new one. Who asks,
+// and what is configured, chooses the way in: WeChat's own browser and those who
+// ask for WeChat's page prove their identity themselves; the others have a phone
+// do it.
 func (g *Gate) begin(r *http.Request, key browserKey, a attempt, with string) (attempt, error) {
 	a.Kind, a.Asker, a.From = kindDirect, key.digest(), g.origin(r)
 	switch {

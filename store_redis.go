@@ -248,15 +248,14 @@ func (c limitedConn) Do(command string, args ...any) (any, error) {
 	return redis.DoWithTimeout(c.Conn, max(time.Until(c.deadline), time.Nanosecond), command, args...)
 }
 
-// dial makes a connection outside the pool: one that is kept for good would take
-// a place there, and the pool's limit could keep it from ever getting one.
-func (r *RedisStore) dial(ctx context.Context) (redis.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.limit)
-	defer cancel()
-	if r.pool.DialContext != nil {
-		return r.pool.DialContext(ctx)
+// dial makes a connection as the pool's are made, but outside of it: one that is
+// kept for good would take a place there, and the pool's limit could keep it from
+// ever getting one.
+func dial(ctx context.Context, pool *redis.Pool) (redis.Conn, error) {
+	if pool.DialContext != nil {
+		return pool.DialContext(ctx)
 	}
-	return r.pool.Dial()
+	return pool.Dial()
 }
 
 // What is wrong with Redis, where it does not say so itself.

@@ -37,13 +37,7 @@ func newRedisSessions(pool *redis.Pool, prefix string) scs.Store {
 func dialLimited(ctx context.Context, pool *redis.Pool) (redis.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, redisLimit)
 	defer cancel()
-	var conn redis.Conn
-	var err error
-	if pool.DialContext != nil {
-		conn, err = pool.DialContext(ctx)
-	} else {
-		conn, err = pool.Dial()
-	}
+	conn, err := dial(ctx, pool)
 	if err != nil {
 		return nil, redisFailure(ctx, "connecting", err)
 	}

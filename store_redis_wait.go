@@ -210,7 +210,9 @@ func refusedForGood(err error) bool {
 // subscribe listens on a new connection until that ends, or ctx. It calls
 // subscribed when it has begun.
 func (r *RedisStore) subscribe(ctx context.Context, subscribed func()) error {
-	conn, err := r.dial(ctx)
+	dialing, dialed := context.WithTimeout(ctx, r.limit)
+	conn, err := dial(dialing, r.pool)
+	dialed()
 	if err != nil {
 		return err
 	}
