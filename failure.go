@@ -93,8 +93,8 @@ func (e againError) Unwrap() error { return e.error }
 // the login was to return to is only its asker's business.
 func (g *Gate) again(r *http.Request, a *attempt, err error) error {
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, a == nil:
+		return err
 	case a.Kind == kindScan && a.open() == nil:
 		return againError{err, g.path("scan", a.ID)}
 	case a.Asker == g.cookies.key(r).digest():

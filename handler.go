@@ -111,7 +111,7 @@ func (g *Gate) absolute(path string) string { return g.public.String() + path }
 
 // loginOf loads the login that the path names. Guesses are counted, so that a
 // guesser is told to stop.
-func (g *Gate) loginOf(r *http.Request) (attempt, error) {
+func (g *Gate) loginOf(r *http.Request) (*attempt, error) {
 	a, err := g.logins.load(r.Context(), r.PathValue("id"))
 	if errors.Is(err, errUnknown) {
 		return a, g.missed(r)
@@ -135,26 +135,26 @@ func (g *Gate) missedID(r *http.Request, id string) error {
 
 // askedBy returns the scan login that the path names, if the request comes from
 // the browser that asked for it.
-func (g *Gate) askedBy(r *http.Request) (attempt, error) {
+func (g *Gate) askedBy(r *http.Request) (*attempt, error) {
 	a, err := g.loginOf(r)
 	if err != nil {
-		return attempt{}, err
+		return nil, err
 	}
 	if a.Kind != kindScan || a.Asker != g.cookies.key(r).digest() {
-		return attempt{}, g.missed(r)
+		return nil, g.missed(r)
 	}
 	return a, nil
 }
 
 // authorizedBy returns the login that the path names, if the request comes from
 // the browser that proved its identity for it.
-func (g *Gate) authorizedBy(r *http.Request) (attempt, error) {
+func (g *Gate) authorizedBy(r *http.Request) (*attempt, error) {
 	a, err := g.loginOf(r)
 	if err != nil {
-		return attempt{}, err
+		return nil, err
 	}
 	if a.Person == nil || a.Authorizer != g.cookies.key(r).digest() {
-		return attempt{}, g.missed(r)
+		return nil, g.missed(r)
 	}
 	return a, nil
 }

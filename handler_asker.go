@@ -35,25 +35,25 @@ func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
 	case !errors.Is(err, ErrLoginRequired):
 		return err
 	}
-	return g.offer(w, r, attempt{ReturnTo: returnTo}, q.Get("with"))
+	return g.offer(w, r, &attempt{ReturnTo: returnTo}, q.Get("with"))
 }
 
 // offer begins an attempt, or goes on with the browser's open one, and shows the
 // browser what to do.
-func (g *Gate) offer(w http.ResponseWriter, r *http.Request, a attempt, with string) error {
+func (g *Gate) offer(w http.ResponseWriter, r *http.Request, a *attempt, with string) error {
 	key := g.cookies.ensure(w, r)
-	start := g.startURL(&a)
+	start := g.startURL(a)
 	a, err := g.begin(r, key, a, with)
 	if err != nil {
 		return againError{err, start}
 	}
 	switch {
 	case a.Kind == kindDirect:
-		seeOther(w, g.wechatURL(&a, key, roundBase))
+		seeOther(w, g.wechatURL(a, key, roundBase))
 	case a.State == stateApproved:
-		g.renderFinish(w, r, &a)
+		g.renderFinish(w, r, a)
 	default:
-		g.renderLogin(w, r, &a)
+		g.renderLogin(w, r, a)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (g *Gate) offer(w http.ResponseWriter, r *http.Request, a attempt, with str
 // and what is configured, chooses the way in: WeChat's own browser and those who
 // ask for WeChat's page prove their identity themselves; the others have a phone
 // do it.
-func (g *Gate) begin(r *http.Request, key browserKey, a attempt, with string) (attempt, error) {
+func (g *Gate) begin(r *http.Request, key browserKey, a *attempt, with string) (*attempt, error) {
 	a.Kind, a.Asker, a.From = kindDirect, key.digest(), g.origin(r)
 	switch {
 	case g.website != nil && (with == "website" || g.official == nil):
@@ -74,7 +74,7 @@ func (g *Gate) begin(r *http.Request, key browserKey, a attempt, with string) (a
 	}
 	var version int64
 	if g.cookies.key(r) == key {
-		open, v, err := g.logins.find(r.Context(), &a)
+		open, v, err := g.logins.find(r.Context(), a)
 		if errors.Is(err, errNoSession) && g.sessions.carriedBy(r) {
 			err = errUnknown // it kept one, which has ended since
 		}
@@ -84,10 +84,10 @@ func (g *Gate) begin(r *http.Request, key browserKey, a attempt, with string) (a
 		version = v
 	}
 	if err := g.limit(r, "login"); err != nil {
-		return attempt{}, err
+		return nil, err
 	}
-	if err := g.logins.create(r.Context(), &a, version); err != nil {
-		return attempt{}, wrap("storing a login", err)
+	if err := g.logins.create(r.Context(), a, version); err != nil {
+		return nil, wrap("storing a login", err)
 	}
 	g.happened(r, a.event(EventStarted))
 	return a, nil
@@ -149,20 +149,20 @@ func (g *Gate) serveLoginJSON(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return g.offerJSON(w, r, attempt{ReturnTo: localPath(posted.Get("return_to"))}, posted.Get("with"))
+	return g.offerJSON(w, r, &attempt{ReturnTo: localPath(posted.Get("return_to"))}, posted.Get("with"))
 }
 
-func (g *Gate) offerJSON(w http.ResponseWriter, r *http.Request, a attempt, with string) error {
+func (g *Gate) offerJSON(w http.ResponseWriter, r *http.Request, a *attempt, with string) error {
 	key := g.cookies.ensure(w, r)
 	a, err := g.begin(r, key, a, with)
 	if err != nil {
 		return err
 	}
 	if a.Kind == kindDirect {
-		writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.wechatURL(&a, key, roundBase)})
+		writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.wechatURL(a, key, roundBase)})
 		return nil
 	}
-	writeJSON(w, http.StatusCreated, g.scanLogin(&a))
+	writeJSON(w, http.StatusCreated, g.scanLogin(a))
 	return nil
 }
 
@@ -197,7 +197,7 @@ func (g *Gate) serveState(w http.ResponseWriter, r *http.Request) error {
 
 // await returns the login when its state is no longer the one seen, when it
 // expires, when the long poll's time is over, or when the gate is closed.
-func (g *Gate) await(w http.ResponseWriter, r *http.Request, a attempt, seen string) (attempt, error) {
+func (g *Gate) await(w http.ResponseWriter, r *http.Request, a *attempt, seen string) (*attempt, error) {
 	ctx, leave, err := g.waiting.enter(r.Context(), a.ID, g.networks(r)[0])
 	if err != nil {
 		return a, err

@@ -29,19 +29,19 @@ func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 	case mine && !errors.Is(err, errExpired):
 		return g.advance(w, r, a)
 	case err != nil:
-		return g.again(r, &a, err)
+		return g.again(r, a, err)
 	case a.Person != nil:
 		return errInUse
 	}
 	if err := g.noteScan(r, a); err != nil {
 		return err
 	}
-	seeOther(w, g.wechatURL(&a, key, roundBase))
+	seeOther(w, g.wechatURL(a, key, roundBase))
 	return nil
 }
 
 // noteScan shows the waiting browser that its QR code was opened.
-func (g *Gate) noteScan(r *http.Request, a attempt) error {
+func (g *Gate) noteScan(r *http.Request, a *attempt) error {
 	if a.State != stateWaiting {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 		return g.missedID(r, id)
 	}
 	if err != nil {
-		return g.again(r, &a, err)
+		return g.again(r, a, err)
 	}
 	return g.advance(w, r, a)
 }
@@ -90,9 +90,9 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 // claim gets this callback the right to exchange its code. While another has it,
 // claim waits for that one to end, and decides then: that is how a callback that
 // WeChat sends twice makes one exchange.
-func (g *Gate) claim(r *http.Request, id string, by digest, round round) (attempt, bool, error) {
+func (g *Gate) claim(r *http.Request, id string, by digest, round round) (*attempt, bool, error) {
 	if err := g.limit(r, "callback"); err != nil {
-		return attempt{}, false, err
+		return nil, false, err
 	}
 	for {
 		a, claimed, err := g.logins.claim(r.Context(), id, by, round)
@@ -101,12 +101,12 @@ func (g *Gate) claim(r *http.Request, id string, by digest, round round) (attemp
 		}
 		ctx, leave, err := g.waiting.enter(r.Context(), "callback "+id, g.networks(r)[0])
 		if err != nil {
-			return attempt{}, false, err
+			return nil, false, err
 		}
 		err = g.logins.exchanged(ctx, id)
 		leave()
 		if err != nil {
-			return attempt{}, false, wrap("waiting for another callback", err)
+			return nil, false, wrap("waiting for another callback", err)
 		}
 	}
 }
@@ -122,7 +122,7 @@ func (g *Gate) strangeState(r *http.Request, id string) error {
 	case err != nil, a.Kind != kindScan:
 		return errState
 	}
-	return g.again(r, &a, errState)
+	return g.again(r, a, errState)
 }
 
 // cancelled answers a person who said no in WeChat. That uses nothing up; who
@@ -139,17 +139,17 @@ func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, roun
 		seeOther(w, g.path("profile", id))
 		return nil
 	}
-	return g.again(r, &a, errCancelled)
+	return g.again(r, a, errCancelled)
 }
 
 // exchange asks WeChat who the authorizer is, and notes the answer. It does so
 // to the end even if the browser goes away: a code works once, and its second
 // callback may be the one that the person sees.
-func (g *Gate) exchange(r *http.Request, a attempt, round round, code string) (attempt, error) {
+func (g *Gate) exchange(r *http.Request, a *attempt, round round, code string) (*attempt, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), wechatTime)
 	defer cancel()
 	claim := *a.Claim
-	who, err := g.askWeChat(ctx, &a, round, code)
+	who, err := g.askWeChat(ctx, a, round, code)
 	after := context.WithoutCancel(r.Context())
 	if err != nil {
 		released, releaseErr := g.logins.change(after, a, func(a *attempt) error { return a.release(claim) })
@@ -171,8 +171,8 @@ func (g *Gate) exchange(r *http.Request, a attempt, round round, code string) (a
 
 // advance sends the authorizer to the login's next step: the one place that
 // knows their order.
-func (g *Gate) advance(w http.ResponseWriter, r *http.Request, a attempt) error {
-	next := g.nextStep(&a)
+func (g *Gate) advance(w http.ResponseWriter, r *http.Request, a *attempt) error {
+	next := g.nextStep(a)
 	switch {
 	case next == "register" && g.config.RegisterURL == "":
 		return errNotRegistered
@@ -214,7 +214,7 @@ func (g *Gate) atStep(w http.ResponseWriter, r *http.Request, a *attempt, step s
 	if a.State == stateIdentified && g.nextStep(a) == step {
 		return true, nil
 	}
-	return false, g.advance(w, r, *a)
+	return false, g.advance(w, r, a)
 }
 
 // registerURL is the application's page for people who are not registered.
@@ -233,11 +233,11 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if here, err := g.atStep(w, r, &a, "profile"); !here {
+	if here, err := g.atStep(w, r, a, "profile"); !here {
 		return err
 	}
-	p := g.formPage(r, &a)
-	p.WeChatURL = g.wechatURL(&a, g.cookies.key(r), roundProfile)
+	p := g.formPage(r, a)
+	p.WeChatURL = g.wechatURL(a, g.cookies.key(r), roundProfile)
 	g.render(w, r, http.StatusOK, "profile", p)
 	return nil
 }
@@ -248,7 +248,7 @@ func (g *Gate) serveNoProfile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := g.form(r, &a); err != nil {
+	if _, err := g.form(r, a); err != nil {
 		return err
 	}
 	a, err = g.logins.change(r.Context(), a, func(a *attempt) error {
@@ -259,7 +259,7 @@ func (g *Gate) serveNoProfile(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	})
 	if err != nil {
-		return g.again(r, &a, err)
+		return g.again(r, a, err)
 	}
 	return g.advance(w, r, a)
 }
@@ -276,15 +276,15 @@ func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case a.State == stateApproved, a.State == stateFinished:
-		g.renderDone(w, r, &a, "done.approved")
+		g.renderDone(w, r, a, "done.approved")
 	case a.State == stateDenied:
-		g.renderDone(w, r, &a, "done.denied")
+		g.renderDone(w, r, a, "done.denied")
 	case a.expired():
 		return errExpired
-	case g.nextStep(&a) != "confirm":
+	case g.nextStep(a) != "confirm":
 		return g.advance(w, r, a)
 	default:
-		g.render(w, r, http.StatusOK, "confirm", g.confirmPage(r, &a))
+		g.render(w, r, http.StatusOK, "confirm", g.confirmPage(r, a))
 	}
 	return nil
 }
@@ -298,7 +298,7 @@ func (g *Gate) serveAnswer(w http.ResponseWriter, r *http.Request) error {
 	if !a.needsAnswer() {
 		return g.missed(r)
 	}
-	posted, err := g.form(r, &a)
+	posted, err := g.form(r, a)
 	if err != nil {
 		return err
 	}
@@ -313,20 +313,20 @@ func (g *Gate) serveAnswer(w http.ResponseWriter, r *http.Request) error {
 		return g.answer(w, r, a, EventDenied, (*attempt).deny)
 	}
 	if err := a.open(); err != nil {
-		return g.again(r, &a, err)
+		return g.again(r, a, err)
 	}
-	if a.State == stateIdentified && g.nextStep(&a) != "confirm" {
+	if a.State == stateIdentified && g.nextStep(a) != "confirm" {
 		return g.advance(w, r, a)
 	}
 	if a, err = g.settle(r, a); err != nil {
-		return g.again(r, &a, err)
+		return g.again(r, a, err)
 	}
 	return g.answer(w, r, a, EventApproved, (*attempt).approve)
 }
 
 // settle makes a user of the person, before anybody is let in by their yes. A
 // WeChat to be added to an account must not be another's.
-func (g *Gate) settle(r *http.Request, a attempt) (attempt, error) {
+func (g *Gate) settle(r *http.Request, a *attempt) (*attempt, error) {
 	if a.Purpose != purposeLink {
 		return g.ensureUser(r, a)
 	}
@@ -341,7 +341,7 @@ func (g *Gate) settle(r *http.Request, a attempt) (attempt, error) {
 	return denied, errors.Join(errWeChatElsewhere, err)
 }
 
-func (g *Gate) answer(w http.ResponseWriter, r *http.Request, a attempt, event EventName, step func(*attempt) error) error {
+func (g *Gate) answer(w http.ResponseWriter, r *http.Request, a *attempt, event EventName, step func(*attempt) error) error {
 	a, err := g.logins.change(r.Context(), a, step)
 	if err != nil {
 		return againError{err, g.path("confirm", a.ID)}

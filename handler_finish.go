@@ -21,7 +21,7 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request) error {
 		return g.decline(w, r, a)
 	}
 	if a, err = g.finish(w, r, a); err != nil {
-		return againError{err, g.startURL(&a)}
+		return againError{err, g.startURL(a)}
 	}
 	if wantsJSON(r) {
 		writeJSON(w, http.StatusOK, map[string]string{"return_to": a.ReturnTo})
@@ -32,10 +32,10 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request) error {
 }
 
 // decline ends a login that its asker does not want: somebody else scanned.
-func (g *Gate) decline(w http.ResponseWriter, r *http.Request, a attempt) error {
+func (g *Gate) decline(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	a, err := g.logins.change(r.Context(), a, (*attempt).deny)
 	if err != nil {
-		return againError{err, g.startURL(&a)}
+		return againError{err, g.startURL(a)}
 	}
 	g.happened(r, a.event(EventDenied))
 	switch {
@@ -44,7 +44,7 @@ func (g *Gate) decline(w http.ResponseWriter, r *http.Request, a attempt) error 
 	case a.Purpose == purposeLink:
 		seeOther(w, a.ReturnTo)
 	default:
-		seeOther(w, g.startURL(&a))
+		seeOther(w, g.startURL(a))
 	}
 	return nil
 }
@@ -52,10 +52,10 @@ func (g *Gate) decline(w http.ResponseWriter, r *http.Request, a attempt) error 
 // finishDirect logs the authorizer in, who is the asker. A callback that comes
 // again soon does so again, for the person may have seen only one of the two
 // answers.
-func (g *Gate) finishDirect(w http.ResponseWriter, r *http.Request, a attempt) error {
+func (g *Gate) finishDirect(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	a, err := g.finish(w, r, a)
 	if err != nil {
-		return g.again(r, &a, err)
+		return g.again(r, a, err)
 	}
 	seeOther(w, a.ReturnTo)
 	return nil
@@ -63,7 +63,7 @@ func (g *Gate) finishDirect(w http.ResponseWriter, r *http.Request, a attempt) e
 
 // finish ends a login with a session. The user is read again, so that somebody
 // barred meanwhile stays out.
-func (g *Gate) finish(w http.ResponseWriter, r *http.Request, a attempt) (attempt, error) {
+func (g *Gate) finish(w http.ResponseWriter, r *http.Request, a *attempt) (*attempt, error) {
 	if err := a.ready(); err != nil {
 		return a, err
 	}
@@ -109,8 +109,8 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, a attempt) (attemp
 // finishLoggedIn ends an attempt of somebody who is logged in already, in
 // whose browser it began. Only here is a WeChat added to their account: the
 // phone's yes is one half of that, and whoever saw the QR code could give it.
-func (g *Gate) finishLoggedIn(r *http.Request, a attempt) (attempt, error) {
-	if err := g.sameUser(r, &a); err != nil {
+func (g *Gate) finishLoggedIn(r *http.Request, a *attempt) (*attempt, error) {
+	if err := g.sameUser(r, a); err != nil {
 		return a, err
 	}
 	if a.Purpose == purposeLink {
@@ -127,7 +127,7 @@ func (g *Gate) finishLoggedIn(r *http.Request, a attempt) (attempt, error) {
 }
 
 // ensureUser makes a user of the login's person if need be.
-func (g *Gate) ensureUser(r *http.Request, a attempt) (attempt, error) {
+func (g *Gate) ensureUser(r *http.Request, a *attempt) (*attempt, error) {
 	if a.Person.UserID != "" {
 		return a, nil
 	}

@@ -66,19 +66,19 @@ func (g *Gate) serveLinkJSON(w http.ResponseWriter, r *http.Request) error {
 }
 
 // linkFor returns the beginning of an attempt to link a WeChat to the user.
-func (g *Gate) linkFor(r *http.Request, returnTo string) (attempt, error) {
+func (g *Gate) linkFor(r *http.Request, returnTo string) (*attempt, error) {
 	id, err := g.loggedInFor(r, purposeLink)
 	if err != nil {
-		return attempt{}, err
+		return nil, err
 	}
 	user, err := g.users.FindByID(r.Context(), id)
 	if errors.Is(err, ErrNotFound) {
-		return attempt{}, ErrLoginRequired
+		return nil, ErrLoginRequired
 	}
 	if err != nil {
-		return attempt{}, wrap("reading the user", err)
+		return nil, wrap("reading the user", err)
 	}
-	return attempt{Purpose: purposeLink, For: id, ForName: cleanNickname(user.Nickname), ReturnTo: returnTo}, nil
+	return &attempt{Purpose: purposeLink, For: id, ForName: cleanNickname(user.Nickname), ReturnTo: returnTo}, nil
 }
 
 // unlinkTime is how long one unlinking may take.

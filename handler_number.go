@@ -15,10 +15,10 @@ func (g *Gate) servePhone(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if here, err := g.atStep(w, r, &a, "phone"); !here {
+	if here, err := g.atStep(w, r, a, "phone"); !here {
 		return err
 	}
-	return g.phonePage(w, r, &a, nil)
+	return g.phonePage(w, r, a, nil)
 }
 
 // phonePage shows the form, with what went wrong.
@@ -49,16 +49,16 @@ func (g *Gate) serveSendCode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if here, err := g.atStep(w, r, &a, "phone"); !here {
+	if here, err := g.atStep(w, r, a, "phone"); !here {
 		return err
 	}
-	phone, err := g.numberPosted(&a, posted)
+	phone, err := g.numberPosted(a, posted)
 	if err != nil {
-		return g.phonePage(w, r, &a, err)
+		return g.phonePage(w, r, a, err)
 	}
 	sent, err := g.sendCode(r, a, phone)
 	if err != nil {
-		return g.phonePage(w, r, &a, err)
+		return g.phonePage(w, r, a, err)
 	}
 	g.happened(r, sent.event(EventCodeSent))
 	if wantsJSON(r) {
@@ -79,18 +79,18 @@ func (g *Gate) numberPosted(a *attempt, posted url.Values) (string, error) {
 }
 
 // phoneForm returns the attempt and the fields of a posted phone form.
-func (g *Gate) phoneForm(r *http.Request) (attempt, url.Values, error) {
+func (g *Gate) phoneForm(r *http.Request) (*attempt, url.Values, error) {
 	a, err := g.authorizedBy(r)
 	if err != nil {
-		return attempt{}, nil, err
+		return nil, nil, err
 	}
-	posted, err := g.form(r, &a)
+	posted, err := g.form(r, a)
 	return a, posted, err
 }
 
 // sendCode makes a code the attempt's and has it delivered. One that could not
 // be delivered counts for nothing.
-func (g *Gate) sendCode(r *http.Request, a attempt, phone string) (attempt, error) {
+func (g *Gate) sendCode(r *http.Request, a *attempt, phone string) (*attempt, error) {
 	// To the end, whatever becomes of the browser: half of it would be a code
 	// that was paid for and is no use.
 	ctx := context.WithoutCancel(r.Context())
@@ -133,7 +133,7 @@ func (g *Gate) deliver(ctx context.Context, phone, code string) error {
 }
 
 // unsend undoes a code that was not delivered.
-func (g *Gate) unsend(ctx context.Context, a attempt, allowances []allowance) error {
+func (g *Gate) unsend(ctx context.Context, a *attempt, allowances []allowance) error {
 	_, err := g.logins.change(ctx, a, func(a *attempt) error { a.Code = nil; return nil })
 	return errors.Join(err, g.logins.giveBackAll(ctx, allowances))
 }
@@ -144,21 +144,21 @@ func (g *Gate) serveCode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if here, err := g.atStep(w, r, &a, "phone"); !here {
+	if here, err := g.atStep(w, r, a, "phone"); !here {
 		return err
 	}
 	if a, err = g.proveNumber(r, a, posted); err != nil {
-		return g.phonePage(w, r, &a, err)
+		return g.phonePage(w, r, a, err)
 	}
 	if a, err = g.bind(r, a); err != nil {
-		return g.phonePage(w, r, &a, err)
+		return g.phonePage(w, r, a, err)
 	}
 	return g.advance(w, r, a)
 }
 
 // proveNumber checks the code. Where the store failed after the right one, the
 // number is proved already.
-func (g *Gate) proveNumber(r *http.Request, a attempt, posted url.Values) (attempt, error) {
+func (g *Gate) proveNumber(r *http.Request, a *attempt, posted url.Values) (*attempt, error) {
 	if typed := posted.Get("phone"); typed != "" && a.Code != nil {
 		if phone, err := g.phoneTyped(typed); err != nil || phone != a.Code.Phone {
 			return a, errCodeWrong
@@ -186,8 +186,8 @@ func (g *Gate) proveNumber(r *http.Request, a attempt, posted url.Values) (attem
 }
 
 // bind makes the proved number the user's, and notes who that is.
-func (g *Gate) bind(r *http.Request, a attempt) (attempt, error) {
-	if err := g.sameUser(r, &a); err != nil {
+func (g *Gate) bind(r *http.Request, a *attempt) (*attempt, error) {
+	if err := g.sameUser(r, a); err != nil {
 		return a, err
 	}
 	id, how, err := g.bindPhone(r.Context(), a.Person)
@@ -206,7 +206,7 @@ func (g *Gate) bind(r *http.Request, a attempt) (attempt, error) {
 
 // forgetNumber lets the person try another number after one that can't be
 // theirs. A store's failure leaves the number proved.
-func (g *Gate) forgetNumber(ctx context.Context, a attempt, why error) (attempt, error) {
+func (g *Gate) forgetNumber(ctx context.Context, a *attempt, why error) (*attempt, error) {
 	if !errors.Is(why, errNumberElsewhere) && !errors.Is(why, errNotRegistered) {
 		return a, why
 	}
@@ -236,7 +236,7 @@ func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
 		return errUnknown
 	}
 	key := g.cookies.ensure(w, r)
-	a := attempt{
+	a := &attempt{
 		Kind: kindDirect, Purpose: purposePhone, For: user.ID, ReturnTo: localPath(q.Get("return_to")),
 		Asker: key.digest(), Authorizer: key.digest(), From: g.origin(r),
 		Person: &person{UserID: user.ID, Nickname: cleanNickname(user.Nickname)},
@@ -244,7 +244,7 @@ func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
 	if err := g.limit(r, "login"); err != nil {
 		return err
 	}
-	if err := g.logins.createIdentified(r.Context(), &a); err != nil {
+	if err := g.logins.createIdentified(r.Context(), a); err != nil {
 		return wrap("storing a login", err)
 	}
 	seeOther(w, g.path("phone", a.ID))

@@ -44,7 +44,7 @@ func (g *Gate) serveResume(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.open(); err != nil {
-		return g.again(r, &a, err)
+		return g.again(r, a, err)
 	}
 	if a.State != stateIdentified || a.Person.UserID != "" {
 		return g.advance(w, r, a)
@@ -67,7 +67,7 @@ func (g *Gate) serveResume(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	})
 	if err != nil {
-		return g.again(r, &a, err)
+		return g.again(r, a, err)
 	}
 	return g.advance(w, r, a)
 }

@@ -132,9 +132,10 @@ var (
 )
 
 // clone returns a copy whose changes a doesn't see.
-func (a attempt) clone() attempt {
-	a.Claim, a.Person, a.Code = cloned(a.Claim), cloned(a.Person), cloned(a.Code)
-	return a
+func (a *attempt) clone() *attempt {
+	c := *a
+	c.Claim, c.Person, c.Code = cloned(a.Claim), cloned(a.Person), cloned(a.Code)
+	return &c
 }
 
 func cloned[T any](p *T) *T {

@@ -21,22 +21,22 @@ func attemptKey(id string) string { return "login:" + id }
 
 // find returns the asker's open login of the same kind, account and return-to,
 // or errUnknown; and the version of the index that names it, for create.
-func (l *logins) find(ctx context.Context, like *attempt) (attempt, int64, error) {
+func (l *logins) find(ctx context.Context, like *attempt) (*attempt, int64, error) {
 	id, version, err := l.store.Load(ctx, openKey(like))
 	if errors.Is(err, ErrNotFound) {
-		return attempt{}, 0, errUnknown
+		return nil, 0, errUnknown
 	}
 	if err != nil {
-		return attempt{}, 0, err
+		return nil, 0, err
 	}
 	a, err := l.load(ctx, string(id))
 	switch {
 	case err != nil:
-		return attempt{}, version, err
+		return nil, version, err
 	case a.Kind == kindDirect && a.Purpose == purposeLogin && a.State == stateFinished && time.Since(a.Finished) < loopWindow:
-		return attempt{}, version, errNoSession
+		return nil, version, errNoSession
 	case !a.reusable():
-		return attempt{}, version, errUnknown
+		return nil, version, errUnknown
 	}
 	return a, version, nil
 }
@@ -95,32 +95,32 @@ func openKey(a *attempt) string {
 }
 
 // load returns the attempt of that id, also when it has expired, or errUnknown.
-func (l *logins) load(ctx context.Context, id string) (attempt, error) {
+func (l *logins) load(ctx context.Context, id string) (*attempt, error) {
 	if !validID(id) {
-		return attempt{}, errUnknown
+		return nil, errUnknown
 	}
 	value, version, err := l.store.Load(ctx, attemptKey(id))
 	return decodeAttempt(id, value, version, err)
 }
 
 // wait returns the attempt as soon as it is not the one given any more.
-func (l *logins) wait(ctx context.Context, a attempt) (attempt, error) {
+func (l *logins) wait(ctx context.Context, a *attempt) (*attempt, error) {
 	value, version, err := l.store.Wait(ctx, attemptKey(a.ID), a.version)
 	return decodeAttempt(a.ID, value, version, err)
 }
 
 // decodeAttempt makes an attempt of what a store returned. A record that is
 // damaged, or of another version of this package, is an unknown login.
-func decodeAttempt(id string, value []byte, version int64, err error) (attempt, error) {
+func decodeAttempt(id string, value []byte, version int64, err error) (*attempt, error) {
 	if errors.Is(err, ErrNotFound) {
-		return attempt{}, errUnknown
+		return nil, errUnknown
 	}
 	if err != nil {
-		return attempt{}, err
+		return nil, err
 	}
-	var a attempt
+	a := new(attempt)
 	if a.decode(value) != nil || !a.sound() {
-		return attempt{}, errUnknown
+		return nil, errUnknown
 	}
 	a.ID, a.version = id, version
 	a.lapse()
@@ -165,17 +165,18 @@ var errUnchanged = errors.New("scangate: nothing to change")
 // nobody else changes the login, and no decision is made on an old one. If f
 // refuses that too nothing is stored, and the attempt is returned with f's error;
 // errUnchanged is none.
-func (l *logins) change(ctx context.Context, a attempt, f func(*attempt) error) (attempt, error) {
+func (l *logins) change(ctx context.Context, a *attempt, f func(*attempt) error) (*attempt, error) {
 	read := a.version == 0 // only its id is known
 	for range changeTries {
 		if read {
-			var err error
-			if a, err = l.load(ctx, a.ID); err != nil {
-				return attempt{}, err
+			stored, err := l.load(ctx, a.ID)
+			if err != nil {
+				return a, err
 			}
+			a = stored
 		}
 		changed := a.clone()
-		switch err := f(&changed); {
+		switch err := f(changed); {
 		case err != nil && !read:
 			read = true
 			continue
@@ -184,13 +185,13 @@ func (l *logins) change(ctx context.Context, a attempt, f func(*attempt) error) 
 		case err != nil:
 			return changed, err
 		}
-		err := l.update(ctx, &changed)
+		err := l.update(ctx, changed)
 		if !errors.Is(err, ErrConflict) {
 			return changed, err
 		}
 		read = true
 	}
-	return attempt{}, fmt.Errorf("scangate: changing a login: %w", ErrConflict)
+	return a, fmt.Errorf("scangate: changing a login: %w", ErrConflict)
 }
 
 // update stores the attempt if the store still has the version that it was made of.
@@ -211,9 +212,9 @@ func (l *logins) update(ctx context.Context, a *attempt) error {
 // claim gets the right to exchange a code. It reports whether it did; it did not
 // if that round is over for this browser already, and not yet, with
 // errExchanging, while another callback has the right.
-func (l *logins) claim(ctx context.Context, id string, by digest, r round) (attempt, bool, error) {
+func (l *logins) claim(ctx context.Context, id string, by digest, r round) (*attempt, bool, error) {
 	claimed := false
-	a, err := l.change(ctx, attempt{ID: id}, func(a *attempt) error {
+	a, err := l.change(ctx, &attempt{ID: id}, func(a *attempt) error {
 		claimed = false
 		if a.answered(by, r) {
 			return errUnchanged

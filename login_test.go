@@ -199,12 +199,12 @@ func TestChange(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.meanwhile != nil {
-				if _, err := l.change(t.Context(), a, c.meanwhile); err != nil {
+				if _, err := l.change(t.Context(), &a, c.meanwhile); err != nil {
 					t.Fatal(err)
 				}
 			}
 			store.calls = nil
-			got, err := l.change(t.Context(), a, c.change)
+			got, err := l.change(t.Context(), &a, c.change)
 			if !errors.Is(err, c.err) || strings.Join(store.calls, " ") != c.calls {
 				t.Errorf("%v by %v, want %v by %s", err, store.calls, c.err, c.calls)
 			}

@@ -14,7 +14,7 @@ func (g *Gate) qrCode(r *http.Request) (*qr.Code, error) {
 		return nil, err
 	}
 	if err := a.open(); err != nil {
-		return nil, g.again(r, &a, err)
+		return nil, g.again(r, a, err)
 	}
 	code, err := qr.Encode(g.absolute(g.path("scan", a.ID)), qr.M)
 	return code, wrap("drawing a QR code", err)
