@@ -39,9 +39,9 @@ func (v *visit) press(key, expression string) {
 func TestTimeLeft(t *testing.T) {
 	v := newVisit(t, startChromium(t), "en", nil)
 	v.login()
-	v.mustBe(`/^New code in (2:00|1:5\d)$/.test(document.querySelector(".timer").textContent)`)
+	v.mustBe(`/^New code in (2:00|1:[1-5]\d)$/.test(document.querySelector(".timer").textContent)`)
 	v.later("60")
-	v.mustBe(`/^New code in (1:00|0:5\d)$/.test(document.querySelector(".timer").textContent)`)
+	v.mustBe(`/^New code in (1:00|0:[1-5]\d)$/.test(document.querySelector(".timer").textContent)`)
 	v.later("60")
 	v.mustBe(`/^New code in (2:00|1:\d\d)$/.test(document.querySelector(".timer").textContent)`) // the page has begun again
 }
@@ -55,9 +55,9 @@ func TestPhoneForm(t *testing.T) {
 	v.sendCode("13800138000")
 	v.mustBe(`document.activeElement.matches("#code[inputmode=numeric][autocomplete=one-time-code][maxlength='6']")`)
 	const again = `document.querySelector("button.plain")`
-	v.mustBe(again + `.disabled && /^Send again \((60|5\d)\)$/.test(` + again + `.textContent)`)
+	v.mustBe(again + `.disabled && /^Send again \((60|[3-5]\d)\)$/.test(` + again + `.textContent)`)
 	v.later("30")
-	v.mustBe(again + `.disabled && /^Send again \((30|2\d)\)$/.test(` + again + `.textContent)`)
+	v.mustBe(again + `.disabled && /^Send again \((30|[12]?\d)\)$/.test(` + again + `.textContent)`)
 	v.later("30")
 	v.mustBe(`!` + again + `.disabled && ` + again + `.textContent === "Send again"`)
 	v.typeCode("000000")
