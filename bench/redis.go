@@ -15,6 +15,9 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
+// requestsOnRedis are those by which Redis's own share is measured.
+const requestsOnRedis = 5000
+
 // startRedis runs a redis-server, or says in the report that there is none.
 func startRedis(ctx context.Context, out io.Writer) (*redisserver.Server, error) {
 	server, err := redisserver.Start(ctx)
@@ -60,6 +63,34 @@ func measureRedis(ctx context.Context, out io.Writer, e effort, w *world) error 
 		}
 		report(out, wall, c.heading, results)
 	}
+	return reportServer(ctx, out, e, server, always, cached)
+}
+
+// reportServer prints what requests take of Redis itself.
+func reportServer(ctx context.Context, out io.Writer, e effort, server *redisserver.Server, always, cached contestant) error {
+	count := requestsOnRedis
+	if e.slice == 0 {
+		count = 10
+	}
+	t := table{{"Redis's own, for each request", "CPU, µs"}}
+	for _, c := range []struct {
+		name string
+		contestant
+	}{{"GET and HGETALL", always}, {"with UserTTL: GET", cached}} {
+		before, err := server.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		if err := c.do(count); err != nil {
+			return err
+		}
+		after, err := server.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		t = append(t, []string{c.name, number(float64(after.Since(before).CPU) / 1e3 / float64(count))})
+	}
+	t.print(out)
 	return nil
 }
 
