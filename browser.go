@@ -80,11 +80,11 @@ type browserCookies struct {
 
 // key returns the key that the request carries, or "".
 func (c browserCookies) key(r *http.Request) browserKey {
-	cookie, err := r.Cookie(c.name)
-	if err != nil || !validID(cookie.Value) {
+	value, ok := cookieValue(r, c.name)
+	if !ok || !validID(value) {
 		return ""
 	}
-	return browserKey(cookie.Value)
+	return browserKey(value)
 }
 
 // ensure returns the browser's key, a new one if it has none, and makes it last.

@@ -83,16 +83,13 @@ func (s *sessions) loaded(ctx context.Context) bool {
 
 // carriedBy reports whether the request brings a session's cookie.
 func (s *sessions) carriedBy(r *http.Request) bool {
-	_, err := r.Cookie(s.manager.Cookie.Name)
-	return err == nil
+	_, ok := cookieValue(r, s.manager.Cookie.Name)
+	return ok
 }
 
 // load returns a context that holds the request's session. It changes nothing.
 func (s *sessions) load(r *http.Request) (context.Context, error) {
-	var token string
-	if cookie, err := r.Cookie(s.manager.Cookie.Name); err == nil {
-		token = cookie.Value
-	}
+	token, _ := cookieValue(r, s.manager.Cookie.Name)
 	return s.manager.Load(r.Context(), token)
 }
 
