@@ -114,7 +114,8 @@ type Config struct {
 	// CurrentUser returns the id of the user who is logged in by the
 	// application's own means, as Users knows it, or false if nobody is. It decides
 	// about the routes link and unlink, which add a WeChat to an account and remove
-	// one. Nil means who is logged in with the gate.
+	// one. Where the gate is mounted outside of the session manager's LoadAndSave, it
+	// has to load the session itself. Nil means who is logged in with the gate.
 	CurrentUser func(*http.Request) (id string, ok bool)
 
 	// Users is the application's table of users; nil means Redis if that is set,
@@ -147,6 +148,9 @@ type Config struct {
 	// makes: sessions for 7 days, in the cookie "__Host-session", kept in Redis if
 	// that is set, else in memory, where 262,144 have room and the next login gets
 	// 503. Two gates on one host have to be given managers of different cookies.
+	// The gate adds one value to a session, renews its token at a login, and empties
+	// it where another user of the gate's was logged in; what a login by other means
+	// has left in it stays.
 	Sessions *scs.SessionManager
 
 	// LoginTTL is how long a login may take until WeChat has answered; 10
