@@ -481,8 +481,8 @@ func TestLink(t *testing.T) {
 			return cookie.Value, true
 		}
 	}
-	setup := func(t *testing.T) (*world, scangate.User, *browser) {
-		w := newWorld(t, own)
+	setup := func(t *testing.T, options ...func(*scangate.Config)) (*world, scangate.User, *browser) {
+		w := newWorld(t, append(options, own)...)
 		user := w.knowPhone("", clerk("a"))
 		desktop := w.desktop()
 		u, _ := url.Parse(appURL)
@@ -558,6 +558,26 @@ func TestLink(t *testing.T) {
 		w, _, _ := setup(t)
 		if a := w.desktop().get("/wechat/link"); a.StatusCode != http.StatusUnauthorized {
 			t.Errorf("%d", a.StatusCode)
+		}
+	})
+	t.Run("by somebody barred", func(t *testing.T) {
+		users := &changingUsers{}
+		w, _, desktop := setup(t, func(c *scangate.Config) { users.UserStore, c.Users = c.Users, users })
+		s := begin(desktop)
+		phone := w.phone("lin")
+		phone.scan(s)
+		phone.answer(s, "approve")
+		users.change = func(u *scangate.User) error { u.Barred = true; return nil }
+		unlink := url.Values{"appid": {"a"}, "openid": {"a"}}
+		for name, a := range map[string]answer{
+			"finish": desktop.finish(s), "begin": desktop.get("/wechat/link"), "unlink": desktop.post("/wechat/unlink", unlink),
+		} {
+			if a.StatusCode != http.StatusForbidden {
+				t.Errorf("%s: %d", name, a.StatusCode)
+			}
+		}
+		if _, err := w.users.FindByWeChat(t.Context(), w.identity("lin")); !errors.Is(err, scangate.ErrNotFound) {
+			t.Error("linked")
 		}
 	})
 	t.Run("a link is no login", func(t *testing.T) {

@@ -11,11 +11,9 @@ func appendText[T string | []byte](b []byte, text T) []byte {
 // what was to be read.
 type decoder struct {
 	rest   []byte
-	all    string // a copy of what there was to read, of which texts are parts
+	all    string // what there was to read, if texts are to be parts of it and no copies
 	failed bool
 }
-
-func newDecoder(b []byte) decoder { return decoder{rest: b, all: string(b)} }
 
 // take returns the next n bytes.
 func (d *decoder) take(n uint64) []byte {
@@ -45,7 +43,10 @@ func (d *decoder) uvarint() uint64 {
 func (d *decoder) bytes() []byte { return d.take(d.uvarint()) }
 
 func (d *decoder) text() string {
-	n := len(d.bytes())
+	b := d.bytes()
+	if d.all == "" {
+		return string(b)
+	}
 	end := len(d.all) - len(d.rest)
-	return d.all[end-n : end]
+	return d.all[end-len(b) : end]
 }

@@ -115,7 +115,8 @@ type Config struct {
 	// application's own means, as Users knows it, or false if nobody is. It decides
 	// about the routes link and unlink, which add a WeChat to an account and remove
 	// one. Where the gate is mounted outside of the session manager's LoadAndSave, it
-	// has to load the session itself. Nil means who is logged in with the gate.
+	// has to load the session itself; and it has to return false for a session that the
+	// application has ended. Nil means who is logged in with the gate.
 	CurrentUser func(*http.Request) (id string, ok bool)
 
 	// Users is the application's table of users; nil means Redis if that is set,

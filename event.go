@@ -34,7 +34,7 @@ const (
 type Event struct {
 	Name    EventName
 	Time    time.Time
-	Attempt string    // the beginning of the login's id, to tell logins apart; may be empty
+	Attempt string    // the beginning of the login's id, to tell logins apart; may be empty; where a request was refused, what that claims
 	Started time.Time // when that login began, whichever process saw it; zero where none is at hand, as where a request is refused
 	UserID  string    // empty while nobody is known
 	AppID   string    // the WeChat account; may be empty

@@ -190,7 +190,8 @@ func ExampleGate_Pending() {
 			http.Error(w, "That is no invitation.", http.StatusForbidden)
 			return
 		}
-		if _, err := users.Register(r.Context(), scangate.NewUser{Identity: who.Identity, Nickname: who.Nickname}); err != nil {
+		_, err = users.Register(r.Context(), scangate.NewUser{Identity: who.Identity, Nickname: who.Nickname})
+		if err != nil && !errors.Is(err, scangate.ErrIdentityTaken) { // by a second tap on the button
 			http.Error(w, "Try again in a moment.", http.StatusServiceUnavailable)
 			return
 		}

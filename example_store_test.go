@@ -133,9 +133,11 @@ func Example_sideBySide() {
 	either := func(private http.Handler) http.Handler {
 		gated := gate.RequireWeChat(private)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, err := gate.Check(r) // first, so that whom the gate knows is nobody else
-			if errors.Is(err, scangate.ErrLoginRequired) && sessions.Exists(r.Context(), "openid") {
-				private.ServeHTTP(w, r) // the old login put that there
+			switch _, err := gate.Check(r); {
+			case err == nil:
+				sessions.Remove(r.Context(), "openid") // which the old login put there
+			case errors.Is(err, scangate.ErrLoginRequired) && sessions.Exists(r.Context(), "openid"):
+				private.ServeHTTP(w, r)
 				return
 			}
 			gated.ServeHTTP(w, r)

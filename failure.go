@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -148,7 +149,7 @@ func (g *Gate) noteFailure(w http.ResponseWriter, r *http.Request, f failure, er
 	if f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
 	}
-	login := shortID(loginNamed(r))
+	login := shortID(g.loginNamed(r))
 	g.happened(r, Event{Name: EventRefused, Reason: f.code, Attempt: login})
 	level := slog.LevelInfo
 	if f.status >= http.StatusInternalServerError {
@@ -158,9 +159,13 @@ func (g *Gate) noteFailure(w http.ResponseWriter, r *http.Request, f failure, er
 		"status", f.status, "code", f.code, "error", err, "method", r.Method, "route", r.Pattern, "login", login)
 }
 
-// loginNamed is the id of the login that a request is about, if it names one: in
-// its path, or to the callback in the OAuth state, of which no more is told.
-func loginNamed(r *http.Request) string {
+// loginNamed is the id of the login that a request to the gate is about, if it
+// names one: in its path, or to the callback in the OAuth state, of which no more
+// is told. A request to the application may have other secrets in such a place.
+func (g *Gate) loginNamed(r *http.Request) string {
+	if !strings.HasPrefix(r.URL.Path, g.config.BasePath+"/") {
+		return ""
+	}
 	id := r.PathValue("id")
 	if id == "" {
 		id, _, _ = parseOAuthState(r.URL.Query().Get("state"))

@@ -13,25 +13,34 @@ func (g *Gate) sameUser(r *http.Request, a *attempt) error {
 	if a.Purpose == purposeLogin {
 		return nil
 	}
-	id, err := g.loggedInFor(r, a.Purpose)
-	if errors.Is(err, ErrLoginRequired) || err == nil && id != a.For {
+	user, err := g.loggedInFor(r, a.Purpose)
+	if errors.Is(err, ErrLoginRequired) || err == nil && user.ID != a.For {
 		return errForged
 	}
 	return err
 }
 
-// loggedInFor returns the user who is logged in, for linking by the application's own
-// measure if it has one.
-func (g *Gate) loggedInFor(r *http.Request, p purpose) (string, error) {
-	if p == purposeLink && g.config.CurrentUser != nil {
-		id, ok := g.config.CurrentUser(r)
-		if !ok || id == "" {
-			return "", ErrLoginRequired
-		}
-		return id, nil
+// loggedInFor returns the user who is logged in; for linking, by the application's
+// own measure if it has one.
+func (g *Gate) loggedInFor(r *http.Request, p purpose) (User, error) {
+	if p != purposeLink || g.config.CurrentUser == nil {
+		user, _, err := g.currentUser(r)
+		return user, err
 	}
-	user, _, err := g.currentUser(r)
-	return user.ID, err
+	id, ok := g.config.CurrentUser(r)
+	if !ok || id == "" {
+		return User{}, ErrLoginRequired
+	}
+	user, err := g.users.FindByID(r.Context(), id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return User{}, ErrLoginRequired
+	case err != nil:
+		return User{}, wrap("reading the user", err)
+	case user.Barred:
+		return User{}, errBarred
+	}
+	return user, nil
 }
 
 // serveLink lets a logged-in user add a WeChat to their account: the same ways
@@ -67,18 +76,11 @@ func (g *Gate) serveLinkJSON(w http.ResponseWriter, r *http.Request) error {
 
 // linkFor returns the beginning of an attempt to link a WeChat to the user.
 func (g *Gate) linkFor(r *http.Request, returnTo string) (*attempt, error) {
-	id, err := g.loggedInFor(r, purposeLink)
+	user, err := g.loggedInFor(r, purposeLink)
 	if err != nil {
 		return nil, err
 	}
-	user, err := g.users.FindByID(r.Context(), id)
-	if errors.Is(err, ErrNotFound) {
-		return nil, ErrLoginRequired
-	}
-	if err != nil {
-		return nil, wrap("reading the user", err)
-	}
-	return &attempt{Purpose: purposeLink, For: id, ForName: cleanNickname(user.Nickname), ReturnTo: returnTo}, nil
+	return &attempt{Purpose: purposeLink, For: user.ID, ForName: cleanNickname(user.Nickname), ReturnTo: returnTo}, nil
 }
 
 // unlinkTime is how long one unlinking may take.
@@ -91,15 +93,15 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, err := g.loggedInFor(r, purposeLink)
+	user, err := g.loggedInFor(r, purposeLink)
 	if err != nil {
 		return err
 	}
 	who := Identity{AppID: posted.Get("appid"), OpenID: posted.Get("openid")}
-	if err := g.unlink(r.Context(), id, who); err != nil {
+	if err := g.unlink(r.Context(), user.ID, who); err != nil {
 		return err
 	}
-	g.happened(r, Event{Name: EventUnlinked, UserID: id, AppID: who.AppID})
+	g.happened(r, Event{Name: EventUnlinked, UserID: user.ID, AppID: who.AppID})
 	if wantsJSON(r) {
 		w.WriteHeader(http.StatusNoContent)
 		return nil

@@ -27,7 +27,7 @@ func (a *attempt) decode(b []byte) error {
 	if len(b) == 0 || b[0] != attemptFormat {
 		return errDamagedAttempt
 	}
-	c := attemptCoder{reading: true, decoder: newDecoder(b[1:])}
+	c := attemptCoder{reading: true, decoder: decoder{rest: b[1:], all: string(b[1:])}}
 	a.fields(&c)
 	if c.err != nil || c.failed || len(c.rest) > 0 {
 		return errDamagedAttempt

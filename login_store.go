@@ -205,7 +205,10 @@ func (l *logins) update(ctx context.Context, a *attempt) error {
 	if errors.Is(err, ErrNotFound) {
 		return errUnknown
 	}
-	a.version++ // of no use after an error
+	a.version++
+	if err != nil {
+		a.version = 0 // who goes on with it has to read it first
+	}
 	return err
 }
 

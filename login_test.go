@@ -222,6 +222,47 @@ func TestChange(t *testing.T) {
 	}
 }
 
+// TestChangeAfterAFailure sees that who goes on with an attempt that could not be
+// stored undoes nothing of what others have stored since.
+func TestChangeAfterAFailure(t *testing.T) {
+	store := &failOnce{StateStore: NewMemoryStore()}
+	l := &logins{store: store, ttl: time.Minute}
+	a := attemptIn(kindScan, stateIdentified)
+	if err := l.add(t.Context(), &a, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	store.meanwhile = func() {
+		if _, err := l.change(t.Context(), &attempt{ID: a.ID}, (*attempt).deny); err != nil {
+			t.Error(err)
+		}
+	}
+	failed, err := l.change(t.Context(), &a, func(a *attempt) error { a.Code = &phoneCode{}; return nil })
+	if !errors.Is(err, errStoreAway) {
+		t.Fatal(err)
+	}
+	after, err := l.change(t.Context(), failed, func(a *attempt) error { a.Code = nil; return nil })
+	if err != nil || after.State != stateDenied {
+		t.Errorf("a denied login is %s, %v", after.State, err)
+	}
+}
+
+var errStoreAway = errors.New("the store is away")
+
+// failOnce fails its first Update, during which something else happens.
+type failOnce struct {
+	StateStore
+	meanwhile func()
+}
+
+func (s *failOnce) Update(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) error {
+	if meanwhile := s.meanwhile; meanwhile != nil {
+		s.meanwhile = nil
+		meanwhile()
+		return errStoreAway
+	}
+	return s.StateStore.Update(ctx, key, version, value, ttl)
+}
+
 // callStore notes which of a store's methods are called.
 type callStore struct {
 	StateStore

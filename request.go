@@ -60,7 +60,7 @@ func fields(r *http.Request) (url.Values, error) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, fmt.Errorf("%w: reading the body: %w", errBadRequest, err)
+		return nil, fmt.Errorf("%w: reading the body", errBadRequest) // the cause may quote it
 	}
 	if !isJSON(r) {
 		return singles(string(body))

@@ -138,7 +138,7 @@ func (SessionCodec) Decode(b []byte) (time.Time, map[string]any, error) {
 	if !bytes.HasPrefix(b, []byte(codecMagic)) {
 		return scs.GobCodec{}.Decode(b)
 	}
-	d := newDecoder(b[len(codecMagic):])
+	d := decoder{rest: b[len(codecMagic):]} // who keeps a text keeps no more than that
 	seconds, nanos, n := d.varint(), d.uvarint(), d.uvarint()
 	if d.failed || nanos >= uint64(time.Second) || n > uint64(len(d.rest)) {
 		return time.Time{}, nil, errDamagedSession
