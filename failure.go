@@ -70,7 +70,7 @@ var (
 	errSnapshot    = errors.New("scangate: a snapshot user is nobody")
 	errBarred      = errors.New("scangate: the user is barred")
 	errOtherPerson = errors.New("scangate: WeChat vouches for somebody else than before")
-	errTooMany     = errors.New("scangate: too many requests from this address")
+	errTooMany     = errors.New("scangate: too many requests")
 	errRejected    = errors.New("scangate: Config.OnLogin refused")
 )
 
@@ -118,18 +118,26 @@ func (g *Gate) startURL(a *attempt) string {
 // fail answers with an error: with a page that has a way on, or with a problem
 // for programs. Nothing of the cause shows but its name.
 func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if wantsJSON(r) {
+		g.failJSON(w, r, err)
+		return
+	}
 	f := failureOf(err)
 	secureHeaders(w.Header())
 	g.noteFailure(w, r, f, err)
-	if wantsJSON(r) {
-		writeProblem(w, problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code})
-		return
-	}
 	var again againError
 	if !errors.As(err, &again) {
 		again.url = g.loginURL("")
 	}
 	g.render(w, r, f.status, "message", PageData{Name: "error." + f.code, NextURL: again.url})
+}
+
+// failJSON is fail for programs.
+func (g *Gate) failJSON(w http.ResponseWriter, r *http.Request, err error) {
+	f := failureOf(err)
+	secureHeaders(w.Header())
+	g.noteFailure(w, r, f, err)
+	writeProblem(w, problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code})
 }
 
 // retryAfter is when to ask again, in seconds.
@@ -189,6 +197,7 @@ func writeProblem(w http.ResponseWriter, p problem) {
 	writeBody(w, p.Status, p)
 }
 
+// wrap says what was being done when err came up; without one it returns nil.
 func wrap(doing string, err error) error {
 	if err == nil {
 		return nil

@@ -14,18 +14,21 @@ const maxBody = 16 << 10
 // routes returns the handler of everything below the base path.
 func (g *Gate) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	handle := func(method, path string, h func(http.ResponseWriter, *http.Request) error) {
+	route := func(method, path string, h func(http.ResponseWriter, *http.Request) error, fail func(http.ResponseWriter, *http.Request, error)) {
 		mux.HandleFunc(method+" "+g.config.BasePath+path, func(w http.ResponseWriter, r *http.Request) {
 			if err := h(w, r); err != nil {
-				g.fail(w, r, err)
+				fail(w, r, err)
 			}
 		})
+	}
+	handle := func(method, path string, h func(http.ResponseWriter, *http.Request) error) {
+		route(method, path, h, g.fail)
 	}
 	handle("GET", "/login", g.serveLogin)
 	handle("POST", "/login", g.serveLoginJSON)
 	handle("GET", "/login/{id}/qr.svg", g.serveQRSVG)
 	handle("GET", "/login/{id}/qr.png", g.serveQRPNG)
-	handle("GET", "/login/{id}/state", g.serveState)
+	route("GET", "/login/{id}/state", g.serveState, g.failJSON) // who asks there is a script, whatever it accepts
 	handle("POST", "/login/{id}/finish", g.serveFinish)
 	handle("GET", "/scan/{id}", g.serveScan)
 	handle("GET", "/callback", g.serveCallback)
@@ -42,7 +45,7 @@ func (g *Gate) routes() *http.ServeMux {
 	handle("POST", "/link", g.serveLinkJSON)
 	handle("POST", "/unlink", g.serveUnlink)
 	handle("POST", "/logout", g.serveLogout)
-	handle("GET", "/me", g.serveMe)
+	route("GET", "/me", g.serveMe, g.failJSON)
 	handle("GET", "/assets/{name}", g.serveAsset)
 	return mux
 }
@@ -114,7 +117,7 @@ func (g *Gate) absolute(path string) string { return g.public.String() + path }
 func (g *Gate) loginOf(r *http.Request) (*attempt, error) {
 	a, err := g.logins.load(r.Context(), r.PathValue("id"))
 	if errors.Is(err, errUnknown) {
-		return a, g.missed(r)
+		return nil, g.missed(r)
 	}
 	return a, err
 }
@@ -153,7 +156,7 @@ func (g *Gate) authorizedBy(r *http.Request) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.Person == nil || a.Authorizer != g.cookies.key(r).digest() {
+	if !a.authorizedBy(g.cookies.key(r).digest()) {
 		return nil, g.missed(r)
 	}
 	return a, nil

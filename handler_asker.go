@@ -174,7 +174,6 @@ type stateAnswer struct {
 // serveState answers as soon as the state is not the one that the browser has
 // seen, or when the long poll's time is over.
 func (g *Gate) serveState(w http.ResponseWriter, r *http.Request) error {
-	r.Header.Set("Accept", "application/json") // who asks here is a script
 	q, err := query(r)
 	if err != nil {
 		return err

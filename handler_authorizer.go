@@ -24,9 +24,8 @@ func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 		return g.missed(r)
 	}
 	key := g.cookies.ensure(w, r)
-	mine := a.Person != nil && a.Authorizer == key.digest()
 	switch err := a.open(); {
-	case mine && !errors.Is(err, errExpired):
+	case a.authorizedBy(key.digest()) && !errors.Is(err, errExpired):
 		return g.advance(w, r, a)
 	case err != nil:
 		return g.again(r, a, err)
@@ -118,7 +117,7 @@ func (g *Gate) strangeState(r *http.Request, id string) error {
 	a, err := g.logins.load(r.Context(), id)
 	switch {
 	case err != nil && !errors.Is(err, errUnknown):
-		return wrap("reading a login", err)
+		return err
 	case err != nil, a.Kind != kindScan:
 		return errState
 	}
@@ -133,7 +132,7 @@ func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, roun
 		return g.missedID(r, id)
 	}
 	if err != nil {
-		return wrap("reading a login", err)
+		return err
 	}
 	if round == roundProfile && a.open() == nil {
 		seeOther(w, g.path("profile", id))
@@ -146,11 +145,11 @@ func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, roun
 // to the end even if the browser goes away: a code works once, and its second
 // callback may be the one that the person sees.
 func (g *Gate) exchange(r *http.Request, a *attempt, round round, code string) (*attempt, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), wechatTime)
+	after := context.WithoutCancel(r.Context())
+	ctx, cancel := context.WithTimeout(after, wechatTime)
 	defer cancel()
 	claim := *a.Claim
 	who, err := g.askWeChat(ctx, a, round, code)
-	after := context.WithoutCancel(r.Context())
 	if err != nil {
 		released, releaseErr := g.logins.change(after, a, func(a *attempt) error { return a.release(claim) })
 		if releaseErr != nil {

@@ -24,11 +24,13 @@ type Pending struct {
 // unless that login is open and was authorized in the request's own browser.
 func (g *Gate) Pending(r *http.Request) (Pending, error) {
 	a, err := g.logins.load(r.Context(), r.FormValue("login"))
-	if errors.Is(err, errUnknown) || err == nil && (a.authorizedBy(g.cookies.key(r).digest()) != nil || a.open() != nil || a.Purpose != purposeLogin) {
+	switch {
+	case errors.Is(err, errUnknown):
 		return Pending{}, ErrNotFound
-	}
-	if err != nil {
-		return Pending{}, wrap("reading a login", err)
+	case err != nil:
+		return Pending{}, err
+	case !a.authorizedBy(g.cookies.key(r).digest()), a.open() != nil, a.Purpose != purposeLogin:
+		return Pending{}, ErrNotFound
 	}
 	return Pending{
 		Identity: a.Person.Identity, Nickname: a.Person.Nickname, AvatarURL: a.Person.AvatarURL,

@@ -15,7 +15,7 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, err := g.sessions.load(r)
 	if err != nil {
-		return wrap("loading the session", err)
+		return err
 	}
 	event := Event{Name: EventLoggedOut}
 	everywhere := posted.Get("everywhere") == "true"
@@ -54,11 +54,12 @@ type me struct {
 	LoggedInAt time.Time `json:"logged_in_at"`
 }
 
+// serveMe tells a script who is logged in, or that nobody is.
 func (g *Gate) serveMe(w http.ResponseWriter, r *http.Request) error {
-	r.Header.Set("Accept", "application/json") // who asks here is a script
 	user, session, err := g.currentUser(r)
 	if errors.Is(err, ErrLoginRequired) {
-		g.refuse(w, r, err)
+		_, p := g.refusal(err)
+		writeProblem(w, p)
 		return nil
 	}
 	if err != nil {

@@ -1,7 +1,6 @@
 package scangate
 
 import (
-	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
@@ -16,7 +15,7 @@ func (g *Gate) limit(r *http.Request, what string) error {
 	for i, network := range g.networks(r) {
 		n, err := g.state.Add(r.Context(), "limit:"+what+":"+network, limitWindow)
 		if err != nil {
-			return fmt.Errorf("scangate: counting requests: %w", err)
+			return wrap("counting requests", err)
 		}
 		if n > int64(g.config.AddressLimit)*siteFactor[i] {
 			g.happened(r, Event{Name: EventLimited, Reason: what})

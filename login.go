@@ -198,10 +198,7 @@ func (a *attempt) scanned() bool {
 // answered reports whether that round is over for the browser by, so that a
 // callback that comes again goes on to the next step.
 func (a *attempt) answered(by digest, r round) bool {
-	if a.Person == nil || a.Authorizer != by || a.State == stateExchanging {
-		return false
-	}
-	return r == roundBase || a.Person.Asked
+	return a.authorizedBy(by) && a.State != stateExchanging && (r == roundBase || a.Person.Asked)
 }
 
 // claim gives the browser by the right to exchange a code.
@@ -295,13 +292,9 @@ func (p *person) key() string {
 	return "openid " + p.Identity.AppID + " " + p.Identity.OpenID
 }
 
-// authorizedBy returns why the browser by may not take the authorizer's steps, or nil.
-func (a *attempt) authorizedBy(by digest) error {
-	if a.Person == nil || a.Authorizer != by {
-		return errUnknown
-	}
-	return nil
-}
+// authorizedBy reports whether the browser by proved its identity for this login,
+// and so may take the authorizer's steps.
+func (a *attempt) authorizedBy(by digest) bool { return a.Person != nil && a.Authorizer == by }
 
 // needsAnswer reports whether the person is asked before anything happens: whether
 // they mean to let another browser in, or to add a WeChat to an account.

@@ -27,7 +27,7 @@ func (l *logins) find(ctx context.Context, like *attempt) (*attempt, int64, erro
 		return nil, 0, errUnknown
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, wrap("looking for the browser's login", err)
 	}
 	a, err := l.load(ctx, string(id))
 	switch {
@@ -116,7 +116,7 @@ func decodeAttempt(id string, value []byte, version int64, err error) (*attempt,
 		return nil, errUnknown
 	}
 	if err != nil {
-		return nil, err
+		return nil, wrap("reading a login", err)
 	}
 	a := new(attempt)
 	if a.decode(value) != nil || !a.sound() {

@@ -3,7 +3,6 @@ package scangate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 )
@@ -45,7 +44,7 @@ func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := g.sessions.load(r)
 		if err != nil {
-			g.refuse(w, r, fmt.Errorf("scangate: loading the session: %w", err))
+			g.refuse(w, r, err)
 			return
 		}
 		user, _, err := g.check(ctx)
@@ -106,7 +105,7 @@ func (g *Gate) Admit(w http.ResponseWriter, r *http.Request) (*http.Request, boo
 func (g *Gate) currentUser(r *http.Request) (User, sessionValue, error) {
 	ctx, err := g.sessions.load(r)
 	if err != nil {
-		return User{}, sessionValue{}, fmt.Errorf("scangate: loading the session: %w", err)
+		return User{}, sessionValue{}, err
 	}
 	return g.check(ctx)
 }
@@ -123,7 +122,7 @@ func (g *Gate) check(ctx context.Context) (User, sessionValue, error) {
 	case errors.Is(err, ErrNotFound):
 		return User{}, sessionValue{}, ErrLoginRequired
 	case err != nil:
-		return User{}, sessionValue{}, fmt.Errorf("scangate: reading the user: %w", err)
+		return User{}, sessionValue{}, wrap("reading the user", err)
 	case user.Barred, value.begun.Before(user.SignedOut):
 		return User{}, sessionValue{}, ErrLoginRequired
 	}
@@ -132,14 +131,8 @@ func (g *Gate) check(ctx context.Context) (User, sessionValue, error) {
 
 // refuse answers a request that may not pass.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	var p problem
-	var route string
-	switch {
-	case errors.Is(err, ErrLoginRequired):
-		route, p = "login", problem{Title: "Login required", Code: "login_required"}
-	case errors.Is(err, ErrPhoneRequired):
-		route, p = "phone", problem{Title: "Phone number required", Code: "phone_required"}
-	default:
+	route, p := g.refusal(err)
+	if route == "" {
 		g.fail(w, r, err)
 		return
 	}
@@ -150,9 +143,23 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case isFormPost(r):
 		seeOther(w, g.returningURL(route, g.refererPath(r)))
 	default:
-		p.Status, p.LoginURL = http.StatusUnauthorized, g.path(route)
 		writeProblem(w, p)
 	}
+}
+
+// refusal returns the route that helps people who may not pass, and what programs
+// are told of it; "" for an error that is a failure.
+func (g *Gate) refusal(err error) (route string, p problem) {
+	switch {
+	case errors.Is(err, ErrLoginRequired):
+		route, p = "login", problem{Title: "Login required", Code: "login_required"}
+	case errors.Is(err, ErrPhoneRequired):
+		route, p = "phone", problem{Title: "Phone number required", Code: "phone_required"}
+	default:
+		return "", problem{}
+	}
+	p.Status, p.LoginURL = http.StatusUnauthorized, g.path(route)
+	return route, p
 }
 
 // loginURL is the login page that leads back to returnTo, a path on this server.

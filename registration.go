@@ -3,7 +3,6 @@ package scangate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"unicode"
 
@@ -108,7 +107,7 @@ func (g *Gate) recognise(ctx context.Context, who *person) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("scangate: looking an identity up: %w", err)
+		return wrap("looking an identity up", err)
 	}
 	who.UserID, who.Nickname, who.Bound = user.ID, cleanNickname(user.Nickname), user.Phone != ""
 	if knows(user, who.Identity) {
@@ -121,10 +120,7 @@ func (g *Gate) recognise(ctx context.Context, who *person) error {
 		who.conflict = true
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("scangate: linking an identity: %w", err)
-	}
-	return nil
+	return wrap("linking an identity", err)
 }
 
 // knows reports whether linking the identity to the user would change nothing.

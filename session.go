@@ -90,7 +90,8 @@ func (s *sessions) carriedBy(r *http.Request) bool {
 // load returns a context that holds the request's session. It changes nothing.
 func (s *sessions) load(r *http.Request) (context.Context, error) {
 	token, _ := cookieValue(r, s.manager.Cookie.Name)
-	return s.manager.Load(r.Context(), token)
+	ctx, err := s.manager.Load(r.Context(), token)
+	return ctx, wrap("loading the session", err)
 }
 
 // current returns what the session in ctx holds.

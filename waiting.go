@@ -11,7 +11,7 @@ const waitingPerLogin = 5
 
 // Why a request may not wait.
 var (
-	errTooManyTabs = errors.New("scangate: too many requests wait for this login")
+	errTooManyTabs = errors.New("scangate: too many requests wait for this login, or from this address")
 	errCrowded     = errors.New("scangate: too many browsers wait")
 	errClosing     = errors.New("scangate: the gate is closed")
 )
