@@ -118,7 +118,7 @@ func (c browserCookies) cookie(value string, life time.Duration) *http.Cookie {
 // request claims, and proves nothing.
 type origin struct {
 	Browser string
-	System  string `json:"system,omitempty"`
+	System  string
 	Address string
 }
 

@@ -7,8 +7,9 @@ func appendText[T string | []byte](b []byte, text T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
-// decoder reads from the front of rest; it has failed once there is not
-// what was to be read.
+// decoder reads from the front of rest. Once there is less than was to be read it
+// has failed, and all that it returns from then on means nothing: callers look at
+// failed at the end.
 type decoder struct {
 	rest   []byte
 	all    string // what there was to read, if texts are to be parts of it and no copies
@@ -26,6 +27,7 @@ func (d *decoder) take(n uint64) []byte {
 	return b
 }
 
+// varint reads what [binary.AppendVarint] wrote.
 func (d *decoder) varint() int64 {
 	v, n := binary.Varint(d.rest)
 	d.take(uint64(max(n, 0))) //nolint:gosec // not negative
@@ -33,6 +35,7 @@ func (d *decoder) varint() int64 {
 	return v
 }
 
+// uvarint reads what [binary.AppendUvarint] wrote.
 func (d *decoder) uvarint() uint64 {
 	v, n := binary.Uvarint(d.rest)
 	d.take(uint64(max(n, 0))) //nolint:gosec // not negative
@@ -40,8 +43,10 @@ func (d *decoder) uvarint() uint64 {
 	return v
 }
 
+// bytes reads what appendText wrote. It returns a part of rest, and no copy.
 func (d *decoder) bytes() []byte { return d.take(d.uvarint()) }
 
+// text is bytes as a string.
 func (d *decoder) text() string {
 	b := d.bytes()
 	if d.all == "" {

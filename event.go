@@ -32,14 +32,24 @@ const (
 // Event is something that happened to a login or a session, for metrics and
 // audit. It holds no secret: no code, token, state, cookie or phone number.
 type Event struct {
-	Name    EventName
-	Time    time.Time
-	Attempt string    // the beginning of the login's id, to tell logins apart; may be empty; where a request was refused, what that claims
-	Started time.Time // when that login began, whichever process saw it; zero where none is at hand, as where a request is refused
-	UserID  string    // empty while nobody is known
-	AppID   string    // the WeChat account; may be empty
-	Reason  string    // refused: the problem's code; limited: login, callback, guess or codes; logged_out: everywhere, or empty
-	Address string    // the client's, as Config.ClientIP says
+	Name EventName
+	Time time.Time
+	// Attempt is the beginning of the login's id, to tell logins apart; it may be
+	// empty. Where a request was refused, it is what that request claims.
+	Attempt string
+	// Started is when that login began, whichever process saw it. It is zero where
+	// no login is at hand, as where a request was refused.
+	Started time.Time
+	// UserID is empty while nobody is known.
+	UserID string
+	// AppID is the WeChat account's; it may be empty.
+	AppID string
+	// Reason is, for EventRefused, the code of the problem, such as "expired"; for
+	// EventLimited "login", "callback", "guess" or "codes"; for EventLoggedOut
+	// "everywhere" or empty; else it is empty.
+	Reason string
+	// Address is the client's, as Config.ClientIP says, or empty.
+	Address string
 }
 
 // happened tells Config.OnEvent.

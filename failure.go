@@ -105,15 +105,7 @@ func (g *Gate) again(r *http.Request, a *attempt, err error) error {
 }
 
 // startURL is where an attempt like this one begins.
-func (g *Gate) startURL(a *attempt) string {
-	switch a.Purpose {
-	case purposeLink:
-		return g.returningURL("link", a.ReturnTo)
-	case purposePhone:
-		return g.returningURL("phone", a.ReturnTo)
-	}
-	return g.loginURL(a.ReturnTo)
-}
+func (g *Gate) startURL(a *attempt) string { return g.returningURL(a.Purpose.route(), a.ReturnTo) }
 
 // fail answers with an error: with a page that has a way on, or with a problem
 // for programs. Nothing of the cause shows but its name.

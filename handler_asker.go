@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/scangate/scangate/wechat"
@@ -58,22 +57,25 @@ func (g *Gate) offer(w http.ResponseWriter, r *http.Request, a *attempt, with st
 	return nil
 }
 
-// begin returns this browser's open attempt of the kind, or a new one. Who asks,
-// and what is configured, chooses the way in: WeChat's own browser and those who
-// ask for WeChat's page prove their identity themselves; the others have a phone
-// do it.
-func (g *Gate) begin(r *http.Request, key browserKey, a *attempt, with string) (*attempt, error) {
-	a.Kind, a.Asker, a.From = kindDirect, key.digest(), g.origin(r)
+// wayIn chooses who proves the identity, and at which account, by who asks and
+// what is configured: WeChat's own browser and those who ask for WeChat's page
+// do so themselves; the others have a phone do it.
+func (g *Gate) wayIn(r *http.Request, with string) (k kind, appID string) {
 	switch {
 	case g.website != nil && (with == "website" || g.official == nil):
-		a.AppID = g.website.AppID()
+		return kindDirect, g.website.AppID()
 	case inWeChat(r):
-		a.AppID = g.official.AppID()
-	default:
-		a.Kind, a.AppID = kindScan, g.official.AppID()
+		return kindDirect, g.official.AppID()
 	}
+	return kindScan, g.official.AppID()
+}
+
+// begin returns this browser's open attempt of the kind, or a new one.
+func (g *Gate) begin(r *http.Request, key browserKey, a *attempt, with string) (*attempt, error) {
+	a.Kind, a.AppID = g.wayIn(r, with)
+	a.Asker, a.From = key.digest(), g.origin(r)
 	var version int64
-	if g.cookies.key(r) == key {
+	if g.cookies.key(r) == key { // a browser whose key is new has no attempt yet
 		open, v, err := g.logins.find(r.Context(), a)
 		if errors.Is(err, errNoSession) && g.sessions.carriedBy(r) {
 			err = errUnknown // it kept one, which has ended since
@@ -139,8 +141,7 @@ func (g *Gate) scanLogin(a *attempt) scanLogin {
 
 // websiteURL is the login by WeChat's own QR page.
 func (g *Gate) websiteURL(a *attempt) string {
-	route, _, _ := strings.Cut(g.startURL(a), "?")
-	return route + "?" + url.Values{"return_to": {a.ReturnTo}, "with": {"website"}}.Encode()
+	return g.path(a.Purpose.route()) + "?" + url.Values{"return_to": {a.ReturnTo}, "with": {"website"}}.Encode()
 }
 
 // serveLoginJSON begins a login for a single-page application.

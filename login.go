@@ -38,6 +38,14 @@ const (
 	purposePhone purpose = "phone" // proving a number to bind to it
 )
 
+// route is where an attempt for that begins.
+func (p purpose) route() string {
+	if p == purposeLogin {
+		return "login"
+	}
+	return string(p)
+}
+
 // A state is one step of a login:
 //
 //	waiting -> scanned -> exchanging -> identified -> approved -> finished

@@ -8,7 +8,8 @@ import (
 )
 
 // attemptFormat is the version of the stored form of an attempt, and its first
-// byte. A record of another version is no attempt.
+// byte. A record of another version is no attempt: whoever changes what fields
+// lists counts it up.
 const attemptFormat = 2
 
 // errDamagedAttempt says that a record is no attempt.
@@ -38,47 +39,47 @@ func (a *attempt) decode(b []byte) error {
 // fields shows the coder what is stored, in its order: all but the id, which is
 // the key.
 func (a *attempt) fields(c *attemptCoder) {
-	text(c, &a.Kind)
-	text(c, &a.Purpose)
-	text(c, &a.State)
-	text(c, &a.AppID)
-	text(c, &a.ReturnTo)
+	c.string((*string)(&a.Kind))
+	c.string((*string)(&a.Purpose))
+	c.string((*string)(&a.State))
+	c.string(&a.AppID)
+	c.string(&a.ReturnTo)
 	c.time(&a.Created)
 	c.time(&a.Expires)
 	c.time(&a.Finished)
 	c.digest(&a.Asker)
 	c.digest(&a.Authorizer)
-	text(c, &a.From.Browser)
-	text(c, &a.From.System)
-	text(c, &a.From.Address)
+	c.string(&a.From.Browser)
+	c.string(&a.From.System)
+	c.string(&a.From.Address)
 	c.int(&a.Number)
 	c.int(&a.Failures)
-	text(c, &a.For)
-	text(c, &a.ForName)
+	c.string(&a.For)
+	c.string(&a.ForName)
 	if some(c, &a.Claim) {
-		text(c, &a.Claim.From)
+		c.string((*string)(&a.Claim.From))
 		c.time(&a.Claim.Until)
 	}
 	if some(c, &a.Person) {
 		a.Person.fields(c)
 	}
 	if some(c, &a.Code) {
-		text(c, &a.Code.Phone)
-		text(c, &a.Code.MAC)
+		c.string(&a.Code.Phone)
+		c.string(&a.Code.MAC)
 		c.time(&a.Code.Sent)
 		c.int(&a.Code.Tries)
 	}
 }
 
 func (p *person) fields(c *attemptCoder) {
-	text(c, &p.Identity.AppID)
-	text(c, &p.Identity.OpenID)
-	text(c, &p.Identity.UnionID)
-	text(c, &p.Nickname)
-	text(c, &p.AvatarURL)
+	c.string(&p.Identity.AppID)
+	c.string(&p.Identity.OpenID)
+	c.string(&p.Identity.UnionID)
+	c.string(&p.Nickname)
+	c.string(&p.AvatarURL)
 	c.bool(&p.Asked)
-	text(c, &p.UserID)
-	text(c, &p.Phone)
+	c.string(&p.UserID)
+	c.string(&p.Phone)
 	c.bool(&p.Bound)
 	if some(c, &p.Profile) {
 		c.json(p.Profile)
@@ -97,12 +98,12 @@ type attemptCoder struct {
 	err error
 }
 
-func text[T ~string](c *attemptCoder, s *T) {
+func (c *attemptCoder) string(s *string) {
 	if c.reading {
-		*s = T(c.text())
+		*s = c.text()
 		return
 	}
-	c.written = appendText(c.written, string(*s))
+	c.written = appendText(c.written, *s)
 }
 
 func (c *attemptCoder) int(n *int) {
@@ -147,10 +148,8 @@ func (c *attemptCoder) digest(d *digest) {
 
 // json is for what is seldom there, and is another package's.
 func (c *attemptCoder) json(v any) {
-	var b []byte
 	if c.reading {
-		b = c.bytes()
-		c.err = errors.Join(c.err, json.Unmarshal(b, v))
+		c.err = errors.Join(c.err, json.Unmarshal(c.bytes(), v))
 		return
 	}
 	b, err := json.Marshal(v)

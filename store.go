@@ -155,8 +155,9 @@ type StateStore interface {
 	Load(ctx context.Context, key string) (value []byte, version int64, err error)
 
 	// Update replaces the record if it has the version given, and makes it the
-	// next version, version+1, for the time ttl from now, which is positive. It returns ErrConflict
-	// if the record has another version, ErrNotFound if there is none.
+	// next version, version+1, for the time ttl from now, which is positive. It
+	// returns ErrConflict if the record has another version, ErrNotFound if there
+	// is none.
 	Update(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) error
 
 	// Wait returns the record as soon as its version is not the one given, at
