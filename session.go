@@ -17,15 +17,15 @@ const sessionLifetime = 7 * 24 * time.Hour
 // newSessionManager returns a manager that keeps sessions in the store, or in
 // memory if that is nil.
 func newSessionManager(secure bool, store scs.Store) *scs.SessionManager {
-	if store == nil {
-		store = newMemorySessionStore()
-	}
 	// A literal, for scs.New starts a goroutine that can't be stopped for good.
 	m := &scs.SessionManager{
 		Lifetime:         sessionLifetime,
 		Store:            store,
 		Codec:            SessionCodec{},
 		HashTokenInStore: true,
+	}
+	if store == nil {
+		m.Store, m.HashTokenInStore = newMemorySessionStore(), false // it does so itself
 	}
 	m.Cookie.Name = "session"
 	if secure {

@@ -1,6 +1,8 @@
 package scangate
 
 import (
+	"crypto/sha256"
+	"strings"
 	"testing"
 	"time"
 )
@@ -16,5 +18,29 @@ func TestSessionValue(t *testing.T) {
 		if got, ok := decodeSessionValue(bad); ok {
 			t.Errorf("%q is %v", bad, got)
 		}
+	}
+}
+
+// TestMemorySessionsHoldNoToken sees that who reads the memory, or a dump of it,
+// has nobody's session.
+func TestMemorySessionsHoldNoToken(t *testing.T) {
+	store := newMemorySessionStore()
+	const token = "a token that nobody is to read"
+	if err := store.Commit(token, []byte("value"), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	for key := range store.sessions.entries {
+		if len(key) != sha256.Size || strings.Contains(key, "token") {
+			t.Errorf("the key is %q", key)
+		}
+	}
+	if value, found, err := store.Find(token); string(value) != "value" || !found || err != nil {
+		t.Errorf("%q, %v, %v", value, found, err)
+	}
+	if err := store.Delete(token); err != nil {
+		t.Fatal(err)
+	}
+	if _, found, _ := store.Find(token); found {
+		t.Error("a deleted session is found")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"slices"
 	"sync"
 	"time"
@@ -358,7 +359,8 @@ func (m *MemoryStore) Add(ctx context.Context, key string, window time.Duration)
 	return 1, s.counters.put(key, 1, time.Now().Add(window))
 }
 
-// memorySessionStore keeps sessions in memory; it is an scs.Store.
+// memorySessionStore keeps sessions in memory, by hashes of their tokens; it is an
+// scs.Store.
 type memorySessionStore struct {
 	mu       sync.RWMutex
 	sessions *expiring[[]byte]
@@ -368,10 +370,17 @@ func newMemorySessionStore() *memorySessionStore {
 	return &memorySessionStore{sessions: newExpiring[[]byte](memorySessions, nil)}
 }
 
+// hashToken keeps tokens out of memory, and lookups from telling by their time
+// how much of a guess is right.
+func hashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return string(sum[:])
+}
+
 func (m *memorySessionStore) Find(token string) ([]byte, bool, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	e, ok := m.sessions.get(token)
+	e, ok := m.sessions.get(hashToken(token))
 	if !ok {
 		return nil, false, nil
 	}
@@ -381,12 +390,12 @@ func (m *memorySessionStore) Find(token string) ([]byte, bool, error) {
 func (m *memorySessionStore) Commit(token string, b []byte, expiry time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.sessions.put(token, b, expiry)
+	return m.sessions.put(hashToken(token), b, expiry)
 }
 
 func (m *memorySessionStore) Delete(token string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.sessions.remove(token)
+	m.sessions.remove(hashToken(token))
 	return nil
 }
