@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -301,14 +302,11 @@ func (g *Gate) serveAnswer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer := posted.Get("answer")
-	switch {
-	case answer != "approve" && answer != "deny":
-		return errBadRequest
-	case answer == "approve" && a.Kind == kindScan && g.config.MatchNumber && posted.Get("number") != strconv.Itoa(a.Number):
-		answer = "deny"
+	yes, err := g.saysYes(a, posted)
+	if err != nil {
+		return err
 	}
-	if answer == "deny" {
+	if !yes {
 		return g.answer(w, r, a, EventDenied, (*attempt).deny)
 	}
 	if err := a.open(); err != nil {
@@ -321,6 +319,19 @@ func (g *Gate) serveAnswer(w http.ResponseWriter, r *http.Request) error {
 		return g.again(r, a, err)
 	}
 	return g.answer(w, r, a, EventApproved, (*attempt).approve)
+}
+
+// saysYes reads the person's answer. With Config.MatchNumber a wrong number is a
+// no: guessing it must not take two tries.
+func (g *Gate) saysYes(a *attempt, posted url.Values) (bool, error) {
+	switch posted.Get("answer") {
+	case "approve":
+		matches := a.Kind != kindScan || !g.config.MatchNumber || posted.Get("number") == strconv.Itoa(a.Number)
+		return matches, nil
+	case "deny":
+		return false, nil
+	}
+	return false, errBadRequest
 }
 
 // settle makes a user of the person, before anybody is let in by their yes. A
@@ -340,6 +351,7 @@ func (g *Gate) settle(r *http.Request, a *attempt) (*attempt, error) {
 	return denied, errors.Join(errWeChatElsewhere, err)
 }
 
+// answer stores what the person said, tells of it, and shows them what it did.
 func (g *Gate) answer(w http.ResponseWriter, r *http.Request, a *attempt, event EventName, step func(*attempt) error) error {
 	a, err := g.logins.change(r.Context(), a, step)
 	if err != nil {

@@ -1,6 +1,7 @@
 package scangate
 
 import (
+	"context"
 	"errors"
 	"net/http"
 )
@@ -61,8 +62,7 @@ func (g *Gate) finishDirect(w http.ResponseWriter, r *http.Request, a *attempt) 
 	return nil
 }
 
-// finish ends a login with a session. The user is read again, so that somebody
-// barred meanwhile stays out.
+// finish ends a login with a session.
 func (g *Gate) finish(w http.ResponseWriter, r *http.Request, a *attempt) (*attempt, error) {
 	if err := a.ready(); err != nil {
 		return a, err
@@ -74,14 +74,9 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, a *attempt) (*atte
 	if err != nil {
 		return a, err
 	}
-	user, err := g.users.FindByID(r.Context(), a.Person.UserID)
-	switch {
-	case errors.Is(err, ErrNotFound), err == nil && user.Barred:
-		return a, errBarred
-	case err != nil:
-		return a, wrap("reading the user", err)
-	case a.Created.Before(user.SignedOut):
-		return a, errExpired // "everywhere" means what was under way, too
+	user, err := g.userOf(r.Context(), a)
+	if err != nil {
+		return a, err
 	}
 	who, first := *a.Person, false // the record forgets the token when it is finished
 	a, err = g.logins.change(r.Context(), a, func(a *attempt) error {
@@ -104,6 +99,21 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, a *attempt) (*atte
 		g.happened(r, a.event(EventFinished))
 	}
 	return a, nil
+}
+
+// userOf reads the login's user again, so that somebody who was barred or signed
+// out meanwhile stays out.
+func (g *Gate) userOf(ctx context.Context, a *attempt) (User, error) {
+	user, err := g.users.FindByID(ctx, a.Person.UserID)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && user.Barred:
+		return User{}, errBarred
+	case err != nil:
+		return User{}, wrap("reading the user", err)
+	case a.Created.Before(user.SignedOut):
+		return User{}, errExpired // "everywhere" means what was under way, too
+	}
+	return user, nil
 }
 
 // finishLoggedIn ends an attempt of somebody who is logged in already, in

@@ -110,8 +110,9 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// unlink takes the identity from the user of that id, one request at a time, or two
+// could each leave the other's identity.
 func (g *Gate) unlink(ctx context.Context, id string, who Identity) error {
-	// One at a time, or two requests could each leave the other's identity.
 	lock := "unlink:" + id
 	if err := g.state.Create(ctx, lock, nil, unlinkTime); err != nil {
 		if errors.Is(err, ErrExists) {
@@ -119,7 +120,7 @@ func (g *Gate) unlink(ctx context.Context, id string, who Identity) error {
 		}
 		return wrap("unlinking", err)
 	}
-	defer g.release(ctx, lock)
+	defer g.unlock(ctx, lock)
 	user, err := g.users.FindByWeChat(ctx, who)
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && user.ID != id:
@@ -132,8 +133,9 @@ func (g *Gate) unlink(ctx context.Context, id string, who Identity) error {
 	return wrap("unlinking", g.users.UnlinkWeChat(ctx, id, who))
 }
 
-// release gives a lock back.
-func (g *Gate) release(ctx context.Context, lock string) {
+// unlock gives a lock back, also for a request that has ended. A StateStore deletes
+// nothing: the record's time is made to end at once.
+func (g *Gate) unlock(ctx context.Context, lock string) {
 	err := g.state.Update(context.WithoutCancel(ctx), lock, 1, nil, time.Nanosecond)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		g.config.Logger.WarnContext(ctx, "scangate: releasing a lock", "error", err)

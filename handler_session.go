@@ -17,24 +17,22 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	event := Event{Name: EventLoggedOut}
-	everywhere := posted.Get("everywhere") == "true"
-	if user, _, err := g.check(ctx); err == nil {
-		event.UserID = user.ID
-	} else if everywhere && !errors.Is(err, ErrLoginRequired) {
-		return err // and nothing has ended: it would not have been everywhere
-	}
-	if everywhere && event.UserID != "" {
-		event.Reason = "everywhere"
-		if err := g.users.SignOut(r.Context(), event.UserID, time.Now()); err != nil {
-			return wrap("signing out", err)
+	user, _, err := g.check(ctx)
+	event := Event{Name: EventLoggedOut, UserID: user.ID}
+	if posted.Get("everywhere") == "true" && !errors.Is(err, ErrLoginRequired) {
+		if err == nil {
+			err = wrap("signing out", g.users.SignOut(r.Context(), user.ID, time.Now()))
 		}
+		if err != nil {
+			return err // and nothing has ended: it would not have been everywhere
+		}
+		event.Reason = "everywhere"
 	}
 	if err := g.sessions.end(ctx, w, r); err != nil {
 		return wrap("ending the session", err)
 	}
 	g.cookies.forget(w)
-	if event.UserID != "" {
+	if user.ID != "" { // else nobody was logged in, or a store could not say who
 		g.happened(r, event)
 	}
 	if wantsJSON(r) {

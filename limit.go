@@ -17,7 +17,7 @@ func (g *Gate) limit(r *http.Request, what string) error {
 		if err != nil {
 			return wrap("counting requests", err)
 		}
-		if n > int64(g.config.AddressLimit)*siteFactor[i] {
+		if n > int64(g.config.AddressLimit)*networkFactors[i] {
 			g.happened(r, Event{Name: EventLimited, Reason: what})
 			return errTooMany
 		}
@@ -25,8 +25,9 @@ func (g *Gate) limit(r *http.Request, what string) error {
 	return nil
 }
 
-// siteFactor is how many times an address's limit each of its networks has.
-var siteFactor = [...]int64{1, 5}
+// networkFactors are how many times Config.AddressLimit each of an address's
+// networks has.
+var networkFactors = [...]int64{1, 5}
 
 // address is the client's address, or "" if there is none.
 func (g *Gate) address(r *http.Request) string {

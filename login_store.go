@@ -202,14 +202,15 @@ func (l *logins) update(ctx context.Context, a *attempt) error {
 	}
 	ttl := max(time.Until(a.Expires), 0) + goneAfter
 	err = l.store.Update(ctx, attemptKey(a.ID), a.version, value, ttl)
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound):
 		return errUnknown
+	case err != nil:
+		a.version = 0 // who goes on with it has to read it first
+		return wrap("storing a login", err)
 	}
 	a.version++
-	if err != nil {
-		a.version = 0 // who goes on with it has to read it first
-	}
-	return err
+	return nil
 }
 
 // claim gets the right to exchange a code. It reports whether it did; it did not

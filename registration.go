@@ -169,15 +169,15 @@ func (g *Gate) needsPhone(a *attempt) bool {
 // Somebody new whose number is a user's already becomes that user, unless that
 // one has another WeChat of the same account.
 func (g *Gate) bindPhone(ctx context.Context, who *person) (string, EventName, error) {
-	if who.UserID == "" && g.config.Registration == RegisterClosed {
-		return "", "", errNotRegistered
-	}
 	if who.UserID != "" {
 		err := g.users.BindPhone(ctx, who.UserID, who.Phone)
 		if errors.Is(err, ErrPhoneTaken) {
 			return "", "", errNumberElsewhere
 		}
 		return who.UserID, EventBound, wrap("binding a number", err)
+	}
+	if g.config.Registration == RegisterClosed {
+		return "", "", errNotRegistered
 	}
 	owner, err := g.users.FindByPhone(ctx, who.Phone)
 	switch {

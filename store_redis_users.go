@@ -196,10 +196,10 @@ func (r *RedisStore) Register(ctx context.Context, who NewUser) (User, error) {
 		Phone:      who.Phone,
 		Identities: []Identity{who.Identity},
 	}
-	wechat := who.Identity
+	identity := who.Identity
 	err := r.change(ctx, "registering a user", r.scripts.register,
-		r.userKey(u.ID), r.openIDKey(wechat), r.unionIDKey(wechat.UnionID), r.phoneKey(who.Phone),
-		r.userKey(""), u.ID, wechat.AppID, wechat.OpenID, wechat.UnionID, who.Phone, who.Nickname, who.AvatarURL)
+		r.userKey(u.ID), r.openIDKey(identity), r.unionIDKey(identity.UnionID), r.phoneKey(who.Phone),
+		r.userKey(""), u.ID, identity.AppID, identity.OpenID, identity.UnionID, who.Phone, who.Nickname, who.AvatarURL)
 	if err != nil {
 		return User{}, err
 	}
