@@ -208,6 +208,8 @@ type Config struct {
 
 // Login is what [Config.OnLogin] decides about.
 type Login struct {
+	// User is who would be logged in, as Config.Users has them: not barred, and new
+	// users registered already.
 	User User
 	// Profile is what WeChat told of the person: the identity alone, unless user
 	// info was fetched in this login.
@@ -224,20 +226,11 @@ func (c *Config) check(public *url.URL) error {
 		c.BasePath == "/" || url.PathEscape(c.BasePath) != strings.ReplaceAll(c.BasePath, "/", "%2F")) {
 		return fmt.Errorf("scangate: Config.BasePath: %q is no path like \"/wechat\"", c.BasePath)
 	}
-	if c.LoginTTL != 0 && (c.LoginTTL < time.Minute || c.LoginTTL > 30*time.Minute) {
-		return fmt.Errorf("scangate: Config.LoginTTL: %v is not between 1 and 30 minutes", c.LoginTTL)
-	}
 	if strings.ContainsFunc(c.RedisPrefix, outsideRedisPrefix) {
 		return fmt.Errorf("scangate: Config.RedisPrefix: %q has more than letters, digits and \"-_:\"", c.RedisPrefix)
 	}
-	if c.MaxWaiting < 0 {
-		return fmt.Errorf("scangate: Config.MaxWaiting: %d is negative", c.MaxWaiting)
-	}
-	if c.UserTTL < 0 {
-		return fmt.Errorf("scangate: Config.UserTTL: %v is negative", c.UserTTL)
-	}
-	if c.AddressLimit < 0 {
-		return fmt.Errorf("scangate: Config.AddressLimit: %d is negative", c.AddressLimit)
+	if err := c.checkLimits(); err != nil {
+		return err
 	}
 	if err := c.checkRegistration(public); err != nil {
 		return err
@@ -254,6 +247,23 @@ func (c *Config) check(public *url.URL) error {
 	return nil
 }
 
+// checkLimits is check for times and numbers.
+func (c *Config) checkLimits() error {
+	switch {
+	case c.LoginTTL != 0 && (c.LoginTTL < time.Minute || c.LoginTTL > 30*time.Minute):
+		return fmt.Errorf("scangate: Config.LoginTTL: %v is not between 1 and 30 minutes", c.LoginTTL)
+	case c.UserTTL < 0:
+		return fmt.Errorf("scangate: Config.UserTTL: %v is negative", c.UserTTL)
+	case c.MaxWaiting < 0:
+		return fmt.Errorf("scangate: Config.MaxWaiting: %d is negative", c.MaxWaiting)
+	case c.AddressLimit < 0:
+		return fmt.Errorf("scangate: Config.AddressLimit: %d is negative", c.AddressLimit)
+	case c.CodeLimit < 0:
+		return fmt.Errorf("scangate: Config.CodeLimit: %d is negative", c.CodeLimit)
+	}
+	return nil
+}
+
 // checkRegistration is check for who may become a user, and by what.
 func (c *Config) checkRegistration(public *url.URL) error {
 	switch c.Registration {
@@ -261,18 +271,16 @@ func (c *Config) checkRegistration(public *url.URL) error {
 	default:
 		return fmt.Errorf("scangate: Config.Registration: %q is none of RegisterOpen, RegisterByPhone and RegisterClosed", c.Registration)
 	}
-	path := strings.TrimPrefix(c.RegisterURL, public.String())
+	local := strings.TrimPrefix(c.RegisterURL, public.String())
 	switch {
 	case c.RegisterURL != "" && c.Registration != RegisterClosed:
 		return errors.New("scangate: Config.RegisterURL: only RegisterClosed has use for it")
-	case c.RegisterURL != "" && (localPath(path) != path || strings.Contains(path, "#")):
+	case c.RegisterURL != "" && (localPath(local) != local || strings.Contains(local, "#")):
 		return fmt.Errorf("scangate: Config.RegisterURL: %q is neither a path on this server nor begins with PublicURL", c.RegisterURL)
 	case c.SendCode == nil && c.RequirePhone:
 		return errors.New("scangate: Config.SendCode: RequirePhone needs it")
 	case c.SendCode == nil && c.Registration == RegisterByPhone:
 		return errors.New("scangate: Config.SendCode: RegisterByPhone needs it")
-	case c.CodeLimit < 0:
-		return fmt.Errorf("scangate: Config.CodeLimit: %d is negative", c.CodeLimit)
 	}
 	return nil
 }
@@ -293,6 +301,8 @@ func parsePublicURL(s string, insecure bool) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}, nil
 }
 
+// isLoopback reports whether a host is this machine, by what it is called: names
+// below localhost are (RFC 6761).
 func isLoopback(host string) bool {
 	host = strings.ToLower(host)
 	ip := net.ParseIP(host)
@@ -331,6 +341,7 @@ func (c *Config) fillDefaults(public *url.URL) {
 	}
 }
 
+// setDefault sets a field that is not set.
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {

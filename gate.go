@@ -7,28 +7,30 @@ import (
 	"net/url"
 	"sync"
 
+	"github.com/alexedwards/scs/v2"
+
 	"github.com/scangate/scangate/wechat"
 )
 
 // Gate is both the handler to mount at [Config.BasePath] and the middleware that
 // lets logged-in people pass. It is safe for concurrent use.
 type Gate struct {
-	config   Config
-	public   *url.URL
-	official *wechat.Client // nil if not configured
-	website  *wechat.Client // nil if not configured
-	users    UserStore      // reads that decide a login go here
-	readers  UserStore      // reads on every request; the same unless Config.UserTTL is set
-	state    StateStore
-	logins   logins
-	sessions sessions
-	cookies  browserCookies
-	waiting  waiting
-	origins  *http.CrossOriginProtection
-	mux      *http.ServeMux
-	pages    *pages
-	outer    sync.Once   // for the warning about an outer LoadAndSave
-	redis    *RedisStore // if New has made one
+	config      Config // with its defaults
+	public      *url.URL
+	official    *wechat.Client // nil if not configured
+	website     *wechat.Client // nil if not configured
+	users       UserStore      // changes, and reads that decide a login, go here
+	readers     UserStore      // reads on every request; the same unless Config.UserTTL is set
+	state       StateStore
+	logins      logins
+	sessions    sessions
+	cookies     browserCookies
+	waiting     waiting
+	crossOrigin *http.CrossOriginProtection
+	mux         *http.ServeMux
+	pages       *pages
+	warnOuter   sync.Once   // about an outer LoadAndSave
+	redis       *RedisStore // nil unless New has made one
 }
 
 // New returns a Gate. An error names the field of config that is at fault.
@@ -45,37 +47,50 @@ func New(config Config) (*Gate, error) {
 		return nil, err
 	}
 	config.fillDefaults(public)
-	secure := public.Scheme == "https"
-	g := &Gate{config: config, public: public, users: config.Users, origins: http.NewCrossOriginProtection(), redis: redisStore}
+	g := &Gate{config: config, public: public, crossOrigin: http.NewCrossOriginProtection(), redis: redisStore}
 	if err := g.setAccounts(); err != nil {
 		return nil, err
 	}
-	if err := g.origins.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
+	if err := g.crossOrigin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
 		return nil, fmt.Errorf("scangate: Config.PublicURL: %w", err)
 	}
 	if g.pages, err = newPages(&g.config); err != nil {
 		return nil, err
 	}
-	g.readers = g.users
+	g.setStores()
+	g.setSessions(sessionStore)
+	g.waiting.max = g.config.MaxWaiting
+	g.mux = g.routes()
+	return g, nil
+}
+
+// setStores puts the stores of a config whose defaults are filled in where the gate
+// uses them.
+func (g *Gate) setStores() {
+	g.users, g.readers = g.config.Users, g.config.Users
 	if g.config.UserTTL > 0 {
 		cache := newUserCache(g.config.Users, g.config.UserTTL)
 		g.users, g.readers = uncached{cache}, cache
 	}
 	g.state = namespace{g.config.State, g.config.name()}
 	g.logins = logins{store: g.state, ttl: g.config.LoginTTL}
-	g.waiting.max = g.config.MaxWaiting
+}
+
+// setSessions sets the two cookies up: the browser's key and the session. Where the
+// application gives no session manager, one is made on the store, or in memory if
+// that is nil.
+func (g *Gate) setSessions(store scs.Store) {
+	secure := g.public.Scheme == "https"
 	g.cookies = browserCookies{name: "scangate", secure: secure}
 	if secure {
 		g.cookies.name = "__Host-scangate"
 	}
 	if g.config.Sessions == nil {
-		g.config.Sessions = newSessionManager(secure, sessionStore)
+		g.config.Sessions = newSessionManager(secure, store)
 		g.config.Sessions.ErrorFunc = g.fail
 	}
 	// The key holds the base path, so that one gate's people are nobody at another.
 	g.sessions = sessions{manager: g.config.Sessions, key: "scangate" + g.config.BasePath}
-	g.mux = g.routes()
-	return g, nil
 }
 
 // Waiting returns how many requests of browsers wait for their phones, in this

@@ -54,7 +54,7 @@ func (g *Gate) routes() *http.ServeMux {
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secureHeaders(w.Header())
 	g.warnOfOuterSession(r)
-	if err := g.origins.Check(r); err != nil {
+	if err := g.crossOrigin.Check(r); err != nil {
 		g.fail(w, r, errForged)
 		return
 	}
@@ -78,7 +78,7 @@ func (g *Gate) warnOfOuterSession(r *http.Request) {
 	if g.sessions.manager.IdleTimeout == 0 || !g.sessions.loaded(r.Context()) {
 		return
 	}
-	g.outer.Do(func() { //nolint:contextcheck // it is the request's
+	g.warnOuter.Do(func() { //nolint:contextcheck // it is the request's
 		g.config.Logger.WarnContext(r.Context(), "scangate: mount the gate outside of the session manager's LoadAndSave: "+
 			"with IdleTimeout set, a browser that waits could revive a session that has ended")
 	})
