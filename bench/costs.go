@@ -33,7 +33,7 @@ var costs = []cost{
 	{"strings.(*Replacer)", "pages: looking texts up"},
 	{"rsc.io/qr", "QR code"},
 	{"github.com/scangate/scangate.qrSVG", "QR code"},
-	{"encoding/json.", "JSON of logins and answers"},
+	{"encoding/json.", "JSON of answers"},
 	{"github.com/gomodule/redigo/", "Redis: redigo and system calls"},
 	{"crypto/", "crypto: HMAC, SHA-256, random"},
 	{"github.com/alexedwards/scs/", "sessions: scs"},
