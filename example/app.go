@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"embed"
 	"encoding/json"
 	"html/template"
@@ -95,10 +94,4 @@ func (a *app) show(w http.ResponseWriter, r *http.Request, name string, data any
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = page.WriteTo(w)
-}
-
-// logEvent shows in the terminal what happens. A real application may keep an
-// audit trail.
-func logEvent(ctx context.Context, e scangate.Event) {
-	slog.InfoContext(ctx, "login: "+string(e.Name), "login", e.Attempt, "user", e.UserID, "reason", e.Reason, "address", e.Address)
 }

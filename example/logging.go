@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+
+	"github.com/scangate/scangate"
 )
 
 // requestIDKey is the context key of a request's id.
@@ -42,4 +44,10 @@ func (l requestLog) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup implements [slog.Handler].
 func (l requestLog) WithGroup(name string) slog.Handler {
 	return requestLog{l.Handler.WithGroup(name)}
+}
+
+// logEvent shows in the terminal what happens. A real application may keep an
+// audit trail.
+func logEvent(ctx context.Context, e scangate.Event) {
+	slog.InfoContext(ctx, "login: "+string(e.Name), "login", e.Attempt, "user", e.UserID, "reason", e.Reason, "address", e.Address)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"io"
@@ -28,6 +29,7 @@ type options struct {
 	behindProxy  bool
 }
 
+// parseOptions reads the arguments, and then the environment. Help goes to out.
 func parseOptions(args []string, out io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("example", flag.ContinueOnError)
@@ -56,15 +58,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	if f.NArg() > 0 {
 		return options{}, errors.New("unexpected argument " + f.Arg(0))
 	}
-	if o.official.AppID != "" && o.official.Secret == "" {
-		o.official.Secret = os.Getenv("WECHAT_SECRET")
-	}
-	if o.website.AppID != "" && o.website.Secret == "" {
-		o.website.Secret = os.Getenv("WECHAT_WEBSITE_SECRET")
-	}
-	if o.db == "" {
-		o.db = os.Getenv("EXAMPLE_DB")
-	}
+	o.fillFromEnvironment()
 	if o.db == "" && o.redis == nil {
 		o.db = "example.db"
 	}
@@ -72,6 +66,18 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		return options{}, errors.New("-wechat-open-url and -wechat-api-url need an -appid or a -website-appid")
 	}
 	return o, nil
+}
+
+// fillFromEnvironment fills in what holds a secret, unless a flag has: other users
+// of the machine can read a command line.
+func (o *options) fillFromEnvironment() {
+	if o.official.AppID != "" {
+		o.official.Secret = cmp.Or(o.official.Secret, os.Getenv("WECHAT_SECRET"))
+	}
+	if o.website.AppID != "" {
+		o.website.Secret = cmp.Or(o.website.Secret, os.Getenv("WECHAT_WEBSITE_SECRET"))
+	}
+	o.db = cmp.Or(o.db, os.Getenv("EXAMPLE_DB"))
 }
 
 // simulated reports whether there is no account to go to WeChat with.
