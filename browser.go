@@ -22,6 +22,8 @@ type browserKey string
 // digest is what a store holds of a browser key.
 type digest [sha256.Size]byte
 
+// digest is the key's SHA-256. Nobody finds 130 random bits by trying, so it needs no
+// salt and no slow hash.
 func (k browserKey) digest() digest { return sha256.Sum256([]byte(k)) }
 
 // mac binds text to the browser, for one purpose. It is 32 characters of
@@ -32,8 +34,8 @@ func (k browserKey) mac(purpose, text string) string {
 	return base32.StdEncoding.EncodeToString(m.Sum(nil)[:20])
 }
 
-// oauthState is the state parameter of a trip to WeChat: 59 characters of the
-// a-zA-Z0-9 that WeChat allows. It is no use in any other browser, for any other
+// oauthState is the state parameter of a trip to WeChat: 59 characters of a-zA-Z0-9,
+// of which WeChat's document 网页授权 allows 128 bytes. It is no use in any other browser, for any other
 // login or in another round.
 func (k browserKey) oauthState(id string, r round) string {
 	return id + string(r) + k.mac("state", id+string(r))
@@ -102,6 +104,8 @@ func (c browserCookies) forget(w http.ResponseWriter) {
 	http.SetCookie(w, c.cookie("", -time.Second))
 }
 
+// cookie is sent with the top-level navigation that comes back from WeChat, which
+// SameSite=Strict would keep it from.
 func (c browserCookies) cookie(value string, life time.Duration) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // Secure is false on a loopback host, or if Config.InsecureHTTP asks for it
 		Name:     c.name,
@@ -129,7 +133,7 @@ func inWeChat(r *http.Request) bool {
 	return strings.Contains(ua, "micromessenger/") && !strings.Contains(ua, "wxwork/")
 }
 
-// product is a word in a User-Agent and what people call the thing.
+// product is a word in a User-Agent, and what people call what has it.
 type product struct{ mark, name string }
 
 // The first that is found counts, so what imitates others stands before them.
@@ -163,6 +167,7 @@ var (
 	}
 )
 
+// nameOf returns what the first product in a User-Agent is called, or "".
 func nameOf(userAgent string, products []product) string {
 	for _, p := range products {
 		if strings.Contains(userAgent, p.mark) {

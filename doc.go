@@ -69,7 +69,10 @@
 //
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
 // "finish_url", "match_number", "expires_at", "website_url"}, or with
-// {"redirect_url"} where the browser itself goes to WeChat. Forms may be posted as
+// {"redirect_url"} where the browser itself goes to WeChat. scan_url is a whole URL,
+// for a QR code of one's own; the others are paths on this server. expires_at, of
+// RFC 3339, is when the same POST gives a new code, as long as nobody has scanned
+// this one. website_url is there only with both accounts. Forms may be posted as
 // JSON too; those of an attempt carry its token, which stands in the page. Errors
 // for programs are application/problem+json (RFC 9457) with the member code.
 //

@@ -53,6 +53,7 @@ func (m *expiring[V]) put(key string, value V, expires time.Time) error {
 	return nil
 }
 
+// remove removes an entry, if it is there. That is no expiry: gone is not told.
 func (m *expiring[V]) remove(key string) {
 	if e, ok := m.entries[key]; ok {
 		delete(m.entries, key)

@@ -88,6 +88,7 @@ type againError struct {
 	url string
 }
 
+// Unwrap is for [errors.Is] and [errors.As].
 func (e againError) Unwrap() error { return e.error }
 
 // again makes an error of a login one that leads back to its beginning. Where
@@ -184,6 +185,7 @@ type problem struct {
 	LoginURL string `json:"login_url,omitempty"`
 }
 
+// writeProblem answers with a problem.
 func writeProblem(w http.ResponseWriter, p problem) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	writeBody(w, p.Status, p)

@@ -83,7 +83,7 @@ func (g *Gate) setSessions(store scs.Store) {
 	secure := g.public.Scheme == "https"
 	g.cookies = browserCookies{name: "scangate", secure: secure}
 	if secure {
-		g.cookies.name = "__Host-scangate"
+		g.cookies.name = "__Host-scangate" // RFC 6265bis: no other host can set it, not even one below ours
 	}
 	if g.config.Sessions == nil {
 		g.config.Sessions = newSessionManager(secure, store)
@@ -99,7 +99,9 @@ func (g *Gate) Waiting() int { return g.waiting.count() }
 
 // Close releases the browsers that wait, so that the server can shut down at
 // once: call it before http.Server.Shutdown, or by RegisterOnShutdown. Requests
-// that would wait get 503 from then on; all else still works.
+// that would wait get 503 from then on; all else still works. It returns when what
+// listens to [Config.Redis] has ended. Its error is always nil, and closing again
+// does nothing.
 func (g *Gate) Close() error {
 	g.waiting.close()
 	if g.redis == nil {

@@ -84,11 +84,13 @@ func (g *Gate) warnOfOuterSession(r *http.Request) {
 	})
 }
 
+// writeJSON answers with v as JSON.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	writeBody(w, status, v)
 }
 
+// writeBody writes v as JSON, of the type that the header names already.
 func writeBody(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil { // strings, numbers and times always can be
@@ -96,6 +98,16 @@ func writeBody(w http.ResponseWriter, status int, v any) {
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that has gone needs no answer
+}
+
+// acknowledge answers a post that has nothing to tell: a program gets 204, and who sent a
+// form is sent on.
+func acknowledge(w http.ResponseWriter, r *http.Request, to string) {
+	if wantsJSON(r) {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	seeOther(w, to)
 }
 
 // seeOther sends the browser on with a GET.
@@ -126,6 +138,8 @@ func (g *Gate) loginOf(r *http.Request) (*attempt, error) {
 // this browser to see: the two can't be told apart.
 func (g *Gate) missed(r *http.Request) error { return g.missedID(r, r.PathValue("id")) }
 
+// missedID is missed for a request that names the login elsewhere than in its path.
+// What can't be an id is no guess.
 func (g *Gate) missedID(r *http.Request, id string) error {
 	if !validID(id) {
 		return errUnknown

@@ -120,6 +120,7 @@ type scanLogin struct {
 	WebsiteURL  string    `json:"website_url,omitempty"`
 }
 
+// scanLogin is what a browser is told of a scan login that it began.
 func (g *Gate) scanLogin(a *attempt) scanLogin {
 	s := scanLogin{
 		ID:          a.ID,
@@ -153,6 +154,7 @@ func (g *Gate) serveLoginJSON(w http.ResponseWriter, r *http.Request) error {
 	return g.offerJSON(w, r, &attempt{ReturnTo: localPath(posted.Get("return_to"))}, posted.Get("with"))
 }
 
+// offerJSON is offer for a program.
 func (g *Gate) offerJSON(w http.ResponseWriter, r *http.Request, a *attempt, with string) error {
 	key := g.cookies.ensure(w, r)
 	a, err := g.begin(r, key, a, with)

@@ -71,7 +71,7 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 		return g.strangeState(r, id)
 	}
 	code := q.Get("code")
-	if code == "" || code == "authdeny" {
+	if code == "" || code == "authdeny" { // the first is documented, the second is what comes
 		return g.cancelled(w, r, id, round)
 	}
 	a, claimed, err := g.claim(r, id, key.digest(), round)

@@ -39,14 +39,11 @@ func (g *Gate) decline(w http.ResponseWriter, r *http.Request, a *attempt) error
 		return againError{err, g.startURL(a)}
 	}
 	g.happened(r, a.event(EventDenied))
-	switch {
-	case wantsJSON(r):
-		w.WriteHeader(http.StatusNoContent)
-	case a.Purpose == purposeLink:
-		seeOther(w, a.ReturnTo)
-	default:
-		seeOther(w, g.startURL(a))
+	to := g.startURL(a)
+	if a.Purpose == purposeLink {
+		to = a.ReturnTo
 	}
+	acknowledge(w, r, to)
 	return nil
 }
 
@@ -87,10 +84,8 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, a *attempt) (*atte
 	if err != nil {
 		return a, err
 	}
-	if g.config.OnLogin != nil {
-		if err := g.config.OnLogin(r.Context(), who.login(user)); err != nil {
-			return a, errors.Join(errRejected, err)
-		}
+	if err := g.allow(r.Context(), who.login(user)); err != nil {
+		return a, err
 	}
 	if err := g.sessions.begin(w, r, sessionValue{userID: user.ID, begun: a.Finished}); err != nil {
 		return a, wrap("beginning a session", err)
@@ -114,6 +109,17 @@ func (g *Gate) userOf(ctx context.Context, a *attempt) (User, error) {
 		return User{}, errExpired // "everywhere" means what was under way, too
 	}
 	return user, nil
+}
+
+// allow asks Config.OnLogin, if there is one.
+func (g *Gate) allow(ctx context.Context, l Login) error {
+	if g.config.OnLogin == nil {
+		return nil
+	}
+	if err := g.config.OnLogin(ctx, l); err != nil {
+		return errors.Join(errRejected, err)
+	}
+	return nil
 }
 
 // finishLoggedIn ends an attempt of somebody who is logged in already, in

@@ -102,11 +102,7 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	g.happened(r, Event{Name: EventUnlinked, UserID: user.ID, AppID: who.AppID})
-	if wantsJSON(r) {
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	seeOther(w, localPath(posted.Get("return_to")))
+	acknowledge(w, r, localPath(posted.Get("return_to")))
 	return nil
 }
 

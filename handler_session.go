@@ -35,11 +35,7 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	if user.ID != "" { // else nobody was logged in, or a store could not say who
 		g.happened(r, event)
 	}
-	if wantsJSON(r) {
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	seeOther(w, "/")
+	acknowledge(w, r, "/")
 	return nil
 }
 

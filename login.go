@@ -146,6 +146,7 @@ func (a *attempt) clone() *attempt {
 	return &c
 }
 
+// cloned returns a pointer to a copy of what p points to, or nil.
 func cloned[T any](p *T) *T {
 	if p == nil {
 		return nil
@@ -251,6 +252,7 @@ func (a *attempt) release(c claim) error {
 	return nil
 }
 
+// unclaim takes the attempt back to where the claim was made.
 func (a *attempt) unclaim() {
 	a.State, a.Claim = a.Claim.From, nil
 	if a.Person == nil {

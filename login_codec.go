@@ -71,6 +71,7 @@ func (a *attempt) fields(c *attemptCoder) {
 	}
 }
 
+// fields is as an attempt's. What no later request needs is left out.
 func (p *person) fields(c *attemptCoder) {
 	c.string(&p.Identity.AppID)
 	c.string(&p.Identity.OpenID)
@@ -98,6 +99,7 @@ type attemptCoder struct {
 	err error
 }
 
+// string is for a text of any length, or a type of one.
 func (c *attemptCoder) string(s *string) {
 	if c.reading {
 		*s = c.text()
@@ -106,6 +108,7 @@ func (c *attemptCoder) string(s *string) {
 	c.written = appendText(c.written, *s)
 }
 
+// int is a varint, so that a small number takes one byte.
 func (c *attemptCoder) int(n *int) {
 	if c.reading {
 		*n = int(c.varint())
@@ -114,6 +117,7 @@ func (c *attemptCoder) int(n *int) {
 	c.written = binary.AppendVarint(c.written, int64(*n))
 }
 
+// bool is an int of 0 or 1.
 func (c *attemptCoder) bool(b *bool) {
 	n := 0
 	if *b {
@@ -138,6 +142,7 @@ func (c *attemptCoder) time(t *time.Time) {
 	c.written = binary.AppendVarint(c.written, nanos)
 }
 
+// digest has no length before it: there is but one.
 func (c *attemptCoder) digest(d *digest) {
 	if c.reading {
 		copy(d[:], c.take(uint64(len(d))))

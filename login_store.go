@@ -17,6 +17,7 @@ type logins struct {
 	ttl   time.Duration
 }
 
+// attemptKey is where an attempt is stored.
 func attemptKey(id string) string { return "login:" + id }
 
 // find returns the asker's open login of the same kind, account and return-to,
@@ -152,6 +153,7 @@ func (a *attempt) sound() bool {
 	return false
 }
 
+// sound reports whether a claim was made in a state that claims are made in.
 func (c *claim) sound() bool {
 	return c != nil && (c.From == stateWaiting || c.From == stateScanned || c.From == stateIdentified)
 }

@@ -80,6 +80,8 @@ func isImageData(s string) bool {
 	})
 }
 
+// newPages reads the pages that are built in, and tries what replaces them. An error
+// that is config's fault names the field.
 func newPages(config *Config) (*pages, error) {
 	p := &pages{
 		appName: config.AppName, base: config.BasePath, assets: map[string]asset{}, names: map[string]string{},
@@ -111,6 +113,8 @@ func newPages(config *Config) (*pages, error) {
 	return p, nil
 }
 
+// addAsset gives a file a name with a part of its hash, so that browsers may keep it
+// for good.
 func (p *pages) addAsset(file string, body []byte) {
 	sum := sha256.Sum256(body)
 	ext := path.Ext(file)

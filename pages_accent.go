@@ -17,9 +17,11 @@ const (
 	darkCard  = "#191c1f"
 )
 
-// minContrast is a little more than the 4.5 that WCAG asks of text, for rounding.
+// minContrast is a little more than the 4.5 that WCAG 2 asks of text (success
+// criterion 1.4.3), for rounding.
 const minContrast = 4.6
 
+// parseColor reads a color such as "#07c160", in which case makes no difference.
 func parseColor(s string) (rgb, error) {
 	digits, ok := strings.CutPrefix(s, "#")
 	b, err := hex.DecodeString(digits)
@@ -29,12 +31,13 @@ func parseColor(s string) (rgb, error) {
 	return rgb{float64(b[0]) / 255, float64(b[1]) / 255, float64(b[2]) / 255}, nil
 }
 
+// String is the color as parseColor reads it.
 func (c rgb) String() string {
 	part := func(x float64) int { return int(math.Round(x * 255)) }
 	return fmt.Sprintf("#%02x%02x%02x", part(c[0]), part(c[1]), part(c[2]))
 }
 
-// luminance is WCAG's relative luminance.
+// luminance is WCAG's relative luminance, 0 for black and 1 for white.
 func (c rgb) luminance() float64 {
 	linear := func(x float64) float64 {
 		if x <= 0.04045 {
@@ -45,7 +48,7 @@ func (c rgb) luminance() float64 {
 	return 0.2126*linear(c[0]) + 0.7152*linear(c[1]) + 0.0722*linear(c[2])
 }
 
-// contrast is WCAG's contrast ratio.
+// contrast is WCAG's contrast ratio, from 1 to 21, whichever comes first.
 func contrast(a, b rgb) float64 {
 	la, lb := a.luminance(), b.luminance()
 	return (max(la, lb) + 0.05) / (min(la, lb) + 0.05)

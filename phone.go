@@ -86,8 +86,8 @@ func isMainlandMobile(s string) bool {
 	return len(s) == 11 && s[0] == '1' && s[1] >= '3' && s[1] <= '9'
 }
 
-// checkE164 returns s if it has the form of an E.164 number: a plus and 7 to 15
-// digits of which the first is no zero.
+// checkE164 returns s if it has the form of a number of ITU-T E.164: a plus and at
+// most 15 digits, the first of which is no zero. Fewer than 7 are no telephone's.
 func checkE164(s string) (string, error) {
 	digits, ok := strings.CutPrefix(s, "+")
 	if !ok || len(digits) < 7 || len(digits) > 15 || digits[0] == '0' || strings.Trim(digits, "0123456789") != "" {
@@ -222,6 +222,7 @@ func (l *logins) giveBackAll(ctx context.Context, all []allowance) error {
 	return failed
 }
 
+// take takes one from an allowance, or returns a tooManyCodesError.
 func (l *logins) take(ctx context.Context, a allowance) error {
 	return l.count(ctx, a, func(t *tally) error {
 		if t.N >= a.max {

@@ -7,7 +7,8 @@ import (
 	"rsc.io/qr"
 )
 
-// qrCode encodes what the phone scans.
+// qrCode encodes what the phone scans, with level M: 15 % of it may be damaged or hidden
+// by a reflection.
 func (g *Gate) qrCode(r *http.Request) (*qr.Code, error) {
 	a, err := g.askedBy(r)
 	if err != nil {
@@ -20,6 +21,7 @@ func (g *Gate) qrCode(r *http.Request) (*qr.Code, error) {
 	return code, wrap("drawing a QR code", err)
 }
 
+// serveQRSVG serves the QR code as the login page shows it, sharp at any size.
 func (g *Gate) serveQRSVG(w http.ResponseWriter, r *http.Request) error {
 	code, err := g.qrCode(r)
 	if err != nil {
@@ -30,6 +32,7 @@ func (g *Gate) serveQRSVG(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// serveQRPNG is for programs that can't draw SVG.
 func (g *Gate) serveQRPNG(w http.ResponseWriter, r *http.Request) error {
 	code, err := g.qrCode(r)
 	if err != nil {

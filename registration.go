@@ -146,6 +146,7 @@ func (g *Gate) register(ctx context.Context, who *person) (id string, isNew bool
 	return user.ID, true, wrap("registering", err)
 }
 
+// newUser is the person as a store registers them.
 func (p *person) newUser() NewUser {
 	return NewUser{Identity: p.Identity, Phone: p.Phone, Nickname: p.Nickname, AvatarURL: p.AvatarURL}
 }

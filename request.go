@@ -19,12 +19,15 @@ func wantsJSON(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "json") && !acceptsHTML(r) || isJSON(r)
 }
 
+// isJSON reports whether the body is JSON.
 func isJSON(r *http.Request) bool { return hasMediaType(r, "application/json") }
 
+// isForm reports whether the body is of a type that a page's form can have.
 func isForm(r *http.Request) bool {
 	return hasMediaType(r, "application/x-www-form-urlencoded") || hasMediaType(r, "multipart/form-data")
 }
 
+// hasMediaType compares without parameters such as charset.
 func hasMediaType(r *http.Request, want string) bool {
 	got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && got == want
@@ -111,6 +114,7 @@ func jsonValues(body []byte) (url.Values, error) {
 
 var errNoObject = fmt.Errorf("%w: the body is no JSON object of strings and booleans, each once", errBadRequest)
 
+// singles reads what is encoded as a query is, of which nothing may come twice.
 func singles(encoded string) (url.Values, error) {
 	values, err := url.ParseQuery(encoded)
 	if err != nil {
@@ -119,6 +123,8 @@ func singles(encoded string) (url.Values, error) {
 	return onlyOnce(values)
 }
 
+// onlyOnce returns values unless a name comes twice: two programs on the way could
+// each believe another of the two.
 func onlyOnce(values url.Values) (url.Values, error) {
 	for _, v := range values {
 		if len(v) > 1 {
@@ -142,6 +148,8 @@ func isFormPost(r *http.Request) bool {
 	return r.Method == http.MethodPost && acceptsHTML(r) && isForm(r) && (mode == "" || mode == "navigate")
 }
 
+// acceptsHTML reports whether the client asks for a page by name: scripts and curl
+// accept anything, and do not.
 func acceptsHTML(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
@@ -203,4 +211,6 @@ func escapeNonASCII(s string) string {
 	return b.String()
 }
 
+// isControl reports whether c is a control character of ASCII or ISO 8859-1, or a
+// byte that is no UTF-8.
 func isControl(c rune) bool { return c < ' ' || c >= 0x7f && c <= 0x9f || c == '\ufffd' }

@@ -192,6 +192,7 @@ func (d *decoder) value() (any, error) {
 	return d.signed(tag[0])
 }
 
+// float reads the bits of a float32 or a float64.
 func (d *decoder) float(tag byte) (any, error) {
 	if tag == tagFloat32 {
 		if b := d.take(4); !d.failed {
@@ -221,6 +222,7 @@ func (d *decoder) signed(tag byte) (any, error) {
 	return nil, errDamagedSession
 }
 
+// unsigned is signed for what is never negative.
 func (d *decoder) unsigned(tag byte) (any, error) {
 	v := d.uvarint()
 	switch {

@@ -61,6 +61,7 @@ func openIDKey(who Identity) Identity {
 	return Identity{AppID: who.AppID, OpenID: who.OpenID}
 }
 
+// copyUser returns a copy that shares nothing with u.
 func copyUser(u *User) User {
 	c := *u
 	c.Identities = slices.Clone(u.Identities)
@@ -250,6 +251,7 @@ type memoryRecord struct {
 	changed chan struct{} // closed by the next change; nil while nobody waits
 }
 
+// wake lets those who wait look at the store again.
 func (r *memoryRecord) wake() {
 	if r.changed != nil {
 		close(r.changed)
@@ -377,6 +379,7 @@ func hashToken(token string) string {
 	return string(sum[:])
 }
 
+// Find implements scs.Store. A session whose time is over is not found.
 func (m *memorySessionStore) Find(token string) ([]byte, bool, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -387,12 +390,14 @@ func (m *memorySessionStore) Find(token string) ([]byte, bool, error) {
 	return e.value, true, nil
 }
 
+// Commit implements scs.Store. It returns ErrFull where a new session has no room.
 func (m *memorySessionStore) Commit(token string, b []byte, expiry time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.sessions.put(hashToken(token), b, expiry)
 }
 
+// Delete implements scs.Store.
 func (m *memorySessionStore) Delete(token string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

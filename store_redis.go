@@ -134,13 +134,16 @@ func NewRedisStore(pool *redis.Pool, prefix string) (*RedisStore, error) {
 	return r, nil
 }
 
+// outsideRedisPrefix reports whether a prefix may not have c. A brace would be another
+// hash tag, and "*", "?" and "[" another pattern of an ACL.
 func outsideRedisPrefix(c rune) bool {
 	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-_:", c)
 }
 
 // Close ends the listening, and with an error all that wait, also those to come;
 // all other methods still work. It returns when its goroutines have ended, which
-// takes as long as their last call to Redis at most.
+// takes as long as their last call to Redis at most. Its error is always nil, and
+// closing again does nothing.
 func (r *RedisStore) Close() error {
 	r.waits.close()
 	r.stop()
@@ -159,10 +162,12 @@ func (r *RedisStore) channel() string { return r.tag + "changed" }
 // its own, and has to leave no answer unread.
 type redisCall func(redis.Conn) (any, error)
 
+// redisCommand is one command.
 func redisCommand(name string, args ...any) redisCall {
 	return func(conn redis.Conn) (any, error) { return conn.Do(name, args...) }
 }
 
+// redisScript is one script: two commands, if the server does not know it.
 func redisScript(script *redis.Script, keysAndArgs ...any) redisCall {
 	return func(conn redis.Conn) (any, error) { return script.Do(conn, keysAndArgs...) }
 }
@@ -298,6 +303,7 @@ func ended(ctx context.Context) error {
 	return nil
 }
 
+// isTimeout reports whether a limit of Redis's own was met.
 func isTimeout(err error) bool {
 	var limit net.Error
 	return errors.As(err, &limit) && limit.Timeout() || errors.Is(err, context.Canceled)
@@ -317,6 +323,7 @@ func unquoted(refused redis.Error) redis.Error {
 // never for exactly as long as other processes do.
 type redisPause struct{ last time.Duration }
 
+// reset makes the next pause a short one again.
 func (p *redisPause) reset() { p.last = 0 }
 
 // sleep returns when the pause is over, or ctx.

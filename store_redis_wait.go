@@ -30,7 +30,7 @@ type redisWaits struct {
 	news  chan struct{} // holds one when there may be something to take
 
 	mu      sync.Mutex
-	round   int64 // counts the takings
+	round   int64 // counts the calls of take
 	started bool
 	closed  bool
 	waiters map[string]map[*redisWaiter]struct{} // by the record's Redis key
@@ -45,6 +45,7 @@ type redisWaiter struct {
 	result  chan redisRecord // gets one at most, and has room for it
 }
 
+// init makes the zero value ready. It is given what the first waiter starts.
 func (h *redisWaits) init(start func()) {
 	h.start = start
 	h.news = make(chan struct{}, 1)
@@ -80,6 +81,7 @@ func (h *redisWaits) leave(w *redisWaiter) {
 	h.drop(w)
 }
 
+// drop is leave under the lock.
 func (h *redisWaits) drop(w *redisWaiter) {
 	delete(h.waiters[w.key], w)
 	if len(h.waiters[w.key]) == 0 {

@@ -55,6 +55,7 @@ func (w *waiting) enter(parent context.Context, id, address string) (context.Con
 	return ctx, func() { cancel(); w.leave(&cancel, id, address) }, nil
 }
 
+// leave ends what enter has counted.
 func (w *waiting) leave(cancel *context.CancelFunc, counted ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
