@@ -251,13 +251,7 @@ func (g *Gate) serveNoProfile(w http.ResponseWriter, r *http.Request) error {
 	if _, err := g.form(r, a); err != nil {
 		return err
 	}
-	a, err = g.logins.change(r.Context(), a, func(a *attempt) error {
-		if err := a.open(); err != nil {
-			return err
-		}
-		a.Person.Asked = true
-		return nil
-	})
+	a, err = g.logins.change(r.Context(), a, (*attempt).skipProfile)
 	if err != nil {
 		return g.again(r, a, err)
 	}

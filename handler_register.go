@@ -58,16 +58,7 @@ func (g *Gate) serveResume(w http.ResponseWriter, r *http.Request) error {
 	if who.UserID == "" {
 		return errNotRegistered
 	}
-	a, err = g.logins.change(r.Context(), a, func(a *attempt) error {
-		switch err := a.open(); {
-		case err != nil:
-			return err
-		case a.State != stateIdentified:
-			return errUnchanged
-		}
-		a.Person.UserID, a.Person.Nickname, a.Person.Bound = who.UserID, who.Nickname, who.Bound
-		return nil
-	})
+	a, err = g.logins.change(r.Context(), a, func(a *attempt) error { return a.registered(who) })
 	if err != nil {
 		return g.again(r, a, err)
 	}

@@ -282,6 +282,28 @@ func (a *attempt) identify(c claim, who person) error {
 	return nil
 }
 
+// skipProfile notes that the person does not want WeChat to tell their user info.
+func (a *attempt) skipProfile() error {
+	if err := a.open(); err != nil {
+		return err
+	}
+	a.Person.Asked = true
+	return nil
+}
+
+// registered notes which user the application's own registration has made of the
+// person. Once they have gone on, it changes nothing.
+func (a *attempt) registered(who person) error {
+	if err := a.open(); err != nil {
+		return err
+	}
+	if a.State != stateIdentified {
+		return errUnchanged
+	}
+	a.Person.UserID, a.Person.Nickname, a.Person.Bound = who.UserID, who.Nickname, who.Bound
+	return nil
+}
+
 // login is what Config.OnLogin is told.
 func (p *person) login(user User) Login {
 	l := Login{User: user, Profile: wechat.UserInfo{OpenID: p.Identity.OpenID, UnionID: p.Identity.UnionID}}
