@@ -25,7 +25,7 @@ func (w *world) countCommands(ctx context.Context, out io.Writer, server *rediss
 		conn, err := plain(ctx)
 		return countingConn{conn, counted}, err
 	}
-	app, err := w.redisApplication(pool)
+	app, err := w.redisApplication(ctx, pool)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (w *world) gateContestant(ctx context.Context, api http.RoundTripper) conte
 	c := contestant{name: gateLogin(nil).name}
 	var inner contestant
 	c.prepare = func(n int) error {
-		gate, _, err := w.gate(api)
+		gate, err := w.gate(ctx, api)
 		if err != nil {
 			return err
 		}

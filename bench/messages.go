@@ -105,7 +105,7 @@ func fanOut(ctx context.Context, server *redisserver.Server, subscribers, count 
 func (w *world) ignoring(ctx context.Context, server *redisserver.Server, count int) (float64, error) {
 	pool := redisserver.Pool(server.Addr)
 	defer func() { _ = pool.Close() }()
-	gate, _, err := w.gate(w.memory, func(c *scangate.Config) { c.Redis = pool })
+	gate, err := w.gate(ctx, w.memory, func(c *scangate.Config) { c.Redis = pool })
 	if err != nil {
 		return 0, err
 	}

@@ -24,7 +24,7 @@ func measureQR(ctx context.Context, out io.Writer, e effort, w *world) error {
 	fmt.Fprint(out, "## 3. A QR code\n\n"+
 		"Ours are whole answers: the login looked up, its browser checked, the picture drawn and written; the state's route does the\n"+
 		"first two alone. The others only draw, the same text with the same correction level (M).\n\n")
-	gate, _, err := w.gate(w.memory)
+	gate, err := w.gate(ctx, w.memory)
 	if err != nil {
 		return err
 	}

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/scangate/scangate"
 	"github.com/scangate/scangate/bench/internal/redisserver"
-	"github.com/scangate/scangate/wechattest"
 )
 
 // requestsOnRedis are those by which Redis's own share is measured.
@@ -179,9 +177,4 @@ func kept(pool *redis.Pool, commands ...command) contestant {
 		}
 		return nil
 	}}
-}
-
-// desktopOf is the browser of somebody who has no WeChat on that screen.
-func desktopOf(app http.Handler) *visitor {
-	return &visitor{handler: app, agent: wechattest.UserAgentChrome}
 }

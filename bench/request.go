@@ -31,7 +31,7 @@ func measureRequests(ctx context.Context, out io.Writer, e effort, w *world) err
 		"Session loaded, user checked, a handler that does nothing called; the answer goes nowhere.\n"+
 		"All but go-pkgz/auth, which keeps no users, read the user from the same MemoryStore.\n\n")
 	users := scangate.NewMemoryStore()
-	user, err := w.register(users) //nolint:contextcheck // a benchmark has none
+	user, err := w.register(ctx, users)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func guarded(ctx context.Context, name string, v visitor, header ...string) (con
 
 // gateRequest is ours, logged in to by a login inside WeChat.
 func (w *world) gateRequest(ctx context.Context, options ...func(*scangate.Config)) (contestant, error) {
-	gate, _, err := w.gate(w.memory, options...)
+	gate, err := w.gate(ctx, w.memory, options...)
 	if err != nil {
 		return contestant{}, err
 	}

@@ -36,9 +36,9 @@ type throughput struct{ profiles string }
 // arena is a place for logins: one process, and what it keeps them in.
 type arena struct {
 	name     string
-	browsers int                          // at one time
-	gate     func() (http.Handler, error) // makes the application anew
-	server   *redisserver.Server          // nil in memory
+	browsers int                                         // at one time
+	gate     func(context.Context) (http.Handler, error) // makes the application anew
+	server   *redisserver.Server                         // nil in memory
 	samples  []load
 }
 
@@ -51,7 +51,7 @@ type load struct {
 
 func (t throughput) measure(ctx context.Context, out io.Writer, e effort, w *world) error {
 	fmt.Fprint(out, "## 4. Whole scan logins\n\n"+
-		"Ten requests each: login page, QR code, scan, callback, confirm page, answer, done, the page that names the account, finish.\n"+
+		"Nine requests each: login page, QR code, scan, callback, confirm page, answer, done, the page that names the account, finish.\n"+
 		"One process, which is also the browsers, the phones and WeChat (in memory).\n\n")
 	arenas := []*arena{{name: "in memory", browsers: memoryBrowsers, gate: w.memoryApplication}}
 	server, err := startRedis(ctx, out)
@@ -62,7 +62,7 @@ func (t throughput) measure(ctx context.Context, out io.Writer, e effort, w *wor
 		defer func() { _ = pool.Close() }()
 		arenas = append(arenas, &arena{
 			name: "on Redis", browsers: redisBrowsers, server: server,
-			gate: func() (http.Handler, error) { return w.redisApplication(pool) },
+			gate: func(ctx context.Context) (http.Handler, error) { return w.redisApplication(ctx, pool) },
 		})
 	case !errors.Is(err, redisserver.ErrNone):
 		return err
@@ -92,16 +92,17 @@ func (t throughput) measure(ctx context.Context, out io.Writer, e effort, w *wor
 
 // memoryApplication is a new application each time: MemoryStore is full after
 // 65,536 logins.
-func (w *world) memoryApplication() (http.Handler, error) {
-	gate, _, err := w.gate(w.memory)
+func (w *world) memoryApplication(ctx context.Context) (http.Handler, error) {
+	gate, err := w.gate(ctx, w.memory)
 	if err != nil {
 		return nil, err
 	}
 	return application("/wechat/", gate, gate.RequireWeChat), nil
 }
 
-func (w *world) redisApplication(pool *redis.Pool) (http.Handler, error) {
-	gate, _, err := w.gate(w.memory, func(c *scangate.Config) { c.Redis = pool })
+// redisApplication is a new application on the Redis that the pool leads to.
+func (w *world) redisApplication(ctx context.Context, pool *redis.Pool) (http.Handler, error) {
+	gate, err := w.gate(ctx, w.memory, func(c *scangate.Config) { c.Redis = pool })
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +111,7 @@ func (w *world) redisApplication(pool *redis.Pool) (http.Handler, error) {
 
 // run logs browsers in for as long as d, each one at least once.
 func (a *arena) run(ctx context.Context, w *world, d time.Duration) (load, error) {
-	app, err := a.gate()
+	app, err := a.gate(ctx)
 	if err != nil {
 		return load{}, err
 	}

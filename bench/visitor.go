@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/scangate/scangate/wechattest"
 )
 
 // visitor is a browser that calls a handler directly, so that what is measured is
@@ -18,6 +20,11 @@ type visitor struct {
 }
 
 type cookie struct{ name, value string }
+
+// desktopOf is the browser of somebody who has no WeChat on that screen.
+func desktopOf(app http.Handler) *visitor {
+	return &visitor{handler: app, agent: wechattest.UserAgentChrome}
+}
 
 // answer is what a handler has written.
 type answer struct {

@@ -57,8 +57,9 @@ func (w *world) account(a wechat.Account) (account, error) {
 	return account{a, w.simulator.OpenID(anyone, a.AppID), links}, err
 }
 
-// gate returns a gate that knows the person, who is a user of the id returned.
-func (w *world) gate(api http.RoundTripper, options ...func(*scangate.Config)) (*scangate.Gate, string, error) {
+// gate returns a gate that knows the person, or on Redis one that will after their
+// first login.
+func (w *world) gate(ctx context.Context, api http.RoundTripper, options ...func(*scangate.Config)) (*scangate.Gate, error) {
 	config := scangate.Config{
 		PublicURL:       appURL,
 		AppName:         "Example",
@@ -73,21 +74,17 @@ func (w *world) gate(api http.RoundTripper, options ...func(*scangate.Config)) (
 	if config.Users == nil && config.Redis == nil {
 		config.Users = scangate.NewMemoryStore()
 	}
-	if config.Users == nil {
-		gate, err := scangate.New(config)
-		return gate, "", err // the first login makes the user
+	if config.Users != nil {
+		if _, err := w.register(ctx, config.Users); err != nil {
+			return nil, err
+		}
 	}
-	user, err := w.register(config.Users)
-	if err != nil {
-		return nil, "", err
-	}
-	gate, err := scangate.New(config)
-	return gate, user.ID, err
+	return scangate.New(config)
 }
 
 // register makes the person a user.
-func (w *world) register(users scangate.UserStore) (scangate.User, error) {
-	return users.Register(context.Background(), scangate.NewUser{
+func (w *world) register(ctx context.Context, users scangate.UserStore) (scangate.User, error) {
+	return users.Register(ctx, scangate.NewUser{
 		Identity: scangate.Identity{AppID: w.official.AppID, OpenID: w.official.openID},
 		Nickname: "林小北",
 	})
