@@ -46,95 +46,95 @@ type redisWaiter struct {
 }
 
 // init makes the zero value ready. It is given what the first waiter starts.
-func (h *redisWaits) init(start func()) {
-	h.start = start
-	h.news = make(chan struct{}, 1)
-	h.waiters = make(map[string]map[*redisWaiter]struct{})
-	h.changed = make(map[string]struct{})
+func (ws *redisWaits) init(start func()) {
+	ws.start = start
+	ws.news = make(chan struct{}, 1)
+	ws.waiters = make(map[string]map[*redisWaiter]struct{})
+	ws.changed = make(map[string]struct{})
 }
 
 // enter adds a waiter. The first one starts the listening.
-func (h *redisWaits) enter(key string, version int64) *redisWaiter {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	w := &redisWaiter{key: key, version: version, entered: h.round, result: make(chan redisRecord, 1)}
-	if h.closed {
+func (ws *redisWaits) enter(key string, version int64) *redisWaiter {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w := &redisWaiter{key: key, version: version, entered: ws.round, result: make(chan redisRecord, 1)}
+	if ws.closed {
 		w.result <- redisRecord{err: errRedisClosed}
 		return w
 	}
-	if !h.started {
-		h.started = true
-		h.start()
+	if !ws.started {
+		ws.started = true
+		ws.start()
 	}
-	if h.waiters[key] == nil {
-		h.waiters[key] = make(map[*redisWaiter]struct{}, 1)
+	if ws.waiters[key] == nil {
+		ws.waiters[key] = make(map[*redisWaiter]struct{}, 1)
 	}
-	h.waiters[key][w] = struct{}{}
+	ws.waiters[key][w] = struct{}{}
 	return w
 }
 
 // leave removes a waiter who waits no longer; one who has a result is gone
 // already.
-func (h *redisWaits) leave(w *redisWaiter) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.drop(w)
+func (ws *redisWaits) leave(w *redisWaiter) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	ws.drop(w)
 }
 
 // drop is leave under the lock.
-func (h *redisWaits) drop(w *redisWaiter) {
-	delete(h.waiters[w.key], w)
-	if len(h.waiters[w.key]) == 0 {
-		delete(h.waiters, w.key)
+func (ws *redisWaits) drop(w *redisWaiter) {
+	delete(ws.waiters[w.key], w)
+	if len(ws.waiters[w.key]) == 0 {
+		delete(ws.waiters, w.key)
 	}
 }
 
 // note marks records as changed. Those that nobody waits for are ignored, which
 // is what becomes of most messages, since each process gets all of them.
-func (h *redisWaits) note(keys ...string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+func (ws *redisWaits) note(keys ...string) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
 	for _, key := range keys {
-		if h.waiters[key] != nil {
-			h.changed[key] = struct{}{}
+		if ws.waiters[key] != nil {
+			ws.changed[key] = struct{}{}
 		}
 	}
-	h.tell()
+	ws.tell()
 }
 
 // noteAll marks all records that somebody waits for, as after a time in which no
 // messages came.
-func (h *redisWaits) noteAll() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for key := range h.waiters {
-		h.changed[key] = struct{}{}
+func (ws *redisWaits) noteAll() {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for key := range ws.waiters {
+		ws.changed[key] = struct{}{}
 	}
-	h.tell()
+	ws.tell()
 }
 
 // tell wakes who takes, if there is something to take. One token is enough: who
 // takes goes on until there is nothing left.
-func (h *redisWaits) tell() {
-	if len(h.changed) == 0 {
+func (ws *redisWaits) tell() {
+	if len(ws.changed) == 0 {
 		return
 	}
 	select {
-	case h.news <- struct{}{}:
+	case ws.news <- struct{}{}:
 	default:
 	}
 }
 
 // take returns some marked keys, which are unmarked by that; none if nobody
 // waits for any. It begins a round, which deliver ends.
-func (h *redisWaits) take() []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.round++
+func (ws *redisWaits) take() []string {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	ws.round++
 	var keys []string
-	for key := range h.changed {
-		delete(h.changed, key)
-		if h.waiters[key] == nil {
+	for key := range ws.changed {
+		delete(ws.changed, key)
+		if ws.waiters[key] == nil {
 			continue
 		}
 		if keys = append(keys, key); len(keys) == redisBatch {
@@ -147,39 +147,39 @@ func (h *redisWaits) take() []string {
 // deliver hands a record, read in this round, to those who wait for it, but for
 // those who know this version. Those who entered in this round may know a newer
 // one: they have read for themselves since.
-func (h *redisWaits) deliver(key string, record redisRecord) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for w := range h.waiters[key] {
-		if w.entered == h.round || record.err == nil && record.version == w.version {
+func (ws *redisWaits) deliver(key string, record redisRecord) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for w := range ws.waiters[key] {
+		if w.entered == ws.round || record.err == nil && record.version == w.version {
 			continue
 		}
 		own := record
 		own.value = bytes.Clone(record.value)
 		w.result <- own
-		h.drop(w)
+		ws.drop(w)
 	}
 }
 
 // fail ends all waiting with an error. Others may come.
-func (h *redisWaits) fail(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, waiters := range h.waiters {
+func (ws *redisWaits) fail(err error) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, waiters := range ws.waiters {
 		for w := range waiters {
 			w.result <- redisRecord{err: err}
 		}
 	}
-	clear(h.waiters)
-	clear(h.changed)
+	clear(ws.waiters)
+	clear(ws.changed)
 }
 
 // close ends all waiting for good.
-func (h *redisWaits) close() {
-	h.mu.Lock()
-	h.closed = true
-	h.mu.Unlock()
-	h.fail(errRedisClosed)
+func (ws *redisWaits) close() {
+	ws.mu.Lock()
+	ws.closed = true
+	ws.mu.Unlock()
+	ws.fail(errRedisClosed)
 }
 
 // listen keeps one connection subscribed until ctx ends. Those who wait don't
