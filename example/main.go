@@ -68,13 +68,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 
 	if o.simulated() {
-		stopSimulator, err := startSimulator(ctx, &o, users)
+		stopSimulator, err := startSimulator(ctx, &o, users, out)
 		if err != nil {
 			return err
 		}
 		defer stopSimulator()
-		fmt.Fprintln(out, "No account given: WeChat is simulated, at", o.endpoint.Open)
-		fmt.Fprintln(out, "For -registration phone, one number is known:", knownNumber)
 	}
 	counts := newMetrics()
 	gate, err := newGate(o, users, counts)

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -13,13 +15,13 @@ import (
 )
 
 // startSimulator starts a simulated WeChat on a port of its own and fills in the
-// accounts and the address that go with it.
+// accounts and the address that go with it. What one has to know of it goes to out.
 //
 // There are two accounts, so that both ways in can be tried: with an official
 // account the gate's login page shows its own QR code, and with a website
 // application it also links to WeChat's page, which shows another. Either alone
 // is enough for a real application.
-func startSimulator(ctx context.Context, o *options, users scangate.UserStore) (stop func(), err error) {
+func startSimulator(ctx context.Context, o *options, users scangate.UserStore, out io.Writer) (stop func(), err error) {
 	o.official = wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"}
 	o.website = wechat.Account{AppID: "wx0000000000000002", Secret: "simulated"}
 	sim := wechattest.New(nil,
@@ -37,6 +39,8 @@ func startSimulator(ctx context.Context, o *options, users scangate.UserStore) (
 	go func() { _ = server.Serve(listener) }() // until stop
 	o.endpoint.Open = "http://" + listener.Addr().String()
 	o.endpoint.API = o.endpoint.Open
+	fmt.Fprintln(out, "No account given: WeChat is simulated, at", o.endpoint.Open)
+	fmt.Fprintln(out, "For -registration phone, one number is known:", knownNumber)
 	return func() { _ = server.Close() }, nil
 }
 
