@@ -8,27 +8,36 @@ import (
 	"strings"
 )
 
-// maxBody bounds what a request may carry.
+// maxBody bounds what a request may carry, in bytes.
 const maxBody = 16 << 10
+
+// handler answers a request, or returns why it can't and has written nothing.
+type handler func(http.ResponseWriter, *http.Request) error
+
+// orElse returns a handler whose errors are answered by fail.
+func (h handler) orElse(fail func(http.ResponseWriter, *http.Request, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			fail(w, r, err)
+		}
+	}
+}
 
 // routes returns the handler of everything below the base path.
 func (g *Gate) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	route := func(method, path string, h func(http.ResponseWriter, *http.Request) error, fail func(http.ResponseWriter, *http.Request, error)) {
-		mux.HandleFunc(method+" "+g.config.BasePath+path, func(w http.ResponseWriter, r *http.Request) {
-			if err := h(w, r); err != nil {
-				fail(w, r, err)
-			}
-		})
+	handle := func(method, path string, h handler) {
+		mux.HandleFunc(method+" "+g.config.BasePath+path, h.orElse(g.fail))
 	}
-	handle := func(method, path string, h func(http.ResponseWriter, *http.Request) error) {
-		route(method, path, h, g.fail)
+	// Who asks there is a script, whatever it accepts.
+	handleScript := func(method, path string, h handler) {
+		mux.HandleFunc(method+" "+g.config.BasePath+path, h.orElse(g.failJSON))
 	}
 	handle("GET", "/login", g.serveLogin)
 	handle("POST", "/login", g.serveLoginJSON)
 	handle("GET", "/login/{id}/qr.svg", g.serveQRSVG)
 	handle("GET", "/login/{id}/qr.png", g.serveQRPNG)
-	route("GET", "/login/{id}/state", g.serveState, g.failJSON) // who asks there is a script, whatever it accepts
+	handleScript("GET", "/login/{id}/state", g.serveState)
 	handle("POST", "/login/{id}/finish", g.serveFinish)
 	handle("GET", "/scan/{id}", g.serveScan)
 	handle("GET", "/callback", g.serveCallback)
@@ -45,12 +54,15 @@ func (g *Gate) routes() *http.ServeMux {
 	handle("POST", "/link", g.serveLinkJSON)
 	handle("POST", "/unlink", g.serveUnlink)
 	handle("POST", "/logout", g.serveLogout)
-	route("GET", "/me", g.serveMe, g.failJSON)
+	handleScript("GET", "/me", g.serveMe)
 	handle("GET", "/assets/{name}", g.serveAsset)
 	return mux
 }
 
-// ServeHTTP serves the routes below [Config.BasePath].
+// ServeHTTP serves the routes below [Config.BasePath], which this package's
+// documentation lists; any other is 404. A post from another site's page is refused
+// with 403, as [http.CrossOriginProtection] tells it, and a body of more than 16 KiB
+// with 400.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secureHeaders(w.Header())
 	g.warnOfOuterSession(r)

@@ -29,7 +29,8 @@ func (g *Gate) limit(r *http.Request, what string) error {
 // networks has.
 var networkFactors = [...]int64{1, 5}
 
-// address is the client's address, or "" if there is none.
+// address is the client's address, or "" if there is none. An IPv4 address that is
+// mapped to IPv6 is the same as the plain one.
 func (g *Gate) address(r *http.Request) string {
 	addr := g.config.ClientIP(r)
 	if !addr.IsValid() {

@@ -222,7 +222,9 @@ func (g *Gate) render(w http.ResponseWriter, r *http.Request, status int, name s
 	_, _ = w.Write(body) //nolint:gosec // html/template has escaped it; and a client that has gone needs no answer
 }
 
-// languageFor returns the language that an Accept-Language header asks for.
+// languageFor returns the language that an Accept-Language header (RFC 9110, section
+// 12.5.4) asks for, by the primary tag alone: for "zh-TW" that is "zh". No more than
+// 256 bytes of the header count.
 func (p *pages) languageFor(header string) language {
 	best, bestQ := p.languages[0], 0.0
 	for part := range strings.SplitSeq(header[:min(len(header), 256)], ",") {

@@ -14,7 +14,8 @@ import (
 	"unicode/utf8"
 )
 
-// wantsJSON reports whether a program asks.
+// wantsJSON reports whether a program asks: one that accepts JSON and no page, or
+// that sends JSON.
 func wantsJSON(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "json") && !acceptsHTML(r) || isJSON(r)
 }
@@ -134,7 +135,9 @@ func onlyOnce(values url.Values) (url.Values, error) {
 	return values, nil
 }
 
-// isPageLoad reports whether a browser asks for a page to show.
+// isPageLoad reports whether a browser asks for a page to show. Those from before
+// Fetch Metadata (Safari 16.3 and older) don't say what they ask for, and scripts on
+// them are known by what they accept.
 func isPageLoad(r *http.Request) bool {
 	dest := r.Header.Get("Sec-Fetch-Dest")
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && acceptsHTML(r) &&
@@ -179,7 +182,9 @@ const maxReturnTo = 2048
 const slashes = "/\\\u2044\u2215\u29f8\u29f5\u29f9\uff0f\uff3c\u2216\ufe68"
 
 // localPath returns s if it is a path on this server, with its query and
-// fragment, escaped as it goes into a header; else "/".
+// fragment, escaped as it goes into a header; else "/". It is strict, for browsers
+// are lenient: by the URL Standard (WHATWG) a backslash is a slash to them, and tabs
+// and line breaks are nothing, so that "/\host" and "/\t/host" lead elsewhere.
 func localPath(s string) string {
 	if len(s) > maxReturnTo || !strings.HasPrefix(s, "/") || strings.ContainsFunc(s, isControl) {
 		return "/"

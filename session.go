@@ -52,7 +52,8 @@ type sessionValue struct {
 	begun  time.Time
 }
 
-// encode makes one plain string of it, which every codec keeps.
+// encode makes one plain string of it, which every codec keeps: the form's version,
+// the microseconds since 1970 in base 36, and the id, which may hold anything.
 func (v sessionValue) encode() string {
 	return "1 " + strconv.FormatInt(v.begun.UnixMicro(), 36) + " " + v.userID
 }
