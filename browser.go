@@ -35,8 +35,8 @@ func (k browserKey) mac(purpose, text string) string {
 }
 
 // oauthState is the state parameter of a trip to WeChat: 59 characters of a-zA-Z0-9,
-// of which WeChat's document 网页授权 allows 128 bytes. It is no use in any other browser, for any other
-// login or in another round.
+// of which WeChat's document 网页授权 allows 128 bytes. It is no use in any other
+// browser, for any other login or in another round.
 func (k browserKey) oauthState(id string, r round) string {
 	return id + string(r) + k.mac("state", id+string(r))
 }

@@ -115,9 +115,8 @@ func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
 		g.failJSON(w, r, err)
 		return
 	}
-	f := failureOf(err)
 	secureHeaders(w.Header())
-	g.noteFailure(w, r, f, err)
+	f := g.noteFailure(w, r, err)
 	var again againError
 	if !errors.As(err, &again) {
 		again.url = g.loginURL("")
@@ -127,9 +126,8 @@ func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // failJSON is fail for programs.
 func (g *Gate) failJSON(w http.ResponseWriter, r *http.Request, err error) {
-	f := failureOf(err)
 	secureHeaders(w.Header())
-	g.noteFailure(w, r, f, err)
+	f := g.noteFailure(w, r, err)
 	writeProblem(w, problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code})
 }
 
@@ -145,8 +143,10 @@ func retryAfter(err error) int {
 	return 5
 }
 
-// noteFailure tells the log, the events, and the client when to come again.
-func (g *Gate) noteFailure(w http.ResponseWriter, r *http.Request, f failure, err error) {
+// noteFailure tells the log, the events, and the client when to come again. It
+// returns what people are told.
+func (g *Gate) noteFailure(w http.ResponseWriter, r *http.Request, err error) failure {
+	f := failureOf(err)
 	if f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
 	}
@@ -158,6 +158,7 @@ func (g *Gate) noteFailure(w http.ResponseWriter, r *http.Request, f failure, er
 	}
 	g.config.Logger.Log(r.Context(), level, "scangate: request refused",
 		"status", f.status, "code", f.code, "error", err, "method", r.Method, "route", r.Pattern, "login", login)
+	return f
 }
 
 // loginNamed is the id of the login that a request to the gate is about, if it

@@ -112,8 +112,8 @@ func writeBody(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(body) // a client that has gone needs no answer
 }
 
-// acknowledge answers a post that has nothing to tell: a program gets 204, and who sent a
-// form is sent on.
+// acknowledge answers a post that has nothing to tell: a program gets 204, and who
+// sent a form is sent on.
 func acknowledge(w http.ResponseWriter, r *http.Request, to string) {
 	if wantsJSON(r) {
 		w.WriteHeader(http.StatusNoContent)

@@ -30,9 +30,8 @@ func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, a *attempt, wro
 	p := g.formPage(r, a)
 	p.PhoneURL, p.CodeURL = g.path("phone", a.ID), g.path("phone", a.ID, "code")
 	if wrong != nil {
-		f := failureOf(wrong)
+		f := g.noteFailure(w, r, wrong)
 		status, p.Wrong = f.status, "error."+f.code
-		g.noteFailure(w, r, f, wrong)
 	}
 	if a.Code != nil && time.Since(a.Code.Sent) < codeLife {
 		p.Phone = maskPhone(a.Code.Phone)

@@ -25,6 +25,18 @@ type contestant struct {
 	size int
 }
 
+// repeat does a thing again and again, until it fails.
+func repeat(do func() error) func(int) error {
+	return func(n int) error {
+		for range n {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // sample is what a contestant took in one round, for each time.
 type sample struct{ ns, bytes, allocs float64 }
 

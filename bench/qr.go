@@ -43,7 +43,7 @@ func measureQR(ctx context.Context, out io.Writer, e effort, w *world) error {
 		contestants = append(contestants, c)
 	}
 	for _, p := range qrPeers(appURL + "/wechat/scan/" + id) {
-		c := contestant{name: p.name, do: p.repeat}
+		c := contestant{name: p.name, do: repeat(func() error { _, err := p.draw(); return err })}
 		if c.size, err = p.draw(); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
@@ -89,15 +89,6 @@ func served(ctx context.Context, v *visitor, target string) (contestant, error) 
 type qrPeer struct {
 	name string
 	draw func() (int, error)
-}
-
-func (p qrPeer) repeat(n int) error {
-	for range n {
-		if _, err := p.draw(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func qrPeers(text string) []qrPeer {

@@ -61,32 +61,57 @@ func measureRedis(ctx context.Context, out io.Writer, e effort, w *world) error 
 		}
 		report(out, wall, c.heading, results)
 	}
-	return reportServer(ctx, out, e, server, always, cached)
+	always.name, cached.name = "request that passes: GET and HGETALL", "with UserTTL: GET"
+	polled, err := w.polled(ctx, pool)
+	if err != nil {
+		return err
+	}
+	return reportServer(ctx, out, e, server, append([]contestant{always, cached}, polled...))
 }
 
-// reportServer prints what requests take of Redis itself.
-func reportServer(ctx context.Context, out io.Writer, e effort, server *redisserver.Server, always, cached contestant) error {
+// polled are what a browser asks for before anybody has scanned, on Redis.
+func (w *world) polled(ctx context.Context, pool *redis.Pool) ([]contestant, error) {
+	app, err := w.redisApplication(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	desktop := desktopOf(app)
+	id, err := begin(ctx, desktop)
+	if err != nil {
+		return nil, err
+	}
+	page := func() error { _, err := begin(ctx, desktopOf(app)); return err }
+	state := func() error { _, err := desktop.get(ctx, "/wechat/login/"+id+"/state?seen=none"); return err }
+	return []contestant{
+		{name: "login page: 3 scripts", do: repeat(page)},
+		{name: "state, answered at once: HMGET", do: repeat(state)},
+	}, nil
+}
+
+// reportServer prints what requests take of this process, which is the browsers
+// too, and of Redis itself.
+func reportServer(ctx context.Context, out io.Writer, e effort, server *redisserver.Server, contestants []contestant) error {
 	count := requestsOnRedis
 	if e.slice == 0 {
 		count = 10
 	}
-	t := table{{"Redis's own, for each request", "CPU, µs"}}
-	for _, c := range []struct {
-		name string
-		contestant
-	}{{"GET and HGETALL", always}, {"with UserTTL: GET", cached}} {
+	each := func(d time.Duration) string { return number(float64(d) / 1e3 / float64(count)) }
+	t := table{{"each request on Redis", "CPU, µs", "Redis's CPU, µs"}}
+	for _, c := range contestants {
 		before, err := server.Stats(ctx)
 		if err != nil {
 			return err
 		}
+		begun := cpu.now()
 		if err := c.do(count); err != nil {
 			return err
 		}
+		took := cpu.now() - begun
 		after, err := server.Stats(ctx)
 		if err != nil {
 			return err
 		}
-		t = append(t, []string{c.name, number(float64(after.Since(before).CPU) / 1e3 / float64(count))})
+		t = append(t, []string{c.name, each(took), each(after.Since(before).CPU)})
 	}
 	t.print(out)
 	return nil
