@@ -82,11 +82,11 @@ type browserCookies struct {
 
 // key returns the key that the request carries, or "".
 func (c browserCookies) key(r *http.Request) browserKey {
-	value, ok := cookieValue(r, c.name)
-	if !ok || !validID(value) {
+	cookie, err := r.Cookie(c.name)
+	if err != nil || !validID(cookie.Value) {
 		return ""
 	}
-	return browserKey(value)
+	return browserKey(cookie.Value)
 }
 
 // ensure returns the browser's key, a new one if it has none, and makes it last.

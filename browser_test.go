@@ -54,6 +54,24 @@ func TestBrowserKeyCookie(t *testing.T) {
 	}
 }
 
+// TestCookiesOfAnotherName sees that nobody gets past the prefix __Host- by a name
+// that is the gate's but for a blank: to a browser that is another name, which any
+// host below the same domain can set.
+func TestCookiesOfAnotherName(t *testing.T) {
+	const evil, good = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ZYXWVUTSRQPONMLKJIHGFEDCBA"
+	sessions := &sessions{manager: newSessionManager(true, nil)}
+	for _, blank := range []string{"\u2000", "\u00a0", "\u0085", "\u3000", "\v", "\f", "\x00"} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Cookie", blank+"__Host-scangate="+evil+"; __Host-scangate="+good+"; "+blank+"__Host-session="+evil)
+		if got := (browserCookies{name: "__Host-scangate"}).key(r); got != good {
+			t.Errorf("%q: the key is %q", blank, got)
+		}
+		if sessions.carriedBy(r) {
+			t.Errorf("%q: a session of another name counts", blank)
+		}
+	}
+}
+
 func TestOrigin(t *testing.T) {
 	for _, c := range []struct{ agent, browser, system string }{
 		{"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36", "Chrome", "Windows"},

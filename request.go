@@ -34,20 +34,6 @@ func hasMediaType(r *http.Request, want string) bool {
 	return err == nil && got == want
 }
 
-// cookieValue returns the value of the first cookie of that name. Values of the
-// gate's own are never quoted, so it can do without [http.Request.Cookie], which
-// makes an eighth of what a request that passes leaves to the garbage collector.
-func cookieValue(r *http.Request, name string) (string, bool) {
-	for _, line := range r.Header["Cookie"] {
-		for pair := range strings.SplitSeq(line, ";") {
-			if n, value, ok := strings.Cut(strings.TrimSpace(pair), "="); ok && n == name {
-				return value, true
-			}
-		}
-	}
-	return "", false
-}
-
 // query returns the request's query; a parameter that comes twice, or a query
 // that can't be read, is an error.
 func query(r *http.Request) (url.Values, error) {

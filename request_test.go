@@ -84,32 +84,3 @@ func FuzzLocalPath(f *testing.F) {
 		}
 	})
 }
-
-// TestCookieValue holds it to what net/http says of cookies like ours.
-func TestCookieValue(t *testing.T) {
-	for _, lines := range [][]string{
-		nil,
-		{""},
-		{"session=a"},
-		{"session="},
-		{"session"},
-		{"other=b; session=a"},
-		{"other=b;session=a;"},
-		{"  session=a  ; other=b"},
-		{"session=a; session=b"},
-		{"other=b", "session=a"},
-		{"xsession=a; session2=b; Session=c"},
-		{"session=a=b"},
-		{"=a; ;; session=c"},
-		{strings.Repeat("a=b; ", 2000) + "session=c"},
-	} {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Header["Cookie"] = lines
-		want, err := r.Cookie("session")
-		got, ok := cookieValue(r, "session")
-		switch {
-		case ok && (err != nil || got != want.Value), !ok && err == nil && want.Value != "":
-			t.Errorf("%.60q: %q, %v, but net/http says %v, %v", lines, got, ok, want, err)
-		}
-	}
-}

@@ -84,13 +84,16 @@ func (s *sessions) loaded(ctx context.Context) bool {
 
 // carriedBy reports whether the request brings a session's cookie.
 func (s *sessions) carriedBy(r *http.Request) bool {
-	_, ok := cookieValue(r, s.manager.Cookie.Name)
-	return ok
+	_, err := r.Cookie(s.manager.Cookie.Name)
+	return err == nil
 }
 
 // load returns a context that holds the request's session. It changes nothing.
 func (s *sessions) load(r *http.Request) (context.Context, error) {
-	token, _ := cookieValue(r, s.manager.Cookie.Name)
+	var token string
+	if cookie, err := r.Cookie(s.manager.Cookie.Name); err == nil {
+		token = cookie.Value
+	}
 	ctx, err := s.manager.Load(r.Context(), token)
 	return ctx, wrap("loading the session", err)
 }
