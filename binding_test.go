@@ -560,14 +560,14 @@ func TestLink(t *testing.T) {
 			t.Errorf("%d", a.StatusCode)
 		}
 	})
-	t.Run("by somebody barred", func(t *testing.T) {
+	t.Run("by somebody disabled", func(t *testing.T) {
 		users := &changingUsers{}
 		w, _, desktop := setup(t, func(c *scangate.Config) { users.UserStore, c.Users = c.Users, users })
 		s := begin(desktop)
 		phone := w.phone("lin")
 		phone.scan(s)
 		phone.answer(s, "approve")
-		users.change = func(u *scangate.User) error { u.Barred = true; return nil }
+		users.change = func(u *scangate.User) error { u.Disabled = true; return nil }
 		unlink := url.Values{"appid": {"a"}, "openid": {"a"}}
 		for name, a := range map[string]answer{
 			"finish": desktop.finish(s), "begin": desktop.get("/wechat/link"), "unlink": desktop.post("/wechat/unlink", unlink),

@@ -124,7 +124,7 @@ type Config struct {
 	Users UserStore
 
 	// UserTTL keeps what Users says of a user in memory for that long, so that most
-	// requests that pass the gate read nothing; somebody who is barred or signed
+	// requests that pass the gate read nothing; somebody who is disabled or signed
 	// out by another process is out that much later. Zero reads the user on every
 	// request.
 	UserTTL time.Duration
@@ -208,7 +208,7 @@ type Config struct {
 
 // Login is what [Config.OnLogin] decides about.
 type Login struct {
-	// User is who would be logged in, as Config.Users has them: not barred, and new
+	// User is who would be logged in, as Config.Users has them: not disabled, and new
 	// users registered already.
 	User User
 	// Profile is what WeChat told of the person: the identity alone, unless user

@@ -34,9 +34,9 @@ const (
 type Event struct {
 	Name EventName
 	Time time.Time
-	// Attempt is the beginning of the login's id, to tell logins apart; it may be
+	// Login is the beginning of the login's id, to tell logins apart; it may be
 	// empty. Where a request was refused, it is what that request claims.
-	Attempt string
+	Login string
 	// Started is when that login began, whichever process saw it. It is zero where
 	// no login is at hand, as where a request was refused.
 	Started time.Time
@@ -64,7 +64,7 @@ func (g *Gate) happened(r *http.Request, e Event) {
 
 // event is an event of this login.
 func (a *attempt) event(name EventName) Event {
-	e := Event{Name: name, AppID: a.AppID, Attempt: shortID(a.ID), Started: a.Created}
+	e := Event{Name: name, AppID: a.AppID, Login: shortID(a.ID), Started: a.Created}
 	if a.Person != nil {
 		e.UserID = a.Person.UserID
 	}

@@ -38,8 +38,8 @@ func TestEventsSayWhenTheLoginBegan(t *testing.T) {
 			t.Fatalf("the second process tells %v", second.happened())
 		}
 		for _, e := range events {
-			if !e.Started.Equal(began) || e.Attempt != s.ID[:8] {
-				t.Errorf("%s: login %q, begun at %v, want %q, %v", e.Name, e.Attempt, e.Started, s.ID[:8], began)
+			if !e.Started.Equal(began) || e.Login != s.ID[:8] {
+				t.Errorf("%s: login %q, begun at %v, want %q, %v", e.Name, e.Login, e.Started, s.ID[:8], began)
 			}
 		}
 		if took := events[len(events)-1].Time.Sub(began); took != 11*time.Second {
@@ -60,7 +60,7 @@ func TestEventsWithoutALogin(t *testing.T) {
 	defer w.mu.Unlock()
 	told := w.events[len(w.events)-3:]
 	for i, want := range []scangate.Event{
-		{Name: scangate.EventRefused, Reason: "bad_state", Attempt: s.ID[:8]},
+		{Name: scangate.EventRefused, Reason: "bad_state", Login: s.ID[:8]},
 		{Name: scangate.EventRefused, Reason: "unknown"},
 		{Name: scangate.EventLoggedOut, UserID: told[2].UserID},
 	} {

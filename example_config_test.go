@@ -158,7 +158,7 @@ func ExampleConfig_onLogin() {
 func ExampleConfig_onEvent() {
 	refused := new(expvar.Map) // events come from many requests at once
 	audit := func(ctx context.Context, e scangate.Event) {
-		slog.InfoContext(ctx, "login: "+string(e.Name), "login", e.Attempt, "user", e.UserID, "reason", e.Reason, "address", e.Address)
+		slog.InfoContext(ctx, "login: "+string(e.Name), "login", e.Login, "user", e.UserID, "reason", e.Reason, "address", e.Address)
 		if e.Name == scangate.EventRefused {
 			refused.Add(e.Reason, 1)
 		}

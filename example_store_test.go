@@ -38,7 +38,7 @@ func ExampleUserStore() {
 	// true <nil>
 }
 
-// SignOut ends all sessions that a user has begun: after a stolen phone, say.
+// EndSessions ends all sessions that a user has begun: after a stolen phone, say.
 func ExampleUserStore_signOut() {
 	ctx := context.Background()
 	users := scangate.NewMemoryStore()
@@ -47,9 +47,9 @@ func ExampleUserStore_signOut() {
 		log.Fatal(err)
 	}
 	now := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
-	fmt.Println(users.SignOut(ctx, user.ID, now))
+	fmt.Println(users.EndSessions(ctx, user.ID, now))
 	user, err = users.FindByID(ctx, user.ID)
-	fmt.Println(user.SignedOut.Equal(now), err)
+	fmt.Println(user.SessionsEndedAt.Equal(now), err)
 	// Output:
 	// <nil>
 	// true <nil>

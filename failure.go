@@ -33,7 +33,7 @@ var failures = []failure{
 	{errCancelled, http.StatusOK, "cancelled"},
 	{errSnapshot, http.StatusForbidden, "snapshot"},
 	{errForged, http.StatusForbidden, "forged"},
-	{errBarred, http.StatusForbidden, "barred"},
+	{errDisabled, http.StatusForbidden, "disabled"},
 	{errOtherPerson, http.StatusBadGateway, "wechat"},
 	{errTooMany, http.StatusTooManyRequests, "too_many"},
 	{errTooManyTabs, http.StatusTooManyRequests, "too_many"},
@@ -68,7 +68,7 @@ var (
 	errState       = errors.New("scangate: the OAuth state is not this browser's")
 	errCancelled   = errors.New("scangate: refused in WeChat")
 	errSnapshot    = errors.New("scangate: a snapshot user is nobody")
-	errBarred      = errors.New("scangate: the user is barred")
+	errDisabled    = errors.New("scangate: the user is disabled")
 	errOtherPerson = errors.New("scangate: WeChat vouches for somebody else than before")
 	errTooMany     = errors.New("scangate: too many requests")
 	errRejected    = errors.New("scangate: Config.OnLogin refused")
@@ -151,7 +151,7 @@ func (g *Gate) noteFailure(w http.ResponseWriter, r *http.Request, err error) fa
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
 	}
 	login := shortID(g.loginNamed(r))
-	g.happened(r, Event{Name: EventRefused, Reason: f.code, Attempt: login})
+	g.happened(r, Event{Name: EventRefused, Reason: f.code, Login: login})
 	level := slog.LevelInfo
 	if f.status >= http.StatusInternalServerError {
 		level = slog.LevelError

@@ -96,16 +96,16 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, a *attempt) (*atte
 	return a, nil
 }
 
-// userOf reads the login's user again, so that somebody who was barred or signed
+// userOf reads the login's user again, so that somebody who was disabled or signed
 // out meanwhile stays out.
 func (g *Gate) userOf(ctx context.Context, a *attempt) (User, error) {
 	user, err := g.users.FindByID(ctx, a.Person.UserID)
 	switch {
-	case errors.Is(err, ErrNotFound), err == nil && user.Barred:
-		return User{}, errBarred
+	case errors.Is(err, ErrNotFound), err == nil && user.Disabled:
+		return User{}, errDisabled
 	case err != nil:
 		return User{}, wrap("reading the user", err)
-	case a.Created.Before(user.SignedOut):
+	case a.Created.Before(user.SessionsEndedAt):
 		return User{}, errExpired // "everywhere" means what was under way, too
 	}
 	return user, nil

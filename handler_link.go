@@ -37,8 +37,8 @@ func (g *Gate) loggedInFor(r *http.Request, p purpose) (User, error) {
 		return User{}, ErrLoginRequired
 	case err != nil:
 		return User{}, wrap("reading the user", err)
-	case user.Barred:
-		return User{}, errBarred
+	case user.Disabled:
+		return User{}, errDisabled
 	}
 	return user, nil
 }

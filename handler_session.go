@@ -21,7 +21,7 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	event := Event{Name: EventLoggedOut, UserID: user.ID}
 	if posted.Get("everywhere") == "true" && !errors.Is(err, ErrLoginRequired) {
 		if err == nil {
-			err = wrap("signing out", g.users.SignOut(r.Context(), user.ID, time.Now()))
+			err = wrap("signing out", g.users.EndSessions(r.Context(), user.ID, time.Now()))
 		}
 		if err != nil {
 			return err // and nothing has ended: it would not have been everywhere

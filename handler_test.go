@@ -425,10 +425,10 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("OnLogin got the user %q, the openid %q", got.User.ID, got.Profile.OpenID)
 		}
 	})
-	t.Run("barred", func(t *testing.T) {
+	t.Run("disabled", func(t *testing.T) {
 		w := newWorld(t, func(c *scangate.Config) { c.Users = barredUsers{c.Users} })
 		phone := w.phone("lin")
-		if a := phone.open("/account"); a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "barred") {
+		if a := phone.open("/account"); a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "disabled") {
 			t.Errorf("%d\n%s", a.StatusCode, a.body)
 		}
 	})
@@ -450,7 +450,7 @@ type barredUsers struct{ scangate.UserStore }
 
 func (b barredUsers) FindByID(ctx context.Context, id string) (scangate.User, error) {
 	u, err := b.UserStore.FindByID(ctx, id)
-	u.Barred = true
+	u.Disabled = true
 	return u, err
 }
 

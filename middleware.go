@@ -11,7 +11,7 @@ import (
 // Check is a store's failure.
 var (
 	// ErrLoginRequired says that nobody is logged in: no session, a session of
-	// somebody barred or gone, or one that was signed out.
+	// somebody disabled or gone, or one that was signed out.
 	ErrLoginRequired = errors.New("scangate: login required")
 	// ErrPhoneRequired says that somebody is logged in whose number is not bound,
 	// though [Config.RequirePhone] is set.
@@ -111,7 +111,7 @@ func (g *Gate) currentUser(r *http.Request) (User, sessionValue, error) {
 }
 
 // check returns the user of the session in ctx, who is read again every time, so
-// that somebody barred or signed out is out at once (or after Config.UserTTL).
+// that somebody disabled or signed out is out at once (or after Config.UserTTL).
 func (g *Gate) check(ctx context.Context) (User, sessionValue, error) {
 	value, ok := g.sessions.current(ctx)
 	if !ok {
@@ -123,7 +123,7 @@ func (g *Gate) check(ctx context.Context) (User, sessionValue, error) {
 		return User{}, sessionValue{}, ErrLoginRequired
 	case err != nil:
 		return User{}, sessionValue{}, wrap("reading the user", err)
-	case user.Barred, value.begun.Before(user.SignedOut):
+	case user.Disabled, value.begun.Before(user.SessionsEndedAt):
 		return User{}, sessionValue{}, ErrLoginRequired
 	}
 	return user, value, nil

@@ -231,10 +231,10 @@ func TestUserWhoIsBarredOrGone(t *testing.T) {
 		change func(*scangate.User) error
 		want   int
 	}{
-		{"barred", func(u *scangate.User) error { u.Barred = true; return nil }, http.StatusSeeOther},
-		{"signed out", func(u *scangate.User) error { u.SignedOut = time.Now().Add(time.Minute); return nil }, http.StatusSeeOther},
+		{"disabled", func(u *scangate.User) error { u.Disabled = true; return nil }, http.StatusSeeOther},
+		{"signed out", func(u *scangate.User) error { u.SessionsEndedAt = time.Now().Add(time.Minute); return nil }, http.StatusSeeOther},
 		{"gone", func(*scangate.User) error { return scangate.ErrNotFound }, http.StatusSeeOther},
-		{"signed out before", func(u *scangate.User) error { u.SignedOut = time.Now().Add(-time.Minute); return nil }, http.StatusOK},
+		{"signed out before", func(u *scangate.User) error { u.SessionsEndedAt = time.Now().Add(-time.Minute); return nil }, http.StatusOK},
 		{"as ever", func(*scangate.User) error { return nil }, http.StatusOK},
 	} {
 		users.change = c.change

@@ -29,11 +29,11 @@ type User struct {
 	// Phone is the verified number in E.164 form, "+8613800138000"; empty if
 	// none is bound.
 	Phone string
-	// Barred users can't log in, and their sessions are over.
-	Barred bool
-	// SignedOut is the latest time given to [UserStore.SignOut]: sessions begun
+	// Disabled users can't log in, and their sessions are over.
+	Disabled bool
+	// SessionsEndedAt is the latest time given to [UserStore.EndSessions]: sessions begun
 	// before it are over. The zero time ends none.
-	SignedOut time.Time
+	SessionsEndedAt time.Time
 	// Identities are the WeChat identities linked to the user.
 	// [UserStore.FindByID], which runs on every request, may leave them out.
 	Identities []Identity
@@ -118,11 +118,11 @@ type UserStore interface {
 	// ErrNotFound if there is no such user.
 	BindPhone(ctx context.Context, id, phone string) error
 
-	// SignOut ends the sessions that the user began before the given time, by
-	// keeping it as the user's SignedOut, to the microsecond. A time that is not
+	// EndSessions ends the sessions that the user began before the given time, by
+	// keeping it as the user's SessionsEndedAt, to the microsecond. A time that is not
 	// after the one kept changes nothing. It returns ErrNotFound if there is no
 	// such user.
-	SignOut(ctx context.Context, id string, before time.Time) error
+	EndSessions(ctx context.Context, id string, before time.Time) error
 }
 
 // Errors that a [StateStore] returns, alone or wrapped, besides ErrNotFound.

@@ -113,8 +113,8 @@ func (c *userCache) BindPhone(ctx context.Context, id, phone string) error {
 	return c.UserStore.BindPhone(ctx, id, phone)
 }
 
-// SignOut implements [UserStore].
-func (c *userCache) SignOut(ctx context.Context, id string, before time.Time) error {
+// EndSessions implements [UserStore].
+func (c *userCache) EndSessions(ctx context.Context, id string, before time.Time) error {
 	defer c.forget(id)
-	return c.UserStore.SignOut(ctx, id, before)
+	return c.UserStore.EndSessions(ctx, id, before)
 }

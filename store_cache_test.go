@@ -72,11 +72,11 @@ func TestUserCache(t *testing.T) {
 		cache.forget(user.ID)
 		together.Go(func() { _, _ = cache.FindByID(ctx, user.ID) })
 		synctest.Wait()
-		if err := cache.SignOut(ctx, user.ID, time.Now()); err != nil {
+		if err := cache.EndSessions(ctx, user.ID, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		together.Wait()
-		if got := read(6); got.SignedOut.IsZero() {
+		if got := read(6); got.SessionsEndedAt.IsZero() {
 			t.Error("a read from before the change is kept")
 		}
 

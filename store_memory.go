@@ -228,11 +228,11 @@ func (m *MemoryStore) BindPhone(ctx context.Context, id, phone string) error {
 	})
 }
 
-// SignOut implements [UserStore].
-func (m *MemoryStore) SignOut(ctx context.Context, id string, before time.Time) error {
+// EndSessions implements [UserStore].
+func (m *MemoryStore) EndSessions(ctx context.Context, id string, before time.Time) error {
 	return m.users.change(ctx, id, func(u *User) error {
-		if before.After(u.SignedOut) {
-			u.SignedOut = before
+		if before.After(u.SessionsEndedAt) {
+			u.SessionsEndedAt = before
 		}
 		return nil
 	})

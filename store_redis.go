@@ -79,8 +79,8 @@ var (
 // [Config.Users].
 //
 // A user is the hash {scangate}:user:ID, with the fields nickname, avatar_url,
-// phone, barred ("1" bars), signed_out (in microseconds since 1970), and
-// openid:APPID and unionid:APPID for each identity. The first two and barred may
+// phone, disabled ("1" bars), sessions_ended_at (in microseconds since 1970), and
+// openid:APPID and unionid:APPID for each identity. The first two and disabled may
 // be set by hand. Deleting the hash deletes the user: the identities and the
 // number are free from then on.
 type RedisStore struct {
@@ -98,8 +98,8 @@ type RedisStore struct {
 // redisScripts are the Lua scripts. Redis runs each as one step, and knows it by
 // its hash: the text is sent only to a server that has lost it, or never had it.
 type redisScripts struct {
-	create, update, add                              *redis.Script
-	find, register, link, unlink, bindPhone, signOut *redis.Script
+	create, update, add                                  *redis.Script
+	find, register, link, unlink, bindPhone, endSessions *redis.Script
 }
 
 // NewRedisStore returns a RedisStore on the pool, which stays the caller's to
@@ -117,15 +117,15 @@ func NewRedisStore(pool *redis.Pool, prefix string) (*RedisStore, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &RedisStore{pool: pool, tag: "{" + prefix + "}:", limit: redisLimit, ping: redisPing, stop: stop}
 	r.scripts = redisScripts{
-		create:    redis.NewScript(1, luaCreate),
-		update:    redis.NewScript(1, luaUpdate),
-		add:       redis.NewScript(1, luaAdd),
-		find:      redis.NewScript(-1, luaOwner+luaFind),
-		register:  redis.NewScript(4, luaOwner+luaRegister),
-		link:      redis.NewScript(3, luaOwner+luaLink),
-		unlink:    redis.NewScript(2, luaUnlink),
-		bindPhone: redis.NewScript(2, luaOwner+luaBindPhone),
-		signOut:   redis.NewScript(1, luaSignOut),
+		create:      redis.NewScript(1, luaCreate),
+		update:      redis.NewScript(1, luaUpdate),
+		add:         redis.NewScript(1, luaAdd),
+		find:        redis.NewScript(-1, luaOwner+luaFind),
+		register:    redis.NewScript(4, luaOwner+luaRegister),
+		link:        redis.NewScript(3, luaOwner+luaLink),
+		unlink:      redis.NewScript(2, luaUnlink),
+		bindPhone:   redis.NewScript(2, luaOwner+luaBindPhone),
+		endSessions: redis.NewScript(1, luaEndSessions),
 	}
 	r.waits.init(func() {
 		r.listening.Go(func() { r.listen(ctx) })

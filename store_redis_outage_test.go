@@ -43,7 +43,7 @@ func redisCalls(ctx context.Context, store *scangate.RedisStore) map[string]erro
 		"LinkWeChat":   store.LinkWeChat(ctx, id, who),
 		"UnlinkWeChat": store.UnlinkWeChat(ctx, id, who),
 		"BindPhone":    store.BindPhone(ctx, id, phone),
-		"SignOut":      store.SignOut(ctx, id, time.Now()),
+		"EndSessions":  store.EndSessions(ctx, id, time.Now()),
 	}
 	_, _, got["Load"] = store.Load(ctx, "secret-key")
 	_, _, got["Wait"] = store.Wait(ctx, "secret-key", 7)

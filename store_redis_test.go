@@ -247,11 +247,11 @@ func TestRedisUserByHand(t *testing.T) {
 		conn := redisPool(t, addr).Get()
 		defer func() { _ = conn.Close() }()
 		for value, want := range map[string]bool{"1": true, "0": false, "": false} {
-			if _, err := conn.Do("HSET", "{scangate}:user:"+first.ID, "barred", value); err != nil {
+			if _, err := conn.Do("HSET", "{scangate}:user:"+first.ID, "disabled", value); err != nil {
 				t.Fatal(err)
 			}
-			if user, err := store.FindByWeChat(ctx, ann.Identity); err != nil || user.Barred != want {
-				t.Errorf("barred %q: %t, %v", value, user.Barred, err)
+			if user, err := store.FindByWeChat(ctx, ann.Identity); err != nil || user.Disabled != want {
+				t.Errorf("disabled %q: %t, %v", value, user.Disabled, err)
 			}
 		}
 		if _, err := conn.Do("DEL", "{scangate}:user:"+first.ID); err != nil {

@@ -15,7 +15,7 @@ import (
 // A user is a hash:
 //
 //	nickname, avatar_url, phone    as in User, and always there
-//	barred, signed_out             if they were ever set
+//	disabled, sessions_ended_at             if they were ever set
 //	openid:APPID, unionid:APPID    an identity; the second only if it is known
 //
 // Besides it there is a key for each (AppID, OpenID), UnionID and number, an
@@ -115,12 +115,12 @@ redis.call('HSET', user, 'phone', phone)
 if phone ~= '' then redis.call('SET', KEYS[2], id) end
 return 'ok'`
 
-	// luaSignOut keeps the later of two times, in microseconds.
+	// luaEndSessions keeps the later of two times, in microseconds.
 	// KEYS user; ARGV the time, the zero time.
-	luaSignOut = `
+	luaEndSessions = `
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'not found' end
-local kept = redis.call('HGET', KEYS[1], 'signed_out') or ARGV[2]
-if tonumber(ARGV[1]) > tonumber(kept) then redis.call('HSET', KEYS[1], 'signed_out', ARGV[1]) end
+local kept = redis.call('HGET', KEYS[1], 'sessions_ended_at') or ARGV[2]
+if tonumber(ARGV[1]) > tonumber(kept) then redis.call('HSET', KEYS[1], 'sessions_ended_at', ARGV[1]) end
 return 'ok'`
 )
 
@@ -228,10 +228,10 @@ func (r *RedisStore) BindPhone(ctx context.Context, id, phone string) error {
 		r.userKey(""), id, phone, r.phoneKey(""))
 }
 
-// SignOut implements [UserStore]. Lua's numbers tell microseconds apart up to
+// EndSessions implements [UserStore]. Lua's numbers tell microseconds apart up to
 // the year 2255.
-func (r *RedisStore) SignOut(ctx context.Context, id string, before time.Time) error {
-	return r.change(ctx, "signing a user out", r.scripts.signOut,
+func (r *RedisStore) EndSessions(ctx context.Context, id string, before time.Time) error {
+	return r.change(ctx, "signing a user out", r.scripts.endSessions,
 		r.userKey(id), before.UnixMicro(), time.Time{}.UnixMicro())
 }
 
@@ -250,15 +250,15 @@ func asRedisUser(ctx context.Context, id string, reply any) (User, error) {
 		Nickname:   fields["nickname"],
 		AvatarURL:  fields["avatar_url"],
 		Phone:      fields["phone"],
-		Barred:     fields["barred"] != "" && fields["barred"] != "0",
+		Disabled:   fields["disabled"] != "" && fields["disabled"] != "0",
 		Identities: redisIdentities(fields),
 	}
-	if at, ok := fields["signed_out"]; ok {
+	if at, ok := fields["sessions_ended_at"]; ok {
 		micro, err := strconv.ParseInt(at, 10, 64)
 		if err != nil {
 			return User{}, redisFailure(ctx, redisFinding, errRedisAnswer)
 		}
-		u.SignedOut = time.UnixMicro(micro).UTC()
+		u.SessionsEndedAt = time.UnixMicro(micro).UTC()
 	}
 	return u, nil
 }

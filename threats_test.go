@@ -770,7 +770,7 @@ func TestThreat29BarredMeanwhile(t *testing.T) {
 	s := d.start()
 	p.scan(s)
 	p.answer(s, "approve")
-	users.change = func(u *scangate.User) error { u.Barred = true; return nil }
+	users.change = func(u *scangate.User) error { u.Disabled = true; return nil }
 	if a := d.finish(s); a.StatusCode != http.StatusForbidden || sessionCookie(a) != nil {
 		t.Errorf("%d, session %v", a.StatusCode, sessionCookie(a))
 	}
@@ -872,7 +872,7 @@ func TestThreat31NextPersonsSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	lin := d.user()
-	if err := w.users.SignOut(t.Context(), lin, time.Now().Add(time.Minute)); err != nil {
+	if err := w.users.EndSessions(t.Context(), lin, time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	w.scanLogin(d, w.phone("wang"))

@@ -155,7 +155,7 @@ func scsRequest(ctx context.Context, users scangate.UserStore, user scangate.Use
 }
 
 // checked passes requests on of which who says whose they are, if that user is
-// there and not barred.
+// there and not disabled.
 func checked(users scangate.UserStore, who func(*http.Request) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := who(r)
@@ -164,7 +164,7 @@ func checked(users scangate.UserStore, who func(*http.Request) string, next http
 			return
 		}
 		user, err := users.FindByID(r.Context(), id)
-		if err != nil || user.Barred {
+		if err != nil || user.Disabled {
 			http.Error(w, "log in", http.StatusUnauthorized)
 			return
 		}

@@ -49,5 +49,5 @@ func (l requestLog) WithGroup(name string) slog.Handler {
 // logEvent shows in the terminal what happens. A real application may keep an
 // audit trail.
 func logEvent(ctx context.Context, e scangate.Event) {
-	slog.InfoContext(ctx, "login: "+string(e.Name), "login", e.Attempt, "user", e.UserID, "reason", e.Reason, "address", e.Address)
+	slog.InfoContext(ctx, "login: "+string(e.Name), "login", e.Login, "user", e.UserID, "reason", e.Reason, "address", e.Address)
 }

@@ -27,7 +27,7 @@
 // There are three, and they are the application's own: it may add columns and
 // tables that refer to them, and rows of people it knows already.
 //
-//	scangate_users       id, nickname, avatar_url, phone, barred, signed_out, created_at
+//	scangate_users       id, nickname, avatar_url, phone, disabled, sessions_ended_at, created_at
 //	scangate_identities  app_id, open_id, union_id, user_id
 //	scangate_unionids    union_id, user_id
 //
@@ -37,9 +37,9 @@
 // identity with a union_id needs the row of it in scangate_unionids, which says
 // whose it is.
 //
-// To bar somebody set barred:
+// To bar somebody set disabled:
 //
-//	UPDATE scangate_users SET barred = TRUE WHERE phone = '+8613800138000'
+//	UPDATE scangate_users SET disabled = TRUE WHERE phone = '+8613800138000'
 //
 // Removing a row of scangate_users removes all of the user (on SQLite if
 // foreign_keys is on). An id must not be given again.

@@ -67,8 +67,8 @@ func ExampleSchema() {
 	//   nickname TEXT NOT NULL DEFAULT '',
 	//   avatar_url TEXT NOT NULL DEFAULT '',
 	//   phone TEXT UNIQUE CHECK (phone <> ''),
-	//   barred BOOLEAN NOT NULL DEFAULT FALSE,
-	//   signed_out BIGINT,
+	//   disabled BOOLEAN NOT NULL DEFAULT FALSE,
+	//   sessions_ended_at BIGINT,
 	//   created_at BIGINT NOT NULL DEFAULT 0
 	// ) WITHOUT ROWID;
 	//

@@ -70,8 +70,8 @@ func tables() []string {
   nickname {name} NOT NULL DEFAULT '',
   avatar_url {name} NOT NULL DEFAULT '',
   phone {key} UNIQUE CHECK (phone <> ''),
-  barred BOOLEAN NOT NULL DEFAULT FALSE,
-  signed_out BIGINT,
+  disabled BOOLEAN NOT NULL DEFAULT FALSE,
+  sessions_ended_at BIGINT,
   created_at BIGINT NOT NULL DEFAULT 0
 )`,
 		`CREATE TABLE IF NOT EXISTS {unionids} (

@@ -88,18 +88,18 @@ func key(text string) sql.NullString {
 // queries are the statements of a Store, with its tables' names and its
 // dialect's placeholders.
 type queries struct {
-	begin                             string // if not empty, what a transaction begins with
-	byID, byWeChat, byPhone           string
-	lock, taken                       string
-	addUser, addIdentity, addUnionID  string
-	identitiesAt, identities, unionID string
-	fillIn, unlink, dropUnionID       string
-	phoneOwner, bindPhone, signOut    string
-	columns                           []string
+	begin                              string // if not empty, what a transaction begins with
+	byID, byWeChat, byPhone            string
+	lock, taken                        string
+	addUser, addIdentity, addUnionID   string
+	identitiesAt, identities, unionID  string
+	fillIn, unlink, dropUnionID        string
+	phoneOwner, bindPhone, endSessions string
+	columns                            []string
 }
 
 const (
-	userColumns     = `u.id, u.nickname, u.avatar_url, u.phone, u.barred, u.signed_out`
+	userColumns     = `u.id, u.nickname, u.avatar_url, u.phone, u.disabled, u.sessions_ended_at`
 	identityColumns = `i.app_id, i.open_id, i.union_id`
 	everyColumn     = `SELECT ` + userColumns + `, ` + identityColumns + ` FROM {users} u LEFT JOIN {identities} i ON i.user_id = u.id `
 )
@@ -130,7 +130,7 @@ func (g grammar) queries(prefix string) queries {
 		unlink:      in(`DELETE FROM {identities} WHERE app_id = ? AND open_id = ?`),
 		dropUnionID: in(`DELETE FROM {unionids} WHERE union_id = ?`),
 		bindPhone:   in(`UPDATE {users} SET phone = ? WHERE id = ?`),
-		signOut:     in(`UPDATE {users} SET signed_out = ? WHERE id = ? AND (signed_out IS NULL OR signed_out < ?)`),
+		endSessions: in(`UPDATE {users} SET sessions_ended_at = ? WHERE id = ? AND (sessions_ended_at IS NULL OR sessions_ended_at < ?)`),
 
 		columns: []string{
 			in(everyColumn + `WHERE 1 = 0`),

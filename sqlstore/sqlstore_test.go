@@ -150,7 +150,7 @@ func TestUnfit(t *testing.T) {
 		_, byID := s.FindByID(t.Context(), unfit)
 		_, byWeChat := s.FindByWeChat(t.Context(), scangate.Identity{AppID: unfit, OpenID: unfit, UnionID: unfit})
 		_, byPhone := s.FindByPhone(t.Context(), unfit)
-		for _, err := range []error{byID, byWeChat, byPhone, s.SignOut(t.Context(), unfit, time.Now())} {
+		for _, err := range []error{byID, byWeChat, byPhone, s.EndSessions(t.Context(), unfit, time.Now())} {
 			if !errors.Is(err, scangate.ErrNotFound) {
 				t.Errorf("%.20q: %v, want ErrNotFound", unfit, err)
 			}

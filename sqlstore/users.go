@@ -15,14 +15,14 @@ import (
 type row struct {
 	user                   scangate.User
 	phone                  sql.NullString
-	signedOut              sql.NullInt64
+	sessionsEndedAt        sql.NullInt64
 	appID, openID, unionID sql.NullString
 }
 
 // ofUser are where userColumns go.
 func (r *row) ofUser() []any {
 	u := &r.user
-	return []any{&u.ID, &u.Nickname, &u.AvatarURL, &r.phone, &u.Barred, &r.signedOut}
+	return []any{&u.ID, &u.Nickname, &u.AvatarURL, &r.phone, &u.Disabled, &r.sessionsEndedAt}
 }
 
 // ofIdentity are where identityColumns go.
@@ -39,8 +39,8 @@ func (r *row) identity() scangate.Identity {
 func (r *row) result(identities []scangate.Identity) scangate.User {
 	u := r.user
 	u.Phone = r.phone.String
-	if r.signedOut.Valid {
-		u.SignedOut = time.UnixMicro(r.signedOut.Int64).UTC()
+	if r.sessionsEndedAt.Valid {
+		u.SessionsEndedAt = time.UnixMicro(r.sessionsEndedAt.Int64).UTC()
 	}
 	u.Identities = identities
 	return u
@@ -283,15 +283,15 @@ func (s *Store) BindPhone(ctx context.Context, id, phone string) error {
 	})
 }
 
-// SignOut implements [scangate.UserStore]. What the time has beyond microseconds is
+// EndSessions implements [scangate.UserStore]. What the time has beyond microseconds is
 // cut off.
-func (s *Store) SignOut(ctx context.Context, id string, before time.Time) error {
+func (s *Store) EndSessions(ctx context.Context, id string, before time.Time) error {
 	return s.changeUser(ctx, id, "signing a user out", nil, func(tx *sql.Tx) error {
 		if !before.After(time.Time{}) {
 			return nil
 		}
 		micros := before.UnixMicro()
-		return exec(ctx, tx, s.query.signOut, micros, id, micros)
+		return exec(ctx, tx, s.query.endSessions, micros, id, micros)
 	})
 }
 

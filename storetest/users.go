@@ -91,9 +91,9 @@ func (u *users) bind(want error, id, phone string) {
 	u.is("BindPhone", u.store.BindPhone(u.Context(), id, phone), want)
 }
 
-func (u *users) signOut(want error, id string, before time.Time) {
+func (u *users) endSessions(want error, id string, before time.Time) {
 	u.Helper()
-	u.is("SignOut", u.store.SignOut(u.Context(), id, before), want)
+	u.is("EndSessions", u.store.EndSessions(u.Context(), id, before), want)
 }
 
 // same demands that got is want, their identities in any order.
@@ -108,8 +108,8 @@ func (u *users) same(got, want scangate.User) {
 // alike is same but for the identities.
 func (u *users) alike(got, want scangate.User) {
 	u.Helper()
-	if off := got.SignedOut.Sub(want.SignedOut).Abs(); off >= time.Microsecond {
-		u.broken("SignedOut is %v, want %v", got.SignedOut, want.SignedOut)
+	if off := got.SessionsEndedAt.Sub(want.SessionsEndedAt).Abs(); off >= time.Microsecond {
+		u.broken("SessionsEndedAt is %v, want %v", got.SessionsEndedAt, want.SessionsEndedAt)
 	}
 	if g, w := portrait(got), portrait(want); g != w {
 		u.broken("the user is %s, want %s", g, w)
@@ -118,7 +118,7 @@ func (u *users) alike(got, want scangate.User) {
 
 // portrait is what two users that are the same have in common as text.
 func portrait(u scangate.User) string {
-	return fmt.Sprintf("{ID:%q Nickname:%q AvatarURL:%q Phone:%q Barred:%t}", u.ID, u.Nickname, u.AvatarURL, u.Phone, u.Barred)
+	return fmt.Sprintf("{ID:%q Nickname:%q AvatarURL:%q Phone:%q Disabled:%t}", u.ID, u.Nickname, u.AvatarURL, u.Phone, u.Disabled)
 }
 
 // stored demands that every look-up returns the user as want, which has one

@@ -17,7 +17,7 @@ func registerFaults() []userFault {
 		{"new users are signed out", []string{"register/user"}, func(s *faultyUsers, good scangate.UserStore) {
 			s.register = func(ctx context.Context, who scangate.NewUser) (scangate.User, error) {
 				user, err := good.Register(ctx, who)
-				user.SignedOut = user.SignedOut.Add(1)
+				user.SessionsEndedAt = user.SessionsEndedAt.Add(1)
 				return user, err
 			}
 		}},
@@ -401,9 +401,11 @@ func phoneFaults() []userFault {
 			s.bindPhone = func(ctx context.Context, id, phone string) error { return bind(ctx, good, id, phone) }
 		}}
 	}
-	signOutFault := func(name string, fails []string, signOut func(ctx context.Context, good store, id string, before time.Time) error) userFault {
+	signOutFault := func(name string, fails []string, endSessions func(ctx context.Context, good store, id string, before time.Time) error) userFault {
 		return userFault{name, fails, func(s *faultyUsers, good store) {
-			s.signOut = func(ctx context.Context, id string, before time.Time) error { return signOut(ctx, good, id, before) }
+			s.endSessions = func(ctx context.Context, id string, before time.Time) error {
+				return endSessions(ctx, good, id, before)
+			}
 		}}
 	}
 	return []userFault{
@@ -462,35 +464,35 @@ func phoneFaults() []userFault {
 			err := good.BindPhone(ctx, id, phone)
 			return cond(errors.Is(err, scangate.ErrNotFound), nil, err)
 		}),
-		signOutFault("SignedOut is in milliseconds", []string{"sign out/keeps", "sign out/later", "sign out/earlier", "race/sign out"}, func(ctx context.Context, good store, id string, before time.Time) error {
-			return good.SignOut(ctx, id, before.Truncate(time.Millisecond))
+		signOutFault("SessionsEndedAt is in milliseconds", []string{"end sessions/keeps", "end sessions/later", "end sessions/earlier", "race/end sessions"}, func(ctx context.Context, good store, id string, before time.Time) error {
+			return good.EndSessions(ctx, id, before.Truncate(time.Millisecond))
 		}),
-		signOutFault("the first SignedOut stays", []string{"sign out/later", "..."}, func(ctx context.Context, good store, id string, before time.Time) error {
-			if user, err := good.FindByID(ctx, id); err == nil && !user.SignedOut.IsZero() {
+		signOutFault("the first SessionsEndedAt stays", []string{"end sessions/later", "..."}, func(ctx context.Context, good store, id string, before time.Time) error {
+			if user, err := good.FindByID(ctx, id); err == nil && !user.SessionsEndedAt.IsZero() {
 				return nil
 			}
-			return good.SignOut(ctx, id, before)
+			return good.EndSessions(ctx, id, before)
 		}),
-		{"the last SignedOut stays", []string{"sign out/earlier", "..."}, func(s *faultyUsers, good store) {
+		{"the last SessionsEndedAt stays", []string{"end sessions/earlier", "..."}, func(s *faultyUsers, good store) {
 			var last memory[string, time.Time]
-			s.signOut = func(ctx context.Context, id string, before time.Time) error {
+			s.endSessions = func(ctx context.Context, id string, before time.Time) error {
 				last.put(id, cond(before.IsZero(), last.get(id), before))
-				return good.SignOut(ctx, id, before)
+				return good.EndSessions(ctx, id, before)
 			}
 			s.findByID = func(ctx context.Context, id string) (scangate.User, error) {
 				user, err := good.FindByID(ctx, id)
-				user.SignedOut = last.get(id)
+				user.SessionsEndedAt = last.get(id)
 				return user, err
 			}
 		}},
-		signOutFault("the zero time is now", []string{"sign out/zero"}, func(ctx context.Context, good store, id string, before time.Time) error {
-			return good.SignOut(ctx, id, cond(before.IsZero(), time.Now(), before))
+		signOutFault("the zero time is now", []string{"end sessions/zero"}, func(ctx context.Context, good store, id string, before time.Time) error {
+			return good.EndSessions(ctx, id, cond(before.IsZero(), time.Now(), before))
 		}),
-		signOutFault("a SignedOut before 1970 is none", []string{"sign out/zero"}, func(ctx context.Context, good store, id string, before time.Time) error {
-			return good.SignOut(ctx, id, cond(before.Unix() < 0, time.Time{}, before))
+		signOutFault("a SessionsEndedAt before 1970 is none", []string{"end sessions/zero"}, func(ctx context.Context, good store, id string, before time.Time) error {
+			return good.EndSessions(ctx, id, cond(before.Unix() < 0, time.Time{}, before))
 		}),
-		signOutFault("signing nobody out is no error", []string{"sign out/unknown"}, func(ctx context.Context, good store, id string, before time.Time) error {
-			err := good.SignOut(ctx, id, before)
+		signOutFault("signing nobody out is no error", []string{"end sessions/unknown"}, func(ctx context.Context, good store, id string, before time.Time) error {
+			err := good.EndSessions(ctx, id, before)
 			return cond(errors.Is(err, scangate.ErrNotFound), nil, err)
 		}),
 	}
@@ -553,14 +555,14 @@ func textFaults() []userFault {
 }
 
 func callFaults() []userFault {
-	// deaf calls the good store's SignOut as if its context had not ended by err.
+	// deaf calls the good store's EndSessions as if its context had not ended by err.
 	deaf := func(name string, fails []string, end error) userFault {
 		return userFault{name, fails, func(s *faultyUsers, good scangate.UserStore) {
-			s.signOut = func(ctx context.Context, id string, before time.Time) error {
+			s.endSessions = func(ctx context.Context, id string, before time.Time) error {
 				if errors.Is(ctx.Err(), end) {
 					ctx = context.WithoutCancel(ctx)
 				}
-				return good.SignOut(ctx, id, before)
+				return good.EndSessions(ctx, id, before)
 			}
 		}}
 	}
@@ -703,13 +705,13 @@ func raceFaults() []userFault {
 				return good.UnlinkWeChat(ctx, id, who)
 			}
 		}},
-		{"a signing out that crosses another is lost", []string{"race/sign out"}, func(s *faultyUsers, good store) {
+		{"a signing out that crosses another is lost", []string{"race/end sessions"}, func(s *faultyUsers, good store) {
 			var c crossing
-			s.signOut = func(ctx context.Context, id string, before time.Time) error {
+			s.endSessions = func(ctx context.Context, id string, before time.Time) error {
 				if c.crosses() {
 					return nil
 				}
-				return good.SignOut(ctx, id, before)
+				return good.EndSessions(ctx, id, before)
 			}
 		}},
 	}

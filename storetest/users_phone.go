@@ -82,59 +82,59 @@ func phoneUnknown(u *users) {
 
 func signOutCases() []userCase {
 	return []userCase{
-		{"sign out/keeps", "SignOut keeps the time given as the user's SignedOut, to the microsecond", signOutKeeps},
-		{"sign out/later", "SignedOut is the latest time given to SignOut", signOutLater},
-		{"sign out/earlier", "a time that is not after the one kept changes nothing", signOutEarlier},
-		{"sign out/zero", "the zero time is after none: giving it changes nothing", signOutZero},
-		{"sign out/unknown", "SignOut returns ErrNotFound if there is no such user", signOutUnknown},
+		{"end sessions/keeps", "EndSessions keeps the time given as the user's SessionsEndedAt, to the microsecond", endSessionsKeeps},
+		{"end sessions/later", "SessionsEndedAt is the latest time given to EndSessions", endSessionsLater},
+		{"end sessions/earlier", "a time that is not after the one kept changes nothing", endSessionsEarlier},
+		{"end sessions/zero", "the zero time is after none: giving it changes nothing", endSessionsZero},
+		{"end sessions/unknown", "EndSessions returns ErrNotFound if there is no such user", endSessionsUnknown},
 	}
 }
 
-// signedOut is a time with nanoseconds, in no ordinary zone.
-func signedOut() time.Time {
+// sessionsEndedAt is a time with nanoseconds, in no ordinary zone.
+func sessionsEndedAt() time.Time {
 	return time.Date(2026, time.March, 4, 5, 6, 7, 891_234_567, time.FixedZone("", -3*60*60-30*60))
 }
 
-func signOutKeeps(u *users) {
+func endSessionsKeeps(u *users) {
 	a := u.register(nil, ann())
 	b := u.register(nil, bob())
-	u.signOut(nil, a.ID, signedOut())
-	a.SignedOut = signedOut()
+	u.endSessions(nil, a.ID, sessionsEndedAt())
+	a.SessionsEndedAt = sessionsEndedAt()
 	u.stored(a)
 	u.stored(b)
 }
 
-func signOutLater(u *users) {
+func endSessionsLater(u *users) {
 	a := u.register(nil, ann())
 	for _, later := range []time.Duration{0, time.Microsecond, time.Second, 100 * 365 * 24 * time.Hour} {
-		a.SignedOut = signedOut().Add(later)
-		u.signOut(nil, a.ID, a.SignedOut)
+		a.SessionsEndedAt = sessionsEndedAt().Add(later)
+		u.endSessions(nil, a.ID, a.SessionsEndedAt)
 		u.stored(a)
 	}
 }
 
-func signOutEarlier(u *users) {
+func endSessionsEarlier(u *users) {
 	a := u.register(nil, ann())
-	a.SignedOut = signedOut()
-	u.signOut(nil, a.ID, a.SignedOut)
+	a.SessionsEndedAt = sessionsEndedAt()
+	u.endSessions(nil, a.ID, a.SessionsEndedAt)
 	for _, earlier := range []time.Duration{0, time.Microsecond, time.Second, 100 * 365 * 24 * time.Hour} {
-		u.signOut(nil, a.ID, a.SignedOut.Add(-earlier))
+		u.endSessions(nil, a.ID, a.SessionsEndedAt.Add(-earlier))
 		u.stored(a)
 	}
 }
 
-func signOutZero(u *users) {
+func endSessionsZero(u *users) {
 	a := u.register(nil, ann())
-	u.signOut(nil, a.ID, time.Time{})
-	if got := u.byID(nil, a.ID).SignedOut; !got.IsZero() {
-		u.broken("SignedOut is %v, want the zero time", got)
+	u.endSessions(nil, a.ID, time.Time{})
+	if got := u.byID(nil, a.ID).SessionsEndedAt; !got.IsZero() {
+		u.broken("SessionsEndedAt is %v, want the zero time", got)
 	}
-	a.SignedOut = time.Date(1969, time.July, 20, 20, 17, 40, 0, time.UTC)
-	u.signOut(nil, a.ID, a.SignedOut)
+	a.SessionsEndedAt = time.Date(1969, time.July, 20, 20, 17, 40, 0, time.UTC)
+	u.endSessions(nil, a.ID, a.SessionsEndedAt)
 	u.stored(a)
 }
 
-func signOutUnknown(u *users) {
-	u.signOut(scangate.ErrNotFound, "nobody", signedOut())
-	u.signOut(scangate.ErrNotFound, "nobody", time.Time{})
+func endSessionsUnknown(u *users) {
+	u.endSessions(scangate.ErrNotFound, "nobody", sessionsEndedAt())
+	u.endSessions(scangate.ErrNotFound, "nobody", time.Time{})
 }

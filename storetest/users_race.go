@@ -21,7 +21,7 @@ func userRaceCases() []userCase {
 		{"race/bind one user", "a user has one number, however many are bound at once", raceBindOneUser},
 		{"race/bind and register", "of calls that bind and that register one number, one wins and the others get ErrPhoneTaken", raceBindAndRegister},
 		{"race/unlink", "a UnionID is free once the last identity that has it is unlinked, by whomever", raceUnlink},
-		{"race/sign out", "of any number of calls to SignOut, the latest time stays", raceSignOut},
+		{"race/end sessions", "of any number of calls to EndSessions, the latest time stays", raceEndSessions},
 	}
 }
 
@@ -188,11 +188,11 @@ func raceUnlink(u *users) {
 	u.register(nil, again)
 }
 
-func raceSignOut(u *users) {
+func raceEndSessions(u *users) {
 	a := u.register(nil, ann())
 	u.allWin(race(u.crowd, func(i int) error {
-		return u.store.SignOut(u.Context(), a.ID, signedOut().Add(time.Duration(i*37%u.crowd)*time.Second))
+		return u.store.EndSessions(u.Context(), a.ID, sessionsEndedAt().Add(time.Duration(i*37%u.crowd)*time.Second))
 	}))
-	a.SignedOut = signedOut().Add(time.Duration(u.crowd-1) * time.Second)
+	a.SessionsEndedAt = sessionsEndedAt().Add(time.Duration(u.crowd-1) * time.Second)
 	u.stored(a)
 }

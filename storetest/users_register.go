@@ -31,8 +31,8 @@ func registerUser(u *users) {
 		ID: got.ID, Nickname: who.Nickname, AvatarURL: who.AvatarURL, Phone: who.Phone,
 		Identities: []scangate.Identity{who.Identity},
 	})
-	if !got.SignedOut.IsZero() {
-		u.broken("a new user's SignedOut is %v, want the zero time", got.SignedOut)
+	if !got.SessionsEndedAt.IsZero() {
+		u.broken("a new user's SessionsEndedAt is %v, want the zero time", got.SessionsEndedAt)
 	}
 	u.stored(got)
 }

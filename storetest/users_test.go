@@ -19,7 +19,7 @@ type faultyUsers struct {
 	link         func(context.Context, string, scangate.Identity) error
 	unlink       func(context.Context, string, scangate.Identity) error
 	bindPhone    func(context.Context, string, string) error
-	signOut      func(context.Context, string, time.Time) error
+	endSessions  func(context.Context, string, time.Time) error
 }
 
 func (s *faultyUsers) FindByID(ctx context.Context, id string) (scangate.User, error) {
@@ -71,11 +71,11 @@ func (s *faultyUsers) BindPhone(ctx context.Context, id, phone string) error {
 	return s.UserStore.BindPhone(ctx, id, phone)
 }
 
-func (s *faultyUsers) SignOut(ctx context.Context, id string, before time.Time) error {
-	if s.signOut != nil {
-		return s.signOut(ctx, id, before)
+func (s *faultyUsers) EndSessions(ctx context.Context, id string, before time.Time) error {
+	if s.endSessions != nil {
+		return s.endSessions(ctx, id, before)
 	}
-	return s.UserStore.SignOut(ctx, id, before)
+	return s.UserStore.EndSessions(ctx, id, before)
 }
 
 // userFault breaks one rule of a good store.

@@ -146,8 +146,8 @@ func (u *users) calls(ctx context.Context, id string, who scangate.NewUser) []us
 		{"LinkWeChat", u.store.LinkWeChat(ctx, id, who.Identity)},
 		{"UnlinkWeChat", u.store.UnlinkWeChat(ctx, id, elsewhere(who.Identity))},
 		{"BindPhone", u.store.BindPhone(ctx, id, who.Phone)},
-		{"SignOut", u.store.SignOut(ctx, id, signedOut())},
-		{"SignOut at zero", u.store.SignOut(ctx, id, time.Time{})},
+		{"EndSessions", u.store.EndSessions(ctx, id, sessionsEndedAt())},
+		{"EndSessions at zero", u.store.EndSessions(ctx, id, time.Time{})},
 	}
 }
 

@@ -98,15 +98,15 @@ func TestLogInFails(t *testing.T) {
 		jar             bool
 		want            string
 	}{
-		"nobody":             {open, "/account", "nobody", true, `logging "nobody" in: nobody is called that`},
-		"no jar":             {open, "/account", "lin", false, "the client has no Jar"},
-		"no login":           {open, "/wechat/me", "lin", true, "doesn't lead to WeChat, but ends at https://app.example.com/wechat/me with 401"},
-		"no such page":       {open, "/nothing", "lin", true, "/nothing with 404"},
-		"no such host":       {open, ".other/", "lin", true, "there is no host"},
-		"in circles":         {open, "/round", "lin", true, "after 20 steps it leads on still, to https://app.example.com/round"},
-		"not registered":     {closed, "/account", "lin", true, "no session has begun when it ends at https://app.example.com/wechat/callback with 403"},
-		"barred, and known":  {open, "/known", "wang", true, "no session has begun when it ends at https://app.example.com/known with 200: \"You again.\""},
-		"a link that is bad": {open, "/link", "lin", true, "#wechat_redirect"},
+		"nobody":              {open, "/account", "nobody", true, `logging "nobody" in: nobody is called that`},
+		"no jar":              {open, "/account", "lin", false, "the client has no Jar"},
+		"no login":            {open, "/wechat/me", "lin", true, "doesn't lead to WeChat, but ends at https://app.example.com/wechat/me with 401"},
+		"no such page":        {open, "/nothing", "lin", true, "/nothing with 404"},
+		"no such host":        {open, ".other/", "lin", true, "there is no host"},
+		"in circles":          {open, "/round", "lin", true, "after 20 steps it leads on still, to https://app.example.com/round"},
+		"not registered":      {closed, "/account", "lin", true, "no session has begun when it ends at https://app.example.com/wechat/callback with 403"},
+		"disabled, and known": {open, "/known", "wang", true, "no session has begun when it ends at https://app.example.com/known with 200: \"You again.\""},
+		"a link that is bad":  {open, "/link", "lin", true, "#wechat_redirect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sim := wechattest.New(nil, official)

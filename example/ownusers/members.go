@@ -24,7 +24,7 @@ import (
 // member and in nobody else's, which takes a table of its own.
 const Schema = `
 ALTER TABLE members ADD COLUMN picture TEXT NOT NULL DEFAULT '';
-ALTER TABLE members ADD COLUMN signed_out BIGINT NOT NULL DEFAULT -62135596800000000; -- Go's zero time, in microseconds
+ALTER TABLE members ADD COLUMN sessions_ended_at BIGINT NOT NULL DEFAULT -62135596800000000; -- Go's zero time, in microseconds
 CREATE TABLE member_unionids (union_id TEXT PRIMARY KEY, member_id INTEGER NOT NULL REFERENCES members);
 CREATE TABLE member_wechats (app_id TEXT, open_id TEXT, union_id TEXT NOT NULL, member_id INTEGER NOT NULL REFERENCES members,
   PRIMARY KEY (app_id, open_id), UNIQUE (member_id, app_id));`
@@ -50,7 +50,7 @@ func (m members) FindByWeChat(ctx context.Context, who scangate.Identity) (scang
 // find reads a member: one row for each identity, or one without.
 func (m members) find(ctx context.Context, where string, args ...any) (scangate.User, error) {
 	//nolint:gosec // where is one of the three above
-	rows, err := m.db.QueryContext(ctx, `SELECT m.id, m.name, m.picture, COALESCE(m.mobile, ''), m.disabled, m.signed_out,
+	rows, err := m.db.QueryContext(ctx, `SELECT m.id, m.name, m.picture, COALESCE(m.mobile, ''), m.disabled, m.sessions_ended_at,
 		COALESCE(w.app_id, ''), COALESCE(w.open_id, ''), COALESCE(w.union_id, '')
 		FROM members m LEFT JOIN member_wechats w ON w.member_id = m.id WHERE `+where, args...)
 	if err != nil {
@@ -59,13 +59,13 @@ func (m members) find(ctx context.Context, where string, args ...any) (scangate.
 	defer func() { _ = rows.Close() }()
 	var user scangate.User
 	for rows.Next() {
-		var signedOut int64
+		var sessionsEndedAt int64
 		var who scangate.Identity
-		err := rows.Scan(&user.ID, &user.Nickname, &user.AvatarURL, &user.Phone, &user.Barred, &signedOut, &who.AppID, &who.OpenID, &who.UnionID)
+		err := rows.Scan(&user.ID, &user.Nickname, &user.AvatarURL, &user.Phone, &user.Disabled, &sessionsEndedAt, &who.AppID, &who.OpenID, &who.UnionID)
 		if err != nil {
 			return scangate.User{}, failed(ctx, err)
 		}
-		user.SignedOut = time.UnixMicro(signedOut).UTC()
+		user.SessionsEndedAt = time.UnixMicro(sessionsEndedAt).UTC()
 		if who.OpenID != "" {
 			user.Identities = append(user.Identities, who)
 		}
@@ -139,9 +139,9 @@ func (m members) BindPhone(ctx context.Context, id, phone string) error {
 	})
 }
 
-func (m members) SignOut(ctx context.Context, id string, before time.Time) error {
+func (m members) EndSessions(ctx context.Context, id string, before time.Time) error {
 	return m.change(ctx, func(tx *sql.Tx) error {
-		return exec(ctx, tx, scangate.ErrNotFound, `UPDATE members SET signed_out = MAX(signed_out, ?) WHERE id = ?`, before.UnixMicro(), number(id))
+		return exec(ctx, tx, scangate.ErrNotFound, `UPDATE members SET sessions_ended_at = MAX(sessions_ended_at, ?) WHERE id = ?`, before.UnixMicro(), number(id))
 	})
 }
 

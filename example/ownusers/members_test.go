@@ -56,7 +56,7 @@ func TestMembers(t *testing.T) {
 	if got, err := m.FindByWeChat(t.Context(), who); err != nil || got.ID != chen.ID {
 		t.Errorf("FindByWeChat: %+v, %v", got, err)
 	}
-	if got, err := m.FindByID(t.Context(), "2"); err != nil || !got.Barred {
+	if got, err := m.FindByID(t.Context(), "2"); err != nil || !got.Disabled {
 		t.Errorf("FindByID of a member who is disabled: %+v, %v", got, err)
 	}
 }

@@ -123,7 +123,7 @@ func TestSchema(t *testing.T) {
 			}
 		}
 		in.exec(t, "INSERT INTO {users} (id, phone) VALUES ('17', '+8613800138001')")
-		in.exec(t, "INSERT INTO {users} (id, nickname, barred) VALUES ('18', 'Bob', TRUE)")
+		in.exec(t, "INSERT INTO {users} (id, nickname, disabled) VALUES ('18', 'Bob', TRUE)")
 		in.exec(t, "INSERT INTO {unionids} (union_id, user_id) VALUES ('u-Bob', '18')")
 		in.exec(t, "INSERT INTO {identities} (app_id, open_id, union_id, user_id) VALUES ('wx1', 'o-Bob', 'u-Bob', '18')")
 		s, err := sqlstore.New(in.DB, d.dialect, sqlstore.Prefix(in.Prefix))
@@ -138,7 +138,7 @@ func TestSchema(t *testing.T) {
 func schemaAnn(t *testing.T, s *sqlstore.Store) {
 	t.Helper()
 	got, err := s.FindByPhone(t.Context(), ann().Phone)
-	if err != nil || got.ID != "17" || got.Barred || !got.SignedOut.IsZero() {
+	if err != nil || got.ID != "17" || got.Disabled || !got.SessionsEndedAt.IsZero() {
 		t.Errorf("FindByPhone: %+v, %v", got, err)
 	}
 	if err := s.LinkWeChat(t.Context(), "17", ann().Identity); err != nil {
@@ -153,10 +153,10 @@ func schemaAnn(t *testing.T, s *sqlstore.Store) {
 func schemaBob(t *testing.T, s *sqlstore.Store, in tables) {
 	t.Helper()
 	got, err := s.FindByWeChat(t.Context(), scangate.Identity{AppID: "wx2", OpenID: "o-of-nobody", UnionID: "u-Bob"})
-	if err != nil || got.ID != "18" || !got.Barred || got.Nickname != "Bob" || len(got.Identities) != 1 {
+	if err != nil || got.ID != "18" || !got.Disabled || got.Nickname != "Bob" || len(got.Identities) != 1 {
 		t.Errorf("FindByWeChat: %+v, %v", got, err)
 	}
-	if got, err := s.FindByID(t.Context(), "18"); err != nil || !got.Barred {
+	if got, err := s.FindByID(t.Context(), "18"); err != nil || !got.Disabled {
 		t.Errorf("FindByID: %+v, %v", got, err)
 	}
 	in.exec(t, "DELETE FROM {users} WHERE id = '18'")
