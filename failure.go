@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/scangate/scangate/internal/state"
 )
 
 // failure is how an error is answered.
@@ -133,10 +135,10 @@ func (g *Gate) failJSON(w http.ResponseWriter, r *http.Request, err error) {
 
 // retryAfter is when to ask again, in seconds.
 func retryAfter(err error) int {
-	var codes tooManyCodesError
+	var quota *state.QuotaError
 	switch {
-	case errors.As(err, &codes):
-		return max(int((codes.after+time.Second-1)/time.Second), 1)
+	case errors.As(err, &quota):
+		return max(int((quota.After+time.Second-1)/time.Second), 1)
 	case errors.Is(err, errTooMany):
 		return int(limitWindow / time.Second)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scangate/scangate/internal/state"
 	"github.com/scangate/scangate/wechat"
 )
 
@@ -72,7 +73,7 @@ func (g *Gate) setStores() {
 		cache := newUserCache(g.config.Users, g.config.UserTTL)
 		g.users, g.readers = uncached{cache}, cache
 	}
-	g.state = namespace{g.config.State, g.config.name()}
+	g.state = state.WithPrefix(g.config.State, g.config.name())
 	g.logins = logins{store: g.state, ttl: g.config.LoginTTL}
 }
 

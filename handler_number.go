@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/scangate/scangate/internal/state"
 )
 
 // servePhone shows the form for the number, or for the code once one was sent.
@@ -93,12 +95,13 @@ func (g *Gate) sendCode(r *http.Request, a *attempt, phone string) (*attempt, er
 	// To the end, whatever becomes of the browser: half of it would be a code
 	// that was paid for and is no use.
 	ctx := context.WithoutCancel(r.Context())
-	allowances, tries := g.allowances(phone, a.Person.key(), g.networks(r)[0])
-	if err := g.logins.takeAll(ctx, append(tries, allowances...)); err != nil {
-		if errors.Is(err, errTooManyCodes) {
+	allowances, tries := g.quotas(phone, a.Person.key(), g.networks(r)[0])
+	if err := state.Reserve(ctx, g.state, append(tries, allowances...)...); err != nil {
+		if quota := new(state.QuotaError); errors.As(err, &quota) {
 			limited := a.event(EventLimited)
 			limited.Reason = "codes"
 			g.happened(r, limited)
+			return a, fmt.Errorf("%w: %w", errTooManyCodes, err)
 		}
 		return a, wrap("counting codes", err)
 	}
@@ -132,9 +135,9 @@ func (g *Gate) deliver(ctx context.Context, phone, code string) error {
 }
 
 // unsend undoes a code that was not delivered.
-func (g *Gate) unsend(ctx context.Context, a *attempt, allowances []allowance) error {
+func (g *Gate) unsend(ctx context.Context, a *attempt, allowances []state.Quota) error {
 	_, err := g.logins.change(ctx, a, func(a *attempt) error { a.Code = nil; return nil })
-	return errors.Join(err, g.logins.giveBackAll(ctx, allowances))
+	return errors.Join(err, state.Refund(ctx, g.state, allowances...))
 }
 
 // serveCode takes the code that the person typed.

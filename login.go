@@ -53,16 +53,16 @@ func (p purpose) route() string {
 //
 // A direct login skips scanned and approved. Expired is no state of its own: a
 // login is expired when its time is over.
-type state string
+type loginState string
 
 const (
-	stateWaiting    state = "waiting"
-	stateScanned    state = "scanned"
-	stateExchanging state = "exchanging" // a callback is asking WeChat
-	stateIdentified state = "identified"
-	stateApproved   state = "approved"
-	stateFinished   state = "finished"
-	stateDenied     state = "denied"
+	stateWaiting    loginState = "waiting"
+	stateScanned    loginState = "scanned"
+	stateExchanging loginState = "exchanging" // a callback is asking WeChat
+	stateIdentified loginState = "identified"
+	stateApproved   loginState = "approved"
+	stateFinished   loginState = "finished"
+	stateDenied     loginState = "denied"
 )
 
 // A round is one trip to WeChat: the base round gives the openid, the profile
@@ -82,7 +82,7 @@ type attempt struct {
 
 	Kind     kind
 	Purpose  purpose
-	State    state
+	State    loginState
 	AppID    string // the account whose codes it takes
 	ReturnTo string
 	Created  time.Time
@@ -107,7 +107,7 @@ type attempt struct {
 // claim is a callback's right to exchange its code, which it alone holds until
 // it gives it back or its time is over.
 type claim struct {
-	From  state // where a failed exchange returns to
+	From  loginState // where a failed exchange returns to
 	Until time.Time
 }
 

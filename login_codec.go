@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
+
+	"github.com/scangate/scangate/internal/codec"
 )
 
 // attemptFormat is the version of the stored form of an attempt, and its first
@@ -28,9 +30,9 @@ func (a *attempt) decode(b []byte) error {
 	if len(b) == 0 || b[0] != attemptFormat {
 		return errDamagedAttempt
 	}
-	c := attemptCoder{reading: true, decoder: decoder{rest: b[1:], all: string(b[1:])}}
+	c := attemptCoder{reading: true, Decoder: codec.NewSharedDecoder(b[1:])}
 	a.fields(&c)
-	if c.err != nil || c.failed || len(c.rest) > 0 {
+	if c.err != nil || c.Failed || len(c.Rest) > 0 {
 		return errDamagedAttempt
 	}
 	return nil
@@ -95,23 +97,23 @@ func (p *person) fields(c *attemptCoder) {
 type attemptCoder struct {
 	reading bool
 	written []byte
-	decoder
+	codec.Decoder
 	err error
 }
 
 // string is for a text of any length, or a type of one.
 func (c *attemptCoder) string(s *string) {
 	if c.reading {
-		*s = c.text()
+		*s = c.Text()
 		return
 	}
-	c.written = appendText(c.written, *s)
+	c.written = codec.AppendText(c.written, *s)
 }
 
 // int is a varint, so that a small number takes one byte.
 func (c *attemptCoder) int(n *int) {
 	if c.reading {
-		*n = int(c.varint())
+		*n = int(c.Varint())
 		return
 	}
 	c.written = binary.AppendVarint(c.written, int64(*n))
@@ -130,7 +132,7 @@ func (c *attemptCoder) bool(b *bool) {
 // time keeps nanoseconds: a claim is known by its time.
 func (c *attemptCoder) time(t *time.Time) {
 	if c.reading {
-		if nanos := c.varint(); nanos != 0 {
+		if nanos := c.Varint(); nanos != 0 {
 			*t = time.Unix(0, nanos)
 		}
 		return
@@ -145,7 +147,7 @@ func (c *attemptCoder) time(t *time.Time) {
 // digest has no length before it: there is but one.
 func (c *attemptCoder) digest(d *digest) {
 	if c.reading {
-		copy(d[:], c.take(uint64(len(d))))
+		copy(d[:], c.Take(uint64(len(d))))
 		return
 	}
 	c.written = append(c.written, d[:]...)
@@ -154,11 +156,11 @@ func (c *attemptCoder) digest(d *digest) {
 // json is for what is seldom there, and is another package's.
 func (c *attemptCoder) json(v any) {
 	if c.reading {
-		c.err = errors.Join(c.err, json.Unmarshal(c.bytes(), v))
+		c.err = errors.Join(c.err, json.Unmarshal(c.Bytes(), v))
 		return
 	}
 	b, err := json.Marshal(v)
-	c.written = appendText(c.written, b)
+	c.written = codec.AppendText(c.written, b)
 	c.err = errors.Join(c.err, err)
 }
 

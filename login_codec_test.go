@@ -66,7 +66,7 @@ func TestAttemptIsStoredWhole(t *testing.T) {
 	var full attempt
 	fill(t, reflect.ValueOf(&full).Elem(), new(int))
 	cases := map[string]attempt{"full": full, "empty": {}, "negative": {Number: -1 << 40}}
-	for _, s := range []state{stateWaiting, stateExchanging, stateIdentified} {
+	for _, s := range []loginState{stateWaiting, stateExchanging, stateIdentified} {
 		cases[string(s)] = attemptIn(kindScan, s)
 	}
 	for name, want := range cases {
@@ -94,7 +94,7 @@ func TestAttemptIsStoredWhole(t *testing.T) {
 }
 
 func FuzzDecodeAttempt(f *testing.F) {
-	for _, s := range []state{stateWaiting, stateScanned, stateExchanging, stateIdentified, stateApproved, stateFinished, stateDenied} {
+	for _, s := range []loginState{stateWaiting, stateScanned, stateExchanging, stateIdentified, stateApproved, stateFinished, stateDenied} {
 		a := attemptIn(kindScan, s)
 		stored, err := a.encode()
 		if err != nil {

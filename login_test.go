@@ -17,7 +17,7 @@ var (
 )
 
 // attemptIn returns an attempt of that kind in that state, one minute old.
-func attemptIn(k kind, s state) attempt {
+func attemptIn(k kind, s loginState) attempt {
 	now := time.Now()
 	a := attempt{ID: "ID", Kind: k, State: s, Asker: asker, Created: now.Add(-time.Minute), Expires: now.Add(time.Minute)}
 	authorizer := phone
@@ -55,10 +55,10 @@ func TestTransitions(t *testing.T) {
 	}
 	for _, c := range []struct {
 		kind kind
-		from state
+		from loginState
 		step string
-		to   state // if allowed
-		err  error // if refused
+		to   loginState // if allowed
+		err  error      // if refused
 	}{
 		{kindScan, stateWaiting, "claim by phone", stateExchanging, nil},
 		{kindScan, stateScanned, "claim by phone", stateExchanging, nil},
@@ -176,7 +176,7 @@ func TestChange(t *testing.T) {
 		change    func(*attempt) error
 		err       error
 		calls     string
-		state     state
+		state     loginState
 		nickname  string
 	}{
 		{"nobody else", nil, approve, nil, "Update", stateApproved, ""},
@@ -280,7 +280,7 @@ func (s *callStore) Update(ctx context.Context, key string, version int64, value
 }
 
 func TestWords(t *testing.T) {
-	for s, want := range map[state]string{
+	for s, want := range map[loginState]string{
 		stateWaiting: "waiting", stateScanned: "scanned", stateExchanging: "scanned", stateIdentified: "scanned",
 		stateApproved: "approved", stateFinished: "approved", stateDenied: "denied",
 	} {

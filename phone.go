@@ -1,17 +1,18 @@
 package scangate
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
+
 	"errors"
 	"fmt"
 	"math/big"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/scangate/scangate/internal/state"
 )
 
 // What a one-time code allows.
@@ -157,110 +158,28 @@ func (a *attempt) try(key browserKey, code string) error {
 	return nil
 }
 
-// allowance is how many codes may go to a number, a person, an address or all
-// in a time.
-type allowance struct {
-	key    string
-	max    int
-	window time.Duration
-}
-
-// tally is the stored form of what an allowance has given.
-type tally struct {
-	N     int       `json:"n"`
-	Until time.Time `json:"until"`
-}
-
-// tooManyCodesError says when the next one may be asked for.
-type tooManyCodesError struct{ after time.Duration }
-
-func (tooManyCodesError) Error() string   { return errTooManyCodes.Error() }
-func (tooManyCodesError) Is(e error) bool { return e == errTooManyCodes }
-
-// allowances are all that one code has to pass. What could not be delivered is
-// given back to the first, so that a person may try again at once, and not to the
-// tries: a sender that fails may have delivered all the same.
-func (g *Gate) allowances(phone, who, network string) (codes, tries []allowance) {
-	key := func(what, of string) string {
-		sum := sha256.Sum256([]byte(of)) // a store need not know whose number it is
-		return "codes:" + what + ":" + base64.RawURLEncoding.EncodeToString(sum[:])
+// quotas returns what one code has to pass. If the code is not delivered, the first
+// group is refunded, so that the person may try again at once. The tries are not: a
+// sender that reports a failure may have delivered all the same.
+func (g *Gate) quotas(phone, who, network string) (codes, tries []state.Quota) {
+	quota := func(name, of string, limit int, window time.Duration) state.Quota {
+		sum := sha256.Sum256([]byte(of)) // a store need not learn whose number it is
+		return state.Quota{Key: "codes:" + name + ":" + base64.RawURLEncoding.EncodeToString(sum[:]), Max: limit, Window: window}
 	}
 	const hour, day = time.Hour, 24 * time.Hour
-	codes = []allowance{
-		{key("gap", phone), 1, codeGap},
-		{key("phone-hour", phone), 5, hour},
-		{key("phone-day", phone), 10, day},
-		{key("person-hour", who), 10, hour},
-		{key("person-day", who), 20, day},
-		{key("address-hour", network), 60, hour},
-		{key("address-day", network), 300, day},
-		{key("all-hour", ""), g.config.CodeLimit, hour},
+	codes = []state.Quota{
+		quota("gap", phone, 1, codeGap),
+		quota("phone-hour", phone, 5, hour),
+		quota("phone-day", phone, 10, day),
+		quota("person-hour", who, 10, hour),
+		quota("person-day", who, 20, day),
+		quota("address-hour", network, 60, hour),
+		quota("address-day", network, 300, day),
+		quota("all-hour", "", g.config.CodeLimit, hour),
 	}
-	tries = []allowance{
-		{key("phone-tries", phone), 30, hour},
-		{key("person-tries", who), 30, hour},
+	tries = []state.Quota{
+		quota("phone-tries", phone, 30, hour),
+		quota("person-tries", who, 30, hour),
 	}
 	return codes, tries
-}
-
-// takeAll takes one from each allowance, or none.
-func (l *logins) takeAll(ctx context.Context, all []allowance) error {
-	for i, a := range all {
-		if err := l.take(ctx, a); err != nil {
-			return errors.Join(err, l.giveBackAll(ctx, all[:i]))
-		}
-	}
-	return nil
-}
-
-// giveBackAll makes it so that nothing was taken.
-func (l *logins) giveBackAll(ctx context.Context, all []allowance) error {
-	var failed error
-	for _, a := range all {
-		failed = errors.Join(failed, l.count(ctx, a, func(t *tally) error { t.N = max(t.N-1, 0); return nil }))
-	}
-	return failed
-}
-
-// take takes one from an allowance, or returns a tooManyCodesError.
-func (l *logins) take(ctx context.Context, a allowance) error {
-	return l.count(ctx, a, func(t *tally) error {
-		if t.N >= a.max {
-			return tooManyCodesError{time.Until(t.Until)}
-		}
-		t.N++
-		return nil
-	})
-}
-
-// count changes an allowance's tally by a compare-and-set.
-func (l *logins) count(ctx context.Context, a allowance, change func(*tally) error) error {
-	for range changeTries {
-		var t tally
-		value, version, err := l.store.Load(ctx, a.key)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			t.Until = time.Now().Add(a.window)
-		case err != nil:
-			return err
-		case json.Unmarshal(value, &t) != nil:
-			return fmt.Errorf("scangate: a damaged tally: %w", errTooManyCodes)
-		}
-		if err := change(&t); err != nil {
-			return err
-		}
-		left := time.Until(t.Until)
-		if value, err = json.Marshal(t); err != nil || left <= 0 {
-			return err
-		}
-		if version == 0 {
-			err = l.store.Create(ctx, a.key, value, left)
-		} else {
-			err = l.store.Update(ctx, a.key, version, value, left)
-		}
-		if !errors.Is(err, ErrExists) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-	}
-	return fmt.Errorf("scangate: counting codes: %w", ErrConflict)
 }

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -144,33 +143,4 @@ func TestCodeTries(t *testing.T) {
 	if err := a.try(key, "123456"); !errors.Is(err, errCodeWrong) {
 		t.Errorf("the same code twice: %v", err)
 	}
-}
-
-func TestAllowances(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := logins{store: NewMemoryStore(), ttl: time.Minute}
-		small, large := allowance{"small", 2, time.Minute}, allowance{"large", 3, time.Hour}
-		both := []allowance{large, small}
-		for i, want := range []error{nil, nil, errTooManyCodes} {
-			if err := l.takeAll(t.Context(), both); !errors.Is(err, want) || (err == nil) != (want == nil) {
-				t.Errorf("%d: %v, want %v", i, err, want)
-			}
-		}
-		<-time.After(time.Minute)
-		// The one that was refused by the small allowance was given back to the large.
-		if err := l.takeAll(t.Context(), both); err != nil {
-			t.Errorf("a minute later: %v", err)
-		}
-		err := l.takeAll(t.Context(), both)
-		var full tooManyCodesError
-		if !errors.As(err, &full) || full.after != 59*time.Minute {
-			t.Errorf("the large one is used up: %v", err)
-		}
-		if err := l.giveBackAll(t.Context(), both); err != nil {
-			t.Error(err)
-		}
-		if err := l.takeAll(t.Context(), both); err != nil {
-			t.Errorf("after giving one back: %v", err)
-		}
-	})
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+
+	"github.com/scangate/scangate/internal/codec"
 )
 
 // SessionCodec encodes sessions for scs, several times as fast as its default,
@@ -65,7 +67,7 @@ func (SessionCodec) Encode(deadline time.Time, values map[string]any) ([]byte, e
 	b = binary.AppendUvarint(b, uint64(deadline.Nanosecond())) //nolint:gosec // never negative
 	b = binary.AppendUvarint(b, uint64(len(values)))
 	for key, value := range values {
-		b = appendText(b, key)
+		b = codec.AppendText(b, key)
 		var err error
 		if b, err = appendValue(b, value); err != nil {
 			return nil, fmt.Errorf("scangate: encoding the session's %q: %w", key, err)
@@ -85,12 +87,12 @@ func appendValue(b []byte, value any) ([]byte, error) {
 		}
 		return append(b, tagFalse), nil
 	case string:
-		return appendText(append(b, tagString), v), nil
+		return codec.AppendText(append(b, tagString), v), nil
 	case []byte:
-		return appendText(append(b, tagBytes), v), nil
+		return codec.AppendText(append(b, tagBytes), v), nil
 	case time.Time:
 		text, err := v.MarshalBinary()
-		return appendText(append(b, tagTime), text), err
+		return codec.AppendText(append(b, tagTime), text), err
 	case float32:
 		return binary.LittleEndian.AppendUint32(append(b, tagFloat32), math.Float32bits(v)), nil
 	case float64:
@@ -103,7 +105,7 @@ func appendValue(b []byte, value any) ([]byte, error) {
 	if err := gob.NewEncoder(&text).Encode(&value); err != nil {
 		return nil, err
 	}
-	return appendText(append(b, tagGob), text.Bytes()), nil
+	return codec.AppendText(append(b, tagGob), text.Bytes()), nil
 }
 
 // appendInteger appends value if it is one of Go's integers.
@@ -138,30 +140,30 @@ func (SessionCodec) Decode(b []byte) (time.Time, map[string]any, error) {
 	if !bytes.HasPrefix(b, []byte(codecMagic)) {
 		return scs.GobCodec{}.Decode(b)
 	}
-	d := decoder{rest: b[len(codecMagic):]} // who keeps a text keeps no more than that
-	seconds, nanos, n := d.varint(), d.uvarint(), d.uvarint()
-	if d.failed || nanos >= uint64(time.Second) || n > uint64(len(d.rest)) {
+	d := valueDecoder{codec.NewDecoder(b[len(codecMagic):])} // who keeps a text keeps no more than that
+	seconds, nanos, n := d.Varint(), d.Uvarint(), d.Uvarint()
+	if d.Failed || nanos >= uint64(time.Second) || n > uint64(len(d.Rest)) {
 		return time.Time{}, nil, errDamagedSession
 	}
 	values := make(map[string]any, n)
 	for range n {
-		key := d.text()
+		key := d.Text()
 		value, err := d.value()
-		if err != nil || d.failed {
+		if err != nil || d.Failed {
 			return time.Time{}, nil, errors.Join(errDamagedSession, err)
 		}
 		values[key] = value
 	}
-	if len(d.rest) > 0 {
+	if len(d.Rest) > 0 {
 		return time.Time{}, nil, errDamagedSession
 	}
 	return time.Unix(seconds, int64(nanos)).UTC(), values, nil //nolint:gosec // under a second
 }
 
 // value reads a kind and what it says.
-func (d *decoder) value() (any, error) {
-	tag := d.take(1)
-	if d.failed {
+func (d *valueDecoder) value() (any, error) {
+	tag := d.Take(1)
+	if d.Failed {
 		return nil, errDamagedSession
 	}
 	switch tag[0] {
@@ -172,18 +174,18 @@ func (d *decoder) value() (any, error) {
 	case tagTrue:
 		return true, nil
 	case tagString:
-		return d.text(), nil
+		return d.Text(), nil
 	case tagBytes:
-		return bytes.Clone(d.bytes()), nil
+		return bytes.Clone(d.Bytes()), nil
 	case tagTime:
 		var t time.Time
-		err := t.UnmarshalBinary(d.bytes())
+		err := t.UnmarshalBinary(d.Bytes())
 		return t, err
 	case tagFloat32, tagFloat64:
 		return d.float(tag[0])
 	case tagGob:
 		var v any
-		err := gob.NewDecoder(bytes.NewReader(d.bytes())).Decode(&v)
+		err := gob.NewDecoder(bytes.NewReader(d.Bytes())).Decode(&v)
 		return v, err
 	}
 	if tag[0] >= tagUint && tag[0] <= tagUint64 {
@@ -193,20 +195,20 @@ func (d *decoder) value() (any, error) {
 }
 
 // float reads the bits of a float32 or a float64.
-func (d *decoder) float(tag byte) (any, error) {
+func (d *valueDecoder) float(tag byte) (any, error) {
 	if tag == tagFloat32 {
-		if b := d.take(4); !d.failed {
+		if b := d.Take(4); !d.Failed {
 			return math.Float32frombits(binary.LittleEndian.Uint32(b)), nil
 		}
-	} else if b := d.take(8); !d.failed {
+	} else if b := d.Take(8); !d.Failed {
 		return math.Float64frombits(binary.LittleEndian.Uint64(b)), nil
 	}
 	return nil, errDamagedSession
 }
 
 // signed reads an integer, which has to fit into its type.
-func (d *decoder) signed(tag byte) (any, error) {
-	v := d.varint()
+func (d *valueDecoder) signed(tag byte) (any, error) {
+	v := d.Varint()
 	switch {
 	case tag == tagInt && int64(int(v)) == v:
 		return int(v), nil
@@ -223,8 +225,8 @@ func (d *decoder) signed(tag byte) (any, error) {
 }
 
 // unsigned is signed for what is never negative.
-func (d *decoder) unsigned(tag byte) (any, error) {
-	v := d.uvarint()
+func (d *valueDecoder) unsigned(tag byte) (any, error) {
+	v := d.Uvarint()
 	switch {
 	case tag == tagUint && uint64(uint(v)) == v:
 		return uint(v), nil
@@ -239,3 +241,6 @@ func (d *decoder) unsigned(tag byte) (any, error) {
 	}
 	return nil, errDamagedSession
 }
+
+// valueDecoder reads the values of a session.
+type valueDecoder struct{ codec.Decoder }

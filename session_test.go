@@ -29,7 +29,7 @@ func TestMemorySessionsHoldNoToken(t *testing.T) {
 	if err := store.Commit(token, []byte("value"), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	for key := range store.sessions.entries {
+	for key := range store.sessions.Keys() {
 		if len(key) != sha256.Size || strings.Contains(key, "token") {
 			t.Errorf("the key is %q", key)
 		}

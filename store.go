@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/scangate/scangate/internal/state"
+	"github.com/scangate/scangate/internal/ttlmap"
 )
 
 // Identity is what WeChat vouches for: the person OpenID at the account AppID.
@@ -54,7 +57,7 @@ type NewUser struct {
 var (
 	// ErrNotFound says that there is no such user or record. It is no failure:
 	// the gate goes on as for somebody unknown.
-	ErrNotFound = errors.New("scangate: not found")
+	ErrNotFound = state.ErrNotFound
 	// ErrIdentityTaken says that a WeChat identity is another user's already, or
 	// that the user has another one at the same account.
 	ErrIdentityTaken = errors.New("scangate: this WeChat identity is taken")
@@ -128,12 +131,12 @@ type UserStore interface {
 // Errors that a [StateStore] returns, alone or wrapped, besides ErrNotFound.
 var (
 	// ErrExists says that a record of that key exists.
-	ErrExists = errors.New("scangate: the record exists")
+	ErrExists = state.ErrExists
 	// ErrConflict says that a record has changed since the version given.
-	ErrConflict = errors.New("scangate: the record has changed")
+	ErrConflict = state.ErrConflict
 	// ErrFull is a MemoryStore's that has reached its bound. To a gate it is a
 	// failure like any other.
-	ErrFull = errors.New("scangate: the store is full")
+	ErrFull = ttlmap.ErrFull
 )
 
 // StateStore keeps the minutes-long state of logins, for all processes that

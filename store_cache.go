@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/scangate/scangate/internal/ttlmap"
 )
 
 // cachedUsers is how many users Config.UserTTL keeps at most.
@@ -16,7 +18,7 @@ type userCache struct {
 	ttl time.Duration
 
 	mu      sync.Mutex
-	users   *expiring[User]
+	users   *ttlmap.Map[User]
 	flights map[string]*flight
 }
 
@@ -37,15 +39,15 @@ type flight struct {
 }
 
 func newUserCache(users UserStore, ttl time.Duration) *userCache {
-	return &userCache{UserStore: users, ttl: ttl, users: newExpiring[User](cachedUsers, nil), flights: make(map[string]*flight)}
+	return &userCache{UserStore: users, ttl: ttl, users: ttlmap.New[User](cachedUsers, nil), flights: make(map[string]*flight)}
 }
 
 // FindByID implements [UserStore]. Errors are not kept.
 func (c *userCache) FindByID(ctx context.Context, id string) (User, error) {
 	c.mu.Lock()
-	if e, ok := c.users.get(id); ok {
+	if e, ok := c.users.Get(id); ok {
 		c.mu.Unlock()
-		return copyUser(&e.value), nil
+		return copyUser(&e.Value), nil
 	}
 	f, flying := c.flights[id]
 	if !flying {
@@ -76,10 +78,10 @@ func (c *userCache) read(ctx context.Context, id string, f *flight) {
 		delete(c.flights, id)
 	}
 	if f.err == nil && !f.stale {
-		if c.users.full() {
-			c.users.evict()
+		if c.users.Full() {
+			c.users.Evict()
 		}
-		_ = c.users.put(id, f.user, time.Now().Add(c.ttl)) // there is room
+		_ = c.users.Put(id, f.user, time.Now().Add(c.ttl)) // there is room
 	}
 	close(f.done)
 }
@@ -88,7 +90,7 @@ func (c *userCache) read(ctx context.Context, id string, f *flight) {
 func (c *userCache) forget(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.users.remove(id)
+	c.users.Remove(id)
 	if f, ok := c.flights[id]; ok {
 		f.stale = true
 		delete(c.flights, id)

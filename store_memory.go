@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/scangate/scangate/internal/ttlmap"
 )
 
 // What a MemoryStore, and the sessions that New keeps in memory, hold at most.
@@ -42,8 +44,8 @@ func NewMemoryStore() *MemoryStore {
 	m.users.byOpenID = make(map[Identity]*User)
 	m.users.byUnionID = make(map[string]*User)
 	m.users.byPhone = make(map[string]*User)
-	m.state.records = newExpiring(memoryRecords, (*memoryRecord).wake)
-	m.state.counters = newExpiring[int64](memoryCounters, nil)
+	m.state.records = ttlmap.New(memoryRecords, (*memoryRecord).wake)
+	m.state.counters = ttlmap.New[int64](memoryCounters, nil)
 	return m
 }
 
@@ -241,8 +243,8 @@ func (m *MemoryStore) EndSessions(ctx context.Context, id string, before time.Ti
 // memoryState is the StateStore's half of a MemoryStore.
 type memoryState struct {
 	mu       sync.Mutex
-	records  *expiring[*memoryRecord]
-	counters *expiring[int64]
+	records  *ttlmap.Map[*memoryRecord]
+	counters *ttlmap.Map[int64]
 }
 
 type memoryRecord struct {
@@ -267,11 +269,11 @@ func (m *MemoryStore) Create(ctx context.Context, key string, value []byte, ttl 
 	s := &m.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.records.get(key); ok {
+	if _, ok := s.records.Get(key); ok {
 		return ErrExists
 	}
 	r := &memoryRecord{value: bytes.Clone(value), version: 1}
-	return s.records.put(key, r, time.Now().Add(ttl))
+	return s.records.Put(key, r, time.Now().Add(ttl))
 }
 
 // Load implements [StateStore].
@@ -282,11 +284,11 @@ func (m *MemoryStore) Load(ctx context.Context, key string) ([]byte, int64, erro
 	s := &m.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.records.get(key)
+	e, ok := s.records.Get(key)
 	if !ok {
 		return nil, 0, ErrNotFound
 	}
-	return bytes.Clone(e.value.value), e.value.version, nil
+	return bytes.Clone(e.Value.value), e.Value.version, nil
 }
 
 // Update implements [StateStore].
@@ -297,18 +299,18 @@ func (m *MemoryStore) Update(ctx context.Context, key string, version int64, val
 	s := &m.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.records.get(key)
+	e, ok := s.records.Get(key)
 	if !ok {
 		return ErrNotFound
 	}
-	r := e.value
+	r := e.Value
 	if r.version != version {
 		return ErrConflict
 	}
 	r.value = bytes.Clone(value)
 	r.version++
 	r.wake()
-	return s.records.put(key, r, time.Now().Add(ttl))
+	return s.records.Put(key, r, time.Now().Add(ttl))
 }
 
 // Wait implements [StateStore].
@@ -331,16 +333,16 @@ func (m *MemoryStore) Wait(ctx context.Context, key string, version int64) ([]by
 func (s *memoryState) changed(key string, version int64) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.records.get(key)
-	if !ok || e.value.version != version {
+	e, ok := s.records.Get(key)
+	if !ok || e.Value.version != version {
 		now := make(chan struct{})
 		close(now)
 		return now
 	}
-	if e.value.changed == nil {
-		e.value.changed = make(chan struct{})
+	if e.Value.changed == nil {
+		e.Value.changed = make(chan struct{})
 	}
-	return e.value.changed
+	return e.Value.changed
 }
 
 // Add implements [StateStore].
@@ -351,25 +353,25 @@ func (m *MemoryStore) Add(ctx context.Context, key string, window time.Duration)
 	s := &m.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e, ok := s.counters.get(key); ok {
-		e.value++
-		return e.value, nil
+	if e, ok := s.counters.Get(key); ok {
+		e.Value++
+		return e.Value, nil
 	}
-	if s.counters.full() {
-		s.counters.evict() // or a flood from many addresses would shut everybody out
+	if s.counters.Full() {
+		s.counters.Evict() // or a flood from many addresses would shut everybody out
 	}
-	return 1, s.counters.put(key, 1, time.Now().Add(window))
+	return 1, s.counters.Put(key, 1, time.Now().Add(window))
 }
 
 // memorySessionStore keeps sessions in memory, by hashes of their tokens; it is an
 // scs.Store.
 type memorySessionStore struct {
 	mu       sync.RWMutex
-	sessions *expiring[[]byte]
+	sessions *ttlmap.Map[[]byte]
 }
 
 func newMemorySessionStore() *memorySessionStore {
-	return &memorySessionStore{sessions: newExpiring[[]byte](memorySessions, nil)}
+	return &memorySessionStore{sessions: ttlmap.New[[]byte](memorySessions, nil)}
 }
 
 // hashToken keeps tokens out of memory, and lookups from telling by their time
@@ -383,24 +385,24 @@ func hashToken(token string) string {
 func (m *memorySessionStore) Find(token string) ([]byte, bool, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	e, ok := m.sessions.get(hashToken(token))
+	e, ok := m.sessions.Get(hashToken(token))
 	if !ok {
 		return nil, false, nil
 	}
-	return e.value, true, nil
+	return e.Value, true, nil
 }
 
 // Commit implements scs.Store. It returns ErrFull where a new session has no room.
 func (m *memorySessionStore) Commit(token string, b []byte, expiry time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.sessions.put(hashToken(token), b, expiry)
+	return m.sessions.Put(hashToken(token), b, expiry)
 }
 
 // Delete implements scs.Store.
 func (m *memorySessionStore) Delete(token string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.sessions.remove(hashToken(token))
+	m.sessions.Remove(hashToken(token))
 	return nil
 }

@@ -1,0 +1,38 @@
+// Package state holds what the gate keeps for the minutes that a login takes:
+// the contract of the store, keys with a prefix, and quotas.
+package state
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors that a [Store] returns, alone or wrapped. The root package exports them
+// under the same names, hence their prefix.
+var (
+	// ErrNotFound reports that there is no such record or user.
+	ErrNotFound = errors.New("scangate: not found")
+	// ErrExists reports that a record of that key exists.
+	ErrExists = errors.New("scangate: the record exists")
+	// ErrConflict reports that a record has changed since the version given.
+	ErrConflict = errors.New("scangate: the record has changed")
+)
+
+// MaxTries bounds how often a lost compare-and-set is tried again.
+const MaxTries = 100
+
+// Store is the contract of the root package's StateStore, which documents it.
+type Store interface {
+	Create(ctx context.Context, key string, value []byte, ttl time.Duration) error
+	Load(ctx context.Context, key string) (value []byte, version int64, err error)
+	Update(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) error
+	Wait(ctx context.Context, key string, version int64) (value []byte, newer int64, err error)
+	Add(ctx context.Context, key string, window time.Duration) (int64, error)
+}
+
+// lostRace reports whether another process created, changed or dropped the record
+// between the caller's read and its write.
+func lostRace(err error) bool {
+	return errors.Is(err, ErrExists) || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound)
+}
