@@ -8,36 +8,6 @@ import (
 	"testing"
 )
 
-func TestOAuthState(t *testing.T) {
-	const id, otherID = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "234567ABCDEFGHIJKLMNOPQRST"
-	key := browserKey("K2345672345672345672345672")
-	s := key.oauthState(id, roundBase)
-	if len(s) >= 128 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
-		t.Errorf("WeChat does not allow the state %q", s)
-	}
-	if gotID, gotRound, ok := parseOAuthState(s); !ok || gotID != id || gotRound != roundBase {
-		t.Errorf("parsed %q, %q, %v", gotID, gotRound, ok)
-	}
-	for name, foreign := range map[string]string{
-		"another browser's": browserKey("OTHER").oauthState(id, roundBase),
-		"another login's":   key.oauthState(otherID, roundBase),
-		"another round's":   key.oauthState(id, roundProfile),
-		"a form's token":    id + "0" + key.formToken(id),
-	} {
-		if foreign == s {
-			t.Errorf("the state is %s too", name)
-		}
-	}
-	for name, bad := range map[string]string{
-		"empty": "", "too short": s[1:], "too long": s + "A", "no such round": id + "2" + s[27:],
-		"lower case id": strings.ToLower(id) + s[26:], "markup": strings.Repeat("<", 59),
-	} {
-		if _, _, ok := parseOAuthState(bad); ok {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-}
-
 func TestBrowserKeyCookie(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
 		{"as made", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
@@ -84,7 +54,7 @@ func TestOrigin(t *testing.T) {
 		{"<script>", "", ""},
 		{"", "", ""},
 	} {
-		if b, s := nameOf(c.agent, browsers), nameOf(c.agent, systems); b != c.browser || s != c.system {
+		if b, s := productName(c.agent, browsers), productName(c.agent, systems); b != c.browser || s != c.system {
 			t.Errorf("%q: %q on %q, want %q on %q", c.agent, b, s, c.browser, c.system)
 		}
 	}
@@ -97,13 +67,13 @@ func TestNetworks(t *testing.T) {
 		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64 2001:db8:1::/48"},
 		{"fe80::1%eth0", "fe80::1", "fe80::/64 fe80::/48"},
 	} {
-		g := &Gate{config: Config{ClientIP: func(*http.Request) netip.Addr { return netip.MustParseAddr(c.addr) }}}
-		if a, n := g.address(nil), strings.Join(g.networks(nil), " "); a != c.address || n != c.networks {
+		l := limiter{clientIP: func(*http.Request) netip.Addr { return netip.MustParseAddr(c.addr) }}
+		if a, n := l.address(nil), strings.Join(l.networks(nil), " "); a != c.address || n != c.networks {
 			t.Errorf("%s: %q, %q, want %q, %q", c.addr, a, n, c.address, c.networks)
 		}
 	}
-	g := &Gate{config: Config{ClientIP: remoteAddr}}
-	if got := g.address(&http.Request{RemoteAddr: "@"}); got != "" {
+	l := limiter{clientIP: remoteAddr}
+	if got := l.address(&http.Request{RemoteAddr: "@"}); got != "" {
 		t.Errorf("a Unix socket's peer is %q", got)
 	}
 }

@@ -4,72 +4,70 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/scangate/scangate/internal/login"
 )
 
-// EventName says what happened.
+// EventName is the kind of an [Event].
 type EventName string
 
 // The events, in the order in which a login meets them.
 const (
 	EventStarted    EventName = "started"    // a login began
-	EventScanned    EventName = "scanned"    // its QR code was opened
-	EventIdentified EventName = "identified" // WeChat vouched for somebody
-	EventRegistered EventName = "registered" // somebody new became a user
-	EventCodeSent   EventName = "code_sent"  // a one-time code went to a phone
-	EventCodeWrong  EventName = "code_wrong" // somebody typed a wrong one
-	EventBound      EventName = "bound"      // a number became a user's
-	EventLinked     EventName = "linked"     // a WeChat became a user's
-	EventUnlinked   EventName = "unlinked"   // a WeChat is no longer a user's
-	EventApproved   EventName = "approved"   // the phone said yes
-	EventDenied     EventName = "denied"     // the phone said no, or typed a wrong number
+	EventScanned    EventName = "scanned"    // the QR code was opened
+	EventIdentified EventName = "identified" // WeChat vouched for a person
+	EventRegistered EventName = "registered" // a new user was created
+	EventCodeSent   EventName = "code_sent"  // a one-time code was sent
+	EventCodeWrong  EventName = "code_wrong" // a wrong one-time code was typed
+	EventBound      EventName = "bound"      // a phone number was bound
+	EventLinked     EventName = "linked"     // a WeChat identity was added to a user
+	EventUnlinked   EventName = "unlinked"   // a WeChat identity was removed from a user
+	EventApproved   EventName = "approved"   // the person approved the login
+	EventDenied     EventName = "denied"     // the person denied the login, or typed a wrong number
 	EventFinished   EventName = "finished"   // a session began
-	EventRefused    EventName = "refused"    // a step failed; Reason says why
-	EventLimited    EventName = "limited"    // a limit was met; Reason says which
-	EventConflict   EventName = "conflict"   // an openid is one user's and its unionid another's
-	EventLoggedOut  EventName = "logged_out" // a session ended; Reason "everywhere": all of the user's
+	EventRefused    EventName = "refused"    // a request failed; see Reason
+	EventLimited    EventName = "limited"    // a limit was reached; see Reason
+	EventConflict   EventName = "conflict"   // an openid belongs to one user and its unionid to another
+	EventLoggedOut  EventName = "logged_out" // a session ended; with the Reason "everywhere", all of the user's
 )
 
-// Event is something that happened to a login or a session, for metrics and
-// audit. It holds no secret: no code, token, state, cookie or phone number.
+// Event reports a step of a login or the end of a session, for metrics and audit. It
+// contains no secret: no code, token, state, cookie or phone number.
 type Event struct {
 	Name EventName
 	Time time.Time
-	// Login is the beginning of the login's id, to tell logins apart; it may be
-	// empty. Where a request was refused, it is what that request claims.
+	// Login is the beginning of the login's ID, to tell logins apart. It may be
+	// empty. For EventRefused it is what the request claims.
 	Login string
-	// Started is when that login began, whichever process saw it. It is zero where
-	// no login is at hand, as where a request was refused.
+	// Started is when that login began, in whichever process. It is zero if no login
+	// is known, as in most EventRefused.
 	Started time.Time
-	// UserID is empty while nobody is known.
+	// UserID is empty while the user is not known.
 	UserID string
-	// AppID is the WeChat account's; it may be empty.
+	// AppID is the WeChat account's. It may be empty.
 	AppID string
 	// Reason is, for EventRefused, the code of the problem, such as "expired"; for
 	// EventLimited "login", "callback", "guess" or "codes"; for EventLoggedOut
-	// "everywhere" or empty; else it is empty.
+	// "everywhere" or empty. It is empty for all other events.
 	Reason string
-	// Address is the client's, as Config.ClientIP says, or empty.
+	// Address is the client's as Config.ClientIP returns it, or empty.
 	Address string
 }
 
-// happened tells Config.OnEvent.
-func (g *Gate) happened(r *http.Request, e Event) {
+// emit calls Config.OnEvent.
+func (g *Gate) emit(r *http.Request, e Event) {
 	if g.config.OnEvent == nil {
 		return
 	}
 	e.Time = time.Now()
-	e.Address = g.address(r)
+	e.Address = g.limiter.address(r)
 	g.config.OnEvent(context.WithoutCancel(r.Context()), e)
 }
 
-// event is an event of this login.
-func (a *attempt) event(name EventName) Event {
-	e := Event{Name: name, AppID: a.AppID, Login: shortID(a.ID), Started: a.Created}
-	if a.Person != nil {
-		e.UserID = a.Person.UserID
-	}
-	return e
+// loginEvent returns an event of the login.
+func loginEvent(name EventName, l *login.Login) Event {
+	return Event{Name: name, Login: shortID(l.ID()), Started: l.Created(), AppID: l.AppID(), UserID: l.Person().UserID}
 }
 
-// shortID is as much of an attempt's id as logs and events hold.
+// shortID returns as much of a login's ID as logs and events may contain.
 func shortID(id string) string { return id[:min(len(id), 8)] }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/state"
 	"github.com/scangate/scangate/wechat"
 )
@@ -23,10 +24,12 @@ type Gate struct {
 	users       UserStore      // changes, and reads that decide a login, go here
 	readers     UserStore      // reads on every request; the same unless Config.UserTTL is set
 	state       StateStore
-	logins      logins
+	logins      *login.Store
+	registrar   registrar
+	limiter     limiter
 	sessions    sessions
 	cookies     browserCookies
-	waiting     waiting
+	waiting     waitingRoom
 	crossOrigin *http.CrossOriginProtection
 	mux         *http.ServeMux
 	pages       *pages
@@ -61,7 +64,7 @@ func New(config Config) (*Gate, error) {
 	g.setStores()
 	g.setSessions(sessionStore)
 	g.waiting.max = g.config.MaxWaiting
-	g.mux = g.routes()
+	g.mux = g.newMux()
 	return g, nil
 }
 
@@ -74,7 +77,17 @@ func (g *Gate) setStores() {
 		g.users, g.readers = uncached{cache}, cache
 	}
 	g.state = state.WithPrefix(g.config.State, g.config.name())
-	g.logins = logins{store: g.state, ttl: g.config.LoginTTL}
+	g.logins = login.NewStore(g.state, g.config.LoginTTL)
+	g.limiter = limiter{state: g.state, max: int64(g.config.AddressLimit), clientIP: g.config.ClientIP}
+	g.registrar = registrar{
+		users: g.users, mode: g.config.Registration, fetchProfile: g.config.FetchProfile,
+		requirePhone: g.config.RequirePhone, keepToken: g.config.OnLogin != nil,
+	}
+	for _, client := range []*wechat.Client{g.official, g.website} {
+		if client != nil {
+			g.registrar.clients = append(g.registrar.clients, client)
+		}
+	}
 }
 
 // setSessions sets the two cookies up: the browser's key and the session. Where the

@@ -1,68 +1,145 @@
 package scangate
 
 import (
-	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
-	"strings"
+
+	"github.com/scangate/scangate/internal/login"
 )
 
-// maxBody bounds what a request may carry, in bytes.
-const maxBody = 16 << 10
-
-// handler answers a request, or returns why it can't and has written nothing.
+// handler answers a request, or returns an error and has written nothing.
 type handler func(http.ResponseWriter, *http.Request) error
 
-// orElse returns a handler whose errors are answered by fail.
-func (h handler) orElse(fail func(http.ResponseWriter, *http.Request, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if err := h(w, r); err != nil {
-			fail(w, r, err)
-		}
+// loginHandler is a handler for a browser that may act on the login.
+type loginHandler func(http.ResponseWriter, *http.Request, *login.Login) error
+
+// formHandler is a loginHandler for one of the login's forms, whose token was verified.
+type formHandler func(http.ResponseWriter, *http.Request, *login.Login, url.Values) error
+
+// access says which browser may call a route.
+type access int
+
+const (
+	accessAnyone     access = iota
+	accessInitiator         // the browser that began the cross-device login in the path
+	accessAuthorizer        // the browser that proved an identity for the login in the path
+)
+
+// guarded is a handler behind the check that its access names.
+type guarded struct {
+	access access
+	script bool // only scripts call the route, so errors are always JSON
+	serve  handler
+}
+
+// route is one row of the route table.
+type route struct {
+	method, path string
+	guarded
+}
+
+// routes returns the route table. Below the base path it declares what there is, and
+// who may call it.
+func (g *Gate) routes() []route {
+	return []route{
+		{"GET", "/login", anyone(g.serveLogin)},
+		{"POST", "/login", anyone(g.serveStartLogin)},
+		{"GET", "/login/{id}/qr.svg", g.initiator(g.serveQRSVG)},
+		{"GET", "/login/{id}/qr.png", g.initiator(g.serveQRPNG)},
+		{"GET", "/login/{id}/state", script(g.initiator(g.serveState))},
+		{"POST", "/login/{id}/finish", g.initiator(g.serveFinish)},
+
+		{"GET", "/scan/{id}", anyone(g.serveScan)},
+		{"GET", "/callback", anyone(g.serveCallback)},
+		{"GET", "/profile/{id}", g.authorizer(stepProfile, g.serveProfile)},
+		{"POST", "/profile/{id}", g.authorizerForm(stepProfile, g.serveSkipProfile)},
+		{"GET", "/phone/{id}", g.authorizer(stepPhone, g.servePhone)},
+		{"POST", "/phone/{id}", g.authorizerForm(stepPhone, g.serveTryCode)},
+		{"POST", "/phone/{id}/code", g.authorizerForm(stepPhone, g.serveSendCode)},
+		{"GET", "/resume/{id}", g.authorizer(stepAny, g.serveResume)},
+		{"GET", "/confirm/{id}", g.authorizer(stepConfirm, g.serveConfirm)},
+		{"POST", "/confirm/{id}", g.authorizerForm(stepConfirm, g.serveDecision)},
+
+		{"GET", "/link", anyone(g.serveLink)},
+		{"POST", "/link", anyone(g.serveStartLink)},
+		{"POST", "/unlink", anyone(g.serveUnlink)},
+		{"GET", "/phone", anyone(g.serveChangePhone)},
+		{"POST", "/logout", anyone(g.serveLogout)},
+		{"GET", "/me", script(anyone(g.serveMe))},
+		{"GET", "/assets/{name}", anyone(g.serveAsset)},
 	}
 }
 
-// routes returns the handler of everything below the base path.
-func (g *Gate) routes() *http.ServeMux {
+// anyone lets every browser call h. What a login's path leads to, h checks itself.
+func anyone(h handler) guarded { return guarded{access: accessAnyone, serve: h} }
+
+// script marks a route that only scripts call.
+func script(g guarded) guarded {
+	g.script = true
+	return g
+}
+
+// initiator lets only the browser call h that began the cross-device login in the path.
+func (g *Gate) initiator(h loginHandler) guarded {
+	return guarded{access: accessInitiator, serve: func(w http.ResponseWriter, r *http.Request) error {
+		l, err := g.initiatedLogin(r)
+		if err != nil {
+			return err
+		}
+		return h(w, r, l)
+	}}
+}
+
+// authorizer lets only the browser call h that proved an identity for the login in the
+// path, and only at that step. At any other step it is sent on to the right one.
+func (g *Gate) authorizer(at step, h loginHandler) guarded {
+	return guarded{access: accessAuthorizer, serve: func(w http.ResponseWriter, r *http.Request) error {
+		l, err := g.authorizedLogin(r)
+		if err != nil {
+			return err
+		}
+		return g.requireStep(w, r, l, at, h)
+	}}
+}
+
+// authorizerForm is authorizer for a form, whose token it verifies first.
+func (g *Gate) authorizerForm(at step, h formHandler) guarded {
+	return guarded{access: accessAuthorizer, serve: func(w http.ResponseWriter, r *http.Request) error {
+		l, err := g.authorizedLogin(r)
+		if err != nil {
+			return err
+		}
+		posted, err := g.loginForm(r, l)
+		if err != nil {
+			return err
+		}
+		return g.requireStep(w, r, l, at, func(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+			return h(w, r, l, posted)
+		})
+	}}
+}
+
+// newMux returns the mux that serves the route table.
+func (g *Gate) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
-	handle := func(method, path string, h handler) {
-		mux.HandleFunc(method+" "+g.config.BasePath+path, h.orElse(g.fail))
+	for _, route := range g.routes() {
+		fail := g.fail
+		if route.script {
+			fail = g.failJSON
+		}
+		serve := route.serve
+		mux.HandleFunc(route.method+" "+g.config.BasePath+route.path, func(w http.ResponseWriter, r *http.Request) {
+			if err := serve(w, r); err != nil {
+				fail(w, r, err)
+			}
+		})
 	}
-	// Who asks there is a script, whatever it accepts.
-	handleScript := func(method, path string, h handler) {
-		mux.HandleFunc(method+" "+g.config.BasePath+path, h.orElse(g.failJSON))
-	}
-	handle("GET", "/login", g.serveLogin)
-	handle("POST", "/login", g.serveLoginJSON)
-	handle("GET", "/login/{id}/qr.svg", g.serveQRSVG)
-	handle("GET", "/login/{id}/qr.png", g.serveQRPNG)
-	handleScript("GET", "/login/{id}/state", g.serveState)
-	handle("POST", "/login/{id}/finish", g.serveFinish)
-	handle("GET", "/scan/{id}", g.serveScan)
-	handle("GET", "/callback", g.serveCallback)
-	handle("GET", "/profile/{id}", g.serveProfile)
-	handle("POST", "/profile/{id}", g.serveNoProfile)
-	handle("GET", "/phone/{id}", g.servePhone)
-	handle("POST", "/phone/{id}", g.serveCode)
-	handle("POST", "/phone/{id}/code", g.serveSendCode)
-	handle("GET", "/resume/{id}", g.serveResume)
-	handle("GET", "/confirm/{id}", g.serveConfirm)
-	handle("POST", "/confirm/{id}", g.serveAnswer)
-	handle("GET", "/phone", g.serveChangePhone)
-	handle("GET", "/link", g.serveLink)
-	handle("POST", "/link", g.serveLinkJSON)
-	handle("POST", "/unlink", g.serveUnlink)
-	handle("POST", "/logout", g.serveLogout)
-	handleScript("GET", "/me", g.serveMe)
-	handle("GET", "/assets/{name}", g.serveAsset)
 	return mux
 }
 
-// ServeHTTP serves the routes below [Config.BasePath], which this package's
-// documentation lists; any other is 404. A post from another site's page is refused
-// with 403, as [http.CrossOriginProtection] tells it, and a body of more than 16 KiB
-// with 400.
+// ServeHTTP serves the routes below [Config.BasePath], which the package documentation
+// lists; any other path is 404. It refuses a POST from another site's page with 403, as
+// [http.CrossOriginProtection] decides, and a body of more than 16 KiB with 400.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secureHeaders(w.Header())
 	g.warnOfOuterSession(r)
@@ -74,129 +151,16 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mux.ServeHTTP(w, r)
 }
 
-// secureHeaders are those of every answer that the gate itself gives.
-func secureHeaders(h http.Header) {
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", contentSecurityPolicy)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-}
-
-// warnOfOuterSession logs, once, that a session is loaded around requests that
-// wait: with an IdleTimeout scs saves it again when they end, and so could bring
-// back a session that was ended meanwhile.
+// warnOfOuterSession logs, once, that an outer LoadAndSave has loaded the session of a
+// request that may wait.
 func (g *Gate) warnOfOuterSession(r *http.Request) {
+	// With an IdleTimeout scs saves a session again when its request ends. A long poll
+	// could bring a session back that was ended meanwhile.
 	if g.sessions.manager.IdleTimeout == 0 || !g.sessions.loaded(r.Context()) {
 		return
 	}
-	g.warnOuter.Do(func() { //nolint:contextcheck // it is the request's
+	g.warnOuter.Do(func() { //nolint:contextcheck // the linter does not see that the context is the request's
 		g.config.Logger.WarnContext(r.Context(), "scangate: mount the gate outside of the session manager's LoadAndSave: "+
-			"with IdleTimeout set, a browser that waits could revive a session that has ended")
+			"with IdleTimeout set, a waiting browser could revive a session that has ended")
 	})
-}
-
-// writeJSON answers with v as JSON.
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	writeBody(w, status, v)
-}
-
-// writeBody writes v as JSON, of the type that the header names already.
-func writeBody(w http.ResponseWriter, status int, v any) {
-	body, err := json.Marshal(v)
-	if err != nil { // strings, numbers and times always can be
-		status = http.StatusInternalServerError
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that has gone needs no answer
-}
-
-// acknowledge answers a post that has nothing to tell: a program gets 204, and who
-// sent a form is sent on.
-func acknowledge(w http.ResponseWriter, r *http.Request, to string) {
-	if wantsJSON(r) {
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	seeOther(w, to)
-}
-
-// seeOther sends the browser on with a GET.
-func seeOther(w http.ResponseWriter, to string) {
-	w.Header().Set("Location", to)
-	w.WriteHeader(http.StatusSeeOther)
-}
-
-// path is the path of a route below the base path.
-func (g *Gate) path(parts ...string) string {
-	return g.config.BasePath + "/" + strings.Join(parts, "/")
-}
-
-// absolute is a path as a URL that works from anywhere.
-func (g *Gate) absolute(path string) string { return g.public.String() + path }
-
-// loginOf loads the login that the path names. Guesses are counted, so that a
-// guesser is told to stop.
-func (g *Gate) loginOf(r *http.Request) (*attempt, error) {
-	a, err := g.logins.load(r.Context(), r.PathValue("id"))
-	if errors.Is(err, errUnknown) {
-		return nil, g.missed(r)
-	}
-	return a, err
-}
-
-// missed is the answer to a request for a login that is unknown, or not for
-// this browser to see: the two can't be told apart.
-func (g *Gate) missed(r *http.Request) error { return g.missedID(r, r.PathValue("id")) }
-
-// missedID is missed for a request that names the login elsewhere than in its path.
-// What can't be an id is no guess.
-func (g *Gate) missedID(r *http.Request, id string) error {
-	if !validID(id) {
-		return errUnknown
-	}
-	if err := g.limit(r, "guess"); err != nil {
-		return err
-	}
-	return errUnknown
-}
-
-// askedBy returns the scan login that the path names, if the request comes from
-// the browser that asked for it.
-func (g *Gate) askedBy(r *http.Request) (*attempt, error) {
-	a, err := g.loginOf(r)
-	if err != nil {
-		return nil, err
-	}
-	if a.Kind != kindScan || a.Asker != g.cookies.key(r).digest() {
-		return nil, g.missed(r)
-	}
-	return a, nil
-}
-
-// authorizedBy returns the login that the path names, if the request comes from
-// the browser that proved its identity for it.
-func (g *Gate) authorizedBy(r *http.Request) (*attempt, error) {
-	a, err := g.loginOf(r)
-	if err != nil {
-		return nil, err
-	}
-	if !a.authorizedBy(g.cookies.key(r).digest()) {
-		return nil, g.missed(r)
-	}
-	return a, nil
-}
-
-// form returns the posted fields of one of an attempt's forms, after checking
-// that the form is this browser's.
-func (g *Gate) form(r *http.Request, a *attempt) (url.Values, error) {
-	posted, err := fields(r)
-	if err != nil {
-		return nil, err
-	}
-	if !equalMAC(posted.Get("token"), g.cookies.key(r).formToken(a.ID)) {
-		return nil, errForged
-	}
-	return posted, nil
 }

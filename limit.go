@@ -1,62 +1,150 @@
 package scangate
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
+
+	"github.com/scangate/scangate/internal/state"
 )
 
-// limitWindow is the time that limits per address count by.
+// limitWindow is the time in which requests of one address are counted.
 const limitWindow = time.Minute
 
-// limit counts what an address does, and returns errTooMany when that is more
-// than Config.AddressLimit in a minute.
-func (g *Gate) limit(r *http.Request, what string) error {
-	for i, network := range g.networks(r) {
-		n, err := g.state.Add(r.Context(), "limit:"+what+":"+network, limitWindow)
+// networkFactors multiplies the limit for the /64 and the /48 of an IPv6 address.
+var networkFactors = [...]int64{1, 5}
+
+// limiter counts the actions of each client address.
+type limiter struct {
+	state    state.Store
+	max      int64 // actions of one kind, address and window
+	clientIP func(*http.Request) netip.Addr
+}
+
+// count counts an action of the request's address. It returns errTooMany if there were
+// more than the limit.
+func (l *limiter) count(r *http.Request, action string) error {
+	for i, network := range l.networks(r) {
+		n, err := l.state.Add(r.Context(), "limit:"+action+":"+network, limitWindow)
 		if err != nil {
 			return wrap("counting requests", err)
 		}
-		if n > int64(g.config.AddressLimit)*networkFactors[i] {
-			g.happened(r, Event{Name: EventLimited, Reason: what})
+		if n > l.max*networkFactors[i] {
 			return errTooMany
 		}
 	}
 	return nil
 }
 
-// networkFactors are how many times Config.AddressLimit each of an address's
-// networks has.
-var networkFactors = [...]int64{1, 5}
-
-// address is the client's address, or "" if there is none. An IPv4 address that is
-// mapped to IPv6 is the same as the plain one.
-func (g *Gate) address(r *http.Request) string {
-	addr := g.config.ClientIP(r)
+// address returns the client's address, or "" if there is none. An IPv4 address mapped
+// to IPv6 is the same as the plain one.
+func (l *limiter) address(r *http.Request) string {
+	addr := l.clientIP(r)
 	if !addr.IsValid() {
 		return ""
 	}
 	return addr.Unmap().WithZone("").String()
 }
 
-// networks are what limits count by: an IPv4 address; or the /64 that one IPv6
-// subscriber has, and the /48 that a site has, out of which one could take
-// 65,536 of those.
-func (g *Gate) networks(r *http.Request) []string {
-	addr := g.config.ClientIP(r).Unmap().WithZone("")
+// networks returns what limits count by: an IPv4 address, or the /64 and the /48 of an
+// IPv6 address. One subscriber has a /64; a site has a /48, which is 65,536 of those.
+func (l *limiter) networks(r *http.Request) []string {
+	addr := l.clientIP(r).Unmap().WithZone("")
 	if !addr.Is6() {
 		return []string{addr.String()}
 	}
-	subscriber, _ := addr.Prefix(64) // both are in range
+	subscriber, _ := addr.Prefix(64) // in range for IPv6
 	site, _ := addr.Prefix(48)
 	return []string{subscriber.String(), site.String()}
 }
 
-// remoteAddr is the address of the connection's other end.
+// remoteAddr returns the address of the connection's other end.
 func remoteAddr(r *http.Request) netip.Addr {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
 	}
 	return at.Addr()
+}
+
+// limit counts an action of the request's address, and reports when the limit is
+// reached.
+func (g *Gate) limit(r *http.Request, action string) error {
+	err := g.limiter.count(r, action)
+	if errors.Is(err, errTooMany) {
+		g.emit(r, Event{Name: EventLimited, Reason: action})
+	}
+	return err
+}
+
+// waitingPerLogin is how many requests may wait for one login: a few tabs.
+const waitingPerLogin = 5
+
+// waitingRoom has a bounded number of places for requests that wait.
+type waitingRoom struct {
+	mu      sync.Mutex
+	max     int
+	closed  bool
+	counts  map[string]int // by login, and by address
+	cancels map[*context.CancelFunc]struct{}
+}
+
+// perAddress is the share of one address: enough for a company, but not all places.
+func (w *waitingRoom) perAddress() int { return max(w.max/10, waitingPerLogin) }
+
+// acquire takes a place for a request of that address that waits for that login. It
+// returns a context that ends with the parent or when the room is closed, and the
+// function that gives the place back.
+func (w *waitingRoom) acquire(parent context.Context, id, address string) (context.Context, func(), error) {
+	id, address = "login "+id, "address "+address
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.closed:
+		return nil, nil, errClosing
+	case len(w.cancels) >= w.max:
+		return nil, nil, errCrowded
+	case w.counts[id] >= waitingPerLogin, w.counts[address] >= w.perAddress():
+		return nil, nil, errTooManyTabs
+	}
+	if w.cancels == nil {
+		w.cancels = make(map[*context.CancelFunc]struct{})
+		w.counts = make(map[string]int)
+	}
+	ctx, cancel := context.WithCancel(parent)
+	w.counts[id]++
+	w.counts[address]++
+	w.cancels[&cancel] = struct{}{}
+	return ctx, func() { cancel(); w.release(&cancel, id, address) }, nil
+}
+
+func (w *waitingRoom) release(cancel *context.CancelFunc, counted ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.cancels, cancel)
+	for _, key := range counted {
+		if w.counts[key]--; w.counts[key] <= 0 {
+			delete(w.counts, key)
+		}
+	}
+}
+
+// count returns how many requests wait.
+func (w *waitingRoom) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.cancels)
+}
+
+// close releases all waiting requests and refuses new ones.
+func (w *waitingRoom) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	for cancel := range w.cancels {
+		(*cancel)()
+	}
 }

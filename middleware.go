@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 )
 
 // Why a request may not pass, as [Gate.Check] returns it. Any other error of
@@ -160,16 +159,4 @@ func (g *Gate) refusal(err error) (route string, p problem) {
 	}
 	p.Status, p.LoginURL = http.StatusUnauthorized, g.path(route)
 	return route, p
-}
-
-// loginURL is the login page that leads back to returnTo, a path on this server.
-func (g *Gate) loginURL(returnTo string) string { return g.returningURL("login", returnTo) }
-
-// returningURL is a route that leads back to returnTo.
-func (g *Gate) returningURL(route, returnTo string) string {
-	at := g.path(route)
-	if returnTo != "" && returnTo != "/" {
-		at += "?" + url.Values{"return_to": {returnTo}}.Encode()
-	}
-	return at
 }

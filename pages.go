@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/scangate/scangate/internal/login"
 )
 
 //go:embed pages
@@ -244,26 +246,28 @@ func (p *pages) languageFor(header string) language {
 }
 
 // formPage is what all pages with a form for the authorizer are told of a login.
-func (g *Gate) formPage(r *http.Request, a *attempt) PageData {
-	return PageData{Purpose: string(a.Purpose), Token: g.cookies.key(r).formToken(a.ID)}
+func (g *Gate) formPage(r *http.Request, l *login.Login) PageData {
+	return PageData{Purpose: string(l.Purpose()), Token: g.cookies.key(r).FormToken(l.ID())}
 }
 
 // confirmPage is what the person is asked about.
-func (g *Gate) confirmPage(r *http.Request, a *attempt) PageData {
-	p := g.formPage(r, a)
-	p.ForName, p.Nickname = a.ForName, a.Person.Nickname
-	if a.Kind == kindScan { // else this browser asked, and there is no other screen
-		p.Browser, p.System, p.Address = a.From.Browser, a.From.System, a.From.Address
-		p.Number, p.MatchNumber = a.Number, g.config.MatchNumber
+func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
+	p := g.formPage(r, l)
+	_, p.TargetName = l.Target()
+	p.Nickname = l.Person().Nickname
+	if l.Kind() == login.CrossDevice { // otherwise there is no other screen
+		from := l.Origin()
+		p.Browser, p.System, p.Address = from.Browser, from.System, from.Address
+		p.Number, p.MatchNumber = l.Number(), g.config.MatchNumber
 	}
 	return p
 }
 
 // renderDone tells the person what their answer has done.
-func (g *Gate) renderDone(w http.ResponseWriter, r *http.Request, a *attempt, name string) {
-	p := PageData{Name: name, Purpose: string(a.Purpose)}
-	if a.Kind == kindDirect {
-		p.NextURL = a.ReturnTo
+func (g *Gate) renderDone(w http.ResponseWriter, r *http.Request, l *login.Login, name string) {
+	p := PageData{Name: name, Purpose: string(l.Purpose())}
+	if l.Kind() == login.SameDevice {
+		p.NextURL = l.ReturnTo()
 	}
 	g.render(w, r, http.StatusOK, "done", p)
 }
@@ -274,20 +278,21 @@ func secondsUntil(t time.Time) int {
 }
 
 // renderLogin shows the QR code.
-func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, a *attempt) {
-	s := g.scanLogin(a)
+func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Login) {
+	s := g.scanLogin(l)
 	g.render(w, r, http.StatusOK, "login", PageData{
-		Purpose: string(a.Purpose), State: a.word(), OnPhone: strings.Contains(r.UserAgent(), "Mobi"),
-		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, LoginURL: g.startURL(a), WebsiteURL: s.WebsiteURL,
-		RenewIn: secondsUntil(a.renewAt()), Number: a.Number, MatchNumber: g.config.MatchNumber,
+		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: strings.Contains(r.UserAgent(), "Mobi"),
+		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, LoginURL: g.startURL(l.Purpose(), l.ReturnTo()), WebsiteURL: s.WebsiteURL,
+		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.config.MatchNumber,
 	})
 }
 
 // renderFinish names the account that the browser is about to be logged in to:
 // whoever authorized somebody else's QR code is seen by that.
-func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, a *attempt) {
+func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Login) {
+	_, target := l.Target()
 	g.render(w, r, http.StatusOK, "finish", PageData{
-		Purpose: string(a.Purpose), FinishURL: g.scanLogin(a).FinishURL, Nickname: a.Person.Nickname, ForName: a.ForName,
+		Purpose: string(l.Purpose()), FinishURL: g.scanLogin(l).FinishURL, Nickname: l.Person().Nickname, TargetName: target,
 	})
 }
 
@@ -295,7 +300,7 @@ func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, a *attempt) 
 func (g *Gate) serveAsset(w http.ResponseWriter, r *http.Request) error {
 	a, ok := g.pages.assets[r.PathValue("name")]
 	if !ok {
-		return errUnknown
+		return login.ErrUnknown
 	}
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	w.Header().Set("Content-Type", a.contentType)

@@ -54,10 +54,10 @@ type PageData struct {
 	// somebody who is not that person.
 	FinishURL string
 
-	// Nickname is what the person who scanned is called in WeChat, and ForName
+	// Nickname is what the person who scanned is called in WeChat, and TargetName
 	// whose account a WeChat is added to, on finish.html and confirm.html. Either
 	// may be empty.
-	Nickname, ForName string
+	Nickname, TargetName string
 
 	// Browser, System and Address are what confirm.html says of the browser that
 	// wants in. Each may be empty.
@@ -135,11 +135,11 @@ var (
 			State: "waiting", OnPhone: true, ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewIn: 120,
 			WebsiteURL: "/", Number: 42, MatchNumber: true,
 		},
-		"finish":  {FinishURL: "/", Nickname: "N", ForName: "N", Purpose: "link"},
+		"finish":  {FinishURL: "/", Nickname: "N", TargetName: "N", Purpose: "link"},
 		"profile": {Token: "T", WeChatURL: "https://a/"},
 		"confirm": {
 			Token: "T", Browser: "B", System: "S", Address: "192.0.2.1", Number: 42, MatchNumber: true,
-			Nickname: "N", ForName: "N", Purpose: "link",
+			Nickname: "N", TargetName: "N", Purpose: "link",
 		},
 		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/", Phone: "+86138****8000", ResendIn: 60, Wrong: "error.code_wrong", Purpose: "phone"},
 		"done":    {Name: "done.denied", NextURL: "/", Purpose: "link"},

@@ -1,47 +1,10 @@
 package scangate
 
 import (
-	"net/http"
 	"strconv"
 
 	"rsc.io/qr"
 )
-
-// qrCode encodes what the phone scans, with level M: 15 % of it may be damaged or hidden
-// by a reflection.
-func (g *Gate) qrCode(r *http.Request) (*qr.Code, error) {
-	a, err := g.askedBy(r)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.open(); err != nil {
-		return nil, g.again(r, a, err)
-	}
-	code, err := qr.Encode(g.absolute(g.path("scan", a.ID)), qr.M)
-	return code, wrap("drawing a QR code", err)
-}
-
-// serveQRSVG serves the QR code as the login page shows it, sharp at any size.
-func (g *Gate) serveQRSVG(w http.ResponseWriter, r *http.Request) error {
-	code, err := g.qrCode(r)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "image/svg+xml")
-	_, _ = w.Write(qrSVG(code)) //nolint:gosec // drawn from modules, not from text
-	return nil
-}
-
-// serveQRPNG is for programs that can't draw SVG.
-func (g *Gate) serveQRPNG(w http.ResponseWriter, r *http.Request) error {
-	code, err := g.qrCode(r)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "image/png")
-	_, _ = w.Write(code.PNG()) //nolint:gosec // drawn from modules, not from text
-	return nil
-}
 
 // quietZone is the margin that ISO/IEC 18004 asks for, in modules.
 const quietZone = 4

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/wechat"
 )
 
@@ -13,68 +14,84 @@ import (
 type Registration string
 
 const (
-	// RegisterOpen makes everybody a user whom WeChat vouches for. It is the
+	// RegisterOpen makes a user of everyone for whom WeChat vouches. It is the
 	// default.
 	RegisterOpen Registration = "open"
-	// RegisterByPhone admits only people whose number the store has: they prove
-	// it by a one-time code, and their WeChat is linked to that user.
+	// RegisterByPhone admits only people whose phone number belongs to a user already.
+	// They prove it by a one-time code, and their WeChat is linked to that user.
 	RegisterByPhone Registration = "phone"
-	// RegisterClosed admits nobody new; see [Config.RegisterURL].
+	// RegisterClosed admits no new users; see [Config.RegisterURL].
 	RegisterClosed Registration = "closed"
 )
 
-// What can be wrong with a registration.
-var (
-	errNotRegistered   = errors.New("scangate: not registered")
-	errNumberElsewhere = errors.New("scangate: the number is an account's with another WeChat")
-	errWeChatElsewhere = errors.New("scangate: the WeChat is another account's")
-	errLastIdentity    = errors.New("scangate: the account's last WeChat")
-)
-
-// maxNickname bounds a nickname, in characters: WeChat's own limit is lower.
+// maxNickname bounds a nickname, in characters. WeChat's own limit is lower.
 const maxNickname = 64
 
-// askWeChat exchanges a code and returns who that makes the authorizer: an
-// identity, the user who has it if there is one, and for somebody new as much
-// of a profile as the configuration and the person's consent allow.
-func (g *Gate) askWeChat(ctx context.Context, a *attempt, r round, code string) (person, error) {
-	client := g.client(a.AppID)
-	if client == nil {
-		return person{}, errUnknown // the configuration has changed since
-	}
-	token, err := client.Exchange(ctx, code)
-	switch {
-	case err != nil:
-		return person{}, wechatError("exchanging the code", err)
-	case token.SnapshotUser:
-		return person{}, errSnapshot
-	case a.Person != nil && a.Person.Identity.OpenID != token.OpenID:
-		return person{}, errOtherPerson
-	}
-	who := person{
-		Identity: Identity{AppID: a.AppID, OpenID: token.OpenID, UnionID: token.UnionID},
-		Asked:    r == roundProfile,
-	}
-	if g.config.OnLogin != nil {
-		who.Token = &token
-	}
-	if a.Purpose == purposeLink {
-		who.UserID = a.For // whoever else it is, is told when they say yes
-		return who, nil
-	}
-	if err := g.recognise(ctx, &who); err != nil || who.UserID != "" {
-		return who, err
-	}
-	return who, g.fetchProfile(ctx, client, token, &who)
+// registrar finds the user that a person is, or makes one: from a code of WeChat's to
+// an identity, from the identity to the user, and from a proved phone number to the
+// user it belongs to. It knows no HTTP.
+type registrar struct {
+	users        UserStore
+	clients      []*wechat.Client // of the accounts that are configured
+	mode         Registration
+	fetchProfile bool
+	requirePhone bool
+	keepToken    bool // in the login, for Config.OnLogin
 }
 
-// fetchProfile completes somebody new by what the token allows to ask.
-func (g *Gate) fetchProfile(ctx context.Context, client *wechat.Client, token wechat.Token, who *person) error {
+// client returns the client of an account, or nil.
+func (r *registrar) client(appID string) *wechat.Client {
+	for _, c := range r.clients {
+		if c.AppID() == appID {
+			return c
+		}
+	}
+	return nil
+}
+
+// identify exchanges a code and returns the person that the authorizer is: an identity,
+// the user who has it if there is one, and for a new person as much of a profile as the
+// configuration and the person's consent allow.
+func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Scope, code string) (login.Person, error) {
+	client := r.client(l.AppID())
+	if client == nil {
+		return login.Person{}, login.ErrUnknown // the configuration has changed since the login began
+	}
+	token, err := client.Exchange(ctx, code)
+	before := l.Person().Identity.OpenID
+	switch {
+	case err != nil:
+		return login.Person{}, wechatError("exchanging the code", err)
+	case token.SnapshotUser:
+		return login.Person{}, errSnapshot
+	case before != "" && before != token.OpenID:
+		return login.Person{}, errOther
+	}
+	who := login.Person{
+		Identity: login.Identity{AppID: l.AppID(), OpenID: token.OpenID, UnionID: token.UnionID},
+		Asked:    scope == login.ScopeProfile,
+	}
+	if r.keepToken {
+		who.Token = &token
+	}
+	if l.Purpose() == login.PurposeLink {
+		// Whether another user owns the identity is checked at approval.
+		who.UserID, _ = l.Target()
+		return who, nil
+	}
+	if err := r.lookupUser(ctx, &who); err != nil || who.UserID != "" {
+		return who, err
+	}
+	return who, r.addProfile(ctx, client, token, &who)
+}
+
+// addProfile completes a new person by what the token's scope allows to ask.
+func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token wechat.Token, who *login.Person) error {
 	if !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
 		return nil
 	}
 	who.Asked = true
-	if !g.config.FetchProfile {
+	if !r.fetchProfile {
 		return nil
 	}
 	info, err := client.UserInfo(ctx, token.AccessToken, token.OpenID)
@@ -87,44 +104,61 @@ func (g *Gate) fetchProfile(ctx context.Context, client *wechat.Client, token we
 	if info.UnionID == who.Identity.UnionID || info.UnionID == "" {
 		return nil
 	}
+	// The unionid is new, and may belong to a user who logged in by the other account.
 	who.Identity.UnionID = info.UnionID
-	return g.recognise(ctx, who)
+	return r.lookupUser(ctx, who)
 }
 
-// needsProfile reports whether somebody new is to be asked for their user info:
-// for a nickname, or since only the unionid in it tells whether they are known
-// by the other account.
-func (g *Gate) needsProfile(who *person) bool {
-	both := g.official != nil && g.website != nil
-	return who.UserID == "" && !who.Asked && (g.config.FetchProfile || both && who.Identity.UnionID == "")
+// needsProfile reports whether a new person is to be asked for their user info: for a
+// nickname, or because only the unionid in it shows whether the other account knows
+// them.
+func (r *registrar) needsProfile(who login.Person) bool {
+	if who.UserID != "" || who.Asked {
+		return false
+	}
+	return r.fetchProfile || len(r.clients) > 1 && who.Identity.UnionID == ""
 }
 
-// recognise is the registration check: it fills in the user who has the
-// identity, if there is one, and links what is new of it.
-func (g *Gate) recognise(ctx context.Context, who *person) error {
-	user, err := g.users.FindByWeChat(ctx, who.Identity)
+// needsPhone reports whether the person is to prove a phone number.
+func (r *registrar) needsPhone(l *login.Login) bool {
+	who := l.Person()
+	switch {
+	case l.Purpose() == login.PurposeLink, who.HasPhone:
+		return false
+	case l.Purpose() == login.PurposePhone:
+		return true
+	case who.UserID == "" && r.mode == RegisterByPhone:
+		return true
+	}
+	return r.requirePhone
+}
+
+// lookupUser fills in the user who has the person's identity, if there is one, and
+// links what is new of the identity.
+func (r *registrar) lookupUser(ctx context.Context, who *login.Person) error {
+	user, err := r.users.FindByWeChat(ctx, Identity(who.Identity))
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return wrap("looking an identity up", err)
 	}
-	who.UserID, who.Nickname, who.Bound = user.ID, cleanNickname(user.Nickname), user.Phone != ""
-	if knows(user, who.Identity) {
+	who.UserID, who.Nickname, who.HasPhone = user.ID, cleanNickname(user.Nickname), user.Phone != ""
+	if hasIdentity(user, Identity(who.Identity)) {
 		return nil
 	}
-	err = g.users.LinkWeChat(ctx, user.ID, who.Identity)
+	err = r.users.LinkWeChat(ctx, user.ID, Identity(who.Identity))
 	if errors.Is(err, ErrIdentityTaken) {
-		// The openid is one user's and the unionid another's. The openid decides;
-		// nobody merges two people in silence.
-		who.conflict = true
+		// The openid belongs to one user and the unionid to another. The openid decides:
+		// two people are never merged silently.
+		who.Conflict = true
 		return nil
 	}
 	return wrap("linking an identity", err)
 }
 
-// knows reports whether linking the identity to the user would change nothing.
-func knows(user User, who Identity) bool {
+// hasIdentity reports whether linking the identity to the user would change nothing.
+func hasIdentity(user User, who Identity) bool {
 	for _, has := range user.Identities {
 		if has.AppID == who.AppID && has.OpenID == who.OpenID {
 			return who.UnionID == "" || has.UnionID == who.UnionID
@@ -133,113 +167,133 @@ func knows(user User, who Identity) bool {
 	return false
 }
 
-// register makes a user of somebody new, or finds who became one just now.
-func (g *Gate) register(ctx context.Context, who *person) (id string, isNew bool, err error) {
-	if g.config.Registration != RegisterOpen {
-		return "", false, errNotRegistered
-	}
-	user, err := g.users.Register(ctx, who.newUser())
-	if errors.Is(err, ErrIdentityTaken) { // by another request, just now
-		user, err = g.users.FindByWeChat(ctx, who.Identity)
-		return user.ID, false, wrap("looking an identity up", err)
-	}
-	return user.ID, true, wrap("registering", err)
+// enrollment is the user that a person has become, and how.
+type enrollment struct {
+	userID string
+	event  EventName // EventRegistered, EventLinked or EventBound; "" if nothing changed
 }
 
-// newUser is the person as a store registers them.
-func (p *person) newUser() NewUser {
-	return NewUser{Identity: p.Identity, Phone: p.Phone, Nickname: p.Nickname, AvatarURL: p.AvatarURL}
+// register makes a user of a new person.
+func (r *registrar) register(ctx context.Context, who login.Person) (enrollment, error) {
+	if r.mode != RegisterOpen {
+		return enrollment{}, errNotRegistered
+	}
+	user, err := r.users.Register(ctx, newUser(who))
+	if errors.Is(err, ErrIdentityTaken) {
+		// Another request has just registered the same person.
+		user, err = r.users.FindByWeChat(ctx, Identity(who.Identity))
+		return enrollment{userID: user.ID}, wrap("looking an identity up", err)
+	}
+	return enrollment{user.ID, EventRegistered}, wrap("registering", err)
 }
 
-// needsPhone reports whether the person is to prove a number.
-func (g *Gate) needsPhone(a *attempt) bool {
-	who := a.Person
+// newUser returns the person as a store registers them.
+func newUser(who login.Person) NewUser {
+	return NewUser{Identity: Identity(who.Identity), Phone: who.Phone, Nickname: who.Nickname, AvatarURL: who.AvatarURL}
+}
+
+// checkOwner returns errWeChatInUse if the identity belongs to a user other than the
+// one with that ID.
+func (r *registrar) checkOwner(ctx context.Context, who Identity, userID string) error {
+	owner, err := r.users.FindByWeChat(ctx, who)
 	switch {
-	case a.Purpose == purposeLink, who.Bound:
-		return false
-	case a.Purpose == purposePhone:
-		return true
-	case who.UserID == "" && g.config.Registration == RegisterByPhone:
-		return true
+	case errors.Is(err, ErrNotFound), err == nil && owner.ID == userID:
+		return nil
+	case err != nil:
+		return wrap("looking an identity up", err)
 	}
-	return g.config.RequirePhone
+	return errWeChatInUse
 }
 
-// bindPhone is the phone-binding check: it makes the number that the person has
-// proved theirs, and returns the user that this makes them, and what happened.
-// Somebody new whose number is a user's already becomes that user, unless that
-// one has another WeChat of the same account.
-func (g *Gate) bindPhone(ctx context.Context, who *person) (string, EventName, error) {
+// link adds the identity to the user with that ID.
+func (r *registrar) link(ctx context.Context, userID string, who Identity) error {
+	err := r.users.LinkWeChat(ctx, userID, who)
+	if errors.Is(err, ErrIdentityTaken) {
+		return errWeChatInUse
+	}
+	return wrap("linking an identity", err)
+}
+
+// bindPhone makes the number that the person has proved theirs, and returns the user
+// that this makes them. A new person whose number belongs to a user becomes that user,
+// unless that user has another WeChat identity of the same account.
+func (r *registrar) bindPhone(ctx context.Context, who login.Person) (enrollment, error) {
 	if who.UserID != "" {
-		err := g.users.BindPhone(ctx, who.UserID, who.Phone)
+		err := r.users.BindPhone(ctx, who.UserID, who.Phone)
 		if errors.Is(err, ErrPhoneTaken) {
-			return "", "", errNumberElsewhere
+			return enrollment{}, errPhoneInUse
 		}
-		return who.UserID, EventBound, wrap("binding a number", err)
+		return enrollment{who.UserID, EventBound}, wrap("binding a number", err)
 	}
-	if g.config.Registration == RegisterClosed {
-		return "", "", errNotRegistered
+	if r.mode == RegisterClosed {
+		return enrollment{}, errNotRegistered
 	}
-	owner, err := g.users.FindByPhone(ctx, who.Phone)
+	owner, err := r.users.FindByPhone(ctx, who.Phone)
 	switch {
 	case err == nil:
-		return g.linkOwner(ctx, owner, who)
+		return r.becomeOwner(ctx, owner, who)
 	case !errors.Is(err, ErrNotFound):
-		return "", "", wrap("looking a number up", err)
-	case g.config.Registration != RegisterOpen:
-		return "", "", errNotRegistered
+		return enrollment{}, wrap("looking a number up", err)
+	case r.mode != RegisterOpen:
+		return enrollment{}, errNotRegistered
 	}
-	user, err := g.users.Register(ctx, who.newUser())
+	user, err := r.users.Register(ctx, newUser(who))
 	switch {
 	case errors.Is(err, ErrPhoneTaken), errors.Is(err, ErrIdentityTaken):
-		return g.bindLate(ctx, who)
+		return r.bindRaced(ctx, who)
 	case err != nil:
-		return "", "", wrap("registering", err)
+		return enrollment{}, wrap("registering", err)
 	}
-	return user.ID, EventRegistered, nil
+	return enrollment{user.ID, EventRegistered}, nil
 }
 
-// linkOwner makes the person the user who has their number.
-func (g *Gate) linkOwner(ctx context.Context, owner User, who *person) (string, EventName, error) {
-	err := g.users.LinkWeChat(ctx, owner.ID, who.Identity)
+// becomeOwner makes the person the user who has their number.
+func (r *registrar) becomeOwner(ctx context.Context, owner User, who login.Person) (enrollment, error) {
+	err := r.users.LinkWeChat(ctx, owner.ID, Identity(who.Identity))
 	if errors.Is(err, ErrIdentityTaken) {
-		return "", "", errNumberElsewhere
+		return enrollment{}, errPhoneInUse
 	}
-	return owner.ID, EventLinked, wrap("linking an identity", err)
+	return enrollment{owner.ID, EventLinked}, wrap("linking an identity", err)
 }
 
-// bindLate is bindPhone for somebody whom another request made a user, or whose
-// number one gave to a user, just now.
-func (g *Gate) bindLate(ctx context.Context, who *person) (string, EventName, error) {
-	owner, err := g.users.FindByPhone(ctx, who.Phone)
+// bindRaced retries bindPhone after losing a race to register the identity or the
+// number.
+func (r *registrar) bindRaced(ctx context.Context, who login.Person) (enrollment, error) {
+	owner, err := r.users.FindByPhone(ctx, who.Phone)
 	if err == nil {
-		return g.linkOwner(ctx, owner, who)
+		return r.becomeOwner(ctx, owner, who)
 	}
 	if !errors.Is(err, ErrNotFound) {
-		return "", "", wrap("looking a number up", err)
+		return enrollment{}, wrap("looking a number up", err)
 	}
-	user, err := g.users.FindByWeChat(ctx, who.Identity)
+	user, err := r.users.FindByWeChat(ctx, Identity(who.Identity))
 	if err != nil {
-		return "", "", wrap("looking an identity up", err)
+		return enrollment{}, wrap("looking an identity up", err)
 	}
 	if user.Phone != "" && user.Phone != who.Phone {
-		return user.ID, EventBound, nil // the other request's number came first
+		return enrollment{userID: user.ID}, nil // the other request's number came first
 	}
-	return user.ID, EventBound, wrap("binding a number", g.users.BindPhone(ctx, user.ID, who.Phone))
+	return enrollment{user.ID, EventBound}, wrap("binding a number", r.users.BindPhone(ctx, user.ID, who.Phone))
 }
 
-// client returns the client of an account, or nil.
-func (g *Gate) client(appID string) *wechat.Client {
-	for _, c := range []*wechat.Client{g.official, g.website} {
-		if c != nil && c.AppID() == appID {
-			return c
-		}
+// currentUser reads the login's user again and returns an error if they have been
+// disabled, or have ended their sessions, since the login began.
+func (r *registrar) currentUser(ctx context.Context, l *login.Login) (User, error) {
+	user, err := r.users.FindByID(ctx, l.Person().UserID)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && user.Disabled:
+		return User{}, errDisabled
+	case err != nil:
+		return User{}, wrap("reading the user", err)
+	case l.Created().Before(user.SessionsEndedAt):
+		// Ending sessions ends the logins under way as well.
+		return User{}, login.ErrExpired
 	}
-	return nil
+	return user, nil
 }
 
-// cleanNickname bounds a nickname and takes out what could deceive a reader:
-// control characters, and those that turn the writing direction around.
+// cleanNickname bounds a nickname and removes what could deceive a reader: control
+// characters, and those that reverse the writing direction.
 func cleanNickname(s string) string {
 	var b strings.Builder
 	n := 0
@@ -255,8 +309,8 @@ func cleanNickname(s string) string {
 	return strings.TrimSpace(b.String())
 }
 
-// cleanAvatarURL returns s if it is an https URL of moderate length, http
-// rewritten to https, else "".
+// cleanAvatarURL returns s as an https URL of at most 1,024 bytes, or "" if it is not
+// one. WeChat still returns http for some pictures.
 func cleanAvatarURL(s string) string {
 	if rest, ok := strings.CutPrefix(s, "http://"); ok {
 		s = "https://" + rest

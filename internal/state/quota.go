@@ -89,7 +89,7 @@ func changeCounter(ctx context.Context, store Store, q Quota, change func(*count
 		} else {
 			err = store.Update(ctx, q.Key, version, c.encode(), left)
 		}
-		if !lostRace(err) {
+		if !LostRace(err) {
 			return err
 		}
 	}

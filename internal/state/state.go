@@ -31,8 +31,8 @@ type Store interface {
 	Add(ctx context.Context, key string, window time.Duration) (int64, error)
 }
 
-// lostRace reports whether another process created, changed or dropped the record
+// LostRace reports whether another process created, changed or dropped the record
 // between the caller's read and its write.
-func lostRace(err error) bool {
+func LostRace(err error) bool {
 	return errors.Is(err, ErrExists) || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound)
 }

@@ -1,0 +1,86 @@
+package scangate
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Why a request cannot be served. The table in respond.go says how each is answered;
+// package internal/login has the errors of a login's steps.
+var (
+	errBadRequest = errors.New("malformed request")
+	errForged     = errors.New("the request comes from another site, or lacks its form's token")
+	errState      = errors.New("the OAuth state does not belong to this browser")
+	errNoSession  = errors.New("the browser keeps no session")
+	errCancelled  = errors.New("refused in WeChat")
+	errSnapshot   = errors.New("WeChat returned a snapshot user, which identifies nobody")
+	errDisabled   = errors.New("the user is disabled")
+	errOther      = errors.New("WeChat vouches for another person than before")
+	errTooMany    = errors.New("too many requests")
+	errRejected   = errors.New("Config.OnLogin refused")
+	errWeChat     = errors.New("WeChat did not answer as documented")
+)
+
+// Why a person cannot be registered, linked or sent a code.
+var (
+	errNotRegistered = errors.New("not registered")
+	errPhoneInvalid  = errors.New("this is not a phone number")
+	errPhoneInUse    = errors.New("the phone number belongs to an account with another WeChat")
+	errWeChatInUse   = errors.New("the WeChat identity belongs to another account")
+	errLastIdentity  = errors.New("this is the account's last WeChat identity")
+	errTooManyCodes  = errors.New("too many codes")
+	errSendFailed    = errors.New("the code could not be sent")
+)
+
+// Why a request may not wait.
+var (
+	errTooManyTabs = errors.New("too many requests wait for this login, or from this address")
+	errCrowded     = errors.New("too many browsers wait")
+	errClosing     = errors.New("the gate is closed")
+)
+
+// wrap annotates err with what failed. It returns nil if err is nil.
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// wechatError marks an error of the WeChat client, so that the person is not blamed.
+func wechatError(doing string, err error) error {
+	return fmt.Errorf("%s: %w: %w", doing, errWeChat, err)
+}
+
+// apiError is an error as it leaves the package.
+type apiError struct{ error }
+
+// publicError prepares err for a caller or a log: its text begins with "scangate: ",
+// which does not occur again, and has no line break. Stores that belong to the
+// application are free to return anything.
+func publicError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return apiError{err}
+}
+
+const errorPrefix = "scangate: "
+
+// Error implements error.
+func (e apiError) Error() string {
+	text := strings.ReplaceAll(e.error.Error(), errorPrefix, "")
+	return errorPrefix + strings.Join(strings.FieldsFunc(text, func(c rune) bool { return c == '\n' || c == '\r' }), "; ")
+}
+
+// Unwrap is for [errors.Is] and [errors.As].
+func (e apiError) Unwrap() error { return e.error }
+
+// both returns err, annotated with the error of what was to undo it unless that is nil.
+func both(err, undo error) error {
+	if undo == nil {
+		return err
+	}
+	return fmt.Errorf("%w; %w", err, undo)
+}

@@ -1,0 +1,256 @@
+package scangate
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/scangate/scangate/internal/login"
+)
+
+// serveLink lets a logged-in user add a WeChat identity to their account. It offers the
+// same ways as a login does, and always a consent page that names the account.
+func (g *Gate) serveLink(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	request, err := g.linkRequest(r, q.Get("return_to"))
+	if errors.Is(err, ErrLoginRequired) && g.config.CurrentUser == nil {
+		g.refuse(w, r, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return g.offerLogin(w, r, request, q.Get("with"))
+}
+
+// serveStartLink is serveLink for a single-page application.
+func (g *Gate) serveStartLink(w http.ResponseWriter, r *http.Request) error {
+	posted, err := jsonFields(r)
+	if err != nil {
+		return err
+	}
+	request, err := g.linkRequest(r, posted.Get("return_to"))
+	if err != nil {
+		return err
+	}
+	return g.offerLoginJSON(w, r, request, posted.Get("with"))
+}
+
+// linkRequest returns the request for a login that adds an identity to the logged-in
+// user.
+func (g *Gate) linkRequest(r *http.Request, returnTo string) (login.Request, error) {
+	user, err := g.accountUser(r, login.PurposeLink)
+	if err != nil {
+		return login.Request{}, err
+	}
+	return login.Request{
+		Purpose: login.PurposeLink, TargetUserID: user.ID, TargetName: cleanNickname(user.Nickname),
+		ReturnTo: localPath(returnTo),
+	}, nil
+}
+
+// requireTarget checks that a login made for a logged-in user ends in that user's
+// browser: another person may have logged in there since.
+func (g *Gate) requireTarget(r *http.Request, l *login.Login) error {
+	if l.Purpose() == login.PurposeLogin {
+		return nil
+	}
+	target, _ := l.Target()
+	user, err := g.accountUser(r, l.Purpose())
+	if errors.Is(err, ErrLoginRequired) || err == nil && user.ID != target {
+		return errForged
+	}
+	return err
+}
+
+// accountUser returns the user who is logged in. For links Config.CurrentUser decides,
+// if it is set.
+func (g *Gate) accountUser(r *http.Request, p login.Purpose) (User, error) {
+	if p != login.PurposeLink || g.config.CurrentUser == nil {
+		user, _, err := g.currentUser(r)
+		return user, err
+	}
+	id, ok := g.config.CurrentUser(r)
+	if !ok || id == "" {
+		return User{}, ErrLoginRequired
+	}
+	user, err := g.users.FindByID(r.Context(), id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return User{}, ErrLoginRequired
+	case err != nil:
+		return User{}, wrap("reading the user", err)
+	case user.Disabled:
+		return User{}, errDisabled
+	}
+	return user, nil
+}
+
+// unlinkTime bounds the time for which one unlinking locks out another.
+const unlinkTime = 10 * time.Second
+
+// serveUnlink removes a WeChat identity from the user's account, but never the last
+// one: only the application knows of other ways in, and can call its store.
+func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
+	posted, err := fields(r)
+	if err != nil {
+		return err
+	}
+	user, err := g.accountUser(r, login.PurposeLink)
+	if err != nil {
+		return err
+	}
+	who := Identity{AppID: posted.Get("appid"), OpenID: posted.Get("openid")}
+	if err := g.unlink(r.Context(), user.ID, who); err != nil {
+		return err
+	}
+	g.emit(r, Event{Name: EventUnlinked, UserID: user.ID, AppID: who.AppID})
+	acknowledge(w, r, localPath(posted.Get("return_to")))
+	return nil
+}
+
+// unlink removes the identity from the user with that ID.
+func (g *Gate) unlink(ctx context.Context, id string, who Identity) error {
+	// One request at a time: two could each see two identities, and remove both.
+	lock := "unlink:" + id
+	if err := g.state.Create(ctx, lock, nil, unlinkTime); err != nil {
+		if errors.Is(err, ErrExists) {
+			return errTooMany
+		}
+		return wrap("unlinking", err)
+	}
+	defer g.unlock(ctx, lock)
+	user, err := g.users.FindByWeChat(ctx, who)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && user.ID != id:
+		return login.ErrUnknown
+	case err != nil:
+		return wrap("looking an identity up", err)
+	case len(user.Identities) < 2:
+		return errLastIdentity
+	}
+	return wrap("unlinking", g.users.UnlinkWeChat(ctx, id, who))
+}
+
+// unlock releases a lock, even if its request has ended.
+func (g *Gate) unlock(ctx context.Context, lock string) {
+	// A StateStore cannot delete a record; it can let one expire.
+	err := g.state.Update(context.WithoutCancel(ctx), lock, 1, nil, time.Nanosecond)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		g.config.Logger.WarnContext(ctx, "scangate: a lock could not be released", "error", publicError(err))
+	}
+}
+
+// serveLogout ends the session, or with everywhere=true all sessions of the user.
+func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
+	posted, err := fields(r)
+	if err != nil {
+		return err
+	}
+	ctx, err := g.sessions.load(r)
+	if err != nil {
+		return err
+	}
+	user, _, err := g.check(ctx)
+	event := Event{Name: EventLoggedOut, UserID: user.ID}
+	if posted.Get("everywhere") == "true" && !errors.Is(err, ErrLoginRequired) {
+		if err == nil {
+			err = wrap("ending the sessions", g.users.EndSessions(r.Context(), user.ID, time.Now()))
+		}
+		if err != nil {
+			return err // keep this session: the others could not be ended
+		}
+		event.Reason = "everywhere"
+	}
+	if err := g.sessions.end(ctx, w, r); err != nil {
+		return wrap("ending the session", err)
+	}
+	g.cookies.forget(w) // or a login under way would outlive the logout
+	if user.ID != "" {  // no user: not logged in, or the store failed
+		g.emit(r, event)
+	}
+	acknowledge(w, r, "/")
+	return nil
+}
+
+// me describes the logged-in user to a single-page application.
+type me struct {
+	ID         string    `json:"id"`
+	Nickname   string    `json:"nickname"`
+	AvatarURL  string    `json:"avatar_url"`
+	PhoneBound bool      `json:"phone_bound"`
+	LoggedInAt time.Time `json:"logged_in_at"`
+}
+
+// serveMe returns the logged-in user, or a problem with the status 401.
+func (g *Gate) serveMe(w http.ResponseWriter, r *http.Request) error {
+	user, session, err := g.currentUser(r)
+	if errors.Is(err, ErrLoginRequired) {
+		_, p := g.refusal(err)
+		writeProblem(w, p)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, me{user.ID, user.Nickname, user.AvatarURL, user.Phone != "", session.begun.UTC()})
+	return nil
+}
+
+// Pending is a person for whom WeChat vouches and who is not registered. The
+// application's own registration page, [Config.RegisterURL], works on it.
+type Pending struct {
+	// Identity is what to register or to link, by [UserStore.Register],
+	// [UserStore.LinkWeChat] or in the application's own way.
+	Identity Identity
+	// Nickname and AvatarURL are empty unless Config.FetchProfile is set and the
+	// person agreed.
+	Nickname, AvatarURL string
+	// ContinueURL is where to send the person once they are registered. The login
+	// continues there, even if it began in another browser.
+	ContinueURL string
+}
+
+// Pending returns the person who is at the application's registration page. It reads
+// the parameter "login" of the request's query or form. It returns [ErrNotFound] unless
+// that login is open and was authorized in the request's own browser.
+func (g *Gate) Pending(r *http.Request) (Pending, error) {
+	l, err := g.logins.Load(r.Context(), r.FormValue("login"))
+	switch {
+	case errors.Is(err, login.ErrUnknown):
+		return Pending{}, ErrNotFound
+	case err != nil:
+		return Pending{}, publicError(err)
+	case !l.AuthorizedBy(g.cookies.key(r)), l.Open() != nil, l.Purpose() != login.PurposeLogin:
+		return Pending{}, ErrNotFound
+	}
+	who := l.Person()
+	return Pending{
+		Identity: Identity(who.Identity), Nickname: who.Nickname, AvatarURL: who.AvatarURL,
+		ContinueURL: g.path("resume", l.ID()),
+	}, nil
+}
+
+// serveResume continues a login after the application's own registration. It asks the
+// UserStore whether the person is registered by now.
+func (g *Gate) serveResume(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	who := l.Person()
+	if l.State() != login.StateIdentified || who.UserID != "" {
+		return g.advance(w, r, l)
+	}
+	if err := g.registrar.lookupUser(r.Context(), &who); err != nil {
+		return err
+	}
+	if who.UserID == "" {
+		return errNotRegistered
+	}
+	l, err := g.logins.Recognize(r.Context(), l, who)
+	if err != nil && !errors.Is(err, login.ErrRepeated) {
+		return g.withRetry(r, l, err)
+	}
+	return g.advance(w, r, l)
+}

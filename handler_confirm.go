@@ -1,0 +1,106 @@
+package scangate
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/scangate/scangate/internal/login"
+)
+
+// serveProfile asks a new person for their user info.
+func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	p := g.formPage(r, l)
+	// A link to tap, not a redirect: WeChat answers a trip that begins without a tap
+	// with a snapshot page.
+	p.WeChatURL = g.wechatURL(l, g.cookies.key(r), login.ScopeProfile)
+	g.render(w, r, http.StatusOK, "profile", p)
+	return nil
+}
+
+// serveSkipProfile goes on without the user info.
+func (g *Gate) serveSkipProfile(w http.ResponseWriter, r *http.Request, l *login.Login, _ url.Values) error {
+	l, err := g.logins.SkipProfile(r.Context(), l)
+	if err != nil {
+		return g.withRetry(r, l, err)
+	}
+	return g.advance(w, r, l)
+}
+
+// serveConfirm asks the person whether they want to let that browser in. With base
+// scope WeChat shows nothing, so this page is the only consent there is.
+func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	switch l.State() {
+	case login.StateApproved, login.StateFinished:
+		g.renderDone(w, r, l, "done.approved")
+	case login.StateDenied:
+		g.renderDone(w, r, l, "done.denied")
+	default:
+		g.render(w, r, http.StatusOK, "confirm", g.confirmPage(r, l))
+	}
+	return nil
+}
+
+// serveDecision takes the person's decision, which is final.
+func (g *Gate) serveDecision(w http.ResponseWriter, r *http.Request, l *login.Login, posted url.Values) error {
+	decision, err := g.parseDecision(l, posted)
+	if err != nil {
+		return err
+	}
+	if decision == EventApproved {
+		if l, err = g.prepareApproval(r, l); err != nil {
+			return g.withRetry(r, l, err)
+		}
+	}
+	return g.recordDecision(w, r, l, decision)
+}
+
+// parseDecision reads the person's answer: EventApproved or EventDenied.
+func (g *Gate) parseDecision(l *login.Login, posted url.Values) (EventName, error) {
+	switch posted.Get("answer") {
+	case "approve":
+		// With MatchNumber a wrong number denies: guessing must not get a second try.
+		if g.config.MatchNumber && l.Kind() == login.CrossDevice && posted.Get("number") != strconv.Itoa(l.Number()) {
+			return EventDenied, nil
+		}
+		return EventApproved, nil
+	case "deny":
+		return EventDenied, nil
+	}
+	return "", errBadRequest
+}
+
+// prepareApproval makes a user of the person before they let anyone in. If they add
+// their WeChat to an account, it checks that it belongs to no other one.
+func (g *Gate) prepareApproval(r *http.Request, l *login.Login) (*login.Login, error) {
+	if l.Purpose() != login.PurposeLink {
+		return g.ensureUser(r, l)
+	}
+	userID, _ := l.Target()
+	err := g.registrar.checkOwner(r.Context(), Identity(l.Person().Identity), userID)
+	if !errors.Is(err, errWeChatInUse) {
+		return l, err
+	}
+	// The link can never succeed: end it, so that the initiator learns of it.
+	denied, failed := g.logins.Deny(r.Context(), l)
+	return denied, both(err, failed)
+}
+
+// recordDecision stores the decision and shows the person its effect.
+func (g *Gate) recordDecision(w http.ResponseWriter, r *http.Request, l *login.Login, decision EventName) error {
+	record := g.logins.Approve
+	if decision == EventDenied {
+		record = g.logins.Deny
+	}
+	l, err := record(r.Context(), l)
+	if err != nil {
+		return retryError{err, g.path("confirm", l.ID())}
+	}
+	g.emit(r, loginEvent(decision, l))
+	if wantsJSON(r) {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	return g.advance(w, r, l)
+}

@@ -1,0 +1,371 @@
+package scangate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"rsc.io/qr"
+
+	"github.com/scangate/scangate/internal/login"
+)
+
+// longPoll is how long the initiator waits for news in one request.
+const longPoll = 25 * time.Second
+
+// readGrace is how long after a long poll the connection's next request may take to
+// begin if the server has no limit of its own.
+const readGrace = 10 * time.Second
+
+// serveLogin begins a login for a browser that opens the login page.
+func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	returnTo := localPath(q.Get("return_to"))
+	switch _, err := g.Check(r); {
+	case err == nil:
+		seeOther(w, returnTo)
+		return nil
+	case errors.Is(err, ErrPhoneRequired):
+		seeOther(w, g.returningURL("phone", returnTo))
+		return nil
+	case !errors.Is(err, ErrLoginRequired):
+		return err
+	}
+	return g.offerLogin(w, r, login.Request{ReturnTo: returnTo}, q.Get("with"))
+}
+
+// serveStartLogin begins a login for a single-page application.
+func (g *Gate) serveStartLogin(w http.ResponseWriter, r *http.Request) error {
+	posted, err := jsonFields(r)
+	if err != nil {
+		return err
+	}
+	return g.offerLoginJSON(w, r, login.Request{ReturnTo: localPath(posted.Get("return_to"))}, posted.Get("with"))
+}
+
+// offerLogin starts or resumes a login, and shows the browser what to do next.
+func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.Request, with string) error {
+	key := g.cookies.ensure(w, r)
+	l, err := g.startOrResume(r, key, request, with)
+	if err != nil {
+		return retryError{err, g.startURL(request.Purpose, request.ReturnTo)}
+	}
+	switch {
+	case l.Kind() == login.SameDevice:
+		seeOther(w, g.wechatURL(l, key, login.ScopeBase))
+	case l.State() == login.StateApproved:
+		g.renderFinish(w, r, l)
+	default:
+		g.renderLogin(w, r, l)
+	}
+	return nil
+}
+
+// offerLoginJSON is offerLogin for scripts.
+func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request login.Request, with string) error {
+	key := g.cookies.ensure(w, r)
+	l, err := g.startOrResume(r, key, request, with)
+	if err != nil {
+		return err
+	}
+	if l.Kind() == login.SameDevice {
+		writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.wechatURL(l, key, login.ScopeBase)})
+		return nil
+	}
+	writeJSON(w, http.StatusCreated, g.scanLogin(l))
+	return nil
+}
+
+// startOrResume returns the browser's open login for the request, or a new one.
+func (g *Gate) startOrResume(r *http.Request, key login.Key, request login.Request, with string) (*login.Login, error) {
+	request.Kind, request.AppID = g.chooseFlow(r, with)
+	request.Initiator, request.Origin = key.Digest(), g.origin(r)
+	slot := login.NewSlot(request)
+	if g.cookies.key(r) == key { // a browser whose key is new has no login yet
+		var err error
+		if slot, err = g.logins.FindSlot(r.Context(), request); err != nil {
+			return nil, err
+		}
+	}
+	if slot.Login != nil {
+		return slot.Login, nil
+	}
+	if slot.Looping && !g.sessions.carriedBy(r) {
+		// Another login would end like the last one, and the browser would loop.
+		return nil, errNoSession
+	}
+	if err := g.limit(r, "login"); err != nil {
+		return nil, err
+	}
+	l, err := g.logins.Start(r.Context(), slot)
+	if err != nil {
+		return nil, err
+	}
+	g.emit(r, loginEvent(EventStarted, l))
+	return l, nil
+}
+
+// chooseFlow decides which device proves the identity, and at which account. WeChat's
+// browser, and browsers that ask for WeChat's own page, prove it themselves; for others
+// a phone does.
+func (g *Gate) chooseFlow(r *http.Request, with string) (kind login.Kind, appID string) {
+	switch {
+	case g.website != nil && (with == "website" || g.official == nil):
+		return login.SameDevice, g.website.AppID()
+	case inWeChat(r):
+		return login.SameDevice, g.official.AppID()
+	}
+	return login.CrossDevice, g.official.AppID()
+}
+
+// scanLogin is a cross-device login as a single-page application receives it.
+type scanLogin struct {
+	ID          string    `json:"id"`
+	ScanURL     string    `json:"scan_url"`
+	QRURL       string    `json:"qr_url"`
+	StateURL    string    `json:"state_url"`
+	FinishURL   string    `json:"finish_url"`
+	MatchNumber int       `json:"match_number"`
+	ExpiresAt   time.Time `json:"expires_at"`
+	WebsiteURL  string    `json:"website_url,omitempty"`
+}
+
+func (g *Gate) scanLogin(l *login.Login) scanLogin {
+	s := scanLogin{
+		ID:          l.ID(),
+		ScanURL:     g.scanURL(l),
+		QRURL:       g.path("login", l.ID(), "qr.svg"),
+		StateURL:    g.path("login", l.ID(), "state"),
+		FinishURL:   g.path("login", l.ID(), "finish"),
+		MatchNumber: l.Number(),
+		ExpiresAt:   l.Expires().UTC(),
+	}
+	if l.State() == login.StateWaiting {
+		s.ExpiresAt = l.RenewAt().UTC()
+	}
+	if g.website != nil {
+		s.WebsiteURL = g.websiteURL(l)
+	}
+	return s
+}
+
+// serveQRSVG serves the QR code that the login page shows. SVG is sharp at any size.
+func (g *Gate) serveQRSVG(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	code, err := g.qrCode(r, l)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "image/svg+xml")
+	_, _ = w.Write(qrSVG(code)) //nolint:gosec // drawn from modules, not from text
+	return nil
+}
+
+// serveQRPNG serves the QR code for programs that cannot draw SVG.
+func (g *Gate) serveQRPNG(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	code, err := g.qrCode(r, l)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "image/png")
+	_, _ = w.Write(code.PNG()) //nolint:gosec // drawn from modules, not from text
+	return nil
+}
+
+// qrCode encodes the URL that the phone opens.
+func (g *Gate) qrCode(r *http.Request, l *login.Login) (*qr.Code, error) {
+	if err := l.Open(); err != nil {
+		return nil, g.withRetry(r, l, err)
+	}
+	// Level M: a reflection may hide 15 % of the code.
+	code, err := qr.Encode(g.scanURL(l), qr.M)
+	return code, wrap("drawing a QR code", err)
+}
+
+// publicState is all that the initiator learns while it waits.
+type publicState struct {
+	State login.PublicState `json:"state"`
+}
+
+// serveState answers when the public state differs from the one that the browser has
+// seen, or when the long poll is over.
+func (g *Gate) serveState(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	if r.ContentLength != 0 {
+		return errBadRequest // net/http would wait for a body that never arrives
+	}
+	seen := login.PublicState(q.Get("seen"))
+	if l.Open() == nil && l.PublicState() == seen {
+		if l, err = g.awaitChange(w, r, l, seen); err != nil {
+			return err
+		}
+	}
+	writeJSON(w, http.StatusOK, publicState{l.PublicState()})
+	return nil
+}
+
+// awaitChange returns the login when its public state is no longer seen, when it
+// expires, when the long poll is over, or when the gate is closed.
+func (g *Gate) awaitChange(w http.ResponseWriter, r *http.Request, l *login.Login, seen login.PublicState) (*login.Login, error) {
+	ctx, release, err := g.waiting.acquire(r.Context(), l.ID(), g.limiter.networks(r)[0])
+	if err != nil {
+		return l, err
+	}
+	defer release()
+	until := time.Now().Add(longPoll)
+	// The server's limits are for requests that have work to do. Not every writer
+	// supports deadlines. The write deadline is removed rather than moved: the server
+	// sets its own for the next request only if it has a WriteTimeout.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(until.Add(readGrace))
+	_ = control.SetWriteDeadline(time.Time{})
+	if l.Expires().Before(until) {
+		until = l.Expires()
+	}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	for err == nil && l.PublicState() == seen {
+		last := l
+		if l, err = g.logins.Wait(ctx, last); ctx.Err() != nil {
+			return last, nil
+		}
+	}
+	return l, err
+}
+
+// serveFinish lets the initiator in, once: it is the one step from approval to session.
+// With answer=deny the initiator refuses the account that was offered.
+func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	posted, err := fields(r)
+	if err != nil {
+		return err
+	}
+	if posted.Get("answer") == "deny" {
+		return g.decline(w, r, l)
+	}
+	if l, err = g.finish(w, r, l); err != nil {
+		return retryError{err, g.startURL(l.Purpose(), l.ReturnTo())}
+	}
+	if wantsJSON(r) {
+		writeJSON(w, http.StatusOK, map[string]string{"return_to": l.ReturnTo()})
+		return nil
+	}
+	seeOther(w, l.ReturnTo())
+	return nil
+}
+
+// decline ends a login whose initiator does not know the account: another person
+// scanned the code.
+func (g *Gate) decline(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	l, err := g.logins.Deny(r.Context(), l)
+	again := g.startURL(l.Purpose(), l.ReturnTo())
+	if err != nil {
+		return retryError{err, again}
+	}
+	g.emit(r, loginEvent(EventDenied, l))
+	if l.Purpose() == login.PurposeLink {
+		again = l.ReturnTo()
+	}
+	acknowledge(w, r, again)
+	return nil
+}
+
+// finish ends a login with a session.
+func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*login.Login, error) {
+	if err := l.Ready(); err != nil {
+		return l, err
+	}
+	if l.Purpose() != login.PurposeLogin {
+		return g.finishForUser(r, l)
+	}
+	l, err := g.ensureUser(r, l)
+	if err != nil {
+		return l, err
+	}
+	user, err := g.registrar.currentUser(r.Context(), l)
+	if err != nil {
+		return l, err
+	}
+	who := l.Person() // Finish drops the token, which OnLogin may want
+	l, err = g.logins.Finish(r.Context(), l)
+	repeated := errors.Is(err, login.ErrRepeated)
+	if err != nil && !repeated {
+		return l, err
+	}
+	if err := g.allowLogin(r.Context(), user, who); err != nil {
+		return l, err
+	}
+	if err := g.sessions.begin(w, r, sessionValue{userID: user.ID, begun: l.Finished()}); err != nil {
+		return l, wrap("beginning a session", err)
+	}
+	if !repeated {
+		g.emit(r, loginEvent(EventFinished, l))
+	}
+	return l, nil
+}
+
+// finishForUser ends a login of a logged-in user, in the browser where it began. Only
+// here is a WeChat identity added to their account: the approval on the phone is one
+// half of that, and anyone who saw the QR code could give it.
+func (g *Gate) finishForUser(r *http.Request, l *login.Login) (*login.Login, error) {
+	if err := g.requireTarget(r, l); err != nil {
+		return l, err
+	}
+	if l.Purpose() == login.PurposeLink {
+		userID, _ := l.Target()
+		if err := g.registrar.link(r.Context(), userID, Identity(l.Person().Identity)); err != nil {
+			return l, err
+		}
+		g.emit(r, loginEvent(EventLinked, l))
+	}
+	l, err := g.logins.Finish(r.Context(), l)
+	if errors.Is(err, login.ErrRepeated) {
+		err = nil
+	}
+	return l, err
+}
+
+// ensureUser makes a user of the login's person unless they are one.
+func (g *Gate) ensureUser(r *http.Request, l *login.Login) (*login.Login, error) {
+	if l.Person().UserID != "" {
+		return l, nil
+	}
+	enrolled, err := g.registrar.register(r.Context(), l.Person())
+	if err != nil {
+		return l, err
+	}
+	l, err = g.logins.AssignUser(r.Context(), l, enrolled.userID)
+	if errors.Is(err, login.ErrRepeated) {
+		return l, nil
+	}
+	if err == nil && enrolled.event != "" {
+		g.emit(r, loginEvent(enrolled.event, l))
+	}
+	return l, err
+}
+
+// allowLogin asks Config.OnLogin, if it is set.
+func (g *Gate) allowLogin(ctx context.Context, user User, who login.Person) error {
+	if g.config.OnLogin == nil {
+		return nil
+	}
+	l := Login{User: user}
+	l.Profile.OpenID, l.Profile.UnionID = who.Identity.OpenID, who.Identity.UnionID
+	if who.Profile != nil {
+		l.Profile = *who.Profile
+	}
+	if who.Token != nil {
+		l.Token = *who.Token
+	}
+	if err := g.config.OnLogin(ctx, l); err != nil {
+		return fmt.Errorf("%w: %w", errRejected, err)
+	}
+	return nil
+}

@@ -1,0 +1,246 @@
+package scangate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/internal/state"
+)
+
+// The limits of sending one-time codes.
+const (
+	codeGap  = time.Minute // between two codes to one number
+	sendTime = 10 * time.Second
+)
+
+// servePhone shows the form for the number, or for the code once one was sent.
+func (g *Gate) servePhone(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	return g.phonePage(w, r, l, nil)
+}
+
+// phonePage shows the form, with the reason why the last post of it failed.
+func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login, wrong error) error {
+	if wrong != nil && wantsJSON(r) {
+		return wrong
+	}
+	status := http.StatusOK
+	p := g.formPage(r, l)
+	p.PhoneURL, p.CodeURL = g.path("phone", l.ID()), g.path("phone", l.ID(), "code")
+	if wrong != nil {
+		f := g.reportError(w, r, wrong)
+		status, p.Wrong = f.status, "error."+f.code
+	}
+	if number, sent := l.Code(); number != "" && time.Since(sent) < login.CodeTTL {
+		p.Phone = maskPhone(number)
+		p.ResendIn = secondsUntil(sent.Add(codeGap))
+	}
+	g.render(w, r, status, "phone", p)
+	return nil
+}
+
+// serveSendCode sends a code to the posted number. The answer does not depend on
+// whether the number belongs to a user.
+func (g *Gate) serveSendCode(w http.ResponseWriter, r *http.Request, l *login.Login, posted url.Values) error {
+	number, err := g.postedNumber(l, posted)
+	if err != nil {
+		return g.phonePage(w, r, l, err)
+	}
+	l, err = g.sendCode(r, l, number)
+	if err != nil {
+		return g.phonePage(w, r, l, err)
+	}
+	g.emit(r, loginEvent(EventCodeSent, l))
+	if wantsJSON(r) {
+		writeJSON(w, http.StatusOK, map[string]int{"resend_in": int(codeGap / time.Second)})
+		return nil
+	}
+	seeOther(w, g.path("phone", l.ID()))
+	return nil
+}
+
+// postedNumber returns the number to send a code to: the posted one, or the last one
+// again if none was posted.
+func (g *Gate) postedNumber(l *login.Login, posted url.Values) (string, error) {
+	if last, _ := l.Code(); posted.Get("phone") == "" && last != "" {
+		return last, nil
+	}
+	return g.normalizePhone(posted.Get("phone"))
+}
+
+// normalizePhone returns a typed number in E.164 form.
+func (g *Gate) normalizePhone(typed string) (string, error) {
+	if len(typed) > maxPhone {
+		return "", errPhoneInvalid
+	}
+	number, err := g.config.NormalizePhone(typed)
+	if err != nil {
+		return "", errPhoneInvalid
+	}
+	return checkE164(number)
+}
+
+// sendCode makes a new code the login's and sends it. A code that was not delivered
+// counts against no quota of codes.
+func (g *Gate) sendCode(r *http.Request, l *login.Login, number string) (*login.Login, error) {
+	// Detach from the request: stopping halfway could send a paid code that is not
+	// stored.
+	ctx := context.WithoutCancel(r.Context())
+	codes, tries := g.codeQuotas(number, l.Person().QuotaKey(), g.limiter.networks(r)[0])
+	if err := state.Reserve(ctx, g.state, append(tries, codes...)...); err != nil {
+		return l, g.refuseCode(r, l, err)
+	}
+	code, err := login.NewCode()
+	if err == nil {
+		l, err = g.logins.SetCode(ctx, l, g.cookies.key(r), number, code)
+	}
+	if err == nil {
+		err = g.deliverCode(ctx, number, code)
+	}
+	if err == nil {
+		return l, nil
+	}
+	_, failed := g.logins.DropCode(ctx, l)
+	err = both(err, failed)
+	return l, both(err, state.Refund(ctx, g.state, codes...))
+}
+
+// refuseCode returns why no code is sent: a quota is used up, or the store failed.
+func (g *Gate) refuseCode(r *http.Request, l *login.Login, err error) error {
+	if quota := new(state.QuotaError); !errors.As(err, &quota) {
+		return wrap("counting codes", err)
+	}
+	limited := loginEvent(EventLimited, l)
+	limited.Reason = "codes"
+	g.emit(r, limited)
+	return fmt.Errorf("%w: %w", errTooManyCodes, err)
+}
+
+// codeQuotas returns the quotas that one code takes from. If the code is not delivered,
+// codes are refunded, so that the person may try again at once. The tries are not: a
+// sender that reports a failure may have delivered all the same.
+func (g *Gate) codeQuotas(number, person, network string) (codes, tries []state.Quota) {
+	quota := func(name, of string, limit int, window time.Duration) state.Quota {
+		sum := sha256.Sum256([]byte(of)) // the store need not learn whose number it is
+		return state.Quota{Key: "codes:" + name + ":" + base64.RawURLEncoding.EncodeToString(sum[:]), Max: limit, Window: window}
+	}
+	const hour, day = time.Hour, 24 * time.Hour
+	codes = []state.Quota{
+		quota("gap", number, 1, codeGap),
+		quota("phone-hour", number, 5, hour),
+		quota("phone-day", number, 10, day),
+		quota("person-hour", person, 10, hour),
+		quota("person-day", person, 20, day),
+		quota("address-hour", network, 60, hour),
+		quota("address-day", network, 300, day),
+		quota("all-hour", "", g.config.CodeLimit, hour),
+	}
+	tries = []state.Quota{
+		quota("phone-tries", number, 30, hour),
+		quota("person-tries", person, 30, hour),
+	}
+	return codes, tries
+}
+
+// deliverCode passes the code to the application.
+func (g *Gate) deliverCode(ctx context.Context, number, code string) error {
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	if err := g.config.SendCode(ctx, number, code); err != nil {
+		// Only the error's type is logged: its text may contain the number.
+		g.config.Logger.ErrorContext(ctx, "scangate: Config.SendCode failed", "type", fmt.Sprintf("%T", err), "timeout", ctx.Err() != nil)
+		return errSendFailed
+	}
+	return nil
+}
+
+// serveTryCode takes the code that the person typed.
+func (g *Gate) serveTryCode(w http.ResponseWriter, r *http.Request, l *login.Login, posted url.Values) error {
+	l, err := g.proveNumber(r, l, posted)
+	if err == nil {
+		l, err = g.bindNumber(r, l)
+	}
+	if err != nil {
+		return g.phonePage(w, r, l, err)
+	}
+	return g.advance(w, r, l)
+}
+
+// proveNumber checks the code. If the store failed after the right code, the number is
+// proved already.
+func (g *Gate) proveNumber(r *http.Request, l *login.Login, posted url.Values) (*login.Login, error) {
+	if sentTo, _ := l.Code(); posted.Get("phone") != "" && sentTo != "" {
+		if number, err := g.normalizePhone(posted.Get("phone")); err != nil || number != sentTo {
+			return l, login.ErrCodeWrong
+		}
+	}
+	tried, err := g.logins.TryCode(r.Context(), l, g.cookies.key(r), posted.Get("code"))
+	switch {
+	case errors.Is(err, login.ErrRepeated):
+		return tried, nil
+	case errors.Is(err, login.ErrCodeWrong):
+		g.emit(r, loginEvent(EventCodeWrong, tried))
+	}
+	return tried, err
+}
+
+// bindNumber binds the proved number to a user, and notes which one.
+func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error) {
+	if err := g.requireTarget(r, l); err != nil {
+		return l, err
+	}
+	enrolled, err := g.registrar.bindPhone(r.Context(), l.Person())
+	if errors.Is(err, errPhoneInUse) || errors.Is(err, errNotRegistered) {
+		// This number can never be theirs: let them try another one. A store's failure,
+		// in contrast, leaves the number proved.
+		changed, failed := g.logins.ForgetPhone(r.Context(), l)
+		return changed, both(err, failed)
+	}
+	if err != nil {
+		return l, err
+	}
+	l, err = g.logins.BindPhone(r.Context(), l, enrolled.userID)
+	if err == nil && enrolled.event != "" {
+		g.emit(r, loginEvent(enrolled.event, l))
+	}
+	return l, err
+}
+
+// serveChangePhone lets a logged-in user prove a phone number: the first one, if the
+// application has come to require it, or a new one.
+func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	user, _, err := g.currentUser(r)
+	if errors.Is(err, ErrLoginRequired) {
+		g.refuse(w, r, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if g.config.SendCode == nil {
+		return login.ErrUnknown
+	}
+	key := g.cookies.ensure(w, r)
+	if err := g.limit(r, "login"); err != nil {
+		return err
+	}
+	l, err := g.logins.StartIdentified(r.Context(), login.Request{
+		Kind: login.SameDevice, Purpose: login.PurposePhone, TargetUserID: user.ID,
+		ReturnTo: localPath(q.Get("return_to")), Initiator: key.Digest(), Origin: g.origin(r),
+	}, login.Person{UserID: user.ID, Nickname: cleanNickname(user.Nickname)})
+	if err != nil {
+		return err
+	}
+	seeOther(w, g.path("phone", l.ID()))
+	return nil
+}

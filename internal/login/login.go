@@ -1,0 +1,211 @@
+// Package login is the state machine of a login: its record, the steps that change
+// it, and the store that applies each step by compare-and-set.
+//
+// A login begins in the initiating browser (the initiator), and the authorizing
+// browser (the authorizer) proves an identity for it. Callers read a [Login] through
+// its methods and change it only through the steps of a [Store]: every step checks
+// the record first and changes it afterwards. The package knows neither HTTP nor the
+// root package.
+package login
+
+import (
+	"time"
+)
+
+// The limits of a login besides the store's TTL.
+const (
+	identifiedTTL = 10 * time.Minute // for registration and the phone code, once WeChat has answered
+	approvedTTL   = 2 * time.Minute  // for the initiator to finish
+	renewAfter    = 2 * time.Minute  // until an unscanned QR code is replaced
+	goneAfter     = 5 * time.Minute  // how long an expired login is remembered as expired
+	loopWindow    = 10 * time.Second // a browser that returns so soon after a same-device login keeps no session
+	replayWindow  = time.Minute      // how long a repeated callback gets the first one's answer
+	askTime       = 10 * time.Second // for all calls to WeChat during one exchange
+	leaseTime     = 20 * time.Second // after which the holder of a lease is presumed dead
+	maxFailures   = 10               // failed exchanges of one login
+)
+
+// Kind says which device proves the identity.
+type Kind string
+
+const (
+	// CrossDevice logins are initiated by one browser and authorized by another,
+	// which scans a QR code.
+	CrossDevice Kind = "cross"
+	// SameDevice logins are initiated and authorized by the same browser.
+	SameDevice Kind = "same"
+)
+
+// Purpose says what a login is for.
+type Purpose string
+
+const (
+	// PurposeLogin begins a session.
+	PurposeLogin Purpose = ""
+	// PurposeLink adds a WeChat identity to the account of a logged-in user.
+	PurposeLink Purpose = "link"
+	// PurposePhone proves a phone number of a logged-in user.
+	PurposePhone Purpose = "phone"
+)
+
+// State is how far a login has come:
+//
+//	waiting -> scanned -> exchanging -> identified -> approved -> finished
+//	                                    any of them -> denied
+//
+// A same-device login skips scanned and approved. There is no state for expired: see
+// [Login.Expired].
+type State string
+
+// The states of a login.
+const (
+	StateWaiting    State = "waiting"
+	StateScanned    State = "scanned"
+	StateExchanging State = "exchanging" // a callback is asking WeChat
+	StateIdentified State = "identified"
+	StateApproved   State = "approved"
+	StateFinished   State = "finished"
+	StateDenied     State = "denied"
+)
+
+// PublicState is what the initiating browser may know of a login's state.
+type PublicState string
+
+// publicExpired is the one public state that is not a [State].
+const publicExpired PublicState = "expired"
+
+// Scope is the scope of one trip to WeChat.
+type Scope byte
+
+const (
+	// ScopeBase returns the openid.
+	ScopeBase Scope = '0'
+	// ScopeProfile returns nickname, picture and unionid, after WeChat has asked
+	// for consent.
+	ScopeProfile Scope = '1'
+)
+
+// Request is what a browser asks for when it begins a login. It never changes.
+type Request struct {
+	Kind      Kind
+	Purpose   Purpose
+	AppID     string // the account whose codes the login takes
+	ReturnTo  string
+	Initiator Digest // of the initiating browser's key
+	Origin    Origin
+
+	// TargetUserID and TargetName are the user whom a link or a phone number is
+	// for, and that user's name on the pages. They are empty for PurposeLogin.
+	TargetUserID, TargetName string
+}
+
+// Origin describes the initiating browser to the person who authorizes a login. The
+// request claims it, and it proves nothing.
+type Origin struct {
+	Browser string
+	System  string
+	Address string
+}
+
+// Login is one login as it was last read from the store. It is read-only: the steps
+// of [Store] return a new Login.
+type Login struct {
+	record  *record
+	version int64 // the store's version of the record; 0 if only the ID is known
+}
+
+// ID returns the unguessable name of the login.
+func (l *Login) ID() string { return l.record.ID }
+
+// Kind returns which device proves the identity.
+func (l *Login) Kind() Kind { return l.record.Kind }
+
+// Purpose returns what the login is for.
+func (l *Login) Purpose() Purpose { return l.record.Purpose }
+
+// State returns how far the login has come. It says nothing of expiry.
+func (l *Login) State() State { return l.record.State }
+
+// AppID returns the account whose codes the login takes.
+func (l *Login) AppID() string { return l.record.AppID }
+
+// ReturnTo returns the local path that the initiator goes to in the end.
+func (l *Login) ReturnTo() string { return l.record.ReturnTo }
+
+// Created returns when the login began.
+func (l *Login) Created() time.Time { return l.record.Created }
+
+// Expires returns when the login ends unless it is denied or finished before.
+func (l *Login) Expires() time.Time { return l.record.Expires }
+
+// Finished returns when the login was finished.
+func (l *Login) Finished() time.Time { return l.record.Finished }
+
+// Origin describes the initiating browser.
+func (l *Login) Origin() Origin { return l.record.Origin }
+
+// Number returns the two digits that both screens show.
+func (l *Login) Number() int { return l.record.Number }
+
+// Target returns the ID and the name of the user whom a link or a phone number is for.
+func (l *Login) Target() (userID, name string) { return l.record.TargetUserID, l.record.TargetName }
+
+// Identified reports whether a browser has proved an identity for the login.
+func (l *Login) Identified() bool { return l.record.Person != nil }
+
+// Person returns who the authorizer is; the zero Person before the login is identified.
+func (l *Login) Person() Person {
+	if l.record.Person == nil {
+		return Person{}
+	}
+	return *l.record.Person
+}
+
+// Code returns the number that the last one-time code was sent to, and when; "" if
+// there is none that could still be typed.
+func (l *Login) Code() (phone string, sent time.Time) {
+	if l.record.Code == nil {
+		return "", time.Time{}
+	}
+	return l.record.Code.Phone, l.record.Code.Sent
+}
+
+// InitiatedBy reports whether the browser with that key began the login.
+func (l *Login) InitiatedBy(key Key) bool { return l.record.Initiator == key.Digest() }
+
+// AuthorizedBy reports whether the browser with that key proved an identity for the
+// login, and so may take the authorizer's steps.
+func (l *Login) AuthorizedBy(key Key) bool { return l.record.authorizedBy(key.Digest()) }
+
+// NeedsConsent reports whether a person must approve before anything happens: before
+// another browser gets in, or before an account gets another WeChat.
+func (l *Login) NeedsConsent() bool { return l.record.needsConsent() }
+
+// Open returns nil while the login can go on, or the reason why not: [ErrDenied],
+// [ErrFinished] or [ErrExpired].
+func (l *Login) Open() error { return l.record.open() }
+
+// Expired reports whether the login's time is over. A denied or finished login does
+// not expire.
+func (l *Login) Expired() bool { return l.record.expired() }
+
+// Ready returns nil if the login can be finished, or the reason why not.
+func (l *Login) Ready() error { return l.record.ready() }
+
+// RenewAt returns when an unscanned QR code is to be replaced.
+func (l *Login) RenewAt() time.Time { return l.record.renewAt() }
+
+// PublicState returns the state shown to the initiating browser. It hides exchanging
+// and identified, so it reveals nothing about the person or the phone.
+func (l *Login) PublicState() PublicState {
+	switch state := l.record.State; {
+	case l.record.expired():
+		return publicExpired
+	case state == StateExchanging, state == StateIdentified:
+		return PublicState(StateScanned)
+	case state == StateFinished:
+		return PublicState(StateApproved)
+	default:
+		return PublicState(state)
+	}
+}

@@ -1,0 +1,36 @@
+package login
+
+import "github.com/scangate/scangate/wechat"
+
+// Identity mirrors the root package's Identity, which converts to it.
+type Identity struct {
+	AppID   string
+	OpenID  string
+	UnionID string
+}
+
+// Person is the authorizer as WeChat describes them, and the user that this makes.
+type Person struct {
+	Identity  Identity
+	Nickname  string
+	AvatarURL string
+	Asked     bool   // whether user info was asked for, whatever the answer
+	UserID    string // empty while not registered
+	Phone     string // the number proved in this login
+	HasPhone  bool   // the user has a number, and it is not to be changed
+
+	Profile *wechat.UserInfo // as WeChat returned it; nil unless it was fetched
+	Token   *wechat.Token    // kept only for Config.OnLogin
+
+	// Conflict reports that the openid belongs to one user and the unionid to
+	// another. It is not stored.
+	Conflict bool
+}
+
+// QuotaKey names the person in the quotas of one-time codes.
+func (p Person) QuotaKey() string {
+	if p.UserID != "" {
+		return "user " + p.UserID
+	}
+	return "openid " + p.Identity.AppID + " " + p.Identity.OpenID
+}

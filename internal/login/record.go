@@ -1,0 +1,313 @@
+package login
+
+import "time"
+
+// record is what a store holds of a login. Its methods are the steps: each checks
+// whether it is allowed and then changes the record, so that a refused step leaves
+// the record as it was.
+type record struct {
+	ID string
+	Request
+
+	State   State
+	Created time.Time
+	Expires time.Time
+
+	Authorizer Digest  // of the authorizing browser's key
+	Number     int     // shown on both screens
+	Lease      *lease  // while exchanging
+	Failures   int     // exchanges that failed
+	Person     *Person // once identified
+	Code       *code   // the last one-time code that was sent
+
+	Finished time.Time
+}
+
+// lease is one callback's exclusive right to exchange a code.
+type lease struct {
+	From  State // the state that a failed exchange returns to
+	Until time.Time
+}
+
+// clone returns a copy that shares nothing that a step changes.
+func (r *record) clone() *record {
+	c := *r
+	c.Lease, c.Person, c.Code = cloned(r.Lease), cloned(r.Person), cloned(r.Code)
+	return &c
+}
+
+func cloned[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
+func (r *record) expired() bool {
+	return r.State != StateDenied && r.State != StateFinished && !time.Now().Before(r.Expires)
+}
+
+func (r *record) open() error {
+	switch {
+	case r.State == StateDenied:
+		return ErrDenied
+	case r.State == StateFinished:
+		return ErrFinished
+	case r.expired():
+		return ErrExpired
+	}
+	return nil
+}
+
+// identified returns nil while the login is open and has a person, as the steps of
+// the authorizer require.
+func (r *record) identified() error {
+	if err := r.open(); err != nil {
+		return err
+	}
+	if r.Person == nil {
+		return ErrUnknown
+	}
+	return nil
+}
+
+func (r *record) authorizedBy(browser Digest) bool { return r.Person != nil && r.Authorizer == browser }
+
+func (r *record) needsConsent() bool { return r.Kind == CrossDevice || r.Purpose == PurposeLink }
+
+func (r *record) renewAt() time.Time {
+	if at := r.Created.Add(renewAfter); at.Before(r.Expires) {
+		return at
+	}
+	return r.Expires
+}
+
+// reusable reports whether an initiator that returns gets this login back.
+func (r *record) reusable() bool {
+	switch r.State {
+	case StateWaiting:
+		return time.Now().Before(r.renewAt())
+	case StateDenied, StateFinished:
+		return false
+	default:
+		return r.Kind == CrossDevice && !r.expired()
+	}
+}
+
+// looping reports whether a browser that asks for this login again, having finished
+// it moments ago, cannot have kept its session.
+func (r *record) looping() bool {
+	return r.Kind == SameDevice && r.Purpose == PurposeLogin && r.State == StateFinished && time.Since(r.Finished) < loopWindow
+}
+
+// scan marks the QR code as opened. That consumes nothing: link checkers open it too.
+func (r *record) scan() error {
+	if r.State != StateWaiting || r.Kind != CrossDevice {
+		return ErrRepeated
+	}
+	r.State = StateScanned
+	return nil
+}
+
+// exchanged reports whether the browser has exchanged a code of that scope, so that a
+// repeated callback goes on to the next step.
+func (r *record) exchanged(browser Digest, s Scope) bool {
+	return r.authorizedBy(browser) && r.State != StateExchanging && (s == ScopeBase || r.Person.Asked)
+}
+
+// claim gives the browser the lease on the login's exchange.
+func (r *record) claim(browser Digest, s Scope) error {
+	if r.exchanged(browser, s) {
+		return ErrRepeated
+	}
+	// Another browser's same-device login is indistinguishable from an unknown one.
+	if r.Kind == SameDevice && r.Initiator != browser {
+		return ErrUnknown
+	}
+	switch err := r.open(); {
+	case err != nil:
+		return err
+	case r.State == StateExchanging:
+		return ErrExchanging
+	case r.Failures >= maxFailures:
+		return ErrTooManyFailures
+	case r.Person != nil && r.Authorizer != browser:
+		return ErrInUse
+	}
+	first := s == ScopeBase && r.Person == nil
+	second := s == ScopeProfile && r.State == StateIdentified
+	if !first && !second {
+		return ErrUnknown
+	}
+	r.Lease = &lease{From: r.State, Until: time.Now().Add(leaseTime)}
+	r.State, r.Authorizer = StateExchanging, browser
+	return nil
+}
+
+// holds reports whether held is the lease in force. Leases differ by their end.
+func (r *record) holds(held lease) bool {
+	return r.State == StateExchanging && r.Lease.Until.Equal(held.Until)
+}
+
+// release ends a lease whose exchange has failed. The login is as open as before.
+func (r *record) release(held lease) error {
+	if !r.holds(held) {
+		return ErrRepeated
+	}
+	r.Failures++
+	r.endLease()
+	return nil
+}
+
+// lapse ends a lease whose holder has died.
+func (r *record) lapse() {
+	if r.State == StateExchanging && !time.Now().Before(r.Lease.Until) {
+		r.endLease()
+	}
+}
+
+func (r *record) endLease() {
+	r.State, r.Lease = r.Lease.From, nil
+	if r.Person == nil {
+		r.Authorizer = Digest{} // or the next phone would find the login in use
+	}
+}
+
+// identify ends a lease with the person whom WeChat vouches for.
+func (r *record) identify(held lease, who Person) error {
+	if err := r.open(); err != nil {
+		return err
+	}
+	if !r.holds(held) {
+		return ErrInUse
+	}
+	if r.Person == nil {
+		r.Expires = time.Now().Add(identifiedTTL)
+	}
+	r.State, r.Lease, r.Person = StateIdentified, nil, &who
+	return nil
+}
+
+// skipProfile notes that the person does not share their user info.
+func (r *record) skipProfile() error {
+	if err := r.identified(); err != nil {
+		return err
+	}
+	r.Person.Asked = true
+	return nil
+}
+
+// recognize notes the user that the person became by the application's own
+// registration.
+func (r *record) recognize(who Person) error {
+	if err := r.identified(); err != nil {
+		return err
+	}
+	if r.State != StateIdentified {
+		return ErrRepeated // the person has gone on
+	}
+	r.Person.UserID, r.Person.Nickname, r.Person.HasPhone = who.UserID, who.Nickname, who.HasPhone
+	return nil
+}
+
+// assignUser notes the user that the gate has registered for the person.
+func (r *record) assignUser(id string) error {
+	switch err := r.identified(); {
+	case r.Person != nil && r.Person.UserID != "":
+		return ErrRepeated
+	case err != nil:
+		return err
+	}
+	r.Person.UserID = id
+	return nil
+}
+
+// bindPhone notes that the proved number is bound to the user of that ID, who the
+// person is from now on.
+func (r *record) bindPhone(userID string) error {
+	if err := r.identified(); err != nil {
+		return err
+	}
+	r.Person.UserID, r.Person.HasPhone = userID, true
+	return nil
+}
+
+// forgetPhone lets the person prove another number.
+func (r *record) forgetPhone() error {
+	if err := r.identified(); err != nil {
+		return err
+	}
+	r.Person.Phone = ""
+	return nil
+}
+
+// approve lets the initiator in.
+func (r *record) approve() error {
+	if err := r.open(); err != nil {
+		return err
+	}
+	if r.State != StateIdentified || r.Person.UserID == "" {
+		return ErrNotApproved
+	}
+	r.State = StateApproved
+	if until := time.Now().Add(approvedTTL); until.Before(r.Expires) {
+		r.Expires = until
+	}
+	return nil
+}
+
+// deny ends the login for good.
+func (r *record) deny() error {
+	if err := r.open(); err != nil {
+		return err
+	}
+	r.State = StateDenied
+	r.forget()
+	return nil
+}
+
+// forget drops the secrets that no later request needs.
+func (r *record) forget() {
+	r.Code = nil
+	if r.Person != nil {
+		r.Person.Token, r.Person.Profile = nil, nil
+	}
+}
+
+func (r *record) ready() error {
+	from := StateApproved
+	if !r.needsConsent() {
+		// The initiator is the authorizer, so there is nothing to approve. WeChat may
+		// repeat the callback, which can finish the login again for a while.
+		from = StateIdentified
+		if r.State == StateFinished && time.Since(r.Finished) < replayWindow {
+			return nil
+		}
+	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	if r.State != from {
+		return ErrNotApproved
+	}
+	return nil
+}
+
+// finish is the one step to a session.
+func (r *record) finish() error {
+	switch err := r.ready(); {
+	case err != nil:
+		return err
+	case r.State == StateFinished:
+		return ErrRepeated
+	case r.Person.UserID == "":
+		return ErrNotApproved
+	}
+	r.State, r.Finished = StateFinished, time.Now()
+	if r.Kind == CrossDevice {
+		// A repeated callback of a same-device login still needs them for OnLogin.
+		r.forget()
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package login
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/scangate/scangate/internal/state"
+)
+
+// Store keeps logins in a state store. Each of its steps changes one login by
+// compare-and-set and returns the changed login. A refused step returns the login as
+// it is, with the reason.
+type Store struct {
+	state state.Store
+	ttl   time.Duration
+}
+
+// NewStore returns a Store of logins that WeChat must have answered within ttl.
+func NewStore(s state.Store, ttl time.Duration) *Store { return &Store{state: s, ttl: ttl} }
+
+// Slot is the place in the store where an initiator's open login is found again. An
+// initiator has one slot for each kind, purpose, account and destination.
+type Slot struct {
+	request Request
+	version int64 // of the index entry; 0 if there is none
+
+	// Login is the initiator's open login, or nil.
+	Login *Login
+	// Looping reports that this browser finished such a login moments ago and is
+	// back for another one: it seems to keep no session.
+	Looping bool
+}
+
+// NewSlot returns the slot of a browser that has no login yet.
+func NewSlot(request Request) Slot { return Slot{request: request} }
+
+// FindSlot returns the slot for the request, with the open login in it.
+func (s *Store) FindSlot(ctx context.Context, request Request) (Slot, error) {
+	slot := NewSlot(request)
+	entry, version, err := s.state.Load(ctx, request.indexKey())
+	if errors.Is(err, state.ErrNotFound) {
+		return slot, nil
+	}
+	if err != nil {
+		return slot, fmt.Errorf("looking for the browser's login: %w", err)
+	}
+	slot.version = version
+	if len(entry) == 0 || entry[0] != indexFormat {
+		return slot, nil
+	}
+	l, err := s.Load(ctx, string(entry[1:]))
+	switch {
+	case errors.Is(err, ErrUnknown): // the index entry outlives its login
+	case err != nil:
+		return slot, err
+	case l.record.looping():
+		slot.Looping = true
+	case l.record.reusable():
+		slot.Login = l
+	}
+	return slot, nil
+}
+
+// Start stores a new login and enters it in its slot.
+func (s *Store) Start(ctx context.Context, slot Slot) (*Login, error) {
+	l, err := s.create(ctx, &record{Request: slot.request, State: StateWaiting}, s.ttl)
+	if err != nil {
+		return nil, err
+	}
+	key, entry, ttl := slot.request.indexKey(), []byte(string(indexFormat)+l.ID()), s.ttl+identifiedTTL
+	if slot.version == 0 {
+		err = s.state.Create(ctx, key, entry, ttl)
+	} else {
+		err = s.state.Update(ctx, key, slot.version, entry, ttl)
+	}
+	if err != nil && !state.LostRace(err) {
+		return nil, fmt.Errorf("storing a login: %w", err)
+	}
+	// A lost race means that another tab was faster. Both logins work; the slot
+	// holds the other one.
+	return l, nil
+}
+
+// StartIdentified stores a new login of a logged-in person, who needs no trip to
+// WeChat. The initiator is the authorizer.
+func (s *Store) StartIdentified(ctx context.Context, request Request, who Person) (*Login, error) {
+	return s.create(ctx, &record{Request: request, State: StateIdentified, Authorizer: request.Initiator, Person: &who}, identifiedTTL)
+}
+
+// create fills in what every new record has, and stores it.
+func (s *Store) create(ctx context.Context, r *record, ttl time.Duration) (*Login, error) {
+	number, err := rand.Int(rand.Reader, big.NewInt(90))
+	if err != nil {
+		return nil, err
+	}
+	r.ID = rand.Text()
+	r.Number = 10 + int(number.Int64())
+	r.Created = time.Now()
+	r.Expires = r.Created.Add(ttl)
+	value, err := r.encode()
+	if err == nil {
+		err = s.state.Create(ctx, recordKey(r.ID), value, ttl+goneAfter)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("storing a login: %w", err)
+	}
+	return &Login{record: r, version: 1}, nil
+}
+
+func recordKey(id string) string { return "login:" + id }
+
+// indexKey returns the key of the slot's index entry.
+func (r *Request) indexKey() string {
+	sum := sha256.New()
+	for _, part := range []string{string(r.Initiator[:]), string(r.Kind), string(r.Purpose), r.TargetUserID, r.AppID, r.ReturnTo} {
+		fmt.Fprintf(sum, "%d:%s", len(part), part) // the length keeps ("ab", "c") and ("a", "bc") apart
+	}
+	return "open:" + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
+}
+
+// Load returns the login of that ID, an expired one too, or [ErrUnknown].
+func (s *Store) Load(ctx context.Context, id string) (*Login, error) {
+	if !ValidID(id) {
+		return nil, ErrUnknown
+	}
+	value, version, err := s.state.Load(ctx, recordKey(id))
+	return decodeLogin(id, value, version, err)
+}
+
+// Wait returns the login as soon as the store has another version of it than l.
+func (s *Store) Wait(ctx context.Context, l *Login) (*Login, error) {
+	value, version, err := s.state.Wait(ctx, recordKey(l.ID()), l.version)
+	return decodeLogin(l.ID(), value, version, err)
+}
+
+// decodeLogin makes a Login of what the state store returned. A record that is
+// damaged, or that another version of this package wrote, is an unknown login.
+func decodeLogin(id string, value []byte, version int64, err error) (*Login, error) {
+	if errors.Is(err, state.ErrNotFound) {
+		return nil, ErrUnknown
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a login: %w", err)
+	}
+	r := new(record)
+	if r.decode(value) != nil || !r.sound() {
+		return nil, ErrUnknown
+	}
+	r.ID = id
+	r.lapse()
+	return &Login{record: r, version: version}, nil
+}
+
+// change applies a step to a login and stores the result. It begins with the login as
+// the caller has read it. If the step is refused, or the store has a newer version, it
+// reads the login and applies the step again: a step costs one command unless another
+// request changes the login too, and no refusal rests on an old record. If the step is
+// refused again, change stores nothing and returns the login with the step's error.
+func (s *Store) change(ctx context.Context, l *Login, step func(*record) error) (*Login, error) {
+	read := l.version == 0
+	for range state.MaxTries {
+		if read {
+			stored, err := s.Load(ctx, l.ID())
+			if err != nil {
+				return l, err
+			}
+			l = stored
+		}
+		changed := &Login{record: l.record.clone(), version: l.version}
+		if err := step(changed.record); err != nil {
+			if !read {
+				read = true
+				continue
+			}
+			return changed, err
+		}
+		if err := s.update(ctx, changed); !errors.Is(err, state.ErrConflict) {
+			return changed, err
+		}
+		read = true
+	}
+	return l, fmt.Errorf("changing a login: %w", state.ErrConflict)
+}
+
+// update stores the login if the store still has the version that it was made of.
+func (s *Store) update(ctx context.Context, l *Login) error {
+	value, err := l.record.encode()
+	if err != nil {
+		return err
+	}
+	ttl := max(time.Until(l.record.Expires), 0) + goneAfter
+	err = s.state.Update(ctx, recordKey(l.ID()), l.version, value, ttl)
+	switch {
+	case errors.Is(err, state.ErrNotFound):
+		return ErrUnknown
+	case err != nil:
+		// The outcome of a failed write is unknown: force the next step to reload.
+		l.version = 0
+		return fmt.Errorf("storing a login: %w", err)
+	}
+	l.version++
+	return nil
+}

@@ -1,0 +1,214 @@
+package scangate
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/internal/state"
+)
+
+// failure says how an error is answered.
+type failure struct {
+	err    error
+	status int
+	code   string // names the texts of the page, and the problem's member code
+}
+
+// failures lists the errors that have an answer of their own. Any other error is a
+// failed store's.
+var failures = []failure{
+	{errRejected, http.StatusForbidden, "rejected"}, // first, because it wraps the application's error
+	{login.ErrUnknown, http.StatusNotFound, "unknown"},
+	{login.ErrExpired, http.StatusGone, "expired"},
+	{login.ErrDenied, http.StatusGone, "denied"},
+	{login.ErrInUse, http.StatusConflict, "in_use"},
+	{login.ErrExchanging, http.StatusConflict, "in_use"},
+	{login.ErrNotApproved, http.StatusConflict, "not_approved"},
+	{login.ErrFinished, http.StatusConflict, "finished"},
+	{login.ErrTooManyFailures, http.StatusTooManyRequests, "too_many"},
+	{login.ErrCodeWrong, http.StatusForbidden, "code_wrong"},
+	{errNoSession, http.StatusBadRequest, "no_cookies"},
+	{errBadRequest, http.StatusBadRequest, "bad_request"},
+	{errState, http.StatusBadRequest, "bad_state"},
+	{errCancelled, http.StatusOK, "cancelled"},
+	{errSnapshot, http.StatusForbidden, "snapshot"},
+	{errForged, http.StatusForbidden, "forged"},
+	{errDisabled, http.StatusForbidden, "disabled"},
+	{errOther, http.StatusBadGateway, "wechat"},
+	{errTooMany, http.StatusTooManyRequests, "too_many"},
+	{errTooManyTabs, http.StatusTooManyRequests, "too_many"},
+	{errCrowded, http.StatusServiceUnavailable, "busy"},
+	{errClosing, http.StatusServiceUnavailable, "busy"},
+	{ErrLoginRequired, http.StatusUnauthorized, "login_required"},
+	{errNotRegistered, http.StatusForbidden, "not_registered"},
+	{errPhoneInvalid, http.StatusBadRequest, "phone_invalid"},
+	{errTooManyCodes, http.StatusTooManyRequests, "too_many_codes"},
+	{errSendFailed, http.StatusBadGateway, "send_failed"},
+	{errPhoneInUse, http.StatusConflict, "phone_taken"},
+	{errWeChatInUse, http.StatusConflict, "identity_taken"},
+	{errLastIdentity, http.StatusConflict, "last_identity"},
+	{errWeChat, http.StatusBadGateway, "wechat"},
+}
+
+// failureOf returns how err is answered.
+func failureOf(err error) failure {
+	for _, f := range failures {
+		if errors.Is(err, f.err) {
+			return f
+		}
+	}
+	return failure{err, http.StatusServiceUnavailable, "unavailable"}
+}
+
+// retryError is an error after which a person can try again at a URL.
+type retryError struct {
+	error
+	url string
+}
+
+// Unwrap is for [errors.Is] and [errors.As].
+func (e retryError) Unwrap() error { return e.error }
+
+// withRetry adds to an error of a login where the person can try again.
+func (g *Gate) withRetry(r *http.Request, l *login.Login, err error) error {
+	switch {
+	case err == nil, l == nil:
+		return err
+	case l.Kind() == login.CrossDevice && l.Open() == nil:
+		return retryError{err, g.path("scan", l.ID())}
+	case l.InitiatedBy(g.cookies.key(r)):
+		// Only the initiator may learn where the login was to return to.
+		return retryError{err, g.startURL(l.Purpose(), l.ReturnTo())}
+	}
+	return err
+}
+
+// fail answers with an error: a page with a way on, or a problem for JSON clients.
+// The answer names the kind of the error and reveals nothing else of it.
+func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if wantsJSON(r) {
+		g.failJSON(w, r, err)
+		return
+	}
+	secureHeaders(w.Header())
+	f := g.reportError(w, r, err)
+	var retry retryError
+	if !errors.As(err, &retry) {
+		retry.url = g.loginURL("")
+	}
+	g.render(w, r, f.status, "message", PageData{Name: "error." + f.code, NextURL: retry.url})
+}
+
+// failJSON answers with an error as a problem.
+func (g *Gate) failJSON(w http.ResponseWriter, r *http.Request, err error) {
+	secureHeaders(w.Header())
+	f := g.reportError(w, r, err)
+	writeProblem(w, problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code})
+}
+
+// reportError logs err, emits EventRefused and sets Retry-After. It returns how to
+// answer.
+func (g *Gate) reportError(w http.ResponseWriter, r *http.Request, err error) failure {
+	f := failureOf(err)
+	if f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
+	}
+	id := shortID(g.requestLoginID(r))
+	g.emit(r, Event{Name: EventRefused, Reason: f.code, Login: id})
+	level := slog.LevelInfo
+	if f.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	g.config.Logger.Log(r.Context(), level, "scangate: request refused",
+		"status", f.status, "code", f.code, "error", publicError(err), "method", r.Method, "route", r.Pattern, "login", id)
+	return f
+}
+
+// retryAfter returns after how many seconds the client may try again.
+func retryAfter(err error) int {
+	var quota *state.QuotaError
+	switch {
+	case errors.As(err, &quota):
+		return max(int((quota.After+time.Second-1)/time.Second), 1)
+	case errors.Is(err, errTooMany), errors.Is(err, login.ErrTooManyFailures):
+		return int(limitWindow / time.Second)
+	}
+	return 5
+}
+
+// requestLoginID returns the login ID in the path or, for the callback, in the OAuth
+// state; "" if there is none or the request is not for the gate, because another
+// handler's path may hold a secret there.
+func (g *Gate) requestLoginID(r *http.Request) string {
+	if !strings.HasPrefix(r.URL.Path, g.config.BasePath+"/") {
+		return ""
+	}
+	id := r.PathValue("id")
+	if id == "" {
+		id, _, _ = login.ParseState(r.URL.Query().Get("state"))
+	}
+	if !login.ValidID(id) {
+		return ""
+	}
+	return id
+}
+
+// secureHeaders sets the headers of every answer of the gate's own.
+func secureHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", contentSecurityPolicy)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+}
+
+// problem is an application/problem+json (RFC 9457).
+type problem struct {
+	Status   int    `json:"status"`
+	Title    string `json:"title"`
+	Code     string `json:"code"`
+	LoginURL string `json:"login_url,omitempty"`
+}
+
+func writeProblem(w http.ResponseWriter, p problem) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	writeBody(w, p.Status, p)
+}
+
+// writeJSON answers with v as JSON.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	writeBody(w, status, v)
+}
+
+// writeBody writes v as JSON. The caller has set the Content-Type.
+func writeBody(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil { // impossible for strings, numbers and times
+		status = http.StatusInternalServerError
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that has gone needs no answer
+}
+
+// acknowledge answers a successful POST: 204 for JSON clients, otherwise a redirect to
+// the path to.
+func acknowledge(w http.ResponseWriter, r *http.Request, to string) {
+	if wantsJSON(r) {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	seeOther(w, to)
+}
+
+// seeOther redirects the browser, which follows with a GET.
+func seeOther(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}
