@@ -35,7 +35,7 @@ type codeAsker struct {
 	phone   *browser
 	asked   int
 	calls   int    // of SendCode
-	user    string // of the person in whose hand the phone is; empty for a new one
+	user    string // who has the phone's WeChat; empty if no user has it
 	address netip.Addr
 }
 
@@ -91,8 +91,8 @@ func (c *codeAsker) changePerson(t *testing.T) {
 	c.user = c.w.know("lin").ID
 }
 
-// TestEveryCodeLimit reaches each limit on codes alone. Retry-After shows which
-// limit refused: each row has another window or another elapsed time.
+// TestEveryCodeLimit reaches one limit on codes in each row, and stays below the
+// others. Retry-After has to be the rest of that limit's window.
 func TestEveryCodeLimit(t *testing.T) {
 	const hour, day = time.Hour, 24 * time.Hour
 	for _, limit := range []codeLimit{
