@@ -132,11 +132,13 @@ func TestUnlinkReleasesItsLock(t *testing.T) {
 			user := newTwoIdentities(t)
 			desktop := newWorld(t, user.configure).desktop()
 			ctx, leave := context.WithCancel(t.Context())
+			gone := make(chan struct{}) // closed when the browser's call has returned
 			user.users.before = func(ctx context.Context, method string) error {
 				if method != "UnlinkWeChat" {
 					return nil
 				}
 				leave()
+				<-gone
 				<-ctx.Done()
 				return ctx.Err()
 			}
@@ -144,6 +146,7 @@ func TestUnlinkReleasesItsLock(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("unlink: error = %v, want %v", err, context.Canceled)
 			}
+			close(gone)
 			synctest.Wait() // until the handler has returned
 			user.users.before = nil
 			checkUnlinkSucceeds(t, user, desktop)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -74,12 +75,16 @@ func newGated(t *testing.T, build func(*scs.SessionManager) http.HandlerFunc) *g
 		_, _ = io.WriteString(rw, m.GetString(r.Context(), "draft"))
 	})))
 	l := newPipeListener()
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	complaints := &syncBuffer{} // net/http's, about a handler that answers twice
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(complaints, "", 0)}
 	go func() { _ = server.Serve(l) }()
 	transport := &http.Transport{DialTLSContext: l.dial}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		_ = server.Close()
+		if got := complaints.String(); got != "" {
+			t.Errorf("the server logged %q, want nothing", got)
+		}
 	})
 	desktop.client.Transport = transport
 	return &gated{manager: m, store: store, desktop: desktop}
