@@ -39,6 +39,13 @@ func (w *sessionWriter) save() {
 		token, expiry, err := manager.Commit(ctx)
 		if err != nil {
 			w.failed = true
+			// They describe the handler's body. With its Content-Length net/http would
+			// refuse the page, and with its Content-Encoding browsers could not read it.
+			for _, name := range []string{
+				"Content-Length", "Content-Encoding", "Content-Disposition", "Content-Range", "Etag", "Last-Modified",
+			} {
+				w.Header().Del(name)
+			}
 			w.gate.fail(w.ResponseWriter, w.request, wrap("saving the session", err))
 			return
 		}

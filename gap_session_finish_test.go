@@ -1,0 +1,166 @@
+package scangate_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scangate/scangate"
+)
+
+// approved begins a login at the desktop and approves it on a phone.
+func (w *world) approved(desktop *browser, person string) scan {
+	w.t.Helper()
+	s := desktop.start()
+	phone := w.phone(person)
+	phone.scan(s)
+	if a := phone.answer(s, "approve"); a.StatusCode != http.StatusSeeOther {
+		w.t.Fatalf("approving: status = %d, want %d", a.StatusCode, http.StatusSeeOther)
+	}
+	return s
+}
+
+// TestFinishRefusesADamagedBody checks that an answer that cannot be read neither
+// logs the browser in nor ends the login.
+func TestFinishRefusesADamagedBody(t *testing.T) {
+	const form, json = "application/x-www-form-urlencoded", "application/json"
+	for _, c := range []struct{ name, contentType, body string }{
+		{"deny twice", form, "answer=deny&answer=deny"},
+		{"deny and approve", form, "answer=deny&answer=approve"},
+		{"an escape that is none", form, "answer=%zz"},
+		{"a semicolon", form, "answer=deny;answer=deny"},
+		{"too large", form, "answer=deny&padding=" + strings.Repeat("a", 16<<10)},
+		{"a form without its parts", "multipart/form-data; boundary=x", ""},
+		{"two parts of one name", "multipart/form-data; boundary=x", strings.Repeat("--x\r\nContent-Disposition: form-data; name=\"answer\"\r\n\r\ndeny\r\n", 2) + "--x--\r\n"},
+		{"JSON that ends early", json, `{"answer":"deny"`},
+		{"JSON with deny twice", json, `{"answer":"deny","answer":"deny"}`},
+		{"JSON with a list", json, `{"answer":["deny"]}`},
+		{"JSON that is not an object", json, `"deny"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			desktop := w.desktop()
+			s := w.approved(desktop, "lin")
+			a := desktop.send(t.Context(), false, http.MethodPost, s.FinishURL, c.body, "Content-Type", c.contentType)
+			if a.StatusCode != http.StatusBadRequest || sessionCookie(a) != nil || desktop.user() != "" {
+				t.Errorf("finish: status = %d, session = %v, user = %q, want %d and no session", a.StatusCode, sessionCookie(a), desktop.user(), http.StatusBadRequest)
+			}
+			if got := desktop.state(s); got != "approved" {
+				t.Errorf("after the damaged body: state = %q, want approved", got)
+			}
+			if got := desktop.finish(s).StatusCode; got != http.StatusSeeOther {
+				t.Errorf("second finish: status = %d, want %d", got, http.StatusSeeOther)
+			}
+		})
+	}
+}
+
+// refusingState is a state store whose updates fail.
+type refusingState struct {
+	scangate.StateStore
+	refuse atomic.Bool
+}
+
+func (s *refusingState) Update(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) error {
+	if s.refuse.Load() {
+		return errors.New("connection refused")
+	}
+	return s.StateStore.Update(ctx, key, version, value, ttl)
+}
+
+// TestFinishWithAFailedStoreKeepsTheLogin checks that a store's failure does not use
+// the approval up, and that the application is not asked about a login that cannot
+// be finished.
+func TestFinishWithAFailedStoreKeepsTheLogin(t *testing.T) {
+	users, state := &interceptedUsers{}, &refusingState{StateStore: scangate.NewMemoryStore()}
+	for _, c := range []struct {
+		name          string
+		fail, restore func()
+	}{
+		{"the user store", func() { users.failIn("FindByID", errors.New("connection refused")) }, func() { users.before = nil }},
+		{"the state store", func() { state.refuse.Store(true) }, func() { state.refuse.Store(false) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var asked []string
+			w := newWorld(t, users.wrap, func(config *scangate.Config) {
+				config.State = state
+				config.OnLogin = func(_ context.Context, l scangate.Login) error {
+					asked = append(asked, l.User.ID)
+					return nil
+				}
+			})
+			desktop := w.desktop()
+			s := w.approved(desktop, "lin")
+			c.fail()
+			a := desktop.finish(s)
+			if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
+				t.Errorf("finish: status = %d, Retry-After = %q, want 503 and a time", a.StatusCode, a.Header.Get("Retry-After"))
+			}
+			if got := a.Cookies(); len(got) != 0 {
+				t.Errorf("finish: Set-Cookie = %v, want none", got)
+			}
+			c.restore()
+			if len(asked) != 0 || slices.Contains(w.happened(), "finished") {
+				t.Errorf("finish: OnLogin calls = %q, events = %v, want no call and no finished", asked, w.happened())
+			}
+			if got := desktop.state(s); got != "approved" || desktop.user() != "" {
+				t.Errorf("after the failure: state = %q, user = %q, want approved and nobody", got, desktop.user())
+			}
+			if got := desktop.finish(s).StatusCode; got != http.StatusSeeOther {
+				t.Errorf("second finish: status = %d, want %d", got, http.StatusSeeOther)
+			}
+			if user := desktop.user(); user == "" || !slices.Equal(asked, []string{user}) {
+				t.Errorf("second finish: user = %q, OnLogin calls = %q, want one call for that user", user, asked)
+			}
+		})
+	}
+}
+
+// TestLoginPageAfterItsRecordIsGone reopens the login page when the record of the
+// browser's login has expired in the store, but the entry that names it has not:
+// the record lasts for 10 minutes, the entry for 15.
+func TestLoginPageAfterItsRecordIsGone(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		begin func(desktop *browser) string // returns the login's id
+	}{
+		{"by the page", func(desktop *browser) string {
+			return desktop.get("/wechat/login?return_to=/account").find(desktop.t, statePattern)
+		}},
+		{"by a script", func(desktop *browser) string { return desktop.start().ID }},
+	} {
+		for _, after := range []time.Duration{10*time.Minute + time.Second, 14*time.Minute + 59*time.Second, 16 * time.Minute} {
+			t.Run(c.name+" after "+after.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					desktop := w.desktop()
+					gone := scan{ID: c.begin(desktop)}.urls()
+					pass(after)
+					if got := desktop.get(gone.StateURL).StatusCode; got != http.StatusNotFound {
+						t.Errorf("state of the first login: status = %d, want %d", got, http.StatusNotFound)
+					}
+					fresh := c.begin(desktop)
+					if fresh == gone.ID {
+						t.Errorf("login page reopened: login = %s, want another one", fresh)
+					}
+					if again := c.begin(desktop); again != fresh {
+						t.Errorf("login page reopened again: login = %s, want %s", again, fresh)
+					}
+					s := scan{ID: fresh}.urls()
+					phone := w.phone("lin")
+					phone.scan(s)
+					phone.answer(s, "approve")
+					if got := desktop.finish(s).StatusCode; got != http.StatusSeeOther || desktop.user() == "" {
+						t.Errorf("finish of the new login: status = %d, user = %q, want %d and a user", got, desktop.user(), http.StatusSeeOther)
+					}
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,188 @@
+package scangate_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scangate/scangate"
+)
+
+// twoIdentities is a user with two WeChat identities, who is logged in by the
+// application's own means in every browser.
+type twoIdentities struct {
+	users *interceptedUsers
+	state scangate.StateStore
+	id    string
+}
+
+var firstIdentity, secondIdentity = scangate.Identity{AppID: "first", OpenID: "a"}, scangate.Identity{AppID: "second", OpenID: "b"}
+
+func newTwoIdentities(t *testing.T) *twoIdentities {
+	t.Helper()
+	store := scangate.NewMemoryStore()
+	user, err := store.Register(t.Context(), scangate.NewUser{Identity: firstIdentity})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.LinkWeChat(t.Context(), user.ID, secondIdentity); err != nil {
+		t.Fatal(err)
+	}
+	return &twoIdentities{users: &interceptedUsers{UserStore: store}, state: store, id: user.ID}
+}
+
+// configure is an option of newWorld. All worlds made with it share the stores, as
+// the processes of one application do.
+func (u *twoIdentities) configure(c *scangate.Config) {
+	c.Users, c.State = u.users, u.state
+	c.CurrentUser = func(*http.Request) (string, bool) { return u.id, true }
+}
+
+// left returns the identities that the user has.
+func (u *twoIdentities) left(t *testing.T) []scangate.Identity {
+	t.Helper()
+	user, err := u.users.UserStore.FindByID(t.Context(), u.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user.Identities
+}
+
+// unlinkForm is what the application's page posts to remove an identity.
+func unlinkForm(who scangate.Identity) url.Values {
+	return url.Values{"appid": {who.AppID}, "openid": {who.OpenID}}
+}
+
+// TestSimultaneousUnlinksLeaveOneIdentity holds the first request between its check
+// and its change until the second one has been answered or is held there too.
+func TestSimultaneousUnlinksLeaveOneIdentity(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		processes int
+	}{
+		{"in one process", 1},
+		{"in two processes", 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				user := newTwoIdentities(t)
+				worlds := []*world{newWorld(t, user.configure), newWorld(t, user.configure)}[:c.processes]
+				release := make(chan struct{})
+				user.users.before = func(_ context.Context, method string) error {
+					if method == "UnlinkWeChat" {
+						<-release
+					}
+					return nil
+				}
+				statuses := make(chan int, 2)
+				for i, who := range []scangate.Identity{firstIdentity, secondIdentity} {
+					desktop := worlds[i%c.processes].desktop()
+					go func() {
+						a, err := desktop.try(t.Context(), false, http.MethodPost, "/wechat/unlink", unlinkForm(who).Encode())
+						if err != nil {
+							t.Errorf("unlink: %v", err)
+							statuses <- 0
+							return
+						}
+						statuses <- a.StatusCode
+					}()
+				}
+				synctest.Wait()
+				close(release)
+				got := []int{<-statuses, <-statuses}
+				slices.Sort(got)
+				if want := []int{http.StatusSeeOther, http.StatusTooManyRequests}; !slices.Equal(got, want) {
+					t.Errorf("two unlinks: statuses = %v, want %v", got, want)
+				}
+				left := user.left(t)
+				if len(left) != 1 {
+					t.Fatalf("two unlinks: identities left = %v, want one", left)
+				}
+				pass(time.Millisecond)
+				if got := worlds[0].desktop().post("/wechat/unlink", unlinkForm(left[0])).StatusCode; got != http.StatusConflict {
+					t.Errorf("unlink of the last identity: status = %d, want %d", got, http.StatusConflict)
+				}
+			})
+		})
+	}
+}
+
+// TestUnlinkReleasesItsLock checks that a request that came to nothing does not
+// keep the next one from unlinking.
+func TestUnlinkReleasesItsLock(t *testing.T) {
+	t.Run("after a failure of the store", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			user := newTwoIdentities(t)
+			desktop := newWorld(t, user.configure).desktop()
+			user.users.failIn("UnlinkWeChat", errors.New("connection refused"))
+			if got := desktop.post("/wechat/unlink", unlinkForm(firstIdentity)).StatusCode; got != http.StatusServiceUnavailable {
+				t.Errorf("unlink: status = %d, want %d", got, http.StatusServiceUnavailable)
+			}
+			user.users.before = nil
+			checkUnlinkSucceeds(t, user, desktop)
+		})
+	})
+	t.Run("after the browser has gone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			user := newTwoIdentities(t)
+			desktop := newWorld(t, user.configure).desktop()
+			ctx, leave := context.WithCancel(t.Context())
+			gone := make(chan struct{}) // closed when the browser's call has returned
+			user.users.before = func(ctx context.Context, method string) error {
+				if method != "UnlinkWeChat" {
+					return nil
+				}
+				leave()
+				<-gone
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			_, err := desktop.try(ctx, false, http.MethodPost, "/wechat/unlink", unlinkForm(firstIdentity).Encode())
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("unlink: error = %v, want %v", err, context.Canceled)
+			}
+			close(gone)
+			synctest.Wait() // until the handler has returned
+			user.users.before = nil
+			checkUnlinkSucceeds(t, user, desktop)
+		})
+	})
+}
+
+// checkUnlinkSucceeds unlinks the first identity.
+func checkUnlinkSucceeds(t *testing.T, user *twoIdentities, desktop *browser) {
+	t.Helper()
+	if left := user.left(t); len(left) != 2 {
+		t.Errorf("before the next unlink: identities = %v, want two", left)
+	}
+	pass(time.Millisecond)
+	if got := desktop.post("/wechat/unlink", unlinkForm(firstIdentity)).StatusCode; got != http.StatusSeeOther {
+		t.Errorf("next unlink: status = %d, want %d", got, http.StatusSeeOther)
+	}
+	if left := user.left(t); !slices.Equal(left, []scangate.Identity{secondIdentity}) {
+		t.Errorf("next unlink: identities = %v, want %v", left, secondIdentity)
+	}
+}
+
+// TestUnlinkWithoutALockChangesNothing has the state store fail, so that the lock
+// can't be taken.
+func TestUnlinkWithoutALockChangesNothing(t *testing.T) {
+	user := newTwoIdentities(t)
+	state := &failingState{StateStore: user.state}
+	user.state = state
+	desktop := newWorld(t, user.configure).desktop()
+	away := errors.New("connection refused")
+	state.err.Store(&away)
+	a := desktop.post("/wechat/unlink", unlinkForm(firstIdentity))
+	if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
+		t.Errorf("unlink: status = %d, Retry-After = %q, want 503 and a time", a.StatusCode, a.Header.Get("Retry-After"))
+	}
+	if left := user.left(t); len(left) != 2 {
+		t.Errorf("unlink: identities = %v, want two", left)
+	}
+}
