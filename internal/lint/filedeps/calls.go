@@ -33,8 +33,8 @@ type walk struct {
 	climbs int
 }
 
-// walker follows calls. It identifies functions by their full name, because a package
-// knows another one's functions from export data and not by the same object.
+// walker follows calls. It identifies functions by their full name, because export data
+// and source give the same function two objects.
 type walker struct {
 	root    *source
 	bodies  map[string]body

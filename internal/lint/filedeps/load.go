@@ -38,7 +38,7 @@ type source struct {
 	types *types.Package
 }
 
-// world holds the packages to measure and what they depend on.
+// world holds the packages to measure and their dependencies.
 type world struct {
 	fset     *token.FileSet
 	listed   []*listed
@@ -106,14 +106,14 @@ func (s *source) file(pos token.Pos) string {
 
 // goList runs "go list -json" in dir and decodes its output.
 func goList(dir string, args ...string) ([]*listed, error) {
-	//nolint:gosec,noctx // the arguments are the developer's own, and the go command ends by itself
+	//nolint:gosec,noctx // the arguments come from the developer's command line, and go list needs no deadline
 	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Dir,Export,GoFiles,Imports,DepOnly,Module"}, args...)...)
 	cmd.Dir = dir
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("go list: %w\n%s", err, stderr.Bytes())
+		return nil, fmt.Errorf("go list: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	var all []*listed
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {

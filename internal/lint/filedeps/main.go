@@ -12,8 +12,8 @@
 // File A depends on file B if an identifier in A resolves to a package-level object,
 // a method or a struct field that B declares. Every method has its receiver, so two
 // uses count for nothing: the type of a receiver, and the fields of that type in the
-// body of its methods. Fields of other types count: they show that A relies on what
-// is in B's type even where A never names the type.
+// body of its methods. Fields of other types count: A relies on the contents of
+// B's type even where A does not name the type.
 //
 // A dependency points back if it leads from a file to a file above it. The order of
 // the files, from top to bottom, is a text file with one name on each line; "#"
