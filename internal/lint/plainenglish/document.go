@@ -1,12 +1,5 @@
 package main
 
-import (
-	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
-)
-
 // kind is the origin of a block of text.
 type kind int
 
@@ -41,44 +34,4 @@ type measures struct {
 	commentLines int   // in Go, lines with a comment; in Markdown, lines of prose
 	inBodies     int   // comments inside of functions
 	lengths      []int // of the functions, in lines
-}
-
-// hit is a sentence that has a pattern.
-type hit struct {
-	pattern pattern
-	kind    kind
-	count   int // how often the sentence has it
-	line    int
-	text    string
-}
-
-// read reads the document at path.
-func read(path string) (document, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return document{}, err
-	}
-	if filepath.Ext(path) == ".md" {
-		return markdown(path, string(text)), nil
-	}
-	d, err := golang(path, text)
-	if err != nil {
-		return document{}, fmt.Errorf("parsing: %w", err)
-	}
-	return d, nil
-}
-
-// check returns the hits in d, in the order of the text.
-func (d document) check() []hit {
-	var hits []hit
-	for _, b := range d.blocks {
-		for _, s := range b.sentences() {
-			for _, p := range patterns {
-				if n := p.count(s); n > 0 {
-					hits = append(hits, hit{p, b.kind, n, s.line, strings.Join(strings.Fields(s.text), " ")})
-				}
-			}
-		}
-	}
-	return hits
 }

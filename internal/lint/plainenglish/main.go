@@ -85,8 +85,7 @@ func run(w io.Writer, paths []string, summaryOnly bool) error {
 			fmt.Fprintf(w, "%s:%d: %s: %s\n", filepath.ToSlash(path), h.line, h.pattern.name, h.text)
 		}
 	}
-	stats.print(w)
-	return errors.Join(errs...)
+	return errors.Join(append(errs, stats.print(w))...)
 }
 
 // find returns the Go and Markdown files at or below paths, each once.
@@ -116,3 +115,19 @@ var skipped = [...]string{".git", "node_modules", "testdata", "vendor"}
 
 // extensions are those of the files to check.
 var extensions = [...]string{".go", ".md"}
+
+// read reads the document at path.
+func read(path string) (document, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the developer names the files
+	if err != nil {
+		return document{}, err
+	}
+	if filepath.Ext(path) == ".md" {
+		return markdown(path, string(text)), nil
+	}
+	d, err := golang(path, text)
+	if err != nil {
+		return document{}, fmt.Errorf("parsing: %w", err)
+	}
+	return d, nil
+}

@@ -58,7 +58,7 @@ func (s summary) add(d document, hits []hit) {
 }
 
 // print prints a table for each kind of file.
-func (s summary) print(w io.Writer) {
+func (s summary) print(w io.Writer) error {
 	for _, k := range kinds {
 		groups := slices.SortedFunc(maps.Keys(s), func(a, b group) int { return strings.Compare(a.dir, b.dir) })
 		groups = slices.DeleteFunc(groups, func(g group) bool { return g.kind != k })
@@ -70,8 +70,11 @@ func (s summary) print(w io.Writer) {
 		for _, g := range groups {
 			fmt.Fprintln(tab, s[g].format(g))
 		}
-		tab.Flush()
+		if err := tab.Flush(); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // header returns the first line of the table for kind. The columns of the patterns are
