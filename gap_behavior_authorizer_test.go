@@ -211,8 +211,8 @@ func TestApprovalDuringTheProfileRoundRegistersNoOne(t *testing.T) {
 				round.Go(func() { _, _ = phone.try(t.Context(), false, http.MethodGet, callback, "") })
 				pass(time.Second)
 				form := url.Values{"token": {page.find(t, tokenPattern)}, "answer": {"approve"}}
-				if a := phone.post(login.confirmURL(), form); a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "no account of yours") {
-					t.Errorf("approving during the profile round: %d, want 403\n%s", a.StatusCode, a.body)
+				if a := phone.post(login.confirmURL(), form); a.StatusCode != http.StatusSeeOther || a.location() != "/wechat/profile/"+login.ID {
+					t.Errorf("approving during the profile round: status = %d, location = %q, want 303 to the profile page", a.StatusCode, a.location())
 				}
 				round.Wait()
 				if n := w.users.calls["Register"]; n != 0 {

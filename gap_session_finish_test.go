@@ -14,18 +14,6 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// approved begins a login at the desktop and approves it on a phone.
-func (w *world) approved(desktop *browser, person string) scan {
-	w.t.Helper()
-	s := desktop.start()
-	phone := w.phone(person)
-	phone.scan(s)
-	if a := phone.answer(s, "approve"); a.StatusCode != http.StatusSeeOther {
-		w.t.Fatalf("approving: status = %d, want %d", a.StatusCode, http.StatusSeeOther)
-	}
-	return s
-}
-
 // TestFinishRefusesADamagedBody checks that an answer that cannot be read neither
 // logs the browser in nor ends the login.
 func TestFinishRefusesADamagedBody(t *testing.T) {
@@ -46,7 +34,7 @@ func TestFinishRefusesADamagedBody(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
 			desktop := w.desktop()
-			s := w.approved(desktop, "lin")
+			s := w.approved(desktop, w.phone("lin"))
 			a := desktop.send(t.Context(), false, http.MethodPost, s.FinishURL, c.body, "Content-Type", c.contentType)
 			if a.StatusCode != http.StatusBadRequest || sessionCookie(a) != nil || desktop.user() != "" {
 				t.Errorf("finish: status = %d, session = %v, user = %q, want %d and no session", a.StatusCode, sessionCookie(a), desktop.user(), http.StatusBadRequest)
@@ -96,7 +84,7 @@ func TestFinishWithAFailedStoreKeepsTheLogin(t *testing.T) {
 				}
 			})
 			desktop := w.desktop()
-			s := w.approved(desktop, "lin")
+			s := w.approved(desktop, w.phone("lin"))
 			c.fail()
 			a := desktop.finish(s)
 			if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {

@@ -61,19 +61,19 @@ func (u *interceptedUsers) UnlinkWeChat(ctx context.Context, id string, who scan
 	return u.UserStore.UnlinkWeChat(ctx, id, who)
 }
 
-func (u *interceptedUsers) SignOut(ctx context.Context, id string, before time.Time) error {
-	if err := u.call(ctx, "SignOut"); err != nil {
+func (u *interceptedUsers) EndSessions(ctx context.Context, id string, before time.Time) error {
+	if err := u.call(ctx, "EndSessions"); err != nil {
 		return err
 	}
-	return u.UserStore.SignOut(ctx, id, before)
+	return u.UserStore.EndSessions(ctx, id, before)
 }
 
 // TestFailedLogoutEverywhereKeepsTheSession checks that a browser whose other
 // sessions could not be ended keeps its own, so that the user can try again.
 func TestFailedLogoutEverywhereKeepsTheSession(t *testing.T) {
 	for _, c := range []struct{ name, method, accept string }{
-		{"SignOut fails, by the page", "SignOut", "text/html"},
-		{"SignOut fails, by a script", "SignOut", "application/json"},
+		{"EndSessions fails, by the page", "EndSessions", "text/html"},
+		{"EndSessions fails, by a script", "EndSessions", "application/json"},
 		{"the user cannot be read", "FindByID", "text/html"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
