@@ -147,6 +147,8 @@ func TestCodeTries(t *testing.T) {
 }
 
 func TestAllowances(t *testing.T) {
+	// Code that spins in a bubble stops its clock, so only the process can be ended.
+	defer time.AfterFunc(time.Minute, func() { panic("TestAllowances has not ended within a minute") }).Stop()
 	synctest.Test(t, func(t *testing.T) {
 		l := logins{store: NewMemoryStore(), ttl: time.Minute}
 		small, large := allowance{"small", 2, time.Minute}, allowance{"large", 3, time.Hour}
