@@ -26,7 +26,7 @@ func TestMemoryStoreUpdateMovesTheEnd(t *testing.T) {
 		first, second time.Duration
 		want          error // of Load afterwards
 	}{
-		{"later", 50 * time.Millisecond, time.Hour, nil},
+		{"later", 200 * time.Millisecond, time.Hour, nil},
 		{"earlier", time.Hour, time.Millisecond, scangate.ErrNotFound},
 	} {
 		t.Run(c.name, func(t *testing.T) {
