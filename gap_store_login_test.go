@@ -143,6 +143,7 @@ func TestDamagedIdentifiedLogin(t *testing.T) {
 		name  string
 		pairs []string
 	}{
+		{"unknown kind", []string{identifiedLogin, text("scam") + text("") + text("identified")}},
 		{"exchanging without a claim", []string{identifiedLogin, exchanging}},
 		{"claimed when waiting, with a person", []string{
 			identifiedLogin, exchanging, noClaim + lin, text("") + text("") + claimed("waiting") + lin,
@@ -156,9 +157,13 @@ func TestDamagedIdentifiedLogin(t *testing.T) {
 			w := newWorld(t, func(config *scangate.Config) { config.State = records })
 			desktop := w.desktop()
 			login := desktop.start()
-			w.phone("lin").scan(login)
+			phone := w.phone("lin")
+			phone.scan(login)
 			records.edit(t, replaced(t, c.pairs...))
 			checkUnknown(t, desktop, login)
+			if a := phone.get(login.confirmURL()); a.StatusCode != http.StatusNotFound {
+				t.Errorf("confirm page of a damaged login: status = %d, want %d", a.StatusCode, http.StatusNotFound)
+			}
 		})
 	}
 }
@@ -177,6 +182,9 @@ func TestEditedLoginIsKnown(t *testing.T) {
 		{"denied", false, []string{waitingLogin, text("scan") + text("") + text("denied")}, "denied"},
 		{"link for a user", false, []string{
 			waitingLogin, text("scan") + text("link") + text("waiting"), noClaim + "\x00\x00", text("user") + text("") + "\x00\x00\x00",
+		}, "waiting"},
+		{"phone for a user", false, []string{
+			waitingLogin, text("scan") + text("phone") + text("waiting"), noClaim + "\x00\x00", text("user") + text("") + "\x00\x00\x00",
 		}, "waiting"},
 		{"claimed when waiting", false, []string{
 			waitingLogin, exchanging, noClaim + "\x00\x00", text("") + text("") + claimed("waiting") + "\x00\x00",
@@ -245,5 +253,24 @@ func TestRecordThatIsNoLogin(t *testing.T) {
 			}
 			checkUnknown(t, desktop, login)
 		})
+	}
+}
+
+// A callback is refused too: it does not exchange the code of a login whose kind
+// is unknown.
+func TestCallbackOfDamagedLogin(t *testing.T) {
+	records := &loginRecords{StateStore: scangate.NewMemoryStore()}
+	w := newWorld(t, func(config *scangate.Config) { config.State = records })
+	desktop, phone := w.desktop(), w.phone("lin")
+	callback := phone.callback(desktop.start())
+	scanned := text("") + text("scanned")
+	records.edit(t, replaced(t, text("scan")+scanned, text("scam")+scanned))
+	if a := phone.get(callback); a.StatusCode != http.StatusNotFound {
+		t.Errorf("callback of a damaged login: status = %d, want %d", a.StatusCode, http.StatusNotFound)
+	}
+	for _, event := range w.happened() {
+		if event == string(scangate.EventIdentified) {
+			t.Errorf("callback of a damaged login: event %q, want none", event)
+		}
 	}
 }
