@@ -231,25 +231,23 @@ func TestRecordThatIsNoLogin(t *testing.T) {
 			w := newWorld(t, func(config *scangate.Config) { config.State = records })
 			desktop := w.desktop()
 			login := desktop.start()
-			waited := make(chan answer, 1)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			waited := make(chan string, 1)
 			go func() {
-				a, err := desktop.try(t.Context(), false, http.MethodGet, login.StateURL+"?seen=waiting", "")
+				a, err := desktop.try(ctx, false, http.MethodGet, login.StateURL+"?seen=waiting", "")
 				if err != nil {
-					t.Errorf("waiting for the login: %v", err)
+					waited <- err.Error()
+					return
 				}
-				waited <- a
+				waited <- a.Status
 			}()
 			if !within(10*time.Second, func() bool { return w.gate.Waiting() == 1 }) {
 				t.Fatal("no request waits after 10 s, want one")
 			}
 			records.edit(t, c.change)
-			select {
-			case a := <-waited:
-				if a.StatusCode != http.StatusNotFound {
-					t.Errorf("state while waiting: status = %d, want %d", a.StatusCode, http.StatusNotFound)
-				}
-			case <-time.After(10 * time.Second):
-				t.Fatal("state while waiting: no answer within 10 s")
+			if got, want := <-waited, "404 Not Found"; got != want {
+				t.Errorf("state while waiting: %s, want %s", got, want)
 			}
 			checkUnknown(t, desktop, login)
 		})
