@@ -273,6 +273,7 @@ func TestSlowSender(t *testing.T) {
 }
 
 func TestCodeLimits(t *testing.T) {
+	endWithin(t, time.Minute)
 	synctest.Test(t, func(t *testing.T) {
 		s := &texts{}
 		w := newWorld(t, s.withPhone, func(c *scangate.Config) { c.CodeLimit = 12 })

@@ -1,6 +1,9 @@
 package scangate_test
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -41,9 +44,13 @@ func twoProcesses(t *testing.T, addr string) *world {
 	return one
 }
 
-// try200 does scan logins at once, each with a wait at either process.
+// tryLogins does scan logins at once, each with a wait at either process. A login
+// that is not approved within 30 seconds is an error: without the bound its browser
+// would wait until the login expires.
 func tryLogins(t *testing.T, w *world, n int) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	var logins sync.WaitGroup
 	for i := range n {
 		d, p := w.desktop(), w.phone([]string{"lin", "wang", "yueyue", "chen"}[i%4])
@@ -51,17 +58,14 @@ func tryLogins(t *testing.T, w *world, n int) {
 			var s scan
 			d.postJSON("/wechat/login", `{"return_to":"/account"}`, &s)
 			news := make(chan string, 1)
-			go func() {
-				seen := "waiting"
-				for seen == "waiting" || seen == "scanned" {
-					seen = d.stateSince(s, seen)
-				}
-				news <- seen
-			}()
+			go func() { news <- d.outcome(ctx, s) }()
 			p.scan(s)
-			p.answer(s, "approve")
+			if a := p.answer(s, "approve"); a.StatusCode != http.StatusSeeOther {
+				t.Errorf("approving: status = %d, want %d", a.StatusCode, http.StatusSeeOther)
+				cancel()
+			}
 			if got := <-news; got != "approved" {
-				t.Errorf("the desktop is told %q", got)
+				t.Errorf("the desktop waits for the login: state %q, want %q", got, "approved")
 			}
 			if a := d.finish(s); a.StatusCode != http.StatusSeeOther {
 				t.Errorf("finish: %d", a.StatusCode)
@@ -72,6 +76,22 @@ func tryLogins(t *testing.T, w *world, n int) {
 		})
 	}
 	logins.Wait()
+}
+
+// outcome waits until a login is neither waiting nor scanned, and returns its state,
+// or why the browser cannot learn it.
+func (b *browser) outcome(ctx context.Context, s scan) string {
+	got := struct{ State string }{"waiting"}
+	for got.State == "waiting" || got.State == "scanned" {
+		a, err := b.try(ctx, false, http.MethodGet, s.StateURL+"?seen="+got.State, "")
+		if err != nil {
+			return err.Error()
+		}
+		if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.StatusCode != http.StatusOK {
+			return fmt.Sprintf("status %d: %s", a.StatusCode, a.body)
+		}
+	}
+	return got.State
 }
 
 func TestTwoProcesses(t *testing.T) {

@@ -31,6 +31,7 @@ func TestRandomSequences(t *testing.T) {
 	seed := environment(t, "SCANGATE_SEED", rand.Uint64N(1<<32)) //nolint:gosec // a test's choice
 	for done := uint64(0); done < steps && !t.Failed(); done += stepsPerWorld {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			endWithin(t, time.Minute)
 			synctest.Test(t, func(t *testing.T) { newSequence(t, seed).run() })
 		})
 		seed++

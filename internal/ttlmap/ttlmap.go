@@ -85,8 +85,8 @@ func (m *Map[V]) Keys() iter.Seq[string] { return maps.Keys(m.entries) }
 func (m *Map[V]) sweep() {
 	now := time.Now()
 	for len(m.queue) > 0 && !now.Before(m.queue[0].expires) {
-		e := m.queue[0]
-		m.Remove(e.key)
+		e := heap.Pop(&m.queue).(*Entry[V]) // not Remove, which could leave the loop where it is
+		delete(m.entries, e.key)
 		if m.expired != nil {
 			m.expired(e.Value)
 		}

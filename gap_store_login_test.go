@@ -1,0 +1,274 @@
+package scangate_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scangate/scangate"
+)
+
+// loginRecords is a StateStore whose records of logins a test can replace.
+type loginRecords struct {
+	scangate.StateStore
+	mu   sync.Mutex
+	keys []string // of logins, the oldest first
+}
+
+func (l *loginRecords) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if strings.Contains(key, ":login:") {
+		l.keys = append(l.keys, key)
+	}
+	return l.StateStore.Create(ctx, key, value, ttl)
+}
+
+// edit replaces the latest login's record by what change makes of it.
+func (l *loginRecords) edit(t *testing.T, change func([]byte) []byte) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.keys) == 0 {
+		t.Fatal("the gate has stored no login")
+	}
+	key := l.keys[len(l.keys)-1]
+	value, version, err := l.Load(t.Context(), key)
+	if err != nil {
+		t.Fatalf("Load of the login: %v", err)
+	}
+	if err := l.Update(t.Context(), key, version, change(value), time.Hour); err != nil {
+		t.Fatalf("Update of the login: %v", err)
+	}
+}
+
+// text is a text as a record holds it, after its length.
+func text(s string) string { return string(binary.AppendUvarint(nil, uint64(len(s)))) + s }
+
+// claimed is the part of a record that says from which state a callback has
+// claimed the login, and until when.
+func claimed(from string) string {
+	return "\x02" + text(from) + string(binary.AppendVarint(nil, time.Now().Add(time.Minute).UnixNano()))
+}
+
+// replaced returns a change that replaces the last occurrence of each part, which
+// has to be there.
+func replaced(t *testing.T, pairs ...string) func([]byte) []byte {
+	return func(value []byte) []byte {
+		t.Helper()
+		for i := 0; i+1 < len(pairs); i += 2 {
+			at := bytes.LastIndex(value, []byte(pairs[i]))
+			if at < 0 {
+				t.Fatalf("the record does not hold %q: %q", pairs[i], value)
+			}
+			value = slices.Concat(value[:at], []byte(pairs[i+1]), value[at+len(pairs[i]):])
+		}
+		return value
+	}
+}
+
+// What a record holds in the order of its fields: kind, purpose and state; and
+// later the user it is for, their name, the claim and the person.
+var (
+	waitingLogin    = text("cross") + text("") + text("waiting")
+	identifiedLogin = text("cross") + text("") + text("identified")
+	noClaim         = text("") + text("") + "\x00"
+	lin             = "\x02" + text(official.AppID) // the person follows
+)
+
+// checkUnknown demands that a login is unknown to every request about it, and that
+// finishing it begins no session.
+func checkUnknown(t *testing.T, desktop *browser, login scan) {
+	t.Helper()
+	for name, a := range map[string]answer{
+		"state": desktop.get(login.StateURL), "finish": desktop.finish(login), "scan": desktop.get(login.ScanURL),
+	} {
+		if a.StatusCode != http.StatusNotFound || sessionCookie(a) != nil {
+			t.Errorf("%s of a damaged login: status = %d, session cookie %v, want %d and none", name, a.StatusCode, sessionCookie(a), http.StatusNotFound)
+		}
+	}
+	if got := desktop.user(); got != "" {
+		t.Errorf("after a damaged login: user %q, want none", got)
+	}
+}
+
+// A record whose parts do not fit together is an unknown login, whatever state it
+// claims to be in.
+func TestDamagedWaitingLogin(t *testing.T) {
+	end := noClaim + "\x00\x00" // no person, no code
+	kind, purpose, state := text("cross"), text(""), text("waiting")
+	for _, c := range []struct {
+		name  string
+		pairs []string
+	}{
+		{"unknown kind", []string{waitingLogin, text("cruss") + purpose + state}},
+		{"empty kind", []string{waitingLogin, text("") + purpose + state}},
+		{"unknown purpose", []string{waitingLogin, kind + text("admin") + state}},
+		{"link for no user", []string{waitingLogin, kind + text("link") + state}},
+		{"phone for no user", []string{waitingLogin, kind + text("phone") + state}},
+		{"unknown state", []string{waitingLogin, kind + purpose + text("admitted")}},
+		{"empty state", []string{waitingLogin, kind + purpose + text("")}},
+		{"identified without a person", []string{waitingLogin, identifiedLogin}},
+		{"approved without a person", []string{waitingLogin, kind + purpose + text("approved")}},
+		{"finished without a person", []string{waitingLogin, kind + purpose + text("finished")}},
+		{"exchanging without a claim", []string{waitingLogin, kind + purpose + text("exchanging")}},
+		{"claimed when finished", []string{
+			waitingLogin, kind + purpose + text("exchanging"), end, text("") + text("") + claimed("finished") + "\x00\x00",
+		}},
+		{"claimed when identified, without a person", []string{
+			waitingLogin, kind + purpose + text("exchanging"), end, text("") + text("") + claimed("identified") + "\x00\x00",
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			records := &loginRecords{StateStore: scangate.NewMemoryStore()}
+			w := newWorld(t, func(config *scangate.Config) { config.State = records })
+			desktop := w.desktop()
+			login := desktop.start()
+			records.edit(t, replaced(t, c.pairs...))
+			checkUnknown(t, desktop, login)
+		})
+	}
+}
+
+// The same for a login whose person is known.
+func TestDamagedIdentifiedLogin(t *testing.T) {
+	exchanging := text("cross") + text("") + text("exchanging")
+	for _, c := range []struct {
+		name  string
+		pairs []string
+	}{
+		{"unknown kind", []string{identifiedLogin, text("cruss") + text("") + text("identified")}},
+		{"exchanging without a claim", []string{identifiedLogin, exchanging}},
+		{"claimed when waiting, with a person", []string{
+			identifiedLogin, exchanging, noClaim + lin, text("") + text("") + claimed("waiting") + lin,
+		}},
+		{"claimed when approved", []string{
+			identifiedLogin, exchanging, noClaim + lin, text("") + text("") + claimed("approved") + lin,
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			records := &loginRecords{StateStore: scangate.NewMemoryStore()}
+			w := newWorld(t, func(config *scangate.Config) { config.State = records })
+			desktop := w.desktop()
+			login := desktop.start()
+			phone := w.phone("lin")
+			phone.scan(login)
+			records.edit(t, replaced(t, c.pairs...))
+			checkUnknown(t, desktop, login)
+			if a := phone.get(login.confirmURL()); a.StatusCode != http.StatusNotFound {
+				t.Errorf("confirm page of a damaged login: status = %d, want %d", a.StatusCode, http.StatusNotFound)
+			}
+		})
+	}
+}
+
+// What the tests above put together is a login where its parts do fit.
+func TestEditedLoginIsKnown(t *testing.T) {
+	exchanging := text("cross") + text("") + text("exchanging")
+	for _, c := range []struct {
+		name  string
+		scan  bool
+		pairs []string
+		want  string // the state that the desktop is shown
+	}{
+		{"waiting", false, nil, "waiting"},
+		{"scanned", false, []string{waitingLogin, text("cross") + text("") + text("scanned")}, "scanned"},
+		{"denied", false, []string{waitingLogin, text("cross") + text("") + text("denied")}, "denied"},
+		{"link for a user", false, []string{
+			waitingLogin, text("cross") + text("link") + text("waiting"), noClaim + "\x00\x00", text("user") + text("") + "\x00\x00\x00",
+		}, "waiting"},
+		{"phone for a user", false, []string{
+			waitingLogin, text("cross") + text("phone") + text("waiting"), noClaim + "\x00\x00", text("user") + text("") + "\x00\x00\x00",
+		}, "waiting"},
+		{"claimed when waiting", false, []string{
+			waitingLogin, exchanging, noClaim + "\x00\x00", text("") + text("") + claimed("waiting") + "\x00\x00",
+		}, "scanned"},
+		{"claimed when scanned", false, []string{
+			waitingLogin, exchanging, noClaim + "\x00\x00", text("") + text("") + claimed("scanned") + "\x00\x00",
+		}, "scanned"},
+		{"identified", true, nil, "scanned"},
+		{"claimed when identified", true, []string{
+			identifiedLogin, exchanging, noClaim + lin, text("") + text("") + claimed("identified") + lin,
+		}, "scanned"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			records := &loginRecords{StateStore: scangate.NewMemoryStore()}
+			w := newWorld(t, func(config *scangate.Config) { config.State = records })
+			desktop := w.desktop()
+			login := desktop.start()
+			if c.scan {
+				w.phone("lin").scan(login)
+			}
+			records.edit(t, replaced(t, c.pairs...))
+			if got := desktop.state(login); got != c.want {
+				t.Errorf("state of an edited login: %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// A record that is no login at all is unknown too, and so is one that becomes so
+// while a browser waits for it.
+func TestRecordThatIsNoLogin(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func([]byte) []byte
+	}{
+		{"empty", func([]byte) []byte { return nil }},
+		{"of another format", func(b []byte) []byte { b[0]++; return b }},
+		{"cut short", func(b []byte) []byte { return b[:len(b)-1] }},
+		{"with a byte more", func(b []byte) []byte { return append(b, 0) }},
+		{"JSON", func([]byte) []byte { return []byte(`{"kind":"scan","state":"approved"}`) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			records := &loginRecords{StateStore: scangate.NewMemoryStore()}
+			w := newWorld(t, func(config *scangate.Config) { config.State = records })
+			desktop := w.desktop()
+			login := desktop.start()
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			waited := make(chan string, 1)
+			go func() {
+				a, err := desktop.try(ctx, false, http.MethodGet, login.StateURL+"?seen=waiting", "")
+				if err != nil {
+					waited <- err.Error()
+					return
+				}
+				waited <- a.Status
+			}()
+			if !within(10*time.Second, func() bool { return w.gate.Waiting() == 1 }) {
+				t.Fatal("no request waits after 10 s, want one")
+			}
+			records.edit(t, c.change)
+			if got, want := <-waited, "404 Not Found"; got != want {
+				t.Errorf("state while waiting: %s, want %s", got, want)
+			}
+			checkUnknown(t, desktop, login)
+		})
+	}
+}
+
+// A callback is refused too: it does not exchange the code of a login whose kind
+// is unknown.
+func TestCallbackOfDamagedLogin(t *testing.T) {
+	records := &loginRecords{StateStore: scangate.NewMemoryStore()}
+	w := newWorld(t, func(config *scangate.Config) { config.State = records })
+	desktop, phone := w.desktop(), w.phone("lin")
+	callback := phone.callback(desktop.start())
+	scanned := text("") + text("scanned")
+	records.edit(t, replaced(t, text("cross")+scanned, text("cruss")+scanned))
+	if a := phone.get(callback); a.StatusCode != http.StatusNotFound {
+		t.Errorf("callback of a damaged login: status = %d, want %d", a.StatusCode, http.StatusNotFound)
+	}
+	for _, event := range w.happened() {
+		if event == string(scangate.EventIdentified) {
+			t.Errorf("callback of a damaged login: event %q, want none", event)
+		}
+	}
+}
