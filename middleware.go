@@ -6,39 +6,38 @@ import (
 	"net/http"
 )
 
-// Why a request may not pass, as [Gate.Check] returns it. Any other error of
-// Check is a store's failure.
+// Why a request may not pass, as [Gate.Check] returns it. Any other error of Check is
+// the failure of a store.
 var (
-	// ErrLoginRequired says that nobody is logged in: no session, a session of
-	// somebody disabled or gone, or one that was signed out.
+	// ErrLoginRequired reports that the request has no valid session: it carries none,
+	// the user is disabled or deleted, or their sessions were ended.
 	ErrLoginRequired = errors.New("scangate: login required")
-	// ErrPhoneRequired says that somebody is logged in whose number is not bound,
-	// though [Config.RequirePhone] is set.
+	// ErrPhoneRequired reports that the user is logged in but has no phone number,
+	// although [Config.RequirePhone] is set.
 	ErrPhoneRequired = errors.New("scangate: phone number required")
 )
 
 type userContextKey struct{}
 
-// UserFromContext returns the user whom [Gate.RequireWeChat] or [Gate.Admit] let
-// pass. It reports false where neither did.
+// UserFromContext returns the user whose request [Gate.RequireWeChat] or [Gate.Admit]
+// let pass. It reports false if neither did.
 func UserFromContext(ctx context.Context) (User, bool) {
 	u, ok := ctx.Value(userContextKey{}).(User)
 	return u, ok
 }
 
-// RequireWeChat returns a handler that passes requests of logged-in people on to
-// next, which finds the user with [UserFromContext] and may read and write the
-// session of [Config.Sessions].
+// RequireWeChat returns a handler that passes requests of logged-in users on to next.
+// next finds the user with [UserFromContext], and may read and write the session of
+// [Config.Sessions].
 //
-// What the others get depends on who asks. A page load is sent to the login
-// page, and back when the person is in; so is a form posted by a page, back to
-// the page it is on. Anything else gets 401 and an application/problem+json
-// with the members code, "login_required", and login_url. With
-// [Config.RequirePhone], people without a number are sent to the page that binds
-// one, and code is "phone_required". If a store fails, the answer is 503 with
-// Retry-After.
+// Other requests are answered by what sent them. A page load is redirected to the
+// login page, which leads back. So is a form that a page submits; it leads back to that
+// page. Anything else gets 401 and an application/problem+json with the members code,
+// "login_required", and login_url. With [Config.RequirePhone], users without a phone
+// number are redirected to the page that binds one, and code is "phone_required". If a
+// store fails, the answer is 503 with Retry-After.
 //
-// Answers of next are "Cache-Control: private" unless next sets another.
+// The answers of next are "Cache-Control: private" unless next sets another value.
 func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := g.sessions.load(r)
@@ -54,30 +53,35 @@ func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 		markPrivate(w.Header())
 		passing := r.WithContext(context.WithValue(ctx, userContextKey{}, user))
 		if ctx == r.Context() {
-			next.ServeHTTP(w, passing) // whoever loaded the session saves it
+			next.ServeHTTP(w, passing) // the outer LoadAndSave saves the session
 			return
 		}
 		saving := &sessionWriter{ResponseWriter: w, gate: g, request: passing}
 		next.ServeHTTP(saving, passing)
-		saving.save() //nolint:contextcheck // the request has it
+		saving.save() //nolint:contextcheck // the request carries the context
 	})
 }
 
-// markPrivate keeps what is for one person out of shared caches.
+// markPrivate keeps an answer for one user out of shared caches.
 func markPrivate(h http.Header) {
 	h.Set("Cache-Control", "private")
 	h.Add("Vary", "Cookie")
 }
 
-// Check decides about a request, and answers nothing: it returns the logged-in
-// user, or [ErrLoginRequired], or the user and [ErrPhoneRequired], or the error
-// of a store that failed. It loads the session to read it if nobody has.
+// Check decides about a request and answers nothing. It returns the logged-in user, or
+// [ErrLoginRequired], or the user with [ErrPhoneRequired], or the error of a store that
+// failed. It loads the session unless an outer handler has.
 func (g *Gate) Check(r *http.Request) (User, error) {
 	user, _, err := g.currentUser(r)
-	return user, g.checkPhone(user, err)
+	switch err := g.checkPhone(user, err); {
+	case err == nil, errors.Is(err, ErrLoginRequired), errors.Is(err, ErrPhoneRequired):
+		return user, err
+	default:
+		return user, publicError(err)
+	}
 }
 
-// checkPhone adds to the error of check that a number is missing.
+// checkPhone reports ErrPhoneRequired for a user who passed check without a number.
 func (g *Gate) checkPhone(user User, err error) error {
 	if err == nil && g.config.RequirePhone && user.Phone == "" {
 		return ErrPhoneRequired
@@ -85,11 +89,12 @@ func (g *Gate) checkPhone(user User, err error) error {
 	return err
 }
 
-// Admit decides about a request and, if it may not pass, answers it, as
-// [Gate.RequireWeChat] does. If it may pass, Admit returns the request to go on
-// with, whose context holds the user, and true. It suits frameworks whose
-// middleware is no func(http.Handler) http.Handler. Handlers that write to the
-// session need the manager's LoadAndSave around them.
+// Admit decides about a request as [Gate.RequireWeChat] does. If the request may not
+// pass, Admit answers it and returns false. Otherwise it returns the request to go on
+// with, whose context holds the user, and true.
+//
+// It suits frameworks whose middleware is not a func(http.Handler) http.Handler.
+// Handlers that write to the session need the manager's LoadAndSave around them.
 func (g *Gate) Admit(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 	user, err := g.Check(r)
 	if err != nil {
@@ -100,7 +105,7 @@ func (g *Gate) Admit(w http.ResponseWriter, r *http.Request) (*http.Request, boo
 	return r.WithContext(context.WithValue(r.Context(), userContextKey{}, user)), true
 }
 
-// currentUser loads the session, without keeping it, and checks it.
+// currentUser loads the session for reading and returns its user.
 func (g *Gate) currentUser(r *http.Request) (User, sessionValue, error) {
 	ctx, err := g.sessions.load(r)
 	if err != nil {
@@ -109,8 +114,9 @@ func (g *Gate) currentUser(r *http.Request) (User, sessionValue, error) {
 	return g.check(ctx)
 }
 
-// check returns the user of the session in ctx, who is read again every time, so
-// that somebody disabled or signed out is out at once (or after Config.UserTTL).
+// check returns the user of the session in ctx. It reads the user every time, so that
+// disabling a user or ending their sessions takes effect at once (or after
+// Config.UserTTL).
 func (g *Gate) check(ctx context.Context) (User, sessionValue, error) {
 	value, ok := g.sessions.current(ctx)
 	if !ok {
@@ -146,8 +152,8 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// refusal returns the route that helps people who may not pass, and what programs
-// are told of it; "" for an error that is a failure.
+// refusal maps err to the route to redirect to and the problem to return. The route is
+// empty if err is not a refusal.
 func (g *Gate) refusal(err error) (route string, p problem) {
 	switch {
 	case errors.Is(err, ErrLoginRequired):

@@ -1,0 +1,173 @@
+package scangate
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/wechat"
+)
+
+// guardedRoutes are the routes that only one browser may call, with a path value for
+// every other wildcard.
+func guardedRoutes(g *Gate) []route {
+	var rows []route
+	for _, row := range g.routes() {
+		if row.access != accessAnyone {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// send sends a request for the route with that login ID from the browser with that
+// key, as a page or as a script sends it, with the right form token.
+func send(g *Gate, row route, id string, key login.Key, accept string) *http.Response {
+	form := url.Values{"token": {key.FormToken(id)}, "answer": {"approve"}, "code": {"123456"}}
+	var body io.Reader = http.NoBody
+	if row.method == http.MethodPost {
+		body = strings.NewReader(form.Encode())
+	}
+	r := httptest.NewRequest(row.method, g.config.BasePath+strings.Replace(row.path, "{id}", id, 1), body)
+	r.Header.Set("Accept", accept)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.AddCookie(&http.Cookie{Name: g.cookies.name, Value: string(key)})
+	w := httptest.NewRecorder()
+	g.ServeHTTP(w, r)
+	return w.Result()
+}
+
+// dump returns all of an answer but its Date, with the login's ID masked.
+func dump(t *testing.T, a *http.Response, id string) string {
+	t.Helper()
+	body, err := io.ReadAll(a.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	_, _ = io.WriteString(&b, a.Status+"\n")
+	_ = a.Header.WriteSubset(&b, map[string]bool{"Date": true})
+	_, _ = b.Write(body)
+	return strings.ReplaceAll(b.String(), id, "ID")
+}
+
+// loginsInEveryState returns logins of every kind and state that are the desktop's and
+// the phone's.
+func loginsInEveryState(t *testing.T, g *Gate, desktop, phone login.Key) []*login.Login {
+	t.Helper()
+	ctx := t.Context()
+	start := func(kind login.Kind) *login.Login {
+		request := login.Request{Kind: kind, AppID: "wx0123456789abcdef", ReturnTo: "/secret", Initiator: desktop.Digest()}
+		l, err := g.logins.Start(ctx, login.NewSlot(request))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	identify := func(l *login.Login, key login.Key) *login.Login {
+		l, err := g.logins.Exchange(ctx, l.ID(), key, login.ScopeBase, func(context.Context, *login.Login) (login.Person, error) {
+			return login.Person{UserID: "user", Identity: login.Identity{OpenID: "openid"}}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	step := func(take func(context.Context, *login.Login) (*login.Login, error), l *login.Login) *login.Login {
+		l, err := take(ctx, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	cross := func() *login.Login { return identify(start(login.CrossDevice), phone) }
+	return []*login.Login{
+		start(login.CrossDevice), step(g.logins.Scan, start(login.CrossDevice)),
+		cross(), step(g.logins.Approve, cross()), step(g.logins.Deny, cross()),
+		step(g.logins.Finish, step(g.logins.Approve, cross())),
+		start(login.SameDevice), identify(start(login.SameDevice), desktop),
+		step(g.logins.Finish, identify(start(login.SameDevice), desktop)),
+	}
+}
+
+// TestWrongBrowserSeesAnUnknownLogin walks the route table. Every guarded route must
+// answer the wrong browser exactly as if the login did not exist, in every state.
+func TestWrongBrowserSeesAnUnknownLogin(t *testing.T) {
+	g := newTestGate(t)
+	desktop, phone, attacker := login.NewKey(), login.NewKey(), login.NewKey()
+	wrong := map[access]map[string]login.Key{
+		accessInitiator:  {"attacker": attacker, "phone": phone},
+		accessAuthorizer: {"attacker": attacker},
+	}
+	for _, l := range loginsInEveryState(t, g, desktop, phone) {
+		for _, row := range guardedRoutes(g) {
+			for name, key := range wrong[row.access] {
+				for _, accept := range []string{"text/html", "application/json"} {
+					unknownID := string(login.NewKey()) // has the form of an ID
+					want := dump(t, send(g, row, unknownID, key, accept), unknownID)
+					got := dump(t, send(g, row, l.ID(), key, accept), l.ID())
+					if got != want || !strings.HasPrefix(want, "404 ") {
+						t.Errorf("%s %s of a %s login that is %s, by the %s: got\n%s\nwant the answer for an unknown login:\n%s",
+							row.method, row.path, l.Kind(), l.State(), name, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestRightBrowserIsServed keeps the test above honest: the same requests by the right
+// browser are not answered with 404.
+func TestRightBrowserIsServed(t *testing.T) {
+	g := newTestGate(t)
+	desktop, phone := login.NewKey(), login.NewKey()
+	for _, row := range guardedRoutes(g) {
+		served := false
+		for _, l := range loginsInEveryState(t, g, desktop, phone) {
+			key := phone
+			if row.access == accessInitiator {
+				key = desktop
+			}
+			if a := send(g, row, l.ID(), key, "text/html"); a.StatusCode != http.StatusNotFound {
+				served = true
+			}
+		}
+		if !served {
+			t.Errorf("%s %s: 404 for the right browser in every state", row.method, row.path)
+		}
+	}
+}
+
+// TestEveryRouteWithALoginIsGuarded names the routes below a login's ID that every
+// browser may call.
+func TestEveryRouteWithALoginIsGuarded(t *testing.T) {
+	for _, row := range newTestGate(t).routes() {
+		open := row.path == "/scan/{id}" // the QR code leads there
+		if strings.Contains(row.path, "{id}") && (row.access == accessAnyone) != open {
+			t.Errorf("%s %s: open to anyone = %v, want %v", row.method, row.path, !open, open)
+		}
+	}
+}
+
+// newTestGate returns a gate that needs no WeChat.
+func newTestGate(t *testing.T) *Gate {
+	t.Helper()
+	g, err := New(Config{
+		PublicURL:       "https://app.example.com",
+		OfficialAccount: wechat.Account{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"},
+		SendCode:        func(context.Context, string, string) error { return nil },
+		AddressLimit:    1_000_000,
+		Logger:          slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = g.Close() })
+	return g
+}
