@@ -6,6 +6,17 @@ import (
 	"strings"
 )
 
+// Why a request may not pass, as [Gate.Check] returns it. Any other error of Check is
+// the failure of a store.
+var (
+	// ErrLoginRequired reports that the request has no valid session: it carries none,
+	// the user is disabled or deleted, or their sessions were ended.
+	ErrLoginRequired = errors.New("scangate: login required")
+	// ErrPhoneRequired reports that the user is logged in but has no phone number,
+	// although [Config.RequirePhone] is set.
+	ErrPhoneRequired = errors.New("scangate: phone number required")
+)
+
 // Why a request cannot be served. The table in respond.go says how each is answered;
 // package internal/login has the errors of a login's steps.
 var (

@@ -1,8 +1,6 @@
 package scangate
 
 import (
-	"context"
-	"net/http"
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
@@ -52,16 +50,6 @@ type Event struct {
 	Reason string
 	// Address is the client's as Config.ClientIP returns it, or empty.
 	Address string
-}
-
-// emit calls Config.OnEvent.
-func (g *Gate) emit(r *http.Request, e Event) {
-	if g.config.OnEvent == nil {
-		return
-	}
-	e.Time = time.Now()
-	e.Address = g.limiter.address(r)
-	g.config.OnEvent(context.WithoutCancel(r.Context()), e)
 }
 
 // loginEvent returns an event of the login.

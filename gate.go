@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"sync"
 
 	"github.com/alexedwards/scs/v2"
@@ -18,7 +17,7 @@ import (
 // lets logged-in people pass. It is safe for concurrent use.
 type Gate struct {
 	config      Config // with its defaults
-	public      *url.URL
+	urls        urls
 	official    *wechat.Client // nil if not configured
 	website     *wechat.Client // nil if not configured
 	users       UserStore      // changes, and reads that decide a login, go here
@@ -51,7 +50,7 @@ func New(config Config) (*Gate, error) {
 		return nil, err
 	}
 	config.fillDefaults(public)
-	g := &Gate{config: config, public: public, crossOrigin: http.NewCrossOriginProtection(), redis: redisStore}
+	g := &Gate{config: config, urls: urls{public, config.BasePath}, crossOrigin: http.NewCrossOriginProtection(), redis: redisStore}
 	if err := g.setAccounts(); err != nil {
 		return nil, err
 	}
@@ -94,7 +93,7 @@ func (g *Gate) setStores() {
 // application gives no session manager, one is made on the store, or in memory if
 // that is nil.
 func (g *Gate) setSessions(store scs.Store) {
-	secure := g.public.Scheme == "https"
+	secure := g.urls.public.Scheme == "https"
 	g.cookies = browserCookies{name: "scangate", secure: secure}
 	if secure {
 		g.cookies.name = "__Host-scangate" // RFC 6265bis: no other host can set it, not even one below ours

@@ -119,6 +119,35 @@ func (g *Gate) authorizerForm(at step, h formHandler) guarded {
 	}}
 }
 
+// requireStep calls h if the authorizer is at that step. Otherwise it sends the
+// authorizer to the right one.
+func (g *Gate) requireStep(w http.ResponseWriter, r *http.Request, l *login.Login, at step, h loginHandler) error {
+	if at == stepConfirm && !l.NeedsConsent() {
+		return g.unknownLogin(r)
+	}
+	decided := at == stepConfirm && !l.Expired() // the confirm page also shows the decision
+	if err := l.Open(); err != nil && !decided {
+		return g.withRetry(r, l, err)
+	}
+	if at != stepAny && g.nextStep(l) != at {
+		return g.advance(w, r, l)
+	}
+	return h(w, r, l)
+}
+
+// loginForm returns the posted fields of one of a login's forms. A form without this
+// browser's token is forged.
+func (g *Gate) loginForm(r *http.Request, l *login.Login) (url.Values, error) {
+	posted, err := fields(r)
+	if err != nil {
+		return nil, err
+	}
+	if !g.cookies.key(r).VerifyForm(l.ID(), posted.Get("token")) {
+		return nil, errForged
+	}
+	return posted, nil
+}
+
 // newMux returns the mux that serves the route table.
 func (g *Gate) newMux() *http.ServeMux {
 	mux := http.NewServeMux()

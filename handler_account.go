@@ -53,43 +53,6 @@ func (g *Gate) linkRequest(r *http.Request, returnTo string) (login.Request, err
 	}, nil
 }
 
-// requireTarget checks that a login made for a logged-in user ends in that user's
-// browser: another person may have logged in there since.
-func (g *Gate) requireTarget(r *http.Request, l *login.Login) error {
-	if l.Purpose() == login.PurposeLogin {
-		return nil
-	}
-	target, _ := l.Target()
-	user, err := g.accountUser(r, l.Purpose())
-	if errors.Is(err, ErrLoginRequired) || err == nil && user.ID != target {
-		return errForged
-	}
-	return err
-}
-
-// accountUser returns the user who is logged in. For links Config.CurrentUser decides,
-// if it is set.
-func (g *Gate) accountUser(r *http.Request, p login.Purpose) (User, error) {
-	if p != login.PurposeLink || g.config.CurrentUser == nil {
-		user, _, err := g.currentUser(r)
-		return user, err
-	}
-	id, ok := g.config.CurrentUser(r)
-	if !ok || id == "" {
-		return User{}, ErrLoginRequired
-	}
-	user, err := g.users.FindByID(r.Context(), id)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return User{}, ErrLoginRequired
-	case err != nil:
-		return User{}, wrap("reading the user", err)
-	case user.Disabled:
-		return User{}, errDisabled
-	}
-	return user, nil
-}
-
 // unlinkTime bounds the time for which one unlinking locks out another.
 const unlinkTime = 10 * time.Second
 
@@ -231,7 +194,7 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 	who := l.Person()
 	return Pending{
 		Identity: Identity(who.Identity), Nickname: who.Nickname, AvatarURL: who.AvatarURL,
-		ContinueURL: g.path("resume", l.ID()),
+		ContinueURL: g.urls.path("resume", l.ID()),
 	}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/scangate/scangate/internal/login"
 )
@@ -141,7 +142,7 @@ func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, scop
 		return err
 	}
 	if scope == login.ScopeProfile && l.Open() == nil {
-		seeOther(w, g.path("profile", id))
+		seeOther(w, g.urls.path("profile", id))
 		return nil
 	}
 	return g.withRetry(r, l, errCancelled)
@@ -187,11 +188,15 @@ func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) e
 		if g.config.RegisterURL == "" {
 			return errNotRegistered
 		}
-		seeOther(w, g.registerURL(l.ID()))
+		sep := "?"
+		if strings.Contains(g.config.RegisterURL, "?") {
+			sep = "&"
+		}
+		seeOther(w, g.config.RegisterURL+sep+"login="+l.ID())
 	case stepFinish:
 		return g.finishSameDevice(w, r, l)
 	default:
-		seeOther(w, g.path(string(next), l.ID()))
+		seeOther(w, g.urls.path(string(next), l.ID()))
 	}
 	return nil
 }
@@ -204,20 +209,4 @@ func (g *Gate) finishSameDevice(w http.ResponseWriter, r *http.Request, l *login
 	}
 	seeOther(w, l.ReturnTo())
 	return nil
-}
-
-// requireStep calls h if the authorizer is at that step. Otherwise it sends the
-// authorizer to the right one.
-func (g *Gate) requireStep(w http.ResponseWriter, r *http.Request, l *login.Login, at step, h loginHandler) error {
-	if at == stepConfirm && !l.NeedsConsent() {
-		return g.unknownLogin(r)
-	}
-	decided := at == stepConfirm && !l.Expired() // the confirm page also shows the decision
-	if err := l.Open(); err != nil && !decided {
-		return g.withRetry(r, l, err)
-	}
-	if at != stepAny && g.nextStep(l) != at {
-		return g.advance(w, r, l)
-	}
-	return h(w, r, l)
 }

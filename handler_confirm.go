@@ -95,7 +95,7 @@ func (g *Gate) recordDecision(w http.ResponseWriter, r *http.Request, l *login.L
 	}
 	l, err := record(r.Context(), l)
 	if err != nil {
-		return retryError{err, g.path("confirm", l.ID())}
+		return retryError{err, g.urls.path("confirm", l.ID())}
 	}
 	g.emit(r, loginEvent(decision, l))
 	if wantsJSON(r) {

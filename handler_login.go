@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"rsc.io/qr"
@@ -31,7 +32,7 @@ func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
 		seeOther(w, returnTo)
 		return nil
 	case errors.Is(err, ErrPhoneRequired):
-		seeOther(w, g.returningURL("phone", returnTo))
+		seeOther(w, g.urls.returning("phone", returnTo))
 		return nil
 	case !errors.Is(err, ErrLoginRequired):
 		return err
@@ -53,7 +54,7 @@ func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.
 	key := g.cookies.ensure(w, r)
 	l, err := g.startOrResume(r, key, request, with)
 	if err != nil {
-		return retryError{err, g.startURL(request.Purpose, request.ReturnTo)}
+		return retryError{err, g.urls.start(request.Purpose, request.ReturnTo)}
 	}
 	switch {
 	case l.Kind() == login.SameDevice:
@@ -79,6 +80,25 @@ func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request lo
 	}
 	writeJSON(w, http.StatusCreated, g.scanLogin(l))
 	return nil
+}
+
+// renderLogin shows the QR code.
+func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Login) {
+	s := g.scanLogin(l)
+	g.render(w, r, http.StatusOK, "login", PageData{
+		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: strings.Contains(r.UserAgent(), "Mobi"),
+		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
+		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.config.MatchNumber,
+	})
+}
+
+// renderFinish names the account that the browser is about to be logged in to:
+// whoever authorized somebody else's QR code is seen by that.
+func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Login) {
+	_, target := l.Target()
+	g.render(w, r, http.StatusOK, "finish", PageData{
+		Purpose: string(l.Purpose()), FinishURL: g.scanLogin(l).FinishURL, Nickname: l.Person().Nickname, TargetName: target,
+	})
 }
 
 // startOrResume returns the browser's open login for the request, or a new one.
@@ -138,10 +158,10 @@ type scanLogin struct {
 func (g *Gate) scanLogin(l *login.Login) scanLogin {
 	s := scanLogin{
 		ID:          l.ID(),
-		ScanURL:     g.scanURL(l),
-		QRURL:       g.path("login", l.ID(), "qr.svg"),
-		StateURL:    g.path("login", l.ID(), "state"),
-		FinishURL:   g.path("login", l.ID(), "finish"),
+		ScanURL:     g.urls.absolute("scan", l.ID()),
+		QRURL:       g.urls.path("login", l.ID(), "qr.svg"),
+		StateURL:    g.urls.path("login", l.ID(), "state"),
+		FinishURL:   g.urls.path("login", l.ID(), "finish"),
 		MatchNumber: l.Number(),
 		ExpiresAt:   l.Expires().UTC(),
 	}
@@ -149,7 +169,7 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 		s.ExpiresAt = l.RenewAt().UTC()
 	}
 	if g.website != nil {
-		s.WebsiteURL = g.websiteURL(l)
+		s.WebsiteURL = g.urls.website(l)
 	}
 	return s
 }
@@ -182,7 +202,7 @@ func (g *Gate) qrCode(r *http.Request, l *login.Login) (*qr.Code, error) {
 		return nil, g.withRetry(r, l, err)
 	}
 	// Level M: a reflection may hide 15 % of the code.
-	code, err := qr.Encode(g.scanURL(l), qr.M)
+	code, err := qr.Encode(g.urls.absolute("scan", l.ID()), qr.M)
 	return code, wrap("drawing a QR code", err)
 }
 
@@ -251,7 +271,7 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request, l *login.Logi
 		return g.decline(w, r, l)
 	}
 	if l, err = g.finish(w, r, l); err != nil {
-		return retryError{err, g.startURL(l.Purpose(), l.ReturnTo())}
+		return retryError{err, g.urls.restart(l)}
 	}
 	if wantsJSON(r) {
 		writeJSON(w, http.StatusOK, map[string]string{"return_to": l.ReturnTo()})
@@ -265,7 +285,7 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request, l *login.Logi
 // scanned the code.
 func (g *Gate) decline(w http.ResponseWriter, r *http.Request, l *login.Login) error {
 	l, err := g.logins.Deny(r.Context(), l)
-	again := g.startURL(l.Purpose(), l.ReturnTo())
+	again := g.urls.restart(l)
 	if err != nil {
 		return retryError{err, again}
 	}

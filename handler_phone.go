@@ -32,7 +32,7 @@ func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login,
 	}
 	status := http.StatusOK
 	p := g.formPage(r, l)
-	p.PhoneURL, p.CodeURL = g.path("phone", l.ID()), g.path("phone", l.ID(), "code")
+	p.PhoneURL, p.CodeURL = g.urls.path("phone", l.ID()), g.urls.path("phone", l.ID(), "code")
 	if wrong != nil {
 		f := g.reportError(w, r, wrong)
 		status, p.Wrong = f.status, "error."+f.code
@@ -61,7 +61,7 @@ func (g *Gate) serveSendCode(w http.ResponseWriter, r *http.Request, l *login.Lo
 		writeJSON(w, http.StatusOK, map[string]int{"resend_in": int(codeGap / time.Second)})
 		return nil
 	}
-	seeOther(w, g.path("phone", l.ID()))
+	seeOther(w, g.urls.path("phone", l.ID()))
 	return nil
 }
 
@@ -241,6 +241,6 @@ func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	seeOther(w, g.path("phone", l.ID()))
+	seeOther(w, g.urls.path("phone", l.ID()))
 	return nil
 }

@@ -2,7 +2,6 @@ package scangate
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -68,16 +67,6 @@ func remoteAddr(r *http.Request) netip.Addr {
 		return netip.Addr{}
 	}
 	return at.Addr()
-}
-
-// limit counts an action of the request's address, and reports when the limit is
-// reached.
-func (g *Gate) limit(r *http.Request, action string) error {
-	err := g.limiter.count(r, action)
-	if errors.Is(err, errTooMany) {
-		g.emit(r, Event{Name: EventLimited, Reason: action})
-	}
-	return err
 }
 
 // waitingPerLogin is how many requests may wait for one login: a few tabs.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/wechat"
 )
 
 // browserKeyTTL is how long a browser keeps its key. It is longer than a login lasts.
@@ -99,4 +100,42 @@ func (g *Gate) unknownID(r *http.Request, id string) error {
 		return err
 	}
 	return login.ErrUnknown
+}
+
+// limit counts an action of the request's address, and reports when the limit is
+// reached.
+func (g *Gate) limit(r *http.Request, action string) error {
+	err := g.limiter.count(r, action)
+	if errors.Is(err, errTooMany) {
+		g.emit(r, Event{Name: EventLimited, Reason: action})
+	}
+	return err
+}
+
+// withRetry adds to an error of a login where the person can try again.
+func (g *Gate) withRetry(r *http.Request, l *login.Login, err error) error {
+	switch {
+	case err == nil, l == nil:
+		return err
+	case l.Kind() == login.CrossDevice && l.Open() == nil:
+		return retryError{err, g.urls.path("scan", l.ID())}
+	case l.InitiatedBy(g.cookies.key(r)):
+		// Only the initiator may learn where the login was to return to.
+		return retryError{err, g.urls.restart(l)}
+	}
+	return err
+}
+
+// wechatURL returns the page of WeChat's where the browser with that key proves an
+// identity for the login.
+func (g *Gate) wechatURL(l *login.Login, key login.Key, scope login.Scope) string {
+	client := g.registrar.client(l.AppID())
+	callback, state := g.urls.absolute("callback"), key.OAuthState(l.ID(), scope)
+	switch {
+	case client == g.website:
+		return client.QRConnectURL(callback, state, "")
+	case scope == login.ScopeProfile:
+		return client.AuthorizeURL(callback, state, wechat.ScopeUserInfo)
+	}
+	return client.AuthorizeURL(callback, state, wechat.ScopeBase)
 }

@@ -4,17 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
-)
 
-// Why a request may not pass, as [Gate.Check] returns it. Any other error of Check is
-// the failure of a store.
-var (
-	// ErrLoginRequired reports that the request has no valid session: it carries none,
-	// the user is disabled or deleted, or their sessions were ended.
-	ErrLoginRequired = errors.New("scangate: login required")
-	// ErrPhoneRequired reports that the user is logged in but has no phone number,
-	// although [Config.RequirePhone] is set.
-	ErrPhoneRequired = errors.New("scangate: phone number required")
+	"github.com/scangate/scangate/internal/login"
 )
 
 type userContextKey struct{}
@@ -134,6 +125,43 @@ func (g *Gate) check(ctx context.Context) (User, sessionValue, error) {
 	return user, value, nil
 }
 
+// requireTarget checks that a login made for a logged-in user ends in that user's
+// browser: another person may have logged in there since.
+func (g *Gate) requireTarget(r *http.Request, l *login.Login) error {
+	if l.Purpose() == login.PurposeLogin {
+		return nil
+	}
+	target, _ := l.Target()
+	user, err := g.accountUser(r, l.Purpose())
+	if errors.Is(err, ErrLoginRequired) || err == nil && user.ID != target {
+		return errForged
+	}
+	return err
+}
+
+// accountUser returns the user who is logged in. For links Config.CurrentUser decides,
+// if it is set.
+func (g *Gate) accountUser(r *http.Request, p login.Purpose) (User, error) {
+	if p != login.PurposeLink || g.config.CurrentUser == nil {
+		user, _, err := g.currentUser(r)
+		return user, err
+	}
+	id, ok := g.config.CurrentUser(r)
+	if !ok || id == "" {
+		return User{}, ErrLoginRequired
+	}
+	user, err := g.users.FindByID(r.Context(), id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return User{}, ErrLoginRequired
+	case err != nil:
+		return User{}, wrap("reading the user", err)
+	case user.Disabled:
+		return User{}, errDisabled
+	}
+	return user, nil
+}
+
 // refuse answers a request that may not pass.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	route, p := g.refusal(err)
@@ -144,9 +172,9 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	secureHeaders(w.Header())
 	switch {
 	case isPageLoad(r):
-		seeOther(w, g.returningURL(route, requestPath(r)))
+		seeOther(w, g.urls.returning(route, requestPath(r)))
 	case isFormPost(r):
-		seeOther(w, g.returningURL(route, g.refererPath(r)))
+		seeOther(w, g.urls.returning(route, g.urls.referer(r)))
 	default:
 		writeProblem(w, p)
 	}
@@ -163,6 +191,6 @@ func (g *Gate) refusal(err error) (route string, p problem) {
 	default:
 		return "", problem{}
 	}
-	p.Status, p.LoginURL = http.StatusUnauthorized, g.path(route)
+	p.Status, p.LoginURL = http.StatusUnauthorized, g.urls.path(route)
 	return route, p
 }

@@ -208,7 +208,7 @@ func (g *Gate) render(w http.ResponseWriter, r *http.Request, status int, name s
 	if err != nil {
 		g.config.Logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
 		status = http.StatusInternalServerError
-		sorry := PageData{Name: "error.unavailable", NextURL: g.loginURL(""), lang: p.lang}
+		sorry := PageData{Name: "error.unavailable", NextURL: g.urls.path("login"), lang: p.lang}
 		body, _ = g.pages.execute(g.pages.builtin, "message", sorry) // which the tests see succeed
 	}
 	h := w.Header()
@@ -275,25 +275,6 @@ func (g *Gate) renderDone(w http.ResponseWriter, r *http.Request, l *login.Login
 // secondsUntil rounds up, so that at zero the time has come.
 func secondsUntil(t time.Time) int {
 	return max(int((time.Until(t)+time.Second-1)/time.Second), 0)
-}
-
-// renderLogin shows the QR code.
-func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Login) {
-	s := g.scanLogin(l)
-	g.render(w, r, http.StatusOK, "login", PageData{
-		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: strings.Contains(r.UserAgent(), "Mobi"),
-		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, LoginURL: g.startURL(l.Purpose(), l.ReturnTo()), WebsiteURL: s.WebsiteURL,
-		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.config.MatchNumber,
-	})
-}
-
-// renderFinish names the account that the browser is about to be logged in to:
-// whoever authorized somebody else's QR code is seen by that.
-func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Login) {
-	_, target := l.Target()
-	g.render(w, r, http.StatusOK, "finish", PageData{
-		Purpose: string(l.Purpose()), FinishURL: g.scanLogin(l).FinishURL, Nickname: l.Person().Nickname, TargetName: target,
-	})
 }
 
 // serveAsset serves a style or a script, which never changes under its name.

@@ -90,19 +90,6 @@ func jsonFields(r *http.Request) (url.Values, error) {
 	return fields(r)
 }
 
-// loginForm returns the posted fields of one of a login's forms. A form without this
-// browser's token is forged.
-func (g *Gate) loginForm(r *http.Request, l *login.Login) (url.Values, error) {
-	posted, err := fields(r)
-	if err != nil {
-		return nil, err
-	}
-	if !g.cookies.key(r).VerifyForm(l.ID(), posted.Get("token")) {
-		return nil, errForged
-	}
-	return posted, nil
-}
-
 var errNoObject = fmt.Errorf("%w: the body is not a JSON object of strings and booleans, each once", errBadRequest)
 
 // jsonValues reads a flat JSON object of strings and booleans.

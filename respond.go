@@ -1,6 +1,7 @@
 package scangate
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -75,20 +76,6 @@ type retryError struct {
 // Unwrap is for [errors.Is] and [errors.As].
 func (e retryError) Unwrap() error { return e.error }
 
-// withRetry adds to an error of a login where the person can try again.
-func (g *Gate) withRetry(r *http.Request, l *login.Login, err error) error {
-	switch {
-	case err == nil, l == nil:
-		return err
-	case l.Kind() == login.CrossDevice && l.Open() == nil:
-		return retryError{err, g.path("scan", l.ID())}
-	case l.InitiatedBy(g.cookies.key(r)):
-		// Only the initiator may learn where the login was to return to.
-		return retryError{err, g.startURL(l.Purpose(), l.ReturnTo())}
-	}
-	return err
-}
-
 // fail answers with an error: a page with a way on, or a problem for JSON clients.
 // The answer names the kind of the error and reveals nothing else of it.
 func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -100,7 +87,7 @@ func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f := g.reportError(w, r, err)
 	var retry retryError
 	if !errors.As(err, &retry) {
-		retry.url = g.loginURL("")
+		retry.url = g.urls.path("login")
 	}
 	g.render(w, r, f.status, "message", PageData{Name: "error." + f.code, NextURL: retry.url})
 }
@@ -140,6 +127,16 @@ func retryAfter(err error) int {
 		return int(limitWindow / time.Second)
 	}
 	return 5
+}
+
+// emit calls Config.OnEvent.
+func (g *Gate) emit(r *http.Request, e Event) {
+	if g.config.OnEvent == nil {
+		return
+	}
+	e.Time = time.Now()
+	e.Address = g.limiter.address(r)
+	g.config.OnEvent(context.WithoutCancel(r.Context()), e)
 }
 
 // requestLoginID returns the login ID in the path or, for the callback, in the OAuth

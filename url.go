@@ -8,27 +8,50 @@ import (
 	"unicode/utf8"
 
 	"github.com/scangate/scangate/internal/login"
-	"github.com/scangate/scangate/wechat"
 )
 
-// path returns the path of a route.
-func (g *Gate) path(parts ...string) string {
-	return g.config.BasePath + "/" + strings.Join(parts, "/")
+// urls builds the URLs of the gate's routes.
+type urls struct {
+	public *url.URL // scheme and host
+	base   string   // Config.BasePath
 }
 
-// absolute returns a path on this server as a URL that works from anywhere.
-func (g *Gate) absolute(path string) string { return g.public.String() + path }
+// path returns the path of a route.
+func (u *urls) path(parts ...string) string { return u.base + "/" + strings.Join(parts, "/") }
 
-// loginURL returns the login page that leads back to returnTo, a local path.
-func (g *Gate) loginURL(returnTo string) string { return g.returningURL("login", returnTo) }
+// absolute returns the path of a route as a URL that works from anywhere.
+func (u *urls) absolute(parts ...string) string { return u.public.String() + u.path(parts...) }
 
-// returningURL returns a route that leads back to returnTo, a local path.
-func (g *Gate) returningURL(route, returnTo string) string {
-	at := g.path(route)
+// returning returns the path of a route that leads back to returnTo, a local path.
+func (u *urls) returning(route, returnTo string) string {
+	at := u.path(route)
 	if returnTo != "" && returnTo != "/" {
 		at += "?" + url.Values{"return_to": {returnTo}}.Encode()
 	}
 	return at
+}
+
+// start returns where a login of that purpose begins.
+func (u *urls) start(p login.Purpose, returnTo string) string {
+	return u.returning(startRoute(p), returnTo)
+}
+
+// restart returns where a login like l begins.
+func (u *urls) restart(l *login.Login) string { return u.start(l.Purpose(), l.ReturnTo()) }
+
+// website returns the same login by WeChat's own QR page.
+func (u *urls) website(l *login.Login) string {
+	return u.path(startRoute(l.Purpose())) + "?" + url.Values{"return_to": {l.ReturnTo()}, "with": {"website"}}.Encode()
+}
+
+// referer returns the path of the page that sent the request, or "/" if that page is
+// not on this server.
+func (u *urls) referer(r *http.Request) string {
+	from, err := url.Parse(r.Referer())
+	if err != nil || from.Scheme != u.public.Scheme || from.Host != u.public.Host {
+		return "/"
+	}
+	return localPath(from.RequestURI())
 }
 
 // startRoute returns the route where a login of that purpose begins.
@@ -39,42 +62,6 @@ func startRoute(p login.Purpose) string {
 	return string(p)
 }
 
-// startURL returns where a login like this one begins.
-func (g *Gate) startURL(p login.Purpose, returnTo string) string {
-	return g.returningURL(startRoute(p), returnTo)
-}
-
-// scanURL returns the URL in the QR code.
-func (g *Gate) scanURL(l *login.Login) string { return g.absolute(g.path("scan", l.ID())) }
-
-// websiteURL returns the login by WeChat's own QR page.
-func (g *Gate) websiteURL(l *login.Login) string {
-	return g.path(startRoute(l.Purpose())) + "?" + url.Values{"return_to": {l.ReturnTo()}, "with": {"website"}}.Encode()
-}
-
-// wechatURL returns the page of WeChat's where the browser with that key proves an
-// identity for the login.
-func (g *Gate) wechatURL(l *login.Login, key login.Key, scope login.Scope) string {
-	client := g.registrar.client(l.AppID())
-	callback, state := g.absolute(g.path("callback")), key.OAuthState(l.ID(), scope)
-	switch {
-	case client == g.website:
-		return client.QRConnectURL(callback, state, "")
-	case scope == login.ScopeProfile:
-		return client.AuthorizeURL(callback, state, wechat.ScopeUserInfo)
-	}
-	return client.AuthorizeURL(callback, state, wechat.ScopeBase)
-}
-
-// registerURL returns the application's page for people who are not registered.
-func (g *Gate) registerURL(id string) string {
-	sep := "?"
-	if strings.Contains(g.config.RegisterURL, "?") {
-		sep = "&"
-	}
-	return g.config.RegisterURL + sep + "login=" + id
-}
-
 // requestPath returns the path that the client asked for, even if a router has
 // stripped a prefix from it since.
 func requestPath(r *http.Request) string {
@@ -82,16 +69,6 @@ func requestPath(r *http.Request) string {
 		return localPath(r.RequestURI)
 	}
 	return localPath(r.URL.RequestURI())
-}
-
-// refererPath returns the path of the page that sent the request, or "/" if that page
-// is not on this server.
-func (g *Gate) refererPath(r *http.Request) string {
-	from, err := url.Parse(r.Referer())
-	if err != nil || from.Scheme != g.public.Scheme || from.Host != g.public.Host {
-		return "/"
-	}
-	return localPath(from.RequestURI())
 }
 
 // maxReturnTo bounds the paths that browsers are sent back to, in bytes.
