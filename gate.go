@@ -13,16 +13,16 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
-// Gate is both the handler to mount at [Config.BasePath] and the middleware that
-// lets logged-in people pass. It is safe for concurrent use.
+// Gate is both the handler to mount at [Config.BasePath] and the middleware that lets
+// logged-in users pass. It is safe for concurrent use.
 type Gate struct {
-	config      Config // with its defaults
+	config      Config // with defaults filled in
 	urls        urls
 	official    *wechat.Client // nil if not configured
 	website     *wechat.Client // nil if not configured
-	users       UserStore      // changes, and reads that decide a login, go here
-	readers     UserStore      // reads on every request; the same unless Config.UserTTL is set
-	state       StateStore
+	users       UserStore      // for changes, and for reads that decide a login
+	readers     UserStore      // for the read on every request; cached if Config.UserTTL is set
+	state       state.Store
 	logins      *login.Store
 	registrar   registrar
 	limiter     limiter
@@ -32,8 +32,8 @@ type Gate struct {
 	crossOrigin *http.CrossOriginProtection
 	mux         *http.ServeMux
 	pages       *pages
-	warnOuter   sync.Once   // about an outer LoadAndSave
-	redis       *RedisStore // nil unless New has made one
+	warnOuter   sync.Once   // for the warning about an outer LoadAndSave
+	redis       *RedisStore // nil unless New made one
 }
 
 // New returns a Gate. An error names the field of config that is at fault.
@@ -50,77 +50,24 @@ func New(config Config) (*Gate, error) {
 		return nil, err
 	}
 	config.fillDefaults(public)
-	g := &Gate{config: config, urls: urls{public, config.BasePath}, crossOrigin: http.NewCrossOriginProtection(), redis: redisStore}
-	if err := g.setAccounts(); err != nil {
-		return nil, err
+	g := &Gate{
+		config: config, urls: urls{public, config.BasePath}, redis: redisStore,
+		crossOrigin: http.NewCrossOriginProtection(),
+		waiting:     waitingRoom{max: config.MaxWaiting},
 	}
 	if err := g.crossOrigin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
 		return nil, fmt.Errorf("scangate: Config.PublicURL: %w", err)
+	}
+	if err := g.setAccounts(); err != nil {
+		return nil, err
 	}
 	if g.pages, err = newPages(&g.config); err != nil {
 		return nil, err
 	}
 	g.setStores()
 	g.setSessions(sessionStore)
-	g.waiting.max = g.config.MaxWaiting
 	g.mux = g.newMux()
 	return g, nil
-}
-
-// setStores puts the stores of a config whose defaults are filled in where the gate
-// uses them.
-func (g *Gate) setStores() {
-	g.users, g.readers = g.config.Users, g.config.Users
-	if g.config.UserTTL > 0 {
-		cache := newUserCache(g.config.Users, g.config.UserTTL)
-		g.users, g.readers = uncached{cache}, cache
-	}
-	g.state = state.WithPrefix(g.config.State, g.config.name())
-	g.logins = login.NewStore(g.state, g.config.LoginTTL)
-	g.limiter = limiter{state: g.state, max: int64(g.config.AddressLimit), clientIP: g.config.ClientIP}
-	g.registrar = registrar{
-		users: g.users, mode: g.config.Registration, fetchProfile: g.config.FetchProfile,
-		requirePhone: g.config.RequirePhone, keepToken: g.config.OnLogin != nil,
-	}
-	for _, client := range []*wechat.Client{g.official, g.website} {
-		if client != nil {
-			g.registrar.clients = append(g.registrar.clients, client)
-		}
-	}
-}
-
-// setSessions sets the two cookies up: the browser's key and the session. Where the
-// application gives no session manager, one is made on the store, or in memory if
-// that is nil.
-func (g *Gate) setSessions(store scs.Store) {
-	secure := g.urls.public.Scheme == "https"
-	g.cookies = browserCookies{name: "scangate", secure: secure}
-	if secure {
-		g.cookies.name = "__Host-scangate" // RFC 6265bis: no other host can set it, not even one below ours
-	}
-	if g.config.Sessions == nil {
-		g.config.Sessions = newSessionManager(secure, store)
-		g.config.Sessions.ErrorFunc = g.fail
-	}
-	// The key holds the base path, so that one gate's people are nobody at another.
-	g.sessions = sessions{manager: g.config.Sessions, key: "scangate" + g.config.BasePath}
-}
-
-// Waiting returns how many requests of browsers wait for their phones, in this
-// process.
-func (g *Gate) Waiting() int { return g.waiting.count() }
-
-// Close releases the browsers that wait, so that the server can shut down at
-// once: call it before http.Server.Shutdown, or by RegisterOnShutdown. Requests
-// that would wait get 503 from then on; all else still works. It returns when what
-// listens to [Config.Redis] has ended. Its error is always nil, and closing again
-// does nothing.
-func (g *Gate) Close() error {
-	g.waiting.close()
-	if g.redis == nil {
-		return nil
-	}
-	return g.redis.Close()
 }
 
 // setAccounts makes the clients of the accounts that are configured.
@@ -138,11 +85,66 @@ func (g *Gate) setAccounts() error {
 		if g.official, err = wechat.NewClient(c.OfficialAccount, c.Endpoint, c.HTTPClient); err != nil {
 			return fmt.Errorf("scangate: Config.OfficialAccount or Endpoint: %w", err)
 		}
+		g.registrar.clients = append(g.registrar.clients, g.official)
 	}
 	if c.Website != none {
 		if g.website, err = wechat.NewClient(c.Website, c.Endpoint, c.HTTPClient); err != nil {
 			return fmt.Errorf("scangate: Config.Website or Endpoint: %w", err)
 		}
+		g.registrar.clients = append(g.registrar.clients, g.website)
 	}
 	return nil
+}
+
+// setStores hands the stores to the parts of the gate that use them.
+func (g *Gate) setStores() {
+	c := &g.config
+	g.users, g.readers = c.Users, c.Users
+	if c.UserTTL > 0 {
+		cache := newUserCache(c.Users, c.UserTTL)
+		// Changes go through the cache, which forgets the user. Reads that decide a
+		// login must see the latest user.
+		g.users, g.readers = uncached{cache}, cache
+	}
+	g.state = state.WithPrefix(c.State, c.name())
+	g.logins = login.NewStore(g.state, c.LoginTTL)
+	g.limiter = limiter{state: g.state, max: int64(c.AddressLimit), clientIP: c.ClientIP}
+	g.registrar.users, g.registrar.mode = g.users, c.Registration
+	g.registrar.fetchProfile, g.registrar.requirePhone = c.FetchProfile, c.RequirePhone
+	g.registrar.keepToken = c.OnLogin != nil
+}
+
+// setSessions sets up the two cookies: the browser's key and the session. If the
+// application has no session manager, the gate makes one on the given store, or in
+// memory if that is nil.
+func (g *Gate) setSessions(store scs.Store) {
+	secure := g.urls.public.Scheme == "https"
+	g.cookies = browserCookies{name: "scangate", secure: secure}
+	if secure {
+		// Browsers accept the prefix from this host only (RFC 6265bis): no other host of
+		// the same domain can set the cookie.
+		g.cookies.name = "__Host-scangate"
+	}
+	if g.config.Sessions == nil {
+		g.config.Sessions = newSessionManager(secure, store)
+		g.config.Sessions.ErrorFunc = g.fail
+	}
+	// The base path in the key keeps the users of two gates apart that share a manager.
+	g.sessions = sessions{manager: g.config.Sessions, key: "scangate" + g.config.BasePath}
+}
+
+// Waiting returns how many requests of this process wait for a login to change.
+func (g *Gate) Waiting() int { return g.waiting.count() }
+
+// Close releases the requests that wait, so that the server can shut down at once: call
+// it before http.Server.Shutdown, or register it with RegisterOnShutdown. Requests that
+// would wait get 503 from then on; all others are served. Close returns when the
+// goroutines that listen to [Config.Redis] have ended. Its error is always nil, and
+// further calls do nothing.
+func (g *Gate) Close() error {
+	g.waiting.close()
+	if g.redis == nil {
+		return nil
+	}
+	return g.redis.Close()
 }
