@@ -19,6 +19,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/gomodule/redigo/redis"
 
+	"github.com/scangate/scangate/internal/phone"
 	"github.com/scangate/scangate/wechat"
 )
 
@@ -331,7 +332,7 @@ func (c *Config) fillDefaults(public *url.URL) {
 		c.Languages = []string{"zh", "en"}
 	}
 	if c.NormalizePhone == nil {
-		c.NormalizePhone = normalizePhone
+		c.NormalizePhone = phone.Normalize
 	}
 	if c.ClientIP == nil {
 		c.ClientIP = remoteAddr

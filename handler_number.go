@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/scangate/scangate/internal/phone"
 	"github.com/scangate/scangate/internal/state"
 )
 
@@ -36,7 +37,7 @@ func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, a *attempt, wro
 		status, p.Wrong = f.status, "error."+f.code
 	}
 	if a.Code != nil && time.Since(a.Code.Sent) < codeLife {
-		p.Phone = maskPhone(a.Code.Phone)
+		p.Phone = phone.Mask(a.Code.Phone)
 		p.ResendIn = secondsUntil(a.Code.Sent.Add(codeGap))
 	}
 	g.render(w, r, status, "phone", p)

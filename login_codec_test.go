@@ -122,7 +122,7 @@ func FuzzDecodeAttempt(f *testing.F) {
 		for _, step := range []func(*attempt) error{(*attempt).approve, (*attempt).deny, (*attempt).finish, (*attempt).ready} {
 			_ = step(a.clone())
 		}
-		_ = a.claim(phone, roundBase)
+		_ = a.claim(phoneDigest, roundBase)
 		_ = a.word()
 		again, err := a.encode()
 		if err != nil {

@@ -11,16 +11,16 @@ import (
 )
 
 var (
-	asker = browserKey("ASKER").digest()
-	phone = browserKey("PHONE").digest()
-	other = browserKey("OTHER").digest()
+	asker       = browserKey("ASKER").digest()
+	phoneDigest = browserKey("PHONE").digest()
+	other       = browserKey("OTHER").digest()
 )
 
 // attemptIn returns an attempt of that kind in that state, one minute old.
 func attemptIn(k kind, s loginState) attempt {
 	now := time.Now()
 	a := attempt{ID: "ID", Kind: k, State: s, Asker: asker, Created: now.Add(-time.Minute), Expires: now.Add(time.Minute)}
-	authorizer := phone
+	authorizer := phoneDigest
 	if k == kindDirect {
 		authorizer = asker
 	}
@@ -38,7 +38,7 @@ func attemptIn(k kind, s loginState) attempt {
 
 func TestTransitions(t *testing.T) {
 	steps := map[string]func(*attempt) error{
-		"claim by phone":   func(a *attempt) error { return a.claim(phone, roundBase) },
+		"claim by phone":   func(a *attempt) error { return a.claim(phoneDigest, roundBase) },
 		"claim by other":   func(a *attempt) error { return a.claim(other, roundBase) },
 		"claim by asker":   func(a *attempt) error { return a.claim(asker, roundBase) },
 		"claim profile":    func(a *attempt) error { return a.claim(a.Authorizer, roundProfile) },
@@ -48,7 +48,7 @@ func TestTransitions(t *testing.T) {
 		"finish, expired":  func(a *attempt) error { a.Expires = time.Now(); return a.finish() },
 		"approve, expired": func(a *attempt) error { a.Expires = time.Now(); return a.approve() },
 		"deny, expired":    func(a *attempt) error { a.Expires = time.Now(); return a.deny() },
-		"claim, expired":   func(a *attempt) error { a.Expires = time.Now(); return a.claim(phone, roundBase) },
+		"claim, expired":   func(a *attempt) error { a.Expires = time.Now(); return a.claim(phoneDigest, roundBase) },
 		"approve, no user": func(a *attempt) error { a.Person.UserID = ""; return a.approve() },
 		"finish, no user":  func(a *attempt) error { a.Person.UserID = ""; return a.finish() },
 		"finish, long ago": func(a *attempt) error { a.Finished = time.Now().Add(-time.Hour); return a.finish() },
@@ -131,7 +131,7 @@ func TestTransitions(t *testing.T) {
 func TestClaims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := attemptIn(kindScan, stateScanned)
-		if err := a.claim(phone, roundBase); err != nil {
+		if err := a.claim(phoneDigest, roundBase); err != nil {
 			t.Fatal(err)
 		}
 		first := *a.Claim
@@ -151,10 +151,10 @@ func TestClaims(t *testing.T) {
 		if err := a.release(second); err != nil || a.State != stateScanned || a.Authorizer != (digest{}) {
 			t.Errorf("released: %v, %s, authorizer %v", err, a.State, a.Authorizer)
 		}
-		if err := a.claim(phone, roundBase); err != nil {
+		if err := a.claim(phoneDigest, roundBase); err != nil {
 			t.Fatal(err)
 		}
-		if err := a.identify(*a.Claim, person{UserID: "u"}); err != nil || a.State != stateIdentified || a.Authorizer != phone {
+		if err := a.identify(*a.Claim, person{UserID: "u"}); err != nil || a.State != stateIdentified || a.Authorizer != phoneDigest {
 			t.Errorf("identified: %v, %s", err, a.State)
 		}
 		if got := time.Until(a.Expires); got != identifiedTTL {
