@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+
+	"github.com/scangate/scangate/scscodec"
 )
 
 // sessionLifetime is how long people stay logged in where New makes the session
@@ -21,7 +23,7 @@ func newSessionManager(secure bool, store scs.Store) *scs.SessionManager {
 	m := &scs.SessionManager{
 		Lifetime:         sessionLifetime,
 		Store:            store,
-		Codec:            SessionCodec{},
+		Codec:            scscodec.Codec{},
 		HashTokenInStore: true,
 	}
 	if store == nil {
