@@ -145,14 +145,18 @@ type Config struct {
 	// It is made of letters, digits and "-_:".
 	RedisPrefix string
 
-	// Sessions is the application's session manager. Its cookie has to be
-	// HttpOnly, and Secure where PublicURL is https. Nil means one that New
-	// makes: sessions for 7 days, in the cookie "__Host-session", kept in Redis if
-	// that is set, else in memory, where 262,144 have room and the next login gets
-	// 503. Two gates on one host have to be given managers of different cookies.
-	// The gate adds one value to a session, renews its token at a login, and empties
-	// it where another user of the gate's was logged in; what a login by other means
-	// has left in it stays.
+	// Sessions is the application's session manager. Its cookie has to be HttpOnly,
+	// and Secure if PublicURL is https. Nil means one that New makes: sessions last 7
+	// days, under the cookie "__Host-session", in Redis if that is set and in memory
+	// otherwise. In memory 262,144 sessions have room, and the next login gets 503.
+	// Two gates on one host need managers with different cookies.
+	//
+	// The gate adds one value to a session and renews its token at a login. If another
+	// user of the gate's was logged in, it empties the session first; values that other
+	// logins have left there stay. The gate works on a copy of the manager, which New
+	// makes: fields that change later do not change for the gate. A session that the
+	// Codec cannot decode counts as none. It is logged, and the browser's next login or
+	// logout deletes it.
 	Sessions *scs.SessionManager
 
 	// LoginTTL is how long a login may take until WeChat has answered; 10

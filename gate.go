@@ -9,6 +9,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/internal/state"
 	"github.com/scangate/scangate/wechat"
 )
@@ -87,11 +88,15 @@ func (g *Gate) setSessions(store scs.Store) {
 		g.cookies.name = "__Host-scangate" // RFC 6265bis: no other host can set it, not even one below ours
 	}
 	if g.config.Sessions == nil {
-		g.config.Sessions = newSessionManager(secure, store)
+		g.config.Sessions = session.NewManager(secure, store)
 		g.config.Sessions.ErrorFunc = g.fail
 	}
 	// The key holds the base path, so that one gate's people are nobody at another.
-	g.sessions = sessions{manager: g.config.Sessions, key: "scangate" + g.config.BasePath}
+	g.sessions = sessions{
+		manager: session.Copy(g.config.Sessions),
+		key:     "scangate" + g.config.BasePath,
+		logger:  g.config.Logger,
+	}
 }
 
 // Waiting returns how many requests of browsers wait for their phones, in this

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+
+	"github.com/scangate/scangate/internal/session"
 )
 
 // Why a request may not pass, as [Gate.Check] returns it. Any other error of
@@ -41,6 +43,9 @@ func UserFromContext(ctx context.Context) (User, bool) {
 //
 // Answers of next are "Cache-Control: private" unless next sets another.
 func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
+	failSaving := func(w http.ResponseWriter, r *http.Request, err error) {
+		g.fail(w, r, wrap("saving the session", err))
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := g.sessions.load(r)
 		if err != nil {
@@ -58,9 +63,9 @@ func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 			next.ServeHTTP(w, passing) // whoever loaded the session saves it
 			return
 		}
-		saving := &sessionWriter{ResponseWriter: w, gate: g, request: passing}
+		saving := session.NewWriter(w, passing, g.sessions.manager, failSaving)
 		next.ServeHTTP(saving, passing)
-		saving.save() //nolint:contextcheck // the request has it
+		saving.Save() //nolint:contextcheck // the request has it
 	})
 }
 
