@@ -13,12 +13,14 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/gomodule/redigo/redis"
 
+	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/phone"
 	"github.com/scangate/scangate/wechat"
 )
@@ -286,6 +288,22 @@ func (c *Config) checkRegistration(public *url.URL) error {
 		return errors.New("scangate: Config.SendCode: RequirePhone needs it")
 	case c.SendCode == nil && c.Registration == RegisterByPhone:
 		return errors.New("scangate: Config.SendCode: RegisterByPhone needs it")
+	}
+	return nil
+}
+
+// checkPages is check for the appearance of pages.
+func (c *Config) checkPages() error {
+	for i, tag := range c.Languages {
+		if !pages.Supported(tag) || slices.Contains(c.Languages[:i], tag) {
+			return fmt.Errorf("scangate: Config.Languages: %q is neither \"zh\" nor \"en\", or comes twice", tag)
+		}
+	}
+	if c.AccentColor != "" && pages.CheckColor(c.AccentColor) != nil {
+		return fmt.Errorf("scangate: Config.AccentColor: %q is not a color like \"#07c160\"", c.AccentColor)
+	}
+	if c.Logo != "" && !pages.IsImageData(c.Logo) && (c.Logo == "/" || localPath(c.Logo) != c.Logo) {
+		return fmt.Errorf("scangate: Config.Logo: %.40q is neither a path on this server nor a data:image/ URL", c.Logo)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/internal/state"
 	"github.com/scangate/scangate/wechat"
@@ -30,7 +31,7 @@ type Gate struct {
 	waiting     waiting
 	crossOrigin *http.CrossOriginProtection
 	mux         *http.ServeMux
-	pages       *pages
+	pages       *pages.Set
 	warnOuter   sync.Once   // about an outer LoadAndSave
 	redis       *RedisStore // nil unless New has made one
 }
