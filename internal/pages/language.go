@@ -47,9 +47,10 @@ func readLanguage(tag string) (Language, error) {
 	return Language{tag, supported[tag], texts}, nil
 }
 
-// Text returns the text with the given key. A key that begins with a dot belongs to the
-// page. A page has one text for all purposes of a login, or several. If it has no text
-// with the key, Text returns the one that all pages share.
+// Text returns the text of a key, and reports whether there is one. A key that begins with
+// a dot, such as ".heading", is completed by the page's name. Text prefers the text for the
+// purpose of the login, then the page's text for any purpose, then the one that all pages
+// share.
 func (l Language) Text(page, purpose, key string) (string, bool) {
 	own := key
 	if strings.HasPrefix(key, ".") {

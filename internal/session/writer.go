@@ -107,7 +107,7 @@ func (w *Writer) FlushError() error {
 }
 
 // Hijack implements [http.Hijacker]. It saves a session that the handler has changed, but
-// the handler has to send the cookie, if it is a new one, itself.
+// does not send its cookie: the headers are the handler's from then on.
 func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if w.Save(); w.failed {
 		return nil, nil, errNotSaved
