@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/scangate/scangate/internal/session"
 )
 
 func TestBrowserKeyCookie(t *testing.T) {
@@ -29,7 +31,7 @@ func TestBrowserKeyCookie(t *testing.T) {
 // host below the same domain can set.
 func TestCookiesOfAnotherName(t *testing.T) {
 	const evil, good = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ZYXWVUTSRQPONMLKJIHGFEDCBA"
-	sessions := &sessions{manager: newSessionManager(true, nil)}
+	sessions := &sessions{manager: session.Copy(session.NewManager(true, nil))}
 	for _, blank := range []string{"\u2000", "\u00a0", "\u0085", "\u3000", "\v", "\f", "\x00"} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Cookie", blank+"__Host-scangate="+evil+"; __Host-scangate="+good+"; "+blank+"__Host-session="+evil)

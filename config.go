@@ -13,12 +13,15 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/gomodule/redigo/redis"
 
+	"github.com/scangate/scangate/internal/pages"
+	"github.com/scangate/scangate/internal/phone"
 	"github.com/scangate/scangate/wechat"
 )
 
@@ -144,14 +147,18 @@ type Config struct {
 	// It is made of letters, digits and "-_:".
 	RedisPrefix string
 
-	// Sessions is the application's session manager. Its cookie has to be
-	// HttpOnly, and Secure where PublicURL is https. Nil means one that New
-	// makes: sessions for 7 days, in the cookie "__Host-session", kept in Redis if
-	// that is set, else in memory, where 262,144 have room and the next login gets
-	// 503. Two gates on one host have to be given managers of different cookies.
-	// The gate adds one value to a session, renews its token at a login, and empties
-	// it where another user of the gate's was logged in; what a login by other means
-	// has left in it stays.
+	// Sessions is the application's session manager. Its cookie has to be HttpOnly,
+	// and Secure if PublicURL is https. Nil means one that New makes: sessions last 7
+	// days, under the cookie "__Host-session", in Redis if that is set and in memory
+	// otherwise. In memory 262,144 sessions have room, and the next login gets 503.
+	// Two gates on one host need managers with different cookies.
+	//
+	// The gate adds one value to a session and renews its token at a login. If another
+	// user of the gate's was logged in, it empties the session first; values that other
+	// logins have left there stay. The gate works on a copy of the manager, which New
+	// makes: fields that change later do not change for the gate. A session that the
+	// Codec cannot decode counts as none. It is logged, and the browser's next login or
+	// logout deletes it.
 	Sessions *scs.SessionManager
 
 	// LoginTTL is how long a login may take until WeChat has answered; 10
@@ -285,6 +292,22 @@ func (c *Config) checkRegistration(public *url.URL) error {
 	return nil
 }
 
+// checkPages is check for the appearance of pages.
+func (c *Config) checkPages() error {
+	for i, tag := range c.Languages {
+		if !pages.Supported(tag) || slices.Contains(c.Languages[:i], tag) {
+			return fmt.Errorf("scangate: Config.Languages: %q is neither \"zh\" nor \"en\", or comes twice", tag)
+		}
+	}
+	if c.AccentColor != "" && pages.CheckColor(c.AccentColor) != nil {
+		return fmt.Errorf("scangate: Config.AccentColor: %q is not a color like \"#07c160\"", c.AccentColor)
+	}
+	if c.Logo != "" && !pages.IsImageData(c.Logo) && (c.Logo == "/" || localPath(c.Logo) != c.Logo) {
+		return fmt.Errorf("scangate: Config.Logo: %.40q is neither a path on this server nor a data:image/ URL", c.Logo)
+	}
+	return nil
+}
+
 // parsePublicURL returns the scheme and host that all URLs begin with.
 func parsePublicURL(s string, insecure bool) (*url.URL, error) {
 	u, err := url.Parse(s)
@@ -331,7 +354,7 @@ func (c *Config) fillDefaults(public *url.URL) {
 		c.Languages = []string{"zh", "en"}
 	}
 	if c.NormalizePhone == nil {
-		c.NormalizePhone = normalizePhone
+		c.NormalizePhone = phone.Normalize
 	}
 	if c.ClientIP == nil {
 		c.ClientIP = remoteAddr

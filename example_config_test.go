@@ -17,6 +17,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/scscodec"
 )
 
 // Behind a proxy, read the header that this proxy sets, and no other: what a
@@ -61,7 +62,7 @@ func ExampleConfig_sessions() {
 	sessions := scs.New()
 	sessions.Lifetime = 30 * 24 * time.Hour
 	sessions.Cookie.Secure = true
-	sessions.Codec = scangate.SessionCodec{} // several times as fast, and reads what was there
+	sessions.Codec = scscodec.Codec{} // several times as fast, and reads what was there
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,

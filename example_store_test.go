@@ -85,21 +85,6 @@ func ExampleStateStore() {
 	// scanned 2 <nil>
 }
 
-// Sessions that scs's own codec wrote are read, so that a change of the codec
-// logs nobody out.
-func ExampleSessionCodec() {
-	deadline := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
-	before, err := scs.GobCodec{}.Encode(deadline, map[string]any{"user": 7})
-	if err != nil {
-		log.Fatal(err)
-	}
-	sessions := scs.New()
-	sessions.Codec = scangate.SessionCodec{}
-	_, values, err := sessions.Codec.Decode(before)
-	fmt.Println(values["user"], err)
-	// Output: 7 <nil>
-}
-
 // Members whom an application knows by openid become users of the gate. What it
 // returns is the id to keep beside each; running it again does no harm.
 func Example_import() {

@@ -9,6 +9,8 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/internal/pages"
+	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/internal/state"
 	"github.com/scangate/scangate/wechat"
 )
@@ -31,7 +33,7 @@ type Gate struct {
 	waiting     waitingRoom
 	crossOrigin *http.CrossOriginProtection
 	mux         *http.ServeMux
-	pages       *pages
+	pages       *pages.Set
 	warnOuter   sync.Once   // for the warning about an outer LoadAndSave
 	redis       *RedisStore // nil unless New made one
 }
@@ -126,11 +128,15 @@ func (g *Gate) setSessions(store scs.Store) {
 		g.cookies.name = "__Host-scangate"
 	}
 	if g.config.Sessions == nil {
-		g.config.Sessions = newSessionManager(secure, store)
+		g.config.Sessions = session.NewManager(secure, store)
 		g.config.Sessions.ErrorFunc = g.fail
 	}
 	// The base path in the key keeps the users of two gates apart that share a manager.
-	g.sessions = sessions{manager: g.config.Sessions, key: "scangate" + g.config.BasePath}
+	g.sessions = sessions{
+		manager: session.Copy(g.config.Sessions),
+		key:     "scangate" + g.config.BasePath,
+		logger:  g.config.Logger,
+	}
 }
 
 // Waiting returns how many requests of this process wait for a login to change.

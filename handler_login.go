@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"rsc.io/qr"
-
 	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/internal/pages"
 )
 
 // longPoll is how long the initiator waits for news in one request.
@@ -181,7 +180,7 @@ func (g *Gate) serveQRSVG(w http.ResponseWriter, r *http.Request, l *login.Login
 		return err
 	}
 	w.Header().Set("Content-Type", "image/svg+xml")
-	_, _ = w.Write(qrSVG(code)) //nolint:gosec // drawn from modules, not from text
+	_, _ = w.Write(code.SVG()) //nolint:gosec // drawn from modules, not from text
 	return nil
 }
 
@@ -197,12 +196,11 @@ func (g *Gate) serveQRPNG(w http.ResponseWriter, r *http.Request, l *login.Login
 }
 
 // qrCode encodes the URL that the phone opens.
-func (g *Gate) qrCode(r *http.Request, l *login.Login) (*qr.Code, error) {
+func (g *Gate) qrCode(r *http.Request, l *login.Login) (pages.QRCode, error) {
 	if err := l.Open(); err != nil {
-		return nil, g.withRetry(r, l, err)
+		return pages.QRCode{}, g.withRetry(r, l, err)
 	}
-	// Level M: a reflection may hide 15 % of the code.
-	code, err := qr.Encode(g.urls.absolute("scan", l.ID()), qr.M)
+	code, err := pages.NewQRCode(g.urls.absolute("scan", l.ID()))
 	return code, wrap("drawing a QR code", err)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/internal/phone"
 	"github.com/scangate/scangate/internal/state"
 )
 
@@ -38,7 +39,7 @@ func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login,
 		status, p.Wrong = f.status, "error."+f.code
 	}
 	if number, sent := l.Code(); number != "" && time.Since(sent) < login.CodeTTL {
-		p.Phone = maskPhone(number)
+		p.Phone = phone.Mask(number)
 		p.ResendIn = secondsUntil(sent.Add(codeGap))
 	}
 	g.render(w, r, status, "phone", p)
@@ -76,14 +77,18 @@ func (g *Gate) postedNumber(l *login.Login, posted url.Values) (string, error) {
 
 // normalizePhone returns a typed number in E.164 form.
 func (g *Gate) normalizePhone(typed string) (string, error) {
-	if len(typed) > maxPhone {
+	if len(typed) > phone.MaxLength {
 		return "", errPhoneInvalid
 	}
 	number, err := g.config.NormalizePhone(typed)
+	if err == nil {
+		number, err = phone.CheckE164(number)
+	}
 	if err != nil {
+		// Not wrapped: the application's error may quote the number, and errors are logged.
 		return "", errPhoneInvalid
 	}
-	return checkE164(number)
+	return number, nil
 }
 
 // sendCode makes a new code the login's and sends it. A code that was not delivered

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/internal/session"
 )
 
 type userContextKey struct{}
@@ -30,6 +31,9 @@ func UserFromContext(ctx context.Context) (User, bool) {
 //
 // The answers of next are "Cache-Control: private" unless next sets another value.
 func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
+	failSaving := func(w http.ResponseWriter, r *http.Request, err error) {
+		g.fail(w, r, wrap("saving the session", err))
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, err := g.sessions.load(r)
 		if err != nil {
@@ -47,9 +51,9 @@ func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 			next.ServeHTTP(w, passing) // the outer LoadAndSave saves the session
 			return
 		}
-		saving := &sessionWriter{ResponseWriter: w, gate: g, request: passing}
+		saving := session.NewWriter(w, passing, g.sessions.manager, failSaving)
 		next.ServeHTTP(saving, passing)
-		saving.save() //nolint:contextcheck // the request carries the context
+		saving.Save() //nolint:contextcheck // the request carries the context
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"slices"
 	"sync"
 	"time"
@@ -12,12 +11,11 @@ import (
 	"github.com/scangate/scangate/internal/ttlmap"
 )
 
-// What a MemoryStore, and the sessions that New keeps in memory, hold at most.
+// What a MemoryStore holds at most.
 const (
 	memoryUsers    = 1 << 20
 	memoryRecords  = 1 << 17
 	memoryCounters = 1 << 16
-	memorySessions = 1 << 18
 )
 
 var (
@@ -361,48 +359,4 @@ func (m *MemoryStore) Add(ctx context.Context, key string, window time.Duration)
 		s.counters.Evict() // or a flood from many addresses would shut everybody out
 	}
 	return 1, s.counters.Put(key, 1, time.Now().Add(window))
-}
-
-// memorySessionStore keeps sessions in memory, by hashes of their tokens; it is an
-// scs.Store.
-type memorySessionStore struct {
-	mu       sync.RWMutex
-	sessions *ttlmap.Map[[]byte]
-}
-
-func newMemorySessionStore() *memorySessionStore {
-	return &memorySessionStore{sessions: ttlmap.New[[]byte](memorySessions, nil)}
-}
-
-// hashToken keeps tokens out of memory, and lookups from telling by their time
-// how much of a guess is right.
-func hashToken(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return string(sum[:])
-}
-
-// Find implements scs.Store. A session whose time is over is not found.
-func (m *memorySessionStore) Find(token string) ([]byte, bool, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	e, ok := m.sessions.Get(hashToken(token))
-	if !ok {
-		return nil, false, nil
-	}
-	return e.Value, true, nil
-}
-
-// Commit implements scs.Store. It returns ErrFull where a new session has no room.
-func (m *memorySessionStore) Commit(token string, b []byte, expiry time.Time) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.sessions.Put(hashToken(token), b, expiry)
-}
-
-// Delete implements scs.Store.
-func (m *memorySessionStore) Delete(token string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.sessions.Remove(hashToken(token))
-	return nil
 }

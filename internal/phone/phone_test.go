@@ -1,12 +1,13 @@
-package scangate
+package phone
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 	"testing"
 )
 
-func TestNormalizePhone(t *testing.T) {
+func TestNormalize(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		// mainland mobile numbers
 		{"13800138000", "+8613800138000"},
@@ -49,36 +50,68 @@ func TestNormalizePhone(t *testing.T) {
 		{strings.Repeat(" ", 100) + "13800138000", ""},
 		{"\xff13800138000", ""},
 	} {
-		got, err := normalizePhone(c.in)
-		if got != c.want || (err == nil) != (c.want != "") {
-			t.Errorf("%q: %q, %v, want %q", c.in, got, err, c.want)
+		got, err := Normalize(c.in)
+		if got != c.want || (err == nil) != (c.want != "") || err != nil && !errors.Is(err, ErrInvalid) {
+			t.Errorf("Normalize(%q) = %q, %v, want %q", c.in, got, err, c.want)
 		}
 	}
 }
 
-func FuzzNormalizePhone(f *testing.F) {
+func FuzzNormalize(f *testing.F) {
 	for _, s := range []string{"13800138000", "+86 138-0013-8000", "００８６１３８００１３８０００", "+1 (415) 555-2671", "", "+"} {
 		f.Add(s)
 	}
 	form := regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 	f.Fuzz(func(t *testing.T, s string) {
-		got, err := normalizePhone(s)
+		got, err := Normalize(s)
 		if err != nil {
 			return
 		}
 		if !form.MatchString(got) {
-			t.Fatalf("%q becomes %q", s, got)
+			t.Fatalf("Normalize(%q) = %q, want a match of %v", s, got, form)
 		}
-		if again, err := normalizePhone(got); err != nil || again != got {
-			t.Fatalf("%q becomes %q, and that %q, %v", s, got, again, err)
+		if again, err := Normalize(got); err != nil || again != got {
+			t.Fatalf("Normalize(%q) = %q, %v, want its argument", got, again, err)
 		}
 	})
 }
 
-func TestMaskPhone(t *testing.T) {
+func TestDigits(t *testing.T) {
+	for _, c := range []struct {
+		in, want string
+		ok       bool
+	}{
+		{"", "", true},
+		{"＋８６ (138) 0013-8000", "+8613800138000", true},
+		{"1.2·3−4\u2011(5)（6）\t7", "1234567", true},
+		{" +1", "+1", true},
+		{"1+", "", false},
+		{"1a", "", false},
+		{"٣", "", false},
+	} {
+		if got, ok := Digits(c.in); got != c.want || ok != c.ok {
+			t.Errorf("Digits(%q) = %q, %t, want %q, %t", c.in, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+func TestCheckE164(t *testing.T) {
+	for _, good := range []string{"+1234567", "+8613800138000", "+123456789012345"} {
+		if got, err := CheckE164(good); got != good || err != nil {
+			t.Errorf("CheckE164(%q) = %q, %v, want its argument", good, got, err)
+		}
+	}
+	for _, bad := range []string{"", "+", "8613800138000", "+123456", "+1234567890123456", "+0123456789", "+1234 567", "+１２３４５６７", "+1234567\n"} {
+		if got, err := CheckE164(bad); got != "" || !errors.Is(err, ErrInvalid) {
+			t.Errorf("CheckE164(%q) = %q, %v, want %v", bad, got, err, ErrInvalid)
+		}
+	}
+}
+
+func TestMask(t *testing.T) {
 	for in, want := range map[string]string{"+8613800138000": "+86138****8000", "+1234567": "****4567", "": "****"} {
-		if got := maskPhone(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
+		if got := Mask(in); got != want {
+			t.Errorf("Mask(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package scangate
+package pages
 
 import (
 	"strconv"
@@ -6,11 +6,26 @@ import (
 	"rsc.io/qr"
 )
 
-// quietZone is the margin that ISO/IEC 18004 asks for, in modules.
+// QRCode is a QR code that can be drawn.
+type QRCode struct{ code *qr.Code }
+
+// NewQRCode returns the QR code of a text. Its error correction is level M: 15 % of the
+// code may be damaged, or hidden by a reflection on the screen.
+func NewQRCode(text string) (QRCode, error) {
+	code, err := qr.Encode(text, qr.M)
+	return QRCode{code}, err
+}
+
+// PNG returns the code as a PNG image.
+func (q QRCode) PNG() []byte { return q.code.PNG() }
+
+// quietZone is the margin that ISO/IEC 18004 demands, in modules.
 const quietZone = 4
 
-// qrSVG draws a QR code as one path: a rectangle for each run of black modules.
-func qrSVG(code *qr.Code) []byte {
+// SVG returns the code as an SVG image, which is sharp at any size. It is one path with a
+// rectangle for each horizontal run of black modules.
+func (q QRCode) SVG() []byte {
+	code := q.code
 	size := strconv.Itoa(code.Size + 2*quietZone)
 	b := make([]byte, 0, 8<<10)
 	b = append(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 `+size+` `+size+`" shape-rendering="crispEdges">`...)

@@ -1,0 +1,151 @@
+// Package pages holds what the gate's pages are made of: templates, texts in each
+// language, a style and a script, and QR codes. The data of a page is the root package's.
+package pages
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"html/template"
+	"mime"
+	"path"
+	"strings"
+)
+
+//go:embed files
+var files embed.FS
+
+// Options are settings of the root package's Config that all pages depend on.
+type Options struct {
+	App         string // the application's name
+	Logo        string // a URL that is safe to use, or ""
+	AssetsPath  string // where assets are served, without a slash at the end
+	AccentColor string // as CheckColor accepts it, or "" for the style's own
+	Languages   []string
+}
+
+// Set is the pages of one gate. It is safe for concurrent use once it is set up.
+type Set struct {
+	app        string
+	logo       template.URL
+	assetsPath string
+	builtin    *template.Template
+	templates  *template.Template // the built-in ones, or the set that replaces some of them
+	languages  []Language         // the first is the default
+	assets     map[string]Asset   // by name
+	names      map[string]string  // of assets, by file
+}
+
+// Asset is a style or a script. Browsers may keep it: its name changes with its body.
+type Asset struct {
+	Body        []byte
+	ContentType string
+}
+
+// New returns the built-in pages. It requires options that have been checked.
+func New(o Options) (*Set, error) {
+	s := &Set{
+		app: o.App, assetsPath: o.AssetsPath, assets: map[string]Asset{}, names: map[string]string{},
+		logo: template.URL(o.Logo), //nolint:gosec // Config's check allows paths and pictures only
+	}
+	for _, tag := range o.Languages {
+		l, err := readLanguage(tag)
+		if err != nil {
+			return nil, fmt.Errorf("reading the texts: %w", err)
+		}
+		s.languages = append(s.languages, l)
+	}
+	for _, file := range []string{"style.css", "script.js"} {
+		body, err := files.ReadFile("files/" + file)
+		if err != nil {
+			return nil, fmt.Errorf("reading the assets: %w", err)
+		}
+		if file == "style.css" && o.AccentColor != "" {
+			body = append(body, accentRules(o.AccentColor)...)
+		}
+		s.addAsset(file, body)
+	}
+	var err error
+	if s.builtin, err = template.ParseFS(files, "files/*.html"); err != nil {
+		return nil, fmt.Errorf("parsing the pages: %w", err)
+	}
+	s.templates = s.builtin
+	return s, nil
+}
+
+// addAsset adds a file under a name that contains a part of its hash.
+func (s *Set) addAsset(file string, body []byte) {
+	sum := sha256.Sum256(body)
+	ext := path.Ext(file)
+	name := strings.TrimSuffix(file, ext) + "-" + hex.EncodeToString(sum[:6]) + ext
+	s.names[file] = name
+	s.assets[name] = Asset{body, mime.TypeByExtension(ext)}
+}
+
+// Replace makes s use the templates of custom for the pages that they are named after. It
+// does not execute them, and has to be called before s is used.
+func (s *Set) Replace(custom *template.Template) error {
+	set, err := custom.Clone()
+	if err != nil {
+		return err
+	}
+	replaces := false
+	for _, t := range s.builtin.Templates() {
+		if own := set.Lookup(t.Name()); own != nil && own.Tree != nil {
+			replaces = true
+		} else if _, err := set.AddParseTree(t.Name(), t.Tree.Copy()); err != nil {
+			return err
+		}
+	}
+	if !replaces {
+		return errors.New("none of its templates is called like a page, such as \"login.html\"")
+	}
+	s.templates = set
+	return nil
+}
+
+// Execute renders a page, such as "login". Its result is complete or an error, so the
+// caller never sends half a page.
+func (s *Set) Execute(name string, data any) ([]byte, error) {
+	return execute(s.templates, name, data)
+}
+
+// ExecuteBuiltin is Execute with the built-in template, also if another replaces it.
+func (s *Set) ExecuteBuiltin(name string, data any) ([]byte, error) {
+	return execute(s.builtin, name, data)
+}
+
+func execute(set *template.Template, name string, data any) ([]byte, error) {
+	var body bytes.Buffer
+	if err := set.ExecuteTemplate(&body, name+".html", data); err != nil {
+		return nil, err
+	}
+	return body.Bytes(), nil
+}
+
+// App returns Options.App.
+func (s *Set) App() string { return s.app }
+
+// Logo returns Options.Logo.
+func (s *Set) Logo() template.URL { return s.logo }
+
+// AssetPath returns the path of an asset by its file: "style.css" or "script.js".
+func (s *Set) AssetPath(file string) string { return s.assetsPath + "/" + s.names[file] }
+
+// Asset returns the asset of that name, which is the end of its path.
+func (s *Set) Asset(name string) (Asset, bool) {
+	a, ok := s.assets[name]
+	return a, ok
+}
+
+// IsImageData reports whether s is a data URL of an image. It refuses characters that a
+// URL does not contain or that could end an attribute.
+func IsImageData(s string) bool {
+	rest, ok := strings.CutPrefix(s, "data:image/")
+	return ok && strings.Contains(rest, ",") && !strings.ContainsFunc(rest, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || c == '"' || c == '<' || c == '>'
+	})
+}

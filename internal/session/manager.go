@@ -1,0 +1,97 @@
+// Package session holds the gate's parts of session management with scs: the managers
+// that the gate makes or copies, stores of sessions, and the response writer that saves a
+// session in time.
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/scangate/scangate/scscodec"
+)
+
+// lifetime is how long a session of [NewManager] lasts.
+const lifetime = 7 * 24 * time.Hour
+
+// NewManager returns a manager whose sessions last 7 days and are kept in the store. A nil
+// store means memory. If secure is set, the cookie is for https only and its name has the
+// prefix __Host-, with which no other host can set it.
+func NewManager(secure bool, store scs.Store) *scs.SessionManager {
+	// Not scs.New: it starts a goroutine that cannot be stopped cleanly.
+	m := &scs.SessionManager{
+		Lifetime:         lifetime,
+		Store:            store,
+		Codec:            scscodec.Codec{},
+		HashTokenInStore: true,
+	}
+	if store == nil {
+		m.Store, m.HashTokenInStore = NewMemoryStore(), false // MemoryStore hashes the tokens itself
+	}
+	m.Cookie.Name = "session"
+	if secure {
+		m.Cookie.Name = "__Host-session"
+	}
+	m.Cookie.Path = "/"
+	m.Cookie.HttpOnly = true
+	m.Cookie.Secure = secure
+	m.Cookie.SameSite = http.SameSiteLaxMode
+	m.Cookie.Persist = true
+	return m
+}
+
+// Manager is a copy of a session manager, and marks damaged sessions: an error of Load
+// that its codec returned matches [scscodec.ErrDamaged]. The copy shares the original's
+// store and its key in contexts, so each finds the session that the other has loaded.
+type Manager struct {
+	*scs.SessionManager
+	blank *scs.SessionManager // a second copy, for LoadBlank
+}
+
+// Copy returns a copy of m as it is now. It does not change m.
+func Copy(m *scs.SessionManager) *Manager {
+	marking, blank := *m, *m
+	marking.Codec = markingCodec{m.Codec}
+	blank.Codec = blankCodec{m.Codec}
+	return &Manager{SessionManager: &marking, blank: &blank}
+}
+
+// LoadBlank is Load without decoding: the session has the token of the stored record, but
+// no values. It is for damaged sessions. As with any other session, Destroy and RenewToken
+// delete the stored record.
+func (m *Manager) LoadBlank(ctx context.Context, token string) (context.Context, error) {
+	return m.blank.Load(ctx, token)
+}
+
+// WriteCookie sets the session's cookie, or removes it if expiry is the zero time. Unlike
+// scs's WriteSessionCookie, it leaves Cache-Control as the caller has set it.
+func (m *Manager) WriteCookie(ctx context.Context, w http.ResponseWriter, token string, expiry time.Time) {
+	caching := w.Header().Values("Cache-Control")
+	m.WriteSessionCookie(ctx, w, token, expiry)
+	w.Header()["Cache-Control"] = caching
+}
+
+// markingCodec is a codec whose decoding errors match scscodec.ErrDamaged.
+type markingCodec struct{ scs.Codec }
+
+// Decode implements [scs.Codec].
+func (c markingCodec) Decode(b []byte) (time.Time, map[string]any, error) {
+	deadline, values, err := c.Codec.Decode(b)
+	if err != nil && !errors.Is(err, scscodec.ErrDamaged) {
+		err = fmt.Errorf("%w: %w", scscodec.ErrDamaged, err)
+	}
+	return deadline, values, err
+}
+
+// blankCodec is a codec that decodes every record as a session without values, which has
+// ended long ago. RenewToken gives it a new deadline.
+type blankCodec struct{ scs.Codec }
+
+// Decode implements [scs.Codec].
+func (blankCodec) Decode([]byte) (time.Time, map[string]any, error) {
+	return time.Time{}, make(map[string]any), nil
+}

@@ -1,0 +1,119 @@
+package session
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+)
+
+// errNotSaved is what a handler gets that writes although its session could not be saved.
+var errNotSaved = errors.New("scangate: the session could not be saved")
+
+// Writer is a response writer that saves the request's session before the first byte of
+// the answer, while a cookie can still be set. It forwards Flush, Hijack and ReadFrom.
+//
+// If saving fails, the error page takes the place of the handler's answer.
+type Writer struct {
+	http.ResponseWriter
+	request *http.Request
+	manager *Manager
+	fail    func(http.ResponseWriter, *http.Request, error)
+	saved   bool
+	failed  bool // the error page has been written
+}
+
+// NewWriter returns a Writer around w. The manager has loaded the session into the
+// request's context. The Writer calls fail to answer if saving the session fails.
+func NewWriter(w http.ResponseWriter, r *http.Request, m *Manager, fail func(http.ResponseWriter, *http.Request, error)) *Writer {
+	return &Writer{ResponseWriter: w, request: r, manager: m, fail: fail}
+}
+
+// Save saves the session if the handler has changed it. It has to be called after the
+// handler, which may have written nothing. Calling it again does nothing.
+func (w *Writer) Save() {
+	if w.saved {
+		return
+	}
+	w.saved = true
+	ctx := w.request.Context()
+	switch w.manager.Status(ctx) {
+	case scs.Unmodified:
+	case scs.Modified:
+		token, expiry, err := w.manager.Commit(ctx)
+		if err != nil {
+			w.failed = true
+			dropContentHeaders(w.Header())
+			w.fail(w.ResponseWriter, w.request, err)
+			return
+		}
+		w.manager.WriteCookie(ctx, w.ResponseWriter, token, expiry)
+	case scs.Destroyed:
+		w.manager.WriteCookie(ctx, w.ResponseWriter, "", time.Time{})
+	}
+}
+
+// dropContentHeaders removes the headers that describe the body of an answer, which is
+// not sent. With its Content-Length net/http would refuse the error page, and with its
+// Content-Encoding browsers could not read the page.
+func dropContentHeaders(h http.Header) {
+	for _, name := range []string{
+		"Content-Length", "Content-Encoding", "Content-Disposition", "Content-Range", "Etag", "Last-Modified",
+	} {
+		h.Del(name)
+	}
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *Writer) WriteHeader(status int) {
+	// Informational answers come before the answer, except for 101.
+	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
+		w.Save()
+	}
+	if !w.failed {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Write implements [http.ResponseWriter].
+func (w *Writer) Write(b []byte) (int, error) {
+	if w.Save(); w.failed {
+		return 0, errNotSaved
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// ReadFrom implements [io.ReaderFrom], with which net/http sends files without copying.
+func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
+	if w.Save(); w.failed {
+		return 0, errNotSaved
+	}
+	return io.Copy(w.ResponseWriter, r)
+}
+
+// Flush implements [http.Flusher].
+func (w *Writer) Flush() { _ = w.FlushError() }
+
+// FlushError is called by [http.ResponseController].
+func (w *Writer) FlushError() error {
+	if w.Save(); w.failed {
+		return errNotSaved
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Hijack implements [http.Hijacker]. It saves a session that the handler has changed, but
+// does not send its cookie: the headers are the handler's from then on.
+func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if w.Save(); w.failed {
+		return nil, nil, errNotSaved
+	}
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+// Unwrap is called by [http.ResponseController].
+func (w *Writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,266 @@
+package scangate
+
+import (
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/internal/pages"
+)
+
+// PageData is what the templates of [Config.Templates] are executed with. A comment below
+// names the pages on which a field is set; on all others it is zero. The built-in templates
+// use every field. They are in the folder internal/pages/files of this module's source,
+// where a template of your own best begins as a copy.
+type PageData struct {
+	// Name is the prefix of the page's texts: the template's name without ".html". On
+	// done.html it is "done.approved" or "done.denied", and on message.html "error." and
+	// the code of the error, such as "error.expired".
+	Name string
+
+	// Purpose is the purpose of the login, on all pages but message.html: empty for
+	// logging in, "link" for adding a WeChat to an account, and "phone" for adding a
+	// phone number to an account.
+	Purpose string
+
+	// Token must be in a hidden field "token" of each form on profile.html, phone.html
+	// and confirm.html.
+	Token string
+
+	// State is the state of the login on login.html: "waiting" or "scanned". With
+	// script.js, the page follows it to "approved", "denied" or "expired".
+	State string
+
+	// OnPhone reports whether login.html is shown on a phone, which cannot scan itself.
+	OnPhone bool
+
+	// ScanURL is the content of the QR code on login.html, and QRURL the URL of its image.
+	ScanURL, QRURL string
+
+	// StateURL is where script.js on login.html gets the state. LoginURL is where the
+	// page goes for a new QR code, and after the approval. RenewIn is the number of
+	// seconds after which the page renews a code that has not been scanned.
+	StateURL, LoginURL string
+	RenewIn            int
+
+	// WebsiteURL leads from login.html to WeChat's own login page. It is empty if there
+	// is none.
+	WebsiteURL string
+
+	// Number is shown on two screens, by login.html and confirm.html, to compare. If
+	// MatchNumber is set, confirm.html must not show it but have a field "number" to type
+	// it into. Number is zero if there is no other screen.
+	Number      int
+	MatchNumber bool
+
+	// FinishURL is where finish.html posts its form. A field "answer" with the value
+	// "deny" refuses the login, for a visitor who is not that person.
+	FinishURL string
+
+	// Nickname is the name in WeChat of the person who scanned, on finish.html and
+	// confirm.html. TargetName is the name of the account that a WeChat is added to. Either
+	// may be empty.
+	Nickname, TargetName string
+
+	// Browser, System and Address describe the browser that would be logged in, on
+	// confirm.html. Each may be empty.
+	Browser, System, Address string
+
+	// WeChatURL is where profile.html leads people who agree.
+	WeChatURL string
+
+	// CodeURL is where phone.html posts "phone" to get a code, or nothing to get another
+	// one. PhoneURL is where it posts the "code".
+	CodeURL, PhoneURL string
+
+	// Phone is the masked number to which a code was sent, on phone.html. It is empty
+	// before that. ResendIn is the number of seconds after which to offer another code.
+	Phone    string
+	ResendIn int
+
+	// Wrong is the prefix of an error's texts, such as "error.code_wrong", if phone.html
+	// is shown again because of that error. Otherwise it is empty.
+	Wrong string
+
+	// NextURL is the way on from message.html and done.html. It is empty on done.html if
+	// the login goes on at another screen.
+	NextURL string
+
+	pages *pages.Set
+	lang  pages.Language
+}
+
+// T returns one of the gate's texts in the page's language. A key that begins with a dot,
+// such as ".heading", means the page's own text, or the one that all pages share if the
+// page has none. For an unknown key, T returns the key. The keys are those of
+// internal/pages/files/en.json; a new version of this module may change them.
+func (p PageData) T(key string) string {
+	text, ok := p.lang.Text(p.Name, p.Purpose, key)
+	switch {
+	case !ok:
+		return key
+	case !strings.Contains(text, "{"):
+		return text
+	}
+	return strings.NewReplacer("{app}", p.App(), "{phone}", p.Phone).Replace(text)
+}
+
+// App returns [Config.AppName].
+func (p PageData) App() string { return p.pages.App() }
+
+// Logo returns [Config.Logo].
+func (p PageData) Logo() template.URL { return p.pages.Logo() }
+
+// Lang returns the page's language for the lang attribute: "zh-CN" or "en".
+func (p PageData) Lang() string { return p.lang.Attr() }
+
+// Asset returns the path of one of the gate's own files: "style.css" or "script.js".
+func (p PageData) Asset(file string) string { return p.pages.AssetPath(file) }
+
+// on returns the data as the template with that name gets it.
+func (p PageData) on(set *pages.Set, lang pages.Language, name string) PageData {
+	p.pages, p.lang = set, lang
+	if p.Name == "" {
+		p.Name = name
+	}
+	return p
+}
+
+// newPages returns the pages of a config whose fields have been checked. It executes
+// Config.Templates for all pages, which finds most mistakes that a template can have.
+func newPages(config *Config) (*pages.Set, error) {
+	set, err := pages.New(pages.Options{
+		App:         config.AppName,
+		Logo:        config.Logo,
+		AssetsPath:  config.BasePath + "/assets",
+		AccentColor: config.AccentColor,
+		Languages:   config.Languages,
+	})
+	if err != nil || config.Templates == nil {
+		return set, wrap("reading the built-in pages", err)
+	}
+	if err = set.Replace(config.Templates); err == nil {
+		err = tryPages(set)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("scangate: Config.Templates: %w", err)
+	}
+	return set, nil
+}
+
+// tryPages executes each template with each of its samples, in each language.
+func tryPages(set *pages.Set) error {
+	for _, samples := range []map[string]PageData{fullSamples, bareSamples} {
+		for name, data := range samples {
+			for _, lang := range set.Languages() {
+				if _, err := set.Execute(name, data.on(set, lang, name)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Samples of data that New executes templates with. fullSamples have every field that a
+// page can have, and bareSamples only those that it always has.
+var (
+	fullSamples = map[string]PageData{
+		"login": {
+			State: "waiting", OnPhone: true, ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewIn: 120,
+			WebsiteURL: "/", Number: 42, MatchNumber: true,
+		},
+		"finish":  {FinishURL: "/", Nickname: "N", TargetName: "N", Purpose: "link"},
+		"profile": {Token: "T", WeChatURL: "https://a/"},
+		"confirm": {
+			Token: "T", Browser: "B", System: "S", Address: "192.0.2.1", Number: 42, MatchNumber: true,
+			Nickname: "N", TargetName: "N", Purpose: "link",
+		},
+		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/", Phone: "+86138****8000", ResendIn: 60, Wrong: "error.code_wrong", Purpose: "phone"},
+		"done":    {Name: "done.denied", NextURL: "/", Purpose: "link"},
+		"message": {Name: "error.snapshot", NextURL: "/"},
+	}
+	bareSamples = map[string]PageData{
+		"login":   {State: "scanned", ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", Number: 42},
+		"finish":  {FinishURL: "/"},
+		"profile": {Token: "T", WeChatURL: "https://a/"},
+		"confirm": {Token: "T", Number: 42},
+		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/"},
+		"done":    {Name: "done.approved"},
+		"message": {Name: "error.unavailable", NextURL: "/"},
+	}
+)
+
+// contentSecurityPolicy allows the resources that the gate's pages use, and no others.
+const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// render answers with a page.
+func (g *Gate) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
+	lang := g.pages.LanguageFor(r.Header.Get("Accept-Language"))
+	body, err := g.pages.Execute(name, p.on(g.pages, lang, name))
+	if err != nil {
+		g.config.Logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
+		status = http.StatusInternalServerError
+		sorry := PageData{Name: "error.unavailable", NextURL: g.urls.path("login")}
+		body, _ = g.pages.ExecuteBuiltin("message", sorry.on(g.pages, lang, "message")) // tests guarantee that it renders
+	}
+	h := w.Header()
+	if p.Token != "" || p.FinishURL != "" {
+		// With no-referrer, browsers send "Origin: null" with a form. Browsers without
+		// Sec-Fetch-Site could then not show that the form is from this site.
+		h.Set("Referrer-Policy", "same-origin")
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", lang.Attr())
+	h.Add("Vary", "Accept-Language")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) //nolint:gosec // html/template has escaped it; a client that has gone needs no answer
+}
+
+// formPage returns the data that all pages with a form on the authorization device share.
+func (g *Gate) formPage(r *http.Request, l *login.Login) PageData {
+	return PageData{Purpose: string(l.Purpose()), Token: g.cookies.key(r).FormToken(l.ID())}
+}
+
+// confirmPage returns the data of the page that asks the person for approval.
+func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
+	p := g.formPage(r, l)
+	_, p.TargetName = l.Target()
+	p.Nickname = l.Person().Nickname
+	if l.Kind() == login.CrossDevice { // otherwise there is no other screen
+		from := l.Origin()
+		p.Browser, p.System, p.Address = from.Browser, from.System, from.Address
+		p.Number, p.MatchNumber = l.Number(), g.config.MatchNumber
+	}
+	return p
+}
+
+// renderDone shows the result of the person's answer.
+func (g *Gate) renderDone(w http.ResponseWriter, r *http.Request, l *login.Login, name string) {
+	p := PageData{Name: name, Purpose: string(l.Purpose())}
+	if l.Kind() == login.SameDevice {
+		p.NextURL = l.ReturnTo()
+	}
+	g.render(w, r, http.StatusOK, "done", p)
+}
+
+// secondsUntil returns the whole seconds until t, rounded up: after that many, t has come.
+func secondsUntil(t time.Time) int {
+	return max(int((time.Until(t)+time.Second-1)/time.Second), 0)
+}
+
+// serveAsset serves a style or a script, whose name changes with its content.
+func (g *Gate) serveAsset(w http.ResponseWriter, r *http.Request) error {
+	a, ok := g.pages.Asset(r.PathValue("name"))
+	if !ok {
+		return login.ErrUnknown
+	}
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Header().Set("Content-Type", a.ContentType)
+	_, _ = w.Write(a.Body)
+	return nil
+}
