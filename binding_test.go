@@ -45,11 +45,11 @@ func (s *texts) to(phone string) string {
 }
 
 // withPhone requires a number of everybody.
-func (s *texts) withPhone(c *scangate.Config) { c.RequirePhone, c.SendCode = true, s.send }
+func (s *texts) withPhone(c *scangate.Config) { c.Phone.Require, c.Phone.SendCode = true, s.send }
 
 // byPhone admits people whose number is known.
 func (s *texts) byPhone(c *scangate.Config) {
-	c.Registration, c.SendCode = scangate.RegisterByPhone, s.send
+	c.Registration, c.Phone.SendCode = scangate.RegisterByPhone, s.send
 }
 
 func closed(c *scangate.Config) { c.Registration = scangate.RegisterClosed }
@@ -260,8 +260,8 @@ func TestSenderThatFails(t *testing.T) {
 func TestSlowSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(c *scangate.Config) {
-			c.RequirePhone = true
-			c.SendCode = func(ctx context.Context, _, _ string) error { <-ctx.Done(); return ctx.Err() }
+			c.Phone.Require = true
+			c.Phone.SendCode = func(ctx context.Context, _, _ string) error { <-ctx.Done(); return ctx.Err() }
 		})
 		phone := w.phone("lin")
 		page := phone.open("/account")
@@ -276,7 +276,7 @@ func TestCodeLimits(t *testing.T) {
 	endWithin(t, time.Minute)
 	synctest.Test(t, func(t *testing.T) {
 		s := &texts{}
-		w := newWorld(t, s.withPhone, func(c *scangate.Config) { c.CodeLimit = 12 })
+		w := newWorld(t, s.withPhone, func(c *scangate.Config) { c.Phone.CodeLimit = 12 })
 		phone := w.phone("lin")
 		page := phone.open("/account")
 		send := func(number string, status int) {
@@ -433,7 +433,7 @@ func TestChangeNumber(t *testing.T) {
 
 func TestChangeNumberEndsWithTheUserWhoBegan(t *testing.T) {
 	s := &texts{}
-	w := newWorld(t, func(c *scangate.Config) { c.SendCode = s.send })
+	w := newWorld(t, func(c *scangate.Config) { c.Phone.SendCode = s.send })
 	w.know("lin")
 	phone := w.phone("lin")
 	phone.open("/account")

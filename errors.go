@@ -13,7 +13,7 @@ var (
 	// the user is disabled or deleted, or their sessions were ended.
 	ErrLoginRequired = errors.New("scangate: login required")
 	// ErrPhoneRequired reports that the user is logged in but has no phone number,
-	// although [Config.RequirePhone] is set.
+	// although [Phone.Require] is set.
 	ErrPhoneRequired = errors.New("scangate: phone number required")
 )
 

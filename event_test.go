@@ -99,7 +99,7 @@ func TestLogsBearTheRequest(t *testing.T) {
 	broken := withTemplates(t, `{{define "login.html"}}{{if .QRURL | len | lt 1}}{{index .QRURL 1000}}{{end}}{{end}}`, nil)
 	sessions := scs.New()
 	sessions.IdleTimeout, sessions.Cookie.Secure = time.Hour, true
-	w := newWorld(t, logging, s.withPhone, broken, func(c *scangate.Config) { c.Sessions = sessions })
+	w := newWorld(t, logging, s.withPhone, broken, func(c *scangate.Config) { c.Session.Manager = sessions })
 	desktop, phone := w.desktop(), w.phone("lin")
 	hosts := wechattest.Transport(map[string]http.Handler{"app.example.com": tagged(application(w.gate)), "open.weixin.qq.com": w.wechat})
 	desktop.client.Transport, phone.client.Transport = hosts, hosts
@@ -118,7 +118,7 @@ func TestLogsBearTheRequest(t *testing.T) {
 	short := login.ID[:8]
 	for _, want := range []string{
 		`msg="scangate: rendering a page"`,
-		`msg="scangate: Config.SendCode failed"`,
+		`msg="scangate: Config.Phone.SendCode failed"`,
 		`code=send_failed`, `route="POST /wechat/phone/{id}/code" login=` + short,
 		`code=bad_state`, `route="GET /wechat/callback" login=` + short,
 		`LoadAndSave`,

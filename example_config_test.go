@@ -66,7 +66,7 @@ func ExampleConfig_sessions() {
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
-		Sessions:        sessions,
+		Session:         scangate.Session{Manager: sessions},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -87,10 +87,9 @@ func ExampleConfig_sendCode() {
 	gate, err := scangate.New(scangate.Config{ // asks everybody for a number
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
-		RequirePhone:    true,
-		SendCode: func(ctx context.Context, phone, code string) error {
+		Phone: scangate.Phone{Require: true, SendCode: func(ctx context.Context, phone, code string) error {
 			return provider.Send(ctx, phone, code+" is your code for Example. It is good for 5 minutes.")
-		},
+		}},
 	})
 	fmt.Println(gate != nil, err)
 	// Output: true <nil>
@@ -104,7 +103,7 @@ func ExampleConfig_currentUser() {
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
 		Registration:    scangate.RegisterClosed, // nobody new comes by WeChat
-		Sessions:        sessions,
+		Session:         scangate.Session{Manager: sessions},
 		CurrentUser: func(r *http.Request) (id string, ok bool) {
 			ctx, err := sessions.Load(r.Context(), cookieValue(r, sessions.Cookie.Name))
 			if err != nil {
@@ -177,7 +176,7 @@ func ExampleConfig_onEvent() {
 func ExamplePageData() {
 	pages := template.Must(template.New("").Parse(`{{define "message.html"}}{{.Name}}: {{.T ".heading"}} ({{.Lang}}, {{.App}}){{end}}`))
 	gate, err := scangate.New(scangate.Config{
-		PublicURL: "https://app.example.com", OfficialAccount: account, AppName: "Example", Languages: []string{"en"}, Templates: pages,
+		PublicURL: "https://app.example.com", OfficialAccount: account, AppName: "Example", Pages: scangate.Pages{Languages: []string{"en"}, Templates: pages},
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -111,7 +111,7 @@ func Example_import() {
 func Example_sideBySide() {
 	sessions := scs.New()
 	sessions.Cookie.Secure = true
-	gate, err := scangate.New(scangate.Config{PublicURL: "https://app.example.com", OfficialAccount: account, Sessions: sessions})
+	gate, err := scangate.New(scangate.Config{PublicURL: "https://app.example.com", OfficialAccount: account, Session: scangate.Session{Manager: sessions}})
 	if err != nil {
 		log.Fatal(err)
 	}

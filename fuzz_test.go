@@ -24,7 +24,7 @@ func serveRaw(gate http.Handler, method, path, query, body string, header ...str
 // quiet is a world in which nothing is limited and nothing logged.
 func quiet(tb testing.TB) *world {
 	tb.Helper()
-	return newWorld(tb, func(c *scangate.Config) { c.AddressLimit, c.OnEvent = 1<<30, nil })
+	return newWorld(tb, func(c *scangate.Config) { c.Limits.Address, c.OnEvent = 1<<30, nil })
 }
 
 func FuzzCallback(f *testing.F) {

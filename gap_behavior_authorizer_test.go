@@ -85,7 +85,7 @@ func loginOfState(t *testing.T, wechatURL string) string {
 func TestCancelledCallbacksOfGoneLoginsCountAsGuesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 3
-		w := newWorld(t, func(c *scangate.Config) { c.AddressLimit = limit })
+		w := newWorld(t, func(c *scangate.Config) { c.Limits.Address = limit })
 		phone := w.phone("lin")
 		callback, err := w.wechat.Refuse(phone.get("/wechat/login").Header.Get("Location"))
 		if err != nil {

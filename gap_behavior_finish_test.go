@@ -156,7 +156,7 @@ func TestSessionStoreFailsToSaveTheLogin(t *testing.T) {
 			m := ownSessions()
 			store := &brittleSessions{Store: m.Store}
 			m.Store = store
-			w := newWorld(t, func(c *scangate.Config) { c.Sessions = m })
+			w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
 			store.broken.Store(true)
 			b, a := login(w)
 			if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {

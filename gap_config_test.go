@@ -9,7 +9,7 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// sendNothing is a Config.SendCode that accepts every code.
+// sendNothing is a Config.Phone.SendCode that accepts every code.
 func sendNothing(context.Context, string, string) error { return nil }
 
 func TestNewRefusesField(t *testing.T) {
@@ -24,7 +24,7 @@ func TestNewRefusesField(t *testing.T) {
 	}{
 		{"RedisPrefix with a brace", func(c *scangate.Config) { c.RedisPrefix = "a}b" }, "RedisPrefix", ""},
 		{"negative UserTTL", func(c *scangate.Config) { c.UserTTL = -time.Second }, "UserTTL", ""},
-		{"negative CodeLimit", func(c *scangate.Config) { c.CodeLimit, c.SendCode = -1, sendNothing }, "CodeLimit", ""},
+		{"negative CodeLimit", func(c *scangate.Config) { c.Phone.CodeLimit, c.Phone.SendCode = -1, sendNothing }, "Phone.CodeLimit", ""},
 		{"unknown Registration", func(c *scangate.Config) { c.Registration = "invited" }, "Registration", ""},
 		{"RegisterURL with open registration", func(c *scangate.Config) { c.RegisterURL = "/join" }, "RegisterURL", "RegisterClosed"},
 		{"RegisterURL on another site", registerURL("https://other.example.com/join"), "RegisterURL", ""},
@@ -32,8 +32,8 @@ func TestNewRefusesField(t *testing.T) {
 		{"RegisterURL without a scheme", registerURL("//other.example.com/join"), "RegisterURL", ""},
 		{"RegisterURL that is a relative path", registerURL("join"), "RegisterURL", ""},
 		{"RegisterURL with a fragment", registerURL("/join#form"), "RegisterURL", ""},
-		{"RequirePhone without SendCode", func(c *scangate.Config) { c.RequirePhone = true }, "SendCode", "RequirePhone"},
-		{"RegisterByPhone without SendCode", func(c *scangate.Config) { c.Registration = scangate.RegisterByPhone }, "SendCode", "RegisterByPhone"},
+		{"RequirePhone without SendCode", func(c *scangate.Config) { c.Phone.Require = true }, "Phone.SendCode", "Phone.Require"},
+		{"RegisterByPhone without SendCode", func(c *scangate.Config) { c.Registration = scangate.RegisterByPhone }, "Phone.SendCode", "RegisterByPhone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := scangate.Config{PublicURL: appURL, OfficialAccount: official}
@@ -61,14 +61,14 @@ func TestNewAcceptsField(t *testing.T) {
 	}{
 		{"RedisPrefix of all kinds of characters", func(c *scangate.Config) { c.RedisPrefix = "a-B_9:c" }},
 		{"UserTTL", func(c *scangate.Config) { c.UserTTL = time.Nanosecond }},
-		{"CodeLimit", func(c *scangate.Config) { c.CodeLimit, c.SendCode = 1, sendNothing }},
+		{"Phone.CodeLimit", func(c *scangate.Config) { c.Phone.CodeLimit, c.Phone.SendCode = 1, sendNothing }},
 		{"RegisterOpen", func(c *scangate.Config) { c.Registration = scangate.RegisterOpen }},
 		{"RegisterClosed without RegisterURL", func(c *scangate.Config) { c.Registration = scangate.RegisterClosed }},
 		{"RegisterURL of a path", registerURL("/join?lang=zh")},
 		{"RegisterURL below PublicURL", registerURL(appURL + "/join")},
-		{"RequirePhone with SendCode", func(c *scangate.Config) { c.RequirePhone, c.SendCode = true, sendNothing }},
+		{"RequirePhone with SendCode", func(c *scangate.Config) { c.Phone.Require, c.Phone.SendCode = true, sendNothing }},
 		{"RegisterByPhone with SendCode", func(c *scangate.Config) {
-			c.Registration, c.SendCode = scangate.RegisterByPhone, sendNothing
+			c.Registration, c.Phone.SendCode = scangate.RegisterByPhone, sendNothing
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

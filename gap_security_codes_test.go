@@ -23,7 +23,7 @@ type codeLimit struct {
 	pause  time.Duration // between two requests
 
 	sameNumber, samePerson, sameAddress bool
-	total                               bool // the limit is Config.CodeLimit
+	total                               bool // the limit is Config.Phone.CodeLimit
 
 	undelivered bool // SendCode fails every time
 }
@@ -43,12 +43,12 @@ func newCodeAsker(t *testing.T, limit codeLimit) *codeAsker {
 	t.Helper()
 	c := &codeAsker{}
 	c.w = newWorld(t, func(config *scangate.Config) {
-		config.RequirePhone, config.CodeLimit = true, 400
+		config.Phone.Require, config.Phone.CodeLimit = true, 400
 		config.ClientIP = func(*http.Request) netip.Addr { return c.address }
 		if limit.total {
-			config.CodeLimit = limit.max
+			config.Phone.CodeLimit = limit.max
 		}
-		config.SendCode = func(context.Context, string, string) error {
+		config.Phone.SendCode = func(context.Context, string, string) error {
 			c.calls++
 			if limit.undelivered {
 				return errors.New("the SMS provider is down")

@@ -79,7 +79,7 @@ func TestPendingWithoutLogin(t *testing.T) {
 // TestPendingIsForLogins calls Pending with the ids of a link and of a change of
 // number, in the browser that made them.
 func TestPendingIsForLogins(t *testing.T) {
-	w := newWorld(t, ownLogin, func(c *scangate.Config) { c.SendCode = (&texts{}).send })
+	w := newWorld(t, ownLogin, func(c *scangate.Config) { c.Phone.SendCode = (&texts{}).send })
 	w.servePending()
 	phone := w.phone("lin")
 	phone.logInAs(w.knowPhone("", clerk("a")))

@@ -76,7 +76,7 @@ func TestScanOfSameDeviceLogin(t *testing.T) {
 func TestChangingNumberIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &texts{}
-		w := newWorld(t, func(c *scangate.Config) { c.SendCode, c.AddressLimit = s.send, 5 })
+		w := newWorld(t, func(c *scangate.Config) { c.Phone.SendCode, c.Limits.Address = s.send, 5 })
 		phone := w.phone("lin")
 		phone.open("/account") // one login
 		for i := range 4 {

@@ -64,7 +64,7 @@ func newGated(t *testing.T, build func(*scs.SessionManager) http.HandlerFunc) *g
 	store := &countedSessions{mapSessions: mapSessions{m: map[string][]byte{}}}
 	m := ownSessions()
 	m.Store = store
-	w := newWorld(t, func(c *scangate.Config) { c.Sessions = m })
+	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
 	desktop := w.desktop()
 	w.scanLogin(desktop, w.phone("lin"))
 	store.failWith(nil)

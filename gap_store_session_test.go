@@ -62,7 +62,7 @@ func withFaultySessions() (*faultySessions, func(*scangate.Config)) {
 	store := &faultySessions{Store: &mapSessions{m: map[string][]byte{}}}
 	m := ownSessions()
 	m.Store = store
-	return store, func(c *scangate.Config) { c.Sessions = m }
+	return store, func(c *scangate.Config) { c.Session.Manager = m }
 }
 
 // checkUnavailable demands a 503 that changes no session.

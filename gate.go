@@ -55,7 +55,7 @@ func New(config Config) (*Gate, error) {
 	g := &Gate{
 		config: config, urls: urls{public, config.BasePath}, redis: redisStore,
 		crossOrigin: http.NewCrossOriginProtection(),
-		waiting:     waitingRoom{max: config.MaxWaiting},
+		waiting:     waitingRoom{max: config.Limits.Waiting},
 	}
 	if err := g.crossOrigin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
 		return nil, fmt.Errorf("scangate: Config.PublicURL: %w", err)
@@ -110,9 +110,9 @@ func (g *Gate) setStores() {
 	}
 	g.state = state.WithPrefix(c.State, c.name())
 	g.logins = login.NewStore(g.state, c.LoginTTL)
-	g.limiter = limiter{state: g.state, max: int64(c.AddressLimit), clientIP: c.ClientIP}
+	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
 	g.registrar.users, g.registrar.mode = g.users, c.Registration
-	g.registrar.fetchProfile, g.registrar.requirePhone = c.FetchProfile, c.RequirePhone
+	g.registrar.fetchProfile, g.registrar.requirePhone = c.FetchProfile, c.Phone.Require
 	g.registrar.keepToken = c.OnLogin != nil
 }
 
@@ -127,13 +127,13 @@ func (g *Gate) setSessions(store scs.Store) {
 		// the same domain can set the cookie.
 		g.cookies.name = "__Host-scangate"
 	}
-	if g.config.Sessions == nil {
-		g.config.Sessions = session.NewManager(secure, store)
-		g.config.Sessions.ErrorFunc = g.fail
+	if g.config.Session.Manager == nil {
+		g.config.Session.Manager = session.NewManager(secure, store)
+		g.config.Session.Manager.ErrorFunc = g.fail
 	}
 	// The base path in the key keeps the users of two gates apart that share a manager.
 	g.sessions = sessions{
-		manager: session.Copy(g.config.Sessions),
+		manager: session.Copy(g.config.Session.Manager),
 		key:     "scangate" + g.config.BasePath,
 		logger:  g.config.Logger,
 	}

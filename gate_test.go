@@ -36,14 +36,14 @@ func TestNewRefuses(t *testing.T) {
 		{"BasePath with a pattern", func(c *scangate.Config) { c.BasePath = "/{x}" }, "BasePath"},
 		{"LoginTTL too short", func(c *scangate.Config) { c.LoginTTL = time.Second }, "LoginTTL"},
 		{"LoginTTL too long", func(c *scangate.Config) { c.LoginTTL = time.Hour }, "LoginTTL"},
-		{"negative MaxWaiting", func(c *scangate.Config) { c.MaxWaiting = -1 }, "MaxWaiting"},
-		{"negative AddressLimit", func(c *scangate.Config) { c.AddressLimit = -1 }, "AddressLimit"},
+		{"negative MaxWaiting", func(c *scangate.Config) { c.Limits.Waiting = -1 }, "Limits.Waiting"},
+		{"negative AddressLimit", func(c *scangate.Config) { c.Limits.Address = -1 }, "Limits.Address"},
 		{"a session cookie that scripts can read", func(c *scangate.Config) {
-			c.Sessions = &scs.SessionManager{Cookie: scs.SessionCookie{Secure: true}}
-		}, "Sessions"},
+			c.Session.Manager = &scs.SessionManager{Cookie: scs.SessionCookie{Secure: true}}
+		}, "Session.Manager"},
 		{"a session cookie that goes over plain http", func(c *scangate.Config) {
-			c.Sessions = &scs.SessionManager{Cookie: scs.SessionCookie{HttpOnly: true}}
-		}, "Sessions"},
+			c.Session.Manager = &scs.SessionManager{Cookie: scs.SessionCookie{HttpOnly: true}}
+		}, "Session.Manager"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := scangate.Config{PublicURL: appURL, OfficialAccount: official}

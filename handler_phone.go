@@ -80,7 +80,7 @@ func (g *Gate) normalizePhone(typed string) (string, error) {
 	if len(typed) > phone.MaxLength {
 		return "", errPhoneInvalid
 	}
-	number, err := g.config.NormalizePhone(typed)
+	number, err := g.config.Phone.Normalize(typed)
 	if err == nil {
 		number, err = phone.CheckE164(number)
 	}
@@ -144,7 +144,7 @@ func (g *Gate) codeQuotas(number, person, network string) (codes, tries []state.
 		quota("person-day", person, 20, day),
 		quota("address-hour", network, 60, hour),
 		quota("address-day", network, 300, day),
-		quota("all-hour", "", g.config.CodeLimit, hour),
+		quota("all-hour", "", g.config.Phone.CodeLimit, hour),
 	}
 	tries = []state.Quota{
 		quota("phone-tries", number, 30, hour),
@@ -157,9 +157,9 @@ func (g *Gate) codeQuotas(number, person, network string) (codes, tries []state.
 func (g *Gate) deliverCode(ctx context.Context, number, code string) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	if err := g.config.SendCode(ctx, number, code); err != nil {
+	if err := g.config.Phone.SendCode(ctx, number, code); err != nil {
 		// Only the error's type is logged: its text may contain the number.
-		g.config.Logger.ErrorContext(ctx, "scangate: Config.SendCode failed", "type", fmt.Sprintf("%T", err), "timeout", ctx.Err() != nil)
+		g.config.Logger.ErrorContext(ctx, "scangate: Config.Phone.SendCode failed", "type", fmt.Sprintf("%T", err), "timeout", ctx.Err() != nil)
 		return errSendFailed
 	}
 	return nil
@@ -232,7 +232,7 @@ func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if g.config.SendCode == nil {
+	if g.config.Phone.SendCode == nil {
 		return login.ErrUnknown
 	}
 	key := g.cookies.ensure(w, r)

@@ -161,8 +161,8 @@ func newTestGate(t *testing.T) *Gate {
 	g, err := New(Config{
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: wechat.Account{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"},
-		SendCode:        func(context.Context, string, string) error { return nil },
-		AddressLimit:    1_000_000,
+		Phone:           Phone{SendCode: func(context.Context, string, string) error { return nil }},
+		Limits:          Limits{Address: 1_000_000},
 		Logger:          slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

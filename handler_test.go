@@ -840,7 +840,7 @@ func TestWaiting(t *testing.T) {
 	})
 	t.Run("is bounded for a process", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, func(c *scangate.Config) { c.MaxWaiting = 1 })
+			w := newWorld(t, func(c *scangate.Config) { c.Limits.Waiting = 1 })
 			one, two := w.desktop(), w.desktop()
 			first, second := one.start(), two.start()
 			var waits sync.WaitGroup

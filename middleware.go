@@ -20,12 +20,12 @@ func UserFromContext(ctx context.Context) (User, bool) {
 
 // RequireWeChat returns a handler that passes requests of logged-in users on to next.
 // next finds the user with [UserFromContext], and may read and write the session of
-// [Config.Sessions].
+// [Session.Manager].
 //
 // Other requests are answered by what sent them. A page load is redirected to the
 // login page, which leads back. So is a form that a page submits; it leads back to that
 // page. Anything else gets 401 and an application/problem+json with the members code,
-// "login_required", and login_url. With [Config.RequirePhone], users without a phone
+// "login_required", and login_url. With [Phone.Require], users without a phone
 // number are redirected to the page that binds one, and code is "phone_required". If a
 // store fails, the answer is 503 with Retry-After.
 //
@@ -78,7 +78,7 @@ func (g *Gate) Check(r *http.Request) (User, error) {
 
 // checkPhone reports ErrPhoneRequired for a user who passed check without a number.
 func (g *Gate) checkPhone(user User, err error) error {
-	if err == nil && g.config.RequirePhone && user.Phone == "" {
+	if err == nil && g.config.Phone.Require && user.Phone == "" {
 		return ErrPhoneRequired
 	}
 	return err

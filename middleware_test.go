@@ -101,7 +101,7 @@ func TestOwnSessions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := ownSessions()
-			w := newWorld(t, func(config *scangate.Config) { config.Sessions = m })
+			w := newWorld(t, func(config *scangate.Config) { config.Session.Manager = m })
 			phone := w.phone("lin")
 			phone.open("/account")
 			handler := c.mount(m, w.gate, count(m))
@@ -122,7 +122,7 @@ func TestOwnSessions(t *testing.T) {
 
 func TestLoginKeepsTheApplicationsSession(t *testing.T) {
 	m := ownSessions()
-	w := newWorld(t, func(config *scangate.Config) { config.Sessions = m })
+	w := newWorld(t, func(config *scangate.Config) { config.Session.Manager = m })
 	phone := w.phone("lin")
 	cart := m.LoadAndSave(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { m.Put(r.Context(), "cart", "tea") }))
 	before := httptest.NewRecorder()
@@ -148,7 +148,7 @@ func TestLoginKeepsTheApplicationsSession(t *testing.T) {
 func TestGateInsideLoadAndSave(t *testing.T) {
 	m := ownSessions()
 	m.IdleTimeout = time.Hour
-	w := newWorld(t, func(config *scangate.Config) { config.Sessions = m })
+	w := newWorld(t, func(config *scangate.Config) { config.Session.Manager = m })
 	whole := m.LoadAndSave(application(w.gate))
 	w.hosts = transportWith(w.hosts, whole)
 	phone := w.phone("lin")
@@ -191,7 +191,7 @@ func TestSessionStoreFailure(t *testing.T) {
 	m := ownSessions()
 	store := &failingSessions{Store: m.Store}
 	m.Store = store
-	w := newWorld(t, func(config *scangate.Config) { config.Sessions = m })
+	w := newWorld(t, func(config *scangate.Config) { config.Session.Manager = m })
 	phone := w.phone("lin")
 	phone.open("/account")
 	store.err = errors.New("the session store has gone")

@@ -11,7 +11,7 @@ import (
 	"github.com/scangate/scangate/internal/pages"
 )
 
-// PageData is what the templates of [Config.Templates] are executed with. A comment below
+// PageData is what the templates of [Pages.Templates] are executed with. A comment below
 // names the pages on which a field is set; on all others it is zero. The built-in templates
 // use every field. They are in the folder internal/pages/files of this module's source,
 // where a template of your own best begins as a copy.
@@ -111,7 +111,7 @@ func (p PageData) T(key string) string {
 // App returns [Config.AppName].
 func (p PageData) App() string { return p.pages.App() }
 
-// Logo returns [Config.Logo].
+// Logo returns [Pages.Logo].
 func (p PageData) Logo() template.URL { return p.pages.Logo() }
 
 // Lang returns the page's language for the lang attribute: "zh-CN" or "en".
@@ -130,23 +130,23 @@ func (p PageData) on(set *pages.Set, lang pages.Language, name string) PageData 
 }
 
 // newPages returns the pages of a config whose fields have been checked. It executes
-// Config.Templates for all pages, which finds most mistakes that a template can have.
+// Config.Pages.Templates for all pages, which finds most mistakes that a template can have.
 func newPages(config *Config) (*pages.Set, error) {
 	set, err := pages.New(pages.Options{
 		App:         config.AppName,
-		Logo:        config.Logo,
+		Logo:        config.Pages.Logo,
 		AssetsPath:  config.BasePath + "/assets",
-		AccentColor: config.AccentColor,
-		Languages:   config.Languages,
+		AccentColor: config.Pages.AccentColor,
+		Languages:   config.Pages.Languages,
 	})
-	if err != nil || config.Templates == nil {
+	if err != nil || config.Pages.Templates == nil {
 		return set, wrap("reading the built-in pages", err)
 	}
-	if err = set.Replace(config.Templates); err == nil {
+	if err = set.Replace(config.Pages.Templates); err == nil {
 		err = tryPages(set)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("scangate: Config.Templates: %w", err)
+		return nil, fmt.Errorf("scangate: Config.Pages.Templates: %w", err)
 	}
 	return set, nil
 }

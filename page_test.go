@@ -15,7 +15,7 @@ import (
 // newTestPages returns the pages of a config with an option.
 func newTestPages(t *testing.T, option func(*Config)) *pages.Set {
 	t.Helper()
-	config := Config{AppName: "Example", BasePath: "/wechat", Languages: []string{"zh", "en"}}
+	config := Config{AppName: "Example", BasePath: "/wechat", Pages: Pages{Languages: []string{"zh", "en"}}}
 	option(&config)
 	set, err := newPages(&config)
 	if err != nil {

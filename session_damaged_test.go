@@ -49,7 +49,7 @@ func newDamagedWorld(t *testing.T, codec scs.Codec) *damagedWorld {
 	store := &mapSessions{m: map[string][]byte{}}
 	m := ownSessions()
 	m.Store, m.Codec = store, codec
-	w := newWorld(t, func(c *scangate.Config) { c.Sessions = m })
+	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
 	b := w.phone("lin")
 	b.open("/account")
 	user := b.user()
@@ -159,7 +159,7 @@ func TestScanLoginReplacesADamagedSession(t *testing.T) {
 	store := &mapSessions{m: map[string][]byte{}}
 	m := ownSessions()
 	m.Store = store
-	w := newWorld(t, func(c *scangate.Config) { c.Sessions = m })
+	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
 	desktop, phone := w.desktop(), w.phone("lin")
 	w.scanLogin(desktop, phone)
 	for token := range store.m {
@@ -176,7 +176,7 @@ func TestScanLoginReplacesADamagedSession(t *testing.T) {
 func TestGateSharesTheSessionOfLoadAndSave(t *testing.T) {
 	m := ownSessions()
 	codec := m.Codec
-	w := newWorld(t, func(c *scangate.Config) { c.Sessions = m })
+	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
 	if m.Codec != codec {
 		t.Errorf("after New: the application's codec is %T, want %T", m.Codec, codec)
 	}

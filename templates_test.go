@@ -21,7 +21,7 @@ func withTemplates(t *testing.T, text string, funcs template.FuncMap) func(*scan
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(c *scangate.Config) { c.Templates = set }
+	return func(c *scangate.Config) { c.Pages.Templates = set }
 }
 
 func TestTemplates(t *testing.T) {
@@ -154,23 +154,23 @@ func TestNewRefusesLooks(t *testing.T) {
 		change func(*scangate.Config)
 		want   string
 	}{
-		{"an unknown language", func(c *scangate.Config) { c.Languages = []string{"zh", "fr"} }, `Languages: "fr"`},
-		{"a language twice", func(c *scangate.Config) { c.Languages = []string{"en", "en"} }, `Languages: "en"`},
-		{"an accent by name", func(c *scangate.Config) { c.AccentColor = "green" }, `AccentColor: "green"`},
-		{"a short accent", func(c *scangate.Config) { c.AccentColor = "#07c" }, "AccentColor"},
-		{"an accent with more to it", func(c *scangate.Config) { c.AccentColor = "#07c160}" }, "AccentColor"},
-		{"a logo elsewhere", func(c *scangate.Config) { c.Logo = "https://cdn.example.com/logo.png" }, "Logo"},
-		{"a logo elsewhere without a scheme", func(c *scangate.Config) { c.Logo = "//cdn.example.com/logo.png" }, "Logo"},
-		{"a logo of script", func(c *scangate.Config) { c.Logo = "javascript:alert(1)" }, "Logo"},
-		{"a logo of HTML", func(c *scangate.Config) { c.Logo = "data:text/html,<script>" }, "Logo"},
-		{"a logo that ends its attribute", func(c *scangate.Config) { c.Logo = `data:image/png,"onerror=alert(1)` }, "Logo"},
-		{"the page itself as logo", func(c *scangate.Config) { c.Logo = "/" }, "Logo"},
-		{"a template without a field", func(c *scangate.Config) { c.Templates = parse("{{.Nmuber}}") }, "Templates: template: login.html:1"},
-		{"a template without another", func(c *scangate.Config) { c.Templates = parse(`{{template "header"}}`) }, "Templates"},
-		{"a template that can't be escaped", func(c *scangate.Config) { c.Templates = parse(`<a href="{{if .App}}">{{end}}`) }, "Templates"},
-		{"no page", func(c *scangate.Config) { c.Templates = template.Must(template.New("index.html").Parse("mine")) }, "Templates"},
-		{"a page without a text", func(c *scangate.Config) { c.Templates = template.New("login.html") }, "Templates"},
-		{"templates that were used", func(c *scangate.Config) { c.Templates = used }, "Templates"},
+		{"an unknown language", func(c *scangate.Config) { c.Pages.Languages = []string{"zh", "fr"} }, `Pages.Languages: "fr"`},
+		{"a language twice", func(c *scangate.Config) { c.Pages.Languages = []string{"en", "en"} }, `Pages.Languages: "en"`},
+		{"an accent by name", func(c *scangate.Config) { c.Pages.AccentColor = "green" }, `Pages.AccentColor: "green"`},
+		{"a short accent", func(c *scangate.Config) { c.Pages.AccentColor = "#07c" }, "Pages.AccentColor"},
+		{"an accent with more to it", func(c *scangate.Config) { c.Pages.AccentColor = "#07c160}" }, "Pages.AccentColor"},
+		{"a logo elsewhere", func(c *scangate.Config) { c.Pages.Logo = "https://cdn.example.com/logo.png" }, "Pages.Logo"},
+		{"a logo elsewhere without a scheme", func(c *scangate.Config) { c.Pages.Logo = "//cdn.example.com/logo.png" }, "Pages.Logo"},
+		{"a logo of script", func(c *scangate.Config) { c.Pages.Logo = "javascript:alert(1)" }, "Pages.Logo"},
+		{"a logo of HTML", func(c *scangate.Config) { c.Pages.Logo = "data:text/html,<script>" }, "Pages.Logo"},
+		{"a logo that ends its attribute", func(c *scangate.Config) { c.Pages.Logo = `data:image/png,"onerror=alert(1)` }, "Pages.Logo"},
+		{"the page itself as logo", func(c *scangate.Config) { c.Pages.Logo = "/" }, "Pages.Logo"},
+		{"a template without a field", func(c *scangate.Config) { c.Pages.Templates = parse("{{.Nmuber}}") }, "Pages.Templates: template: login.html:1"},
+		{"a template without another", func(c *scangate.Config) { c.Pages.Templates = parse(`{{template "header"}}`) }, "Pages.Templates"},
+		{"a template that can't be escaped", func(c *scangate.Config) { c.Pages.Templates = parse(`<a href="{{if .App}}">{{end}}`) }, "Pages.Templates"},
+		{"no page", func(c *scangate.Config) { c.Pages.Templates = template.Must(template.New("index.html").Parse("mine")) }, "Pages.Templates"},
+		{"a page without a text", func(c *scangate.Config) { c.Pages.Templates = template.New("login.html") }, "Pages.Templates"},
+		{"templates that were used", func(c *scangate.Config) { c.Pages.Templates = used }, "Pages.Templates"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := scangate.Config{PublicURL: appURL, OfficialAccount: official}
@@ -190,11 +190,11 @@ func TestLooks(t *testing.T) {
 		want   string
 	}{
 		{"the name's first character", func(c *scangate.Config) { c.AppName = "北京图书馆" }, `<i aria-hidden="true">北</i><span>北京图书馆</span>`},
-		{"a logo", func(c *scangate.Config) { c.Logo = "/static/logo.svg" }, `<img src="/static/logo.svg" alt=""><span>Example</span>`},
-		{"a logo in itself", func(c *scangate.Config) { c.Logo = dot }, `<link rel="icon" href="data:image/svg&#43;xml,%3Csvg%20xmlns=%27http://www.w3.org/2000/svg%27/%3E">`},
+		{"a logo", func(c *scangate.Config) { c.Pages.Logo = "/static/logo.svg" }, `<img src="/static/logo.svg" alt=""><span>Example</span>`},
+		{"a logo in itself", func(c *scangate.Config) { c.Pages.Logo = dot }, `<link rel="icon" href="data:image/svg&#43;xml,%3Csvg%20xmlns=%27http://www.w3.org/2000/svg%27/%3E">`},
 		{"markup in the name", func(c *scangate.Config) { c.AppName = "<b>&" }, `<span>&lt;b&gt;&amp;</span>`},
 		{"Chinese where neither is asked for", func(c *scangate.Config) {}, `lang="zh-CN"`},
-		{"English first", func(c *scangate.Config) { c.Languages = []string{"en", "zh"} }, `lang="en"`},
+		{"English first", func(c *scangate.Config) { c.Pages.Languages = []string{"en", "zh"} }, `lang="en"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, c.change)
@@ -204,7 +204,7 @@ func TestLooks(t *testing.T) {
 		})
 	}
 	t.Run("an accent colour", func(t *testing.T) {
-		w := newWorld(t, func(c *scangate.Config) { c.AccentColor = "#FFC53D" })
+		w := newWorld(t, func(c *scangate.Config) { c.Pages.AccentColor = "#FFC53D" })
 		d := w.desktop()
 		page := d.get("/wechat/login")
 		style := d.get(page.find(t, regexp.MustCompile(`href="([^"]*\.css)"`)))
@@ -234,10 +234,8 @@ func ExampleConfig_templates() {
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: wechat.Account{AppID: "wx0123456789abcdef", Secret: "..."},
 		AppName:         "Example",
-		Logo:            "/static/logo.svg",
-		AccentColor:     "#1677ff",
-		Languages:       []string{"en", "zh"},
-		Templates:       pages, // the other six pages stay the gate's own
+		Pages:           scangate.Pages{Logo: "/static/logo.svg", AccentColor: "#1677ff", Languages: []string{"en", "zh"}, Templates: pages},
+		// the other six pages stay the gate's own
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -30,7 +30,7 @@ import (
 // --- The attempt ---
 
 func TestThreat01GuessAnAttempt(t *testing.T) {
-	w := newWorld(t, func(c *scangate.Config) { c.AddressLimit = 20_000 })
+	w := newWorld(t, func(c *scangate.Config) { c.Limits.Address = 20_000 })
 	seen := map[string]bool{}
 	for range 10_000 {
 		var s scan
@@ -40,7 +40,7 @@ func TestThreat01GuessAnAttempt(t *testing.T) {
 		}
 		seen[s.ID] = true
 	}
-	w = newWorld(t, func(c *scangate.Config) { c.AddressLimit = 30 })
+	w = newWorld(t, func(c *scangate.Config) { c.Limits.Address = 30 })
 	x := w.desktop()
 	unknown := strings.Repeat("A", 26)
 	for i := range 40 {
@@ -731,7 +731,7 @@ func TestThreat27SMSBombing(t *testing.T) {
 	// A sender that reports failures is not asked without end.
 	calls := 0
 	w = newWorld(t, s.withPhone, func(c *scangate.Config) {
-		c.SendCode = func(context.Context, string, string) error { calls++; return errors.New("timed out") }
+		c.Phone.SendCode = func(context.Context, string, string) error { calls++; return errors.New("timed out") }
 	})
 	p = w.phone("lin")
 	page = p.open("/account")
@@ -822,7 +822,7 @@ func TestThreat30TwoFirstLogins(t *testing.T) {
 
 func TestThreat31SessionFixation(t *testing.T) {
 	m := ownSessions()
-	w := newWorld(t, func(c *scangate.Config) { c.Sessions = m })
+	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
 	p := w.phone("lin")
 	u, _ := url.Parse(appURL)
 	ctx, err := m.Load(t.Context(), "")
@@ -850,7 +850,7 @@ func TestThreat31SessionFixation(t *testing.T) {
 
 func TestThreat31NextPersonsSession(t *testing.T) {
 	m := ownSessions()
-	w := newWorld(t, func(c *scangate.Config) { c.Sessions = m })
+	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
 	d, u := w.desktop(), &url.URL{Scheme: "https", Host: "app.example.com", Path: "/"}
 	w.scanLogin(d, w.phone("lin"))
 	load := func() context.Context {
@@ -887,7 +887,7 @@ func TestThreat32RevivedSession(t *testing.T) {
 			Lifetime: 24 * time.Hour, IdleTimeout: time.Hour, Store: &mapSessions{m: map[string][]byte{}}, Codec: scs.GobCodec{},
 			Cookie: scs.SessionCookie{Name: "__Host-session", Path: "/", HttpOnly: true, Secure: true},
 		}
-		w := newWorld(t, func(c *scangate.Config) { c.Sessions = m })
+		w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
 		d, p := w.desktop(), w.phone("lin")
 		s := d.start()
 		var tabs sync.WaitGroup
@@ -1009,7 +1009,7 @@ func TestThreat33SessionTokensInTheStore(t *testing.T) {
 	sessions := &mapSessions{m: map[string][]byte{}}
 	m := ownSessions()
 	m.Store, m.HashTokenInStore = sessions, true
-	w := newWorld(t, func(c *scangate.Config) { c.Sessions = m })
+	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
 	p := w.phone("lin")
 	p.open("/account")
 	u, _ := url.Parse(appURL)
@@ -1181,7 +1181,7 @@ func TestThreat37SecretsInLogs(t *testing.T) {
 }
 
 func TestThreat38ForgedAddress(t *testing.T) {
-	w := newWorld(t, func(c *scangate.Config) { c.AddressLimit = 3 })
+	w := newWorld(t, func(c *scangate.Config) { c.Limits.Address = 3 })
 	for i := range 5 {
 		d := w.desktop()
 		forged := fmt.Sprintf("203.0.113.%d", i)
@@ -1206,7 +1206,7 @@ func TestThreat39FloodOfAttempts(t *testing.T) {
 	sessions := &mapSessions{m: map[string][]byte{}}
 	m := ownSessions()
 	m.Store = sessions
-	w := newWorld(t, func(c *scangate.Config) { c.Sessions = m })
+	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -1244,7 +1244,7 @@ func TestThreat39FloodOfCallbacks(t *testing.T) {
 
 func TestThreat40HoardedLongPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(c *scangate.Config) { c.MaxWaiting = 100 })
+		w := newWorld(t, func(c *scangate.Config) { c.Limits.Waiting = 100 })
 		var waits sync.WaitGroup
 		var refused atomic.Int64
 		for range 4 {

@@ -65,7 +65,7 @@ func (w *world) gate(ctx context.Context, api http.RoundTripper, options ...func
 		AppName:         "Example",
 		OfficialAccount: w.official.Account,
 		HTTPClient:      &http.Client{Transport: api},
-		AddressLimit:    1 << 30, // all come from one address here
+		Limits:          scangate.Limits{Address: 1 << 30}, // all come from one address here
 		Logger:          slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for _, option := range options {

@@ -96,9 +96,7 @@ func newGate(o options, users scangate.UserStore, counts *metrics) (*scangate.Ga
 		Endpoint:        o.endpoint,
 		FetchProfile:    o.fetchProfile,
 		Registration:    scangate.Registration(o.registration),
-		RequirePhone:    o.requirePhone,
-		SendCode:        sendCode,
-		NormalizePhone:  normalizePhone,
+		Phone:           scangate.Phone{Require: o.requirePhone, SendCode: sendCode, Normalize: normalizePhone},
 		Users:           users,
 		Redis:           o.redis,
 		OnEvent: func(ctx context.Context, e scangate.Event) {

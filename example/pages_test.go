@@ -90,7 +90,7 @@ var sights = []struct {
 		v.click(`a[href*="answer=allow"]`)
 		v.waitVisible(`.bar`)
 	}},
-	{"error-too-many", func(c *scangate.Config) { c.AddressLimit = 1 }, func(v *visit) { v.asked(); v.open("/wechat/login") }},
+	{"error-too-many", func(c *scangate.Config) { c.Limits.Address = 1 }, func(v *visit) { v.asked(); v.open("/wechat/login") }},
 	{"error-unavailable", func(c *scangate.Config) { c.Users = brokenUsers{c.Users} }, func(v *visit) { v.here("wang") }},
 }
 
@@ -102,9 +102,9 @@ func withNumber(c *scangate.Config)  { c.MatchNumber = true }
 
 // withBrand makes the pages look as little as can be like the gate's own.
 func withBrand(c *scangate.Config) {
-	c.AppName, c.AccentColor = "A rather long name, of a shop 北京图书馆", "#ffc53d"
-	c.Logo = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 40 20'%3E%3Crect width='40' height='20' rx='6' fill='%23d4380d'/%3E%3C/svg%3E"
-	c.Logo = strings.ReplaceAll(c.Logo, " ", "%20")
+	c.AppName, c.Pages.AccentColor = "A rather long name, of a shop 北京图书馆", "#ffc53d"
+	c.Pages.Logo = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 40 20'%3E%3Crect width='40' height='20' rx='6' fill='%23d4380d'/%3E%3C/svg%3E"
+	c.Pages.Logo = strings.ReplaceAll(c.Pages.Logo, " ", "%20")
 }
 
 // withAccount has somebody logged in by the application's own means.
@@ -116,8 +116,8 @@ func withAccount(c *scangate.Config) {
 }
 
 func withPhone(c *scangate.Config) {
-	c.RequirePhone = true
-	c.SendCode = func(context.Context, string, string) error { return nil }
+	c.Phone.Require = true
+	c.Phone.SendCode = func(context.Context, string, string) error { return nil }
 }
 
 // brokenUsers is a table of users that can't be read.

@@ -146,8 +146,7 @@ func newGate(c serverConfig) (*scangate.Gate, error) {
 		PublicURL:       publicURL,
 		OfficialAccount: wechat.Account(c.Account),
 		Endpoint:        wechat.Endpoint{Open: c.WeChat, API: c.WeChat},
-		MaxWaiting:      c.MaxWaiting,
-		AddressLimit:    1 << 20,
+		Limits:          scangate.Limits{Waiting: c.MaxWaiting, Address: 1 << 20},
 		Logger:          slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 		ClientIP: func(r *http.Request) netip.Addr {
 			addr, _ := netip.ParseAddr(r.Header.Get(addressHeader))

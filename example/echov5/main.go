@@ -23,7 +23,7 @@ func main() {
 		PublicURL:       "http://127.0.0.1:8080",
 		OfficialAccount: weChat.Account,  // yours: wechat.Account{AppID: "wx...", Secret: "..."}
 		Endpoint:        weChat.Endpoint, // yours: none
-		Sessions:        sessions,
+		Session:         scangate.Session{Manager: sessions},
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -104,7 +104,7 @@ func start(t *testing.T, build Build, writeTimeout time.Duration) *site {
 		OfficialAccount: official,
 		Website:         website,
 		Endpoint:        s.wechat.Endpoint(),
-		Sessions:        sessions,
+		Session:         scangate.Session{Manager: sessions},
 		Users:           s.users(t),
 		Logger:          slog.New(slog.NewTextHandler(log, nil)),
 	})
