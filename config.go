@@ -19,6 +19,8 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/gomodule/redigo/redis"
 
+	"github.com/scangate/scangate/internal/redisstore"
+	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/wechat"
 )
 
@@ -226,7 +228,7 @@ func (c *Config) check(public *url.URL) error {
 		c.BasePath == "/" || url.PathEscape(c.BasePath) != strings.ReplaceAll(c.BasePath, "/", "%2F")) {
 		return fmt.Errorf("scangate: Config.BasePath: %q is no path like \"/wechat\"", c.BasePath)
 	}
-	if strings.ContainsFunc(c.RedisPrefix, outsideRedisPrefix) {
+	if !redisstore.ValidPrefix(c.RedisPrefix) {
 		return fmt.Errorf("scangate: Config.RedisPrefix: %q has more than letters, digits and \"-_:\"", c.RedisPrefix)
 	}
 	if err := c.checkLimits(); err != nil {
@@ -349,8 +351,8 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// useRedis fills in the stores that Config.Redis is for, and returns what has to
-// be closed, and a store for sessions.
+// useRedis fills in the stores that Config.Redis is for. It returns the store that
+// [Gate.Close] closes, and a store for sessions.
 func (c *Config) useRedis() (*RedisStore, scs.Store, error) {
 	if c.Redis == nil {
 		return nil, nil, nil
@@ -366,7 +368,7 @@ func (c *Config) useRedis() (*RedisStore, scs.Store, error) {
 	if c.State == nil {
 		c.State = store
 	}
-	return store, newRedisSessions(c.Redis, c.RedisPrefix), nil
+	return store, session.NewRedis(c.Redis, c.RedisPrefix), nil
 }
 
 // name tells this gate from others: processes of one application share it, and
