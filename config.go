@@ -21,6 +21,8 @@ import (
 
 	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/phone"
+	"github.com/scangate/scangate/internal/redisstore"
+	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/wechat"
 )
 
@@ -404,7 +406,7 @@ func setDefault[T comparable](field *T, value T) {
 // useRedis fills in the stores that Config.Redis is for. It returns the store that the
 // gate has to close, and a store for sessions.
 func (c *Config) useRedis() (*RedisStore, scs.Store, error) {
-	if strings.ContainsFunc(c.RedisPrefix, outsideRedisPrefix) {
+	if !redisstore.ValidPrefix(c.RedisPrefix) {
 		return nil, nil, configError("RedisPrefix", "%q has more than letters, digits and \"-_:\"", c.RedisPrefix)
 	}
 	if c.Redis == nil {
@@ -421,7 +423,7 @@ func (c *Config) useRedis() (*RedisStore, scs.Store, error) {
 	if c.State == nil {
 		c.State = store
 	}
-	return store, newRedisSessions(c.Redis, c.RedisPrefix), nil
+	return store, session.NewRedis(c.Redis, c.RedisPrefix), nil
 }
 
 // name distinguishes this gate from others. The processes of one application share it,

@@ -17,14 +17,14 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// onRedis keeps everything in Redis.
+// onRedis makes a gate keep everything in Redis.
 func onRedis(t *testing.T, addr string) func(*scangate.Config) {
 	pool := redisPool(t, addr)
 	return func(c *scangate.Config) { c.Users, c.Redis = nil, pool }
 }
 
-// twoProcesses returns two worlds that share one Redis and one WeChat, as two
-// processes of an application do: requests to the first go to either, in turn.
+// twoProcesses returns a world with two gates that share one Redis and one WeChat, like
+// two processes of an application. Requests to the application go to either in turn.
 func twoProcesses(t *testing.T, addr string) *world {
 	one := newWorld(t, onRedis(t, addr))
 	two := newWorld(t, onRedis(t, addr), func(c *scangate.Config) { c.HTTPClient = &http.Client{Transport: one.hosts} })
@@ -44,34 +44,34 @@ func twoProcesses(t *testing.T, addr string) *world {
 	return one
 }
 
-// tryLogins does scan logins at once, each with a wait at either process. A login
-// that is not approved within 30 seconds is an error: without the bound its browser
-// would wait until the login expires.
-func tryLogins(t *testing.T, w *world, n int) {
+// scanLogins makes n scan logins at the same time. Each desktop waits by long polls. A
+// login that is not approved within 30 seconds is an error: without that bound its
+// browser would wait until the login expires.
+func scanLogins(t *testing.T, w *world, n int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var logins sync.WaitGroup
 	for i := range n {
-		d, p := w.desktop(), w.phone([]string{"lin", "wang", "yueyue", "chen"}[i%4])
+		desktop, phone := w.desktop(), w.phone([]string{"lin", "wang", "yueyue", "chen"}[i%4])
 		logins.Go(func() {
 			var s scan
-			d.postJSON("/wechat/login", `{"return_to":"/account"}`, &s)
-			news := make(chan string, 1)
-			go func() { news <- d.outcome(ctx, s) }()
-			p.scan(s)
-			if a := p.answer(s, "approve"); a.StatusCode != http.StatusSeeOther {
-				t.Errorf("approving: status = %d, want %d", a.StatusCode, http.StatusSeeOther)
+			desktop.postJSON("/wechat/login", `{"return_to":"/account"}`, &s)
+			outcome := make(chan string, 1)
+			go func() { outcome <- desktop.outcome(ctx, s) }()
+			phone.scan(s)
+			if a := phone.answer(s, "approve"); a.StatusCode != http.StatusSeeOther {
+				t.Errorf("login %d: approve: status = %d, want %d", i, a.StatusCode, http.StatusSeeOther)
 				cancel()
 			}
-			if got := <-news; got != "approved" {
-				t.Errorf("the desktop waits for the login: state %q, want %q", got, "approved")
+			if got := <-outcome; got != "approved" {
+				t.Errorf("login %d: state at the desktop = %q, want %q", i, got, "approved")
 			}
-			if a := d.finish(s); a.StatusCode != http.StatusSeeOther {
-				t.Errorf("finish: %d", a.StatusCode)
+			if a := desktop.finish(s); a.StatusCode != http.StatusSeeOther {
+				t.Errorf("login %d: finish: status = %d, want %d", i, a.StatusCode, http.StatusSeeOther)
 			}
-			if d.user() == "" {
-				t.Error("not logged in")
+			if desktop.user() == "" {
+				t.Errorf("login %d: the desktop is not logged in", i)
 			}
 		})
 	}
@@ -96,23 +96,23 @@ func (b *browser) outcome(ctx context.Context, s scan) string {
 
 func TestTwoProcesses(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) {
-		tryLogins(t, twoProcesses(t, miniredis.RunT(t).Addr()), 20)
+		scanLogins(t, twoProcesses(t, miniredis.RunT(t).Addr()), 20)
 	})
 	t.Run("redis-server", func(t *testing.T) {
-		tryLogins(t, twoProcesses(t, startRedis(t).addr), 200)
+		scanLogins(t, twoProcesses(t, startRedis(t).addr), crowd(20, 200))
 	})
 }
 
 func TestRequestOnRedisCosts(t *testing.T) {
 	server := startRedis(t)
 	w := newWorld(t, onRedis(t, server.addr))
-	p := w.phone("lin")
-	p.open("/account")
-	p.user() // connections are made
+	phone := w.phone("lin")
+	phone.open("/account")
+	phone.user() // makes the connections
 	server.do("CONFIG", "RESETSTAT")
 	for range 10 {
-		if p.user() == "" {
-			t.Fatal("not logged in")
+		if phone.user() == "" {
+			t.Fatal("the phone is not logged in")
 		}
 	}
 	calls := server.calls()
@@ -120,97 +120,119 @@ func TestRequestOnRedisCosts(t *testing.T) {
 	delete(calls, "info")
 	delete(calls, "ping")
 	if want := map[string]string{"get": "10", "hgetall": "10"}; !maps.Equal(calls, want) {
-		t.Errorf("10 requests: commands %v, want %v", calls, want)
+		t.Errorf("10 requests: commands = %v, want %v", calls, want)
 	}
 }
 
 func TestThreat42RedisAway(t *testing.T) {
 	server := startRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	w := newWorld(t, onRedis(t, server.addr))
-	d, p, in := w.desktop(), w.phone("lin"), w.phone("wang")
-	in.open("/account")
-	s := d.start()
-	callback := p.callback(s)
+	desktop, phone, member := w.desktop(), w.phone("lin"), w.phone("wang")
+	member.open("/account")
+	s := desktop.start()
+	callback := phone.callback(s)
 	server.kill()
 	for name, a := range map[string]answer{
-		"login": d.get("/wechat/login"), "login JSON": d.postJSON("/wechat/login", `{}`, nil), "state": d.get(s.StateURL), "QR": d.get(s.QRURL),
-		"scan": p.get(s.ScanURL), "callback": p.get(callback), "confirm": p.get(s.confirmURL()), "finish": d.finish(s),
-		"gated": in.get("/account"), "me": in.get("/wechat/me"), "logout": in.post("/wechat/logout", nil),
+		"login": desktop.get("/wechat/login"), "login JSON": desktop.postJSON("/wechat/login", `{}`, nil),
+		"state": desktop.get(s.StateURL), "QR code": desktop.get(s.QRURL), "finish": desktop.finish(s),
+		"scan": phone.get(s.ScanURL), "callback": phone.get(callback), "confirm": phone.get(s.confirmURL()),
+		"gated": member.get("/account"), "me": member.get("/wechat/me"), "logout": member.post("/wechat/logout", nil),
 	} {
 		if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
-			t.Errorf("%s: %d", name, a.StatusCode)
+			t.Errorf("%s while Redis is down: status = %d, Retry-After = %q, want %d and a time",
+				name, a.StatusCode, a.Header.Get("Retry-After"), http.StatusServiceUnavailable)
 		}
 		for _, c := range a.Cookies() {
 			if c.Name == "__Host-session" {
-				t.Errorf("%s: the session's cookie is changed", name)
+				t.Errorf("%s while Redis is down: the session cookie is set, want no change", name)
 			}
 		}
 	}
 	server.start()
-	// The pools find their broken connections one by one, each at a cost of one
-	// error at most.
-	if !within(5*time.Second, func() bool { return in.get("/account").StatusCode == http.StatusOK }) {
-		t.Error("somebody was logged out")
+	// Each broken connection in the pools may cost one error.
+	if !within(patience, func() bool { return member.get("/account").StatusCode == http.StatusOK }) {
+		t.Error("after the outage the member is logged out, want the session from before")
 	}
-	if !within(5*time.Second, func() bool { return p.open(callback).Request.URL.Path == s.confirmURL() }) {
-		t.Error("the login does not go on")
+	if !within(patience, func() bool { return phone.open(callback).Request.URL.Path == s.confirmURL() }) {
+		t.Error("after the outage the callback does not lead to the confirm page")
 	}
-	p.answer(s, "approve")
-	if a := d.finish(s); a.StatusCode != http.StatusSeeOther {
-		t.Errorf("finish: %d\n%s", a.StatusCode, a.body)
+	phone.answer(s, "approve")
+	if a := desktop.finish(s); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("finish after the outage: status = %d, want %d\n%s", a.StatusCode, http.StatusSeeOther, a.body)
 	}
 }
 
 func TestThreat33RedisHoldsNoToken(t *testing.T) {
 	server := miniredis.RunT(t)
 	w := newWorld(t, onRedis(t, server.Addr()))
-	d, p := w.desktop(), w.phone("lin")
-	w.scanLogin(d, p)
+	desktop, phone := w.desktop(), w.phone("lin")
+	w.scanLogin(desktop, phone)
 	dump := server.Dump() + strings.Join(server.Keys(), " ")
 	u, _ := url.Parse(appURL)
-	for _, b := range []*browser{d, p} {
+	for _, b := range []*browser{desktop, phone} {
 		for _, c := range b.client.Jar.Cookies(u) {
 			if strings.Contains(dump, c.Value) {
-				t.Errorf("Redis holds the cookie %s", c.Name)
+				t.Errorf("Redis holds the value of the cookie %s, want only hashes", c.Name)
 			}
 		}
 	}
 }
 
+// scannedLogin is a login that waits for the phone's consent.
+type scannedLogin struct {
+	desktop, phone *browser
+	scan           scan
+}
+
+// waitForApproval polls as a page does until the login is approved. A poll may fail with
+// 503.
+func (l scannedLogin) waitForApproval(t *testing.T) {
+	for seen := "scanned"; seen != "approved"; {
+		a, err := l.desktop.try(t.Context(), false, http.MethodGet, l.scan.StateURL+"?seen="+seen, "")
+		switch {
+		case err != nil:
+			t.Errorf("poll: error = %v, want an answer", err)
+			return
+		case a.StatusCode == http.StatusOK:
+			seen = strings.TrimSuffix(strings.TrimPrefix(a.body, `{"state":"`), `"}`)
+		case a.StatusCode != http.StatusServiceUnavailable:
+			t.Errorf("poll: status = %d, want %d or %d: %s", a.StatusCode, http.StatusOK, http.StatusServiceUnavailable, a.body)
+			return
+		default:
+			pass(100 * time.Millisecond)
+		}
+	}
+}
+
+// approve loads the confirm page and submits it. It reports whether the login is
+// approved.
+func (l scannedLogin) approve() bool {
+	a := l.phone.get(l.scan.confirmURL())
+	m := tokenPattern.FindStringSubmatch(a.body)
+	if m == nil {
+		return strings.Contains(a.body, "Done")
+	}
+	form := url.Values{"token": {m[1]}, "answer": {"approve"}}
+	return l.phone.post(l.scan.confirmURL(), form).StatusCode == http.StatusSeeOther
+}
+
+// The listening connections are killed, and Redis crashes while logins are approved.
+// Every desktop that waits still learns of its approval.
 func TestWaitingOnRedisOverAnOutage(t *testing.T) {
+	wallClock(t)
 	server := startRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	w := twoProcesses(t, server.addr)
-	type login struct {
-		d, p *browser
-		s    scan
-	}
-	logins := make([]login, 50)
+	logins := make([]scannedLogin, crowd(10, 50))
 	for i := range logins {
-		l := login{d: w.desktop(), p: w.phone("lin")}
-		l.d.agent = "Mozilla/5.0" // short
-		l.d.postJSON("/wechat/login", `{"return_to":"/account"}`, &l.s)
-		l.p.scan(l.s)
+		l := scannedLogin{desktop: w.desktop(), phone: w.phone("lin")}
+		l.desktop.agent = "Mozilla/5.0" // short
+		l.desktop.postJSON("/wechat/login", `{"return_to":"/account"}`, &l.scan)
+		l.phone.scan(l.scan)
 		logins[i] = l
 	}
 	var waits sync.WaitGroup
 	for _, l := range logins {
-		waits.Go(func() {
-			for seen := "scanned"; seen != "approved"; {
-				a, err := l.d.try(t.Context(), false, http.MethodGet, l.s.StateURL+"?seen="+seen, "")
-				switch {
-				case err != nil:
-					t.Error(err)
-					return
-				case a.StatusCode == http.StatusOK:
-					seen = strings.TrimSuffix(strings.TrimPrefix(a.body, `{"state":"`), `"}`)
-				case a.StatusCode != http.StatusServiceUnavailable:
-					t.Errorf("waiting: %d %s", a.StatusCode, a.body)
-					return
-				default:
-					pass(100 * time.Millisecond)
-				}
-			}
-		})
+		waits.Go(func() { l.waitForApproval(t) })
 	}
 	server.do("CLIENT", "KILL", "TYPE", "pubsub")
 	for i, l := range logins {
@@ -218,30 +240,21 @@ func TestWaitingOnRedisOverAnOutage(t *testing.T) {
 			server.kill()
 			server.start()
 		}
-		approved := within(10*time.Second, func() bool {
-			a := l.p.get(l.s.confirmURL())
-			m := tokenPattern.FindStringSubmatch(a.body)
-			if m == nil {
-				return strings.Contains(a.body, "Done")
-			}
-			form := url.Values{"token": {m[1]}, "answer": {"approve"}}
-			return l.p.post(l.s.confirmURL(), form).StatusCode == http.StatusSeeOther
-		})
-		if !approved {
-			t.Fatalf("login %d can't be approved", i)
+		if !within(patience, l.approve) {
+			t.Fatalf("login %d is not approved within %v", i, patience)
 		}
 	}
 	begun := time.Now()
 	waits.Wait()
-	if took := time.Since(begun); took > 2*time.Second {
-		t.Errorf("the last browser was told %v after its approval", took)
+	if took := time.Since(begun); took > patience {
+		t.Errorf("the last desktop learned of its approval after %v, want at most %v", took, patience)
 	}
-	for _, l := range logins {
-		if a := l.d.finish(l.s); a.StatusCode != http.StatusSeeOther {
-			t.Errorf("finish: %d", a.StatusCode)
+	for i, l := range logins {
+		if a := l.desktop.finish(l.scan); a.StatusCode != http.StatusSeeOther {
+			t.Errorf("login %d: finish: status = %d, want %d", i, a.StatusCode, http.StatusSeeOther)
 		}
-		if a := l.d.finish(l.s); a.StatusCode != http.StatusConflict {
-			t.Errorf("finish again: %d", a.StatusCode)
+		if a := l.desktop.finish(l.scan); a.StatusCode != http.StatusConflict {
+			t.Errorf("login %d: second finish: status = %d, want %d", i, a.StatusCode, http.StatusConflict)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package scangate
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/scangate/scangate/internal/state"
@@ -60,9 +59,9 @@ var (
 	ErrNotFound = state.ErrNotFound
 	// ErrIdentityTaken says that a WeChat identity is another user's already, or
 	// that the user has another one at the same account.
-	ErrIdentityTaken = errors.New("scangate: this WeChat identity is taken")
+	ErrIdentityTaken = state.ErrIdentityTaken
 	// ErrPhoneTaken says that a phone number is another user's already.
-	ErrPhoneTaken = errors.New("scangate: this phone number is taken")
+	ErrPhoneTaken = state.ErrPhoneTaken
 )
 
 // UserStore is the application's own table of users, as the gate needs it.

@@ -2,8 +2,6 @@ package scangate_test
 
 import (
 	"context"
-	"math"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -11,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -22,7 +19,7 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// redisServer is a redis-server of the test's own.
+// redisServer is a redis-server that belongs to one test.
 type redisServer struct {
 	t    *testing.T
 	addr string
@@ -32,19 +29,19 @@ type redisServer struct {
 }
 
 // startRedis starts a redis-server on a free loopback port, with its data in a
-// temporary directory. Where there is none the test is skipped, unless
-// SCANGATE_REQUIRE says that there has to be one.
+// temporary directory. Without redis-server on the machine it skips the test, or fails
+// it if SCANGATE_REQUIRE names redis.
 func startRedis(t *testing.T, args ...string) *redisServer {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if slices.Contains(strings.Split(os.Getenv("SCANGATE_REQUIRE"), ","), "redis") {
-			t.Fatal("there is no redis-server, and SCANGATE_REQUIRE names redis")
+			t.Fatal("redis-server is not installed, and SCANGATE_REQUIRE names redis")
 		}
-		t.Skip("there is no redis-server")
+		t.Skip("redis-server is not installed")
 	}
 	s := &redisServer{t: t, dir: t.TempDir(), args: args}
 	t.Cleanup(s.kill)
-	for range 5 { // another process may be faster at the port
+	for range 5 { // another process may take the port first
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -56,11 +53,11 @@ func startRedis(t *testing.T, args ...string) *redisServer {
 		}
 	}
 	log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-	t.Fatalf("redis-server does not start: %s", log)
+	t.Fatalf("redis-server did not start; its log: %s", log)
 	return nil
 }
 
-// tryStart reports whether the server came up.
+// tryStart starts the server and reports whether it answers.
 func (s *redisServer) tryStart() bool {
 	s.t.Helper()
 	host, port, _ := net.SplitHostPort(s.addr)
@@ -85,15 +82,15 @@ func (s *redisServer) tryStart() bool {
 	return true
 }
 
-// start starts the server again where it was.
+// start starts the server again at the same address.
 func (s *redisServer) start() {
 	s.t.Helper()
 	if !s.tryStart() {
-		s.t.Fatal("redis-server does not start again")
+		s.t.Fatal("redis-server did not start again")
 	}
 }
 
-// follow makes the server a replica, and returns when it has what the master has.
+// follow makes the server a replica, and returns when it has copied the master.
 func (s *redisServer) follow(master *redisServer) {
 	s.t.Helper()
 	host, port, _ := net.SplitHostPort(master.addr)
@@ -102,10 +99,11 @@ func (s *redisServer) follow(master *redisServer) {
 		text, _ := redis.String(s.do("INFO", "replication"), nil)
 		return strings.Contains(text, "master_link_status:up")
 	}) {
-		s.t.Fatal("the replica has not caught up")
+		s.t.Fatal("the replica has not copied the master within 10 s")
 	}
 }
 
+// signal sends a signal to the server's process.
 func (s *redisServer) signal(signal os.Signal) {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(signal); err != nil {
@@ -113,7 +111,7 @@ func (s *redisServer) signal(signal os.Signal) {
 	}
 }
 
-// kill ends the server as a crash does.
+// kill ends the server like a crash.
 func (s *redisServer) kill() {
 	if s.cmd != nil && s.cmd.Process != nil {
 		_ = s.cmd.Process.Kill()
@@ -122,7 +120,7 @@ func (s *redisServer) kill() {
 	s.cmd = nil
 }
 
-// do sends a command on a connection of its own.
+// do sends a command on a new connection.
 func (s *redisServer) do(command string, args ...any) any {
 	s.t.Helper()
 	conn, err := redis.Dial("tcp", s.addr)
@@ -137,8 +135,7 @@ func (s *redisServer) do(command string, args ...any) any {
 	return reply
 }
 
-// calls returns how often the server has executed each command; those called by
-// scripts count too.
+// calls returns how often the server has run each command, also those in scripts.
 func (s *redisServer) calls() map[string]string {
 	s.t.Helper()
 	text, _ := redis.String(s.do("INFO", "commandstats"), nil)
@@ -151,8 +148,15 @@ func (s *redisServer) calls() map[string]string {
 	return counts
 }
 
-// listeners returns how many connections are subscribed to the changes of the
-// store with the prefix "scangate".
+// reads returns how often the server has read a record.
+func (s *redisServer) reads() int {
+	s.t.Helper()
+	n, _ := strconv.Atoi(s.calls()["hmget"])
+	return n
+}
+
+// listeners returns how many connections are subscribed to the changes of the store
+// with the prefix "scangate".
 func (s *redisServer) listeners() int {
 	s.t.Helper()
 	reply, _ := redis.Values(s.do("PUBSUB", "NUMSUB", "{scangate}:changed"), nil)
@@ -160,7 +164,7 @@ func (s *redisServer) listeners() int {
 	return n
 }
 
-// redisPool is a pool as the documentation recommends it.
+// redisPool returns a pool with the limits that RedisStore recommends.
 func redisPool(t *testing.T, addr string, options ...redis.DialOption) *redis.Pool {
 	t.Helper()
 	limits := []redis.DialOption{
@@ -176,23 +180,56 @@ func redisPool(t *testing.T, addr string, options ...redis.DialOption) *redis.Po
 	return pool
 }
 
-// newRedisStore makes a store on a pool of its own, as another process has.
-func newRedisStore(t *testing.T, addr, prefix string) *scangate.RedisStore {
+// countDials makes the pool count the connections that it makes.
+func countDials(pool *redis.Pool) *atomic.Int64 {
+	var dials atomic.Int64
+	dial := pool.DialContext
+	pool.DialContext = func(ctx context.Context) (redis.Conn, error) {
+		dials.Add(1)
+		return dial(ctx)
+	}
+	return &dials
+}
+
+// testStore is a RedisStore whose pool the test can see.
+type testStore struct {
+	*scangate.RedisStore
+	pool *redis.Pool
+}
+
+// idle reports whether no call of the store holds a connection.
+func (s *testStore) idle() bool { return s.pool.ActiveCount() == s.pool.IdleCount() }
+
+// newRedisStore returns a store on a pool of its own, like that of another process.
+func newRedisStore(t *testing.T, addr, prefix string) *testStore {
 	t.Helper()
 	return newRedisStoreOn(t, redisPool(t, addr), prefix)
 }
 
-func newRedisStoreOn(t *testing.T, pool *redis.Pool, prefix string) *scangate.RedisStore {
+// newRedisStoreOn returns a store on the pool.
+func newRedisStoreOn(t *testing.T, pool *redis.Pool, prefix string) *testStore {
 	t.Helper()
 	store, err := scangate.NewRedisStore(pool, prefix)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	return store
+	return &testStore{store, pool}
 }
 
-// within reports whether what is asked comes true in that time.
+// newLimitedStore returns a store on the pool that gives up a call after limit and sends
+// PING on its listening connection at that interval.
+func newLimitedStore(t *testing.T, pool *redis.Pool, limit, ping time.Duration) *testStore {
+	t.Helper()
+	store, err := scangate.NewRedisStoreLimited(pool, limit, ping)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return &testStore{store, pool}
+}
+
+// within reports whether holds returns true within that time.
 func within(limit time.Duration, holds func() bool) bool {
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
@@ -202,107 +239,4 @@ func within(limit time.Duration, holds func() bool) bool {
 		}
 	}
 	return true
-}
-
-// proxy stands between a store and a server, and spoils their connections.
-type proxy struct {
-	target   string
-	listener net.Listener
-	work     sync.WaitGroup
-
-	mu    sync.Mutex
-	links map[*link]struct{}
-	limit func() (up, down int64) // bytes after which a new connection is cut
-}
-
-// link is a connection through a proxy.
-type link struct {
-	client, server net.Conn
-	deaf           atomic.Bool // swallows what comes
-}
-
-func (l *link) close() {
-	_ = l.client.Close()
-	_ = l.server.Close()
-}
-
-func startProxy(t *testing.T, target string) *proxy {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{target: target, listener: listener, links: make(map[*link]struct{})}
-	p.limits(math.MaxInt64, math.MaxInt64)
-	p.work.Go(p.serve)
-	t.Cleanup(func() {
-		_ = listener.Close()
-		p.each((*link).close)
-		p.work.Wait()
-	})
-	return p
-}
-
-func (p *proxy) addr() string { return p.listener.Addr().String() }
-
-// limits cuts each connection to come after less than so many bytes to the
-// server, or from it.
-func (p *proxy) limits(up, down int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.limit = func() (int64, int64) { return rand.N(up), rand.N(down) }
-}
-
-// each does something to all connections that there are.
-func (p *proxy) each(f func(*link)) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for l := range p.links {
-		f(l)
-	}
-}
-
-func (p *proxy) serve() {
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		server, err := net.Dial("tcp", p.target)
-		if err != nil {
-			_ = client.Close()
-			continue
-		}
-		l := &link{client: client, server: server}
-		p.mu.Lock()
-		p.links[l] = struct{}{}
-		up, down := p.limit()
-		p.mu.Unlock()
-		p.work.Go(func() { p.copy(l, server, client, up) })
-		p.work.Go(func() { p.copy(l, client, server, down) })
-	}
-}
-
-// copy passes on so many bytes, or what comes until an end closes.
-func (p *proxy) copy(l *link, to, from net.Conn, limit int64) {
-	defer func() {
-		l.close()
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.links, l)
-	}()
-	buffer := make([]byte, 4096)
-	for limit > 0 {
-		n, err := from.Read(buffer[:min(limit, 4096)])
-		limit -= int64(n)
-		if err != nil {
-			return
-		}
-		if l.deaf.Load() {
-			continue
-		}
-		if _, err := to.Write(buffer[:n]); err != nil {
-			return
-		}
-	}
 }

@@ -42,19 +42,19 @@ func ExampleNewRedisStore() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// Config.State is the store; so is Config.Users, if they are to live there.
+	// Set Config.State to the store, and Config.Users to keep the users there as well.
 	// When the application ends:
 	if err := errors.Join(store.Close(), pool.Close()); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// redisServers calls test for each server that a RedisStore has to work on, with
-// what returns the address of one.
+// redisServers calls test for each server that RedisStore has to work on. addr returns
+// the address of one.
 func redisServers(t *testing.T, test func(t *testing.T, addr func(*testing.T) string)) {
 	t.Run("miniredis", func(t *testing.T) {
 		test(t, func(t *testing.T) string {
-			server := miniredis.RunT(t) // a new one each time: it is slow when it is full
+			server := miniredis.RunT(t) // a new one for each store: a full one is slow
 			server.ClockTTL(true)
 			return server.Addr()
 		})
@@ -77,17 +77,17 @@ func TestRedisStoreState(t *testing.T) {
 	})
 }
 
-func TestNewRedisStoreRefuses(t *testing.T) {
+func TestNewRedisStoreErrors(t *testing.T) {
 	if _, err := scangate.NewRedisStore(nil, ""); err == nil {
-		t.Error("no pool: no error")
+		t.Error("NewRedisStore without a pool: error = nil, want one")
 	}
 	if _, err := scangate.NewRedisStore(&redis.Pool{}, ""); err == nil || !strings.Contains(err.Error(), "Dial") {
-		t.Errorf("a pool that can't dial: %v", err)
+		t.Errorf("NewRedisStore on a pool without Dial: error = %v, want one that names Dial", err)
 	}
 	pool := redisPool(t, "127.0.0.1:1")
 	for _, bad := range []string{"a}b", "{a", "a b", "a*", "a\x00", "é", "a\r\n"} {
 		if _, err := scangate.NewRedisStore(pool, bad); err == nil || !strings.Contains(err.Error(), strconv.Quote(bad)) {
-			t.Errorf("prefix %q: %v", bad, err)
+			t.Errorf("NewRedisStore with the prefix %q: error = %v, want one that quotes the prefix", bad, err)
 		}
 	}
 	for _, good := range []string{"", "scangate", "a-B_9:c"} {
@@ -95,21 +95,21 @@ func TestNewRedisStoreRefuses(t *testing.T) {
 	}
 }
 
-func TestRedisPrefixesAreApart(t *testing.T) {
+func TestRedisPrefixesSeparateStores(t *testing.T) {
 	addr := miniredis.RunT(t).Addr()
 	a, same, other := newRedisStore(t, addr, ""), newRedisStore(t, addr, "scangate"), newRedisStore(t, addr, "b")
 	if err := a.Create(t.Context(), "k", []byte("v"), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if value, _, err := same.Load(t.Context(), "k"); err != nil || string(value) != "v" {
-		t.Errorf("the same prefix: %q, %v", value, err)
+		t.Errorf("Load with the same prefix = %q, %v, want \"v\"", value, err)
 	}
 	if _, _, err := other.Load(t.Context(), "k"); !errors.Is(err, scangate.ErrNotFound) {
-		t.Errorf("another prefix: %v", err)
+		t.Errorf("Load with another prefix: error = %v, want ErrNotFound", err)
 	}
 }
 
-// Whatever a key is made of, what it names is one Redis key in the store's slot.
+// Any bytes in a name give one Redis key in the store's slot.
 func TestRedisKeysCarryTheTag(t *testing.T) {
 	server := startRedis(t)
 	store := newRedisStore(t, server.addr, "app")
@@ -123,19 +123,19 @@ func TestRedisKeysCarryTheTag(t *testing.T) {
 		}
 	}
 	if got, want := server.do("DBSIZE"), int64(6*len(odd)); got != want {
-		t.Errorf("there are %d keys, want %d", got, want)
+		t.Errorf("keys in Redis = %d, want %d", got, want)
 	}
 	reply, _ := redis.Values(server.do("SCAN", 0, "COUNT", 1000), nil)
 	keys, _ := redis.Strings(reply[1], nil)
 	for _, key := range keys {
 		if !strings.HasPrefix(key, "{app}:") {
-			t.Errorf("the key %.80q", key)
+			t.Errorf("key in Redis = %.80q, want one that begins with {app}:", key)
 		}
 	}
 }
 
-// Identities whose parts are the same bytes when put together are not the same.
-func TestRedisIdentitiesAreApart(t *testing.T) {
+// Identities that are the same bytes when concatenated are different identities.
+func TestRedisIdentitiesAreDistinct(t *testing.T) {
 	store := newRedisStore(t, miniredis.RunT(t).Addr(), "")
 	for _, who := range []scangate.Identity{
 		{AppID: "a", OpenID: "b:c"},
@@ -145,15 +145,14 @@ func TestRedisIdentitiesAreApart(t *testing.T) {
 		{AppID: "a:", OpenID: "b:c"},
 	} {
 		if _, err := store.FindByWeChat(t.Context(), who); !errors.Is(err, scangate.ErrNotFound) {
-			t.Errorf("%q: %v", who, err)
+			t.Errorf("FindByWeChat(%q): error = %v, want ErrNotFound", who, err)
 		}
 		if _, err := store.Register(t.Context(), scangate.NewUser{Identity: who}); err != nil {
-			t.Errorf("%q: %v", who, err)
+			t.Errorf("Register(%q): error = %v, want none", who, err)
 		}
 	}
 }
 
-// A request costs what it has to.
 func TestRedisCommandsOfEachCall(t *testing.T) {
 	server := startRedis(t)
 	store := newRedisStore(t, server.addr, "")
@@ -173,7 +172,7 @@ func TestRedisCommandsOfEachCall(t *testing.T) {
 		_, err := store.Add(ctx, "k", time.Hour)
 		must(err)
 	}
-	all() // scripts are sent in full the first time
+	all() // the first run sends the scripts in full
 	listen(t, server, store)
 	server.do("DEL", "{scangate}:state:k")
 	for _, c := range []struct {
@@ -184,34 +183,36 @@ func TestRedisCommandsOfEachCall(t *testing.T) {
 		{"FindByID", func() { _, err := store.FindByID(ctx, user.ID); must(err) }, "hgetall=1"},
 		{"Create, Update and Add", all, "evalsha=3 exists=1 hget=1 hset=2 incr=1 pexpire=2 publish=1"},
 		{"Load", func() { _, _, err := store.Load(ctx, "k"); must(err) }, "hmget=1"},
-		{"Wait for what has changed", func() { _, _, err := store.Wait(ctx, "k", 1); must(err) }, "hmget=1"},
+		{"Wait for a changed record", func() { _, _, err := store.Wait(ctx, "k", 1); must(err) }, "hmget=1"},
 	} {
 		server.do("CONFIG", "RESETSTAT")
 		c.call()
 		if got := commands(server); got != c.want {
-			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+			t.Errorf("%s: commands = %s, want %s", c.name, got, c.want)
 		}
 	}
 }
 
-// commands says what the server has executed but for what a subscriber and the
-// test itself send.
+// commands lists the commands that the server has run, except those that a subscriber
+// and the test itself send.
 func commands(server *redisServer) string {
-	var said []string
+	var list []string
 	calls := server.calls()
 	for _, name := range []string{"eval", "evalsha", "exists", "get", "set", "hget", "hmget", "hgetall", "hset", "incr", "pexpire", "publish"} {
 		if n, ok := calls[name]; ok {
-			said = append(said, name+"="+n)
+			list = append(list, name+"="+n)
 		}
 	}
-	return strings.Join(said, " ")
+	return strings.Join(list, " ")
 }
 
-// 10,000 counters and as many records are gone when their time is over.
+// All counters and records expire.
 func TestRedisLeavesNothing(t *testing.T) {
+	wallClock(t)
 	server := startRedis(t, "--hz", "100")
 	store := newRedisStore(t, server.addr, "")
-	const workers, each = 20, 500
+	const workers = 20
+	each := crowd(25, 500)
 	var work sync.WaitGroup
 	for w := range workers {
 		work.Go(func() {
@@ -221,19 +222,19 @@ func TestRedisLeavesNothing(t *testing.T) {
 				created := store.Create(t.Context(), key, []byte("one"), time.Hour)
 				updated := store.Update(t.Context(), key, 1, []byte("two"), time.Second)
 				if err := errors.Join(counted, created, updated); err != nil {
-					t.Error(err)
+					t.Errorf("counting, creating and updating: error = %v, want none", err)
 					return
 				}
 			}
 		})
 	}
 	work.Wait()
-	if !within(10*time.Second, func() bool { return server.do("DBSIZE") == int64(0) }) {
-		t.Errorf("%d keys are left", server.do("DBSIZE"))
+	if !within(patience, func() bool { return server.do("DBSIZE") == int64(0) }) {
+		t.Errorf("keys left after their time = %d, want 0", server.do("DBSIZE"))
 	}
 }
 
-// What a user's hash says by hand counts, and a user is deleted with it.
+// An operator may set disabled in a user's hash, and delete a user with the hash.
 func TestRedisUserByHand(t *testing.T) {
 	redisServers(t, func(t *testing.T, server func(*testing.T) string) {
 		addr := server(t)
@@ -251,29 +252,29 @@ func TestRedisUserByHand(t *testing.T) {
 				t.Fatal(err)
 			}
 			if user, err := store.FindByWeChat(ctx, ann.Identity); err != nil || user.Disabled != want {
-				t.Errorf("disabled %q: %t, %v", value, user.Disabled, err)
+				t.Errorf("disabled set to %q: Disabled = %t, %v, want %t", value, user.Disabled, err, want)
 			}
 		}
 		if _, err := conn.Do("DEL", "{scangate}:user:"+first.ID); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := store.FindByWeChat(ctx, ann.Identity); !errors.Is(err, scangate.ErrNotFound) {
-			t.Errorf("a deleted user: %v", err)
+			t.Errorf("FindByWeChat after deleting the hash: error = %v, want ErrNotFound", err)
 		}
 		if again, err := store.Register(ctx, ann); err != nil || again.ID == first.ID {
-			t.Errorf("registering again: %v, %v", again.ID == first.ID, err)
+			t.Errorf("registering again: ID = %q, %v, want another than %q", again.ID, err, first.ID)
 		}
 	})
 }
 
-// The restricted user of the documentation can do all that a store does.
+// The restricted Redis user of the documentation suffices for a store.
 func TestRedisACL(t *testing.T) {
 	server := startRedis(t)
 	rules := "on >pw ~{scangate}:* &{scangate}:changed +ping +eval +evalsha +exists +get +set +del +incr +pexpire " +
 		"+hget +hset +hdel +hmget +hgetall +publish +subscribe"
 	server.do("ACL", redis.Args{"SETUSER", "app"}.AddFlat(strings.Fields(rules))...)
 	login := []redis.DialOption{redis.DialUsername("app"), redis.DialPassword("pw")}
-	newStore := func(t *testing.T) *scangate.RedisStore {
+	newStore := func(t *testing.T) *testStore {
 		server.do("FLUSHALL")
 		return newRedisStoreOn(t, redisPool(t, server.addr, login...), "")
 	}
@@ -284,7 +285,7 @@ func TestRedisACL(t *testing.T) {
 		store := newStore(t)
 		w := startWaiters(t, server, store, 10)
 		w.approve(store)
-		w.wake(2 * time.Second)
+		w.wake()
 	})
 	t.Run("without subscribe", func(t *testing.T) {
 		server.do("ACL", "SETUSER", "app", "-subscribe")
@@ -294,7 +295,7 @@ func TestRedisACL(t *testing.T) {
 		}
 		_, _, err := store.Wait(t.Context(), "k", 1)
 		if err == nil || !strings.Contains(err.Error(), "NOPERM") {
-			t.Errorf("waiting without leave to listen: %v", err)
+			t.Errorf("Wait of a Redis user that may not subscribe: error = %v, want NOPERM", err)
 		}
 	})
 }

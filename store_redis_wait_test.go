@@ -3,9 +3,6 @@ package scangate_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -16,151 +13,19 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// crowd is how many wait in the tests of outages.
-const crowd = 2000
-
-// waiters wait for a record each, for its first change.
-type waiters struct {
-	t      *testing.T
-	keys   []string
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-
-	mu      sync.Mutex
-	updated map[string]time.Time // when the update was begun
-	woken   map[string]time.Time
-	failed  []error
-}
-
-// startWaiters creates n records and has somebody wait for each. All of them do
-// so when it returns.
-func startWaiters(t *testing.T, server *redisServer, store *scangate.RedisStore, n int) *waiters {
-	t.Helper()
-	w := &waiters{t: t, updated: make(map[string]time.Time), woken: make(map[string]time.Time)}
-	for i := range n {
-		w.keys = append(w.keys, "login:"+strconv.Itoa(i))
-	}
-	w.each(func(key string) error { return store.Create(t.Context(), key, []byte("waiting"), time.Hour) })
-	listen(t, server, store)
-	server.do("CONFIG", "RESETSTAT")
-	ctx, cancel := context.WithCancel(t.Context())
-	w.cancel = cancel
-	t.Cleanup(func() {
-		cancel()
-		w.done.Wait()
-	})
-	for _, key := range w.keys {
-		w.done.Go(func() { w.wait(ctx, store, key) })
-	}
-	if !within(20*time.Second, func() bool {
-		reads, _ := strconv.Atoi(server.calls()["hmget"])
-		return reads >= n && store.Idle()
-	}) {
-		t.Fatalf("%s of %d have come to wait", server.calls()["hmget"], n)
-	}
-	return w
-}
-
-// listen has the store listen before anybody waits, so that each who comes to wait
-// reads once.
-func listen(t *testing.T, server *redisServer, store *scangate.RedisStore) {
-	t.Helper()
-	before := server.listeners()
-	store.Listen()
-	if !within(5*time.Second, func() bool { return server.listeners() > before }) {
-		t.Fatal("nobody listens")
-	}
-}
-
-// each calls f for all keys, some at a time.
-func (w *waiters) each(f func(key string) error) {
-	w.t.Helper()
-	var work sync.WaitGroup
-	for keys := range slices.Chunk(w.keys, (len(w.keys)+15)/16) {
-		work.Go(func() {
-			for _, key := range keys {
-				if err := f(key); err != nil {
-					w.t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	work.Wait()
-}
-
-func (w *waiters) wait(ctx context.Context, store scangate.StateStore, key string) {
-	value, version, err := store.Wait(ctx, key, 1)
-	at := time.Now()
-	if err == nil && (string(value) != "approved" || version != 2) {
-		err = fmt.Errorf("woken with %q at version %d", value, version)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err != nil {
-		w.failed = append(w.failed, err)
-		return
-	}
-	w.woken[key] = at
-}
-
-// approve changes all records, by a store in what would be another process, and
-// tries again while that can't reach Redis.
-func (w *waiters) approve(store scangate.StateStore) {
-	w.t.Helper()
-	w.each(func(key string) error {
-		w.mu.Lock()
-		w.updated[key] = time.Now()
-		w.mu.Unlock()
-		for {
-			err := store.Update(w.t.Context(), key, 1, []byte("approved"), time.Hour)
-			if err == nil || errors.Is(err, scangate.ErrConflict) { // an earlier try was made, and its answer lost
-				return nil
-			}
-			if w.t.Context().Err() != nil || errors.Is(err, scangate.ErrNotFound) {
-				return err
-			}
-		}
-	})
-}
-
-// wake demands that all are woken within that time, and returns how long it took
-// from their updates, sorted.
-func (w *waiters) wake(limit time.Duration) []time.Duration {
-	w.t.Helper()
-	woken := func() (n int) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return len(w.woken)
-	}
-	if !within(limit, func() bool { return woken() == len(w.keys) }) {
-		w.t.Fatalf("%d of %d woke in %v; errors: %.3q", woken(), len(w.keys), limit, w.failed)
-	}
-	w.done.Wait()
-	var took []time.Duration
-	for _, key := range w.keys {
-		took = append(took, w.woken[key].Sub(w.updated[key]))
-	}
-	slices.Sort(took)
-	w.t.Logf("%d woken: half within %v, 99%% within %v, all within %v",
-		len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
-	return took
-}
-
-// What one process changes wakes those who wait at another.
 func TestRedisWaitAcrossProcesses(t *testing.T) {
+	wallClock(t)
 	server := startRedis(t)
-	pool := redisPool(t, server.addr)
-	here, there := newRedisStoreOn(t, pool, ""), newRedisStore(t, server.addr, "")
-	w := startWaiters(t, server, here, crowd)
-	if !within(2*time.Second, func() bool { return pool.ActiveCount() == pool.IdleCount() }) {
-		t.Errorf("%d connections are in use by those who wait", pool.ActiveCount()-pool.IdleCount())
+	here, there := newRedisStore(t, server.addr, ""), newRedisStore(t, server.addr, "")
+	w := startWaiters(t, server, here, crowd(50, 2000))
+	if !within(patience, here.idle) {
+		t.Errorf("connections that waiting calls hold = %d, want 0", here.pool.ActiveCount()-here.pool.IdleCount())
 	}
 	w.approve(there)
-	w.wake(2 * time.Second)
+	w.wake()
 }
 
-// Nobody is woken by what others wait for, nor by a counter of the same name.
+// Neither a change of another record nor a counter of the same name wakes a waiter.
 func TestRedisWaitIsForOneKey(t *testing.T) {
 	server := startRedis(t)
 	store := newRedisStore(t, server.addr, "")
@@ -171,21 +36,20 @@ func TestRedisWaitIsForOneKey(t *testing.T) {
 	if _, err := store.Add(t.Context(), tenth, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if !within(2*time.Second, func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.woken) == 9 }) {
-		t.Fatal("the others did not wake")
+	if !within(patience, func() bool { return w.count() == 9 }) {
+		t.Fatalf("calls of Wait for changed records: %d woke, want 9", w.count())
 	}
-	// One HMGET more for each who woke: the tenth did not even look.
-	if got := server.calls()["hmget"]; got != "19" {
-		t.Errorf("%s reads, want 19", got)
+	// Each record was read once by its call of Wait, and once more after its change.
+	if got := server.reads(); got != 19 {
+		t.Errorf("reads = %d, want 19: the unchanged record once, the others twice", got)
 	}
 	w.cancel()
 	w.done.Wait()
 	if len(w.failed) != 1 || !errors.Is(w.failed[0], context.Canceled) {
-		t.Errorf("the tenth ended with %v", w.failed)
+		t.Errorf("call of Wait for the unchanged record: errors = %v, want Canceled", w.failed)
 	}
 }
 
-// Many who wait for one record take one read.
 func TestRedisWaitersShareARead(t *testing.T) {
 	server := startRedis(t)
 	store := newRedisStore(t, server.addr, "")
@@ -193,79 +57,81 @@ func TestRedisWaitersShareARead(t *testing.T) {
 	for range 99 {
 		w.done.Go(func() { w.wait(t.Context(), store, w.keys[0]) })
 	}
-	reads := func() int {
-		n, _ := strconv.Atoi(server.calls()["hmget"])
-		return n
+	if !within(patience, func() bool { return server.reads() >= 100 && store.idle() }) {
+		t.Fatalf("records read by calls of Wait = %d, want 100", server.reads())
 	}
-	if !within(5*time.Second, func() bool { return reads() >= 100 && store.Idle() }) {
-		t.Fatal("not all have come to wait")
-	}
-	before := reads()
+	before := server.reads()
 	w.approve(store)
 	w.done.Wait()
-	// One, and one more if the store had only just begun to listen.
-	if len(w.failed) != 0 || reads() > before+2 {
-		t.Errorf("%d reads for 100 who wait, want 1; errors: %q", reads()-before, w.failed)
+	// A second read is possible if the store had only just begun to listen.
+	if got := server.reads() - before; len(w.failed) != 0 || got > 2 {
+		t.Errorf("reads for 100 calls of Wait on one record = %d, want 1 or 2; errors: %q", got, w.failed)
 	}
 }
 
-// The connection that listens is killed over and over while all is changed.
+// The listening connection is killed again and again while all records change.
 func TestRedisWaitSubscriberKilled(t *testing.T) {
+	wallClock(t)
 	server := startRedis(t)
 	here, there := newRedisStore(t, server.addr, ""), newRedisStore(t, server.addr, "")
-	w := startWaiters(t, server, here, crowd)
+	w := startWaiters(t, server, here, crowd(50, 2000))
+	kill := func() int64 {
+		n, _ := redis.Int64(server.do("CLIENT", "KILL", "TYPE", "pubsub"), nil)
+		return n
+	}
+	kills := kill()
 	stop := make(chan struct{})
 	var killer sync.WaitGroup
-	kills := int64(0)
 	killer.Go(func() {
 		ticker := time.NewTicker(20 * time.Millisecond)
 		defer ticker.Stop()
 		for {
 			select {
 			case <-ticker.C:
-				n, _ := redis.Int64(server.do("CLIENT", "KILL", "TYPE", "pubsub"), nil)
-				kills += n
+				kills += kill()
 			case <-stop:
 				return
 			}
 		}
 	})
 	w.approve(there)
-	server.do("CLIENT", "KILL", "TYPE", "pubsub")
 	close(stop)
 	killer.Wait()
-	w.wake(2 * time.Second)
+	kills += kill()
+	w.wake()
 	if kills == 0 {
-		t.Error("there was nothing to kill")
+		t.Error("listening connections killed = 0, want at least 1")
 	}
 }
 
-// Redis crashes and comes back while all wait. Changes are made from the moment
-// that it is there, which is before those who wait know of it.
+// Redis crashes and comes back while all calls wait. Other processes update the records
+// as soon as Redis is back, before the waiting process listens again.
 func TestRedisWaitRestart(t *testing.T) {
+	wallClock(t)
 	server := startRedis(t, "--appendonly", "yes", "--appendfsync", "always")
-	here, there := newRedisStore(t, server.addr, ""), newRedisStore(t, server.addr, "")
-	w := startWaiters(t, server, here, crowd)
+	pool := redisPool(t, server.addr)
+	dials := countDials(pool)
+	here, there := newRedisStoreOn(t, pool, ""), newRedisStore(t, server.addr, "")
+	w := startWaiters(t, server, here, crowd(50, 2000))
 	server.kill()
-	if _, _, err := here.Load(t.Context(), w.keys[0]); err == nil || errors.Is(err, scangate.ErrNotFound) {
-		t.Errorf("Load while Redis is away: %v", err)
+	if _, _, err := here.Load(t.Context(), w.keys[0]); !isFailure(err) {
+		t.Errorf("Load while Redis is down: error = %v, want a failure", err)
 	}
 	var approving sync.WaitGroup
 	approving.Go(func() { w.approve(there) })
-	pass(300 * time.Millisecond) // for the pauses between tries to grow
+	// Each try to listen again takes a longer pause than the one before.
+	before := dials.Load()
+	if !within(patience, func() bool { return dials.Load() >= before+3 }) {
+		t.Errorf("tries to listen again = %d, want 3", dials.Load()-before)
+	}
 	server.start()
 	back := time.Now()
 	approving.Wait()
-	w.wake(3 * time.Second)
-	late := time.Since(back)
-	t.Logf("the last one woke %v after Redis was back", late)
-	if late > 2*time.Second {
-		t.Error("that is too late")
-	}
+	w.wake()
+	t.Logf("the last call of Wait returned %v after Redis was back", time.Since(back))
 }
 
-// Records that are gone after a restart are not found, and nobody waits for them
-// any longer.
+// A record that is gone after a restart ends its call of Wait.
 func TestRedisWaitRestartEmpty(t *testing.T) {
 	server := startRedis(t)
 	store := newRedisStore(t, server.addr, "")
@@ -273,51 +139,54 @@ func TestRedisWaitRestartEmpty(t *testing.T) {
 	server.kill()
 	server.start()
 	w.done.Wait()
+	if len(w.failed) != 10 {
+		t.Errorf("calls of Wait that failed = %d, want 10", len(w.failed))
+	}
 	for _, err := range w.failed {
 		if !errors.Is(err, scangate.ErrNotFound) {
-			t.Error(err)
+			t.Errorf("Wait for a lost record: error = %v, want ErrNotFound", err)
 		}
 	}
 }
 
 func TestRedisClose(t *testing.T) {
+	wallClock(t)
 	server := startRedis(t)
 	leaks := goleak.IgnoreCurrent()
-	pool := redisPool(t, server.addr)
-	store := newRedisStoreOn(t, pool, "")
+	store := newRedisStore(t, server.addr, "")
 	w := startWaiters(t, server, store, 100)
-	begin := time.Now()
-	for range 2 {
+	begun := time.Now()
+	for i := range 2 {
 		if err := store.Close(); err != nil {
-			t.Error(err)
+			t.Errorf("Close, call %d: error = %v, want none", i+1, err)
 		}
 	}
 	w.done.Wait()
-	if took := time.Since(begin); took > time.Second || len(w.failed) != 100 {
-		t.Errorf("%d were released in %v", len(w.failed), took)
+	if took := time.Since(begun); took > patience || len(w.failed) != 100 {
+		t.Errorf("Close released %d calls of Wait in %v, want 100 within %v", len(w.failed), took, patience)
 	}
 	if err := goleak.Find(leaks); err != nil {
-		t.Error(err)
+		t.Errorf("goroutines after Close: %v", err)
 	}
-	if _, _, err := store.Wait(t.Context(), w.keys[0], 1); err == nil {
-		t.Error("Wait on a closed store: no error")
+	key := w.keys[0]
+	if _, _, err := store.Wait(t.Context(), key, 1); !isFailure(err) {
+		t.Errorf("Wait on a closed store: error = %v, want a failure", err)
 	}
-	if err := store.Update(t.Context(), w.keys[0], 1, nil, time.Hour); err != nil {
-		t.Errorf("Update on a closed store: %v", err)
+	if err := store.Update(t.Context(), key, 1, nil, time.Hour); err != nil {
+		t.Errorf("Update on a closed store: error = %v, want none", err)
 	}
-	if value, version, err := store.Wait(t.Context(), w.keys[0], 1); err != nil || version != 2 || value == nil {
-		t.Errorf("Wait for what has changed, on a closed store: %q, %d, %v", value, version, err)
+	if value, version, err := store.Wait(t.Context(), key, 1); err != nil || version != 2 || value == nil {
+		t.Errorf("Wait for a changed record on a closed store = %q, %d, %v, want version 2", value, version, err)
 	}
 }
 
-// A store that is closed while nobody can be reached ends all the same.
-func TestRedisCloseWhileAway(t *testing.T) {
+func TestRedisCloseDuringOutage(t *testing.T) {
 	server := startRedis(t)
 	store := newRedisStore(t, server.addr, "")
 	w := startWaiters(t, server, store, 10)
 	server.kill()
 	if err := store.Close(); err != nil {
-		t.Error(err)
+		t.Errorf("Close while Redis is down: error = %v, want none", err)
 	}
 	w.done.Wait()
 }

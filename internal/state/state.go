@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Errors that a [Store] returns, alone or wrapped. The root package exports them
-// under the same names, hence their prefix.
+// Errors that a store of logins or of users returns, alone or wrapped. The root
+// package exports them under the same names, hence their prefix.
 var (
 	// ErrNotFound reports that there is no such record or user.
 	ErrNotFound = errors.New("scangate: not found")
@@ -17,6 +17,11 @@ var (
 	ErrExists = errors.New("scangate: the record exists")
 	// ErrConflict reports that a record has changed since the version given.
 	ErrConflict = errors.New("scangate: the record has changed")
+	// ErrIdentityTaken reports that a WeChat identity belongs to another user, or that
+	// the user has another one at the same account.
+	ErrIdentityTaken = errors.New("scangate: this WeChat identity is taken")
+	// ErrPhoneTaken reports that a phone number belongs to another user.
+	ErrPhoneTaken = errors.New("scangate: this phone number is taken")
 )
 
 // MaxTries bounds how often a lost compare-and-set is tried again.

@@ -1,0 +1,77 @@
+package redisconn
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+// ErrReply reports a reply whose form does not fit the call.
+var ErrReply = errors.New("a reply of unexpected form")
+
+var errSlow = errors.New("no answer in time")
+
+// Refusal is an error that Redis returned, up to the first argument that it quotes.
+type Refusal string
+
+// newRefusal removes the quoted part of an error of Redis's, because that may be an
+// argument of the command.
+func newRefusal(refused redis.Error) Refusal {
+	text := string(refused)
+	for _, quote := range []string{" '", " `", ` "`, ", with args"} {
+		text, _, _ = strings.Cut(text, quote)
+	}
+	return Refusal(text)
+}
+
+func (r Refusal) Error() string { return string(r) }
+
+// Code returns the error's first word, such as "NOPERM".
+func (r Refusal) Code() string {
+	code, _, _ := strings.Cut(string(r), " ")
+	return code
+}
+
+// cause returns err as the methods of [Client] return it. It returns a context's error
+// only if ctx has ended. The limits of Client, of the pool and of its connections may
+// be contexts as well, and their errors would look like the caller's.
+func cause(ctx context.Context, err error) error {
+	var refused redis.Error
+	var address *url.Error
+	switch {
+	case err == nil:
+		return nil
+	case ended(ctx) != nil:
+		return ended(ctx)
+	case errors.As(err, &refused):
+		return newRefusal(refused)
+	case isTimeout(err):
+		return errSlow
+	case errors.As(err, &address): // the URL contains the password
+		return address.Err
+	}
+	return err
+}
+
+// ended returns ctx.Err(). It also detects a deadline that has passed before ctx
+// noticed it.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// isTimeout reports whether a limit other than the caller's was reached.
+func isTimeout(err error) bool {
+	var limit net.Error
+	return errors.As(err, &limit) && limit.Timeout() || errors.Is(err, context.Canceled)
+}

@@ -1,0 +1,83 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/scangate/scangate/internal/redisconn"
+)
+
+// Any number of calls of Wait share one connection and two goroutines:
+//
+//   - listen stays subscribed to the channel, where each message is the Redis key of a
+//     record that has changed;
+//   - deliver reads the changed records that have waiters, many at a time, and sends
+//     them to their waiters.
+//
+// A message is only a reason to read, so a superfluous one does no harm. Messages sent
+// while there was no subscription are lost. Therefore deliver reads all records that
+// have waiters after each new subscription.
+
+// listen stays subscribed until ctx ends.
+func (s *Store) listen(ctx context.Context) {
+	var pause redisconn.Pause
+	for ctx.Err() == nil {
+		err := s.conn.Subscribe(ctx, s.channel(), func() {
+			pause.Reset()
+			s.waits.noteAll()
+		}, func(key string) { s.waits.note(key) })
+		// A broken connection only delays the waiters. But if Redis works and refuses the
+		// subscription, nothing would ever wake them.
+		if refusedForGood(err) && ctx.Err() == nil {
+			s.waits.fail(failure("subscribing", err))
+		}
+		pause.Sleep(ctx)
+	}
+}
+
+// refusedForGood reports whether err is a refusal that will not pass by itself.
+func refusedForGood(err error) bool {
+	var refused redisconn.Refusal
+	return errors.As(err, &refused) && slices.Contains([]string{"ERR", "NOAUTH", "NOPERM", "WRONGPASS"}, refused.Code())
+}
+
+// deliver reads changed records and sends them to their waiters, until ctx ends.
+func (s *Store) deliver(ctx context.Context) {
+	var pause redisconn.Pause
+	for ctx.Err() == nil {
+		keys := s.waits.take()
+		if len(keys) == 0 {
+			select {
+			case <-s.waits.news:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		if s.deliverRecords(ctx, keys) {
+			pause.Reset()
+		} else {
+			pause.Sleep(ctx)
+		}
+	}
+}
+
+// deliverRecords reads records in one round trip and sends them to their waiters. It
+// marks those again that could not be read, and reports whether there were none.
+func (s *Store) deliverRecords(ctx context.Context, keys []string) bool {
+	replies, err := s.conn.ReadHashes(ctx, keys, "version", "value")
+	if err != nil {
+		s.waits.note(keys...)
+		return false
+	}
+	var unread []string
+	for i, key := range keys {
+		if _, refused := replies[i].(error); refused {
+			unread = append(unread, key)
+			continue
+		}
+		s.waits.deliver(key, parseRecord("reading a changed record", replies[i]))
+	}
+	s.waits.note(unread...)
+	return len(unread) == 0
+}

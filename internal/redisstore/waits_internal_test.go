@@ -1,0 +1,134 @@
+package redisstore
+
+import (
+	"fmt"
+	"testing"
+)
+
+func newWaits() *waits {
+	ws := &waits{}
+	ws.init(func() {})
+	return ws
+}
+
+// got returns what the waiter was sent, and whether it was sent anything.
+func (w *waiter) got() (record, bool) {
+	select {
+	case r := <-w.result:
+		return r, true
+	default:
+		return record{}, false
+	}
+}
+
+func TestWaitsDeliver(t *testing.T) {
+	ws := newWaits()
+	first, second, current, other := ws.enter("k", 1), ws.enter("k", 1), ws.enter("k", 2), ws.enter("other", 1)
+	ws.note("k", "without a waiter")
+	if keys := ws.take(); len(keys) != 1 || keys[0] != "k" {
+		t.Fatalf("take = %q, want only \"k\"", keys)
+	}
+	ws.deliver("k", record{value: []byte("two"), version: 2})
+	a, okA := first.got()
+	b, okB := second.got()
+	if !okA || !okB || string(a.value) != "two" || b.version != 2 {
+		t.Errorf("waiters at version 1 got %v and %v, want version 2 with the value \"two\"", a, b)
+	}
+	a.value[0] = 'x'
+	if string(b.value) != "two" {
+		t.Errorf("value of the second waiter = %q after the first changed its own, want \"two\"", b.value)
+	}
+	for _, w := range []*waiter{current, other} {
+		if r, ok := w.got(); ok {
+			t.Errorf("waiter for %q at version %d got %v, want nothing", w.key, w.version, r)
+		}
+	}
+	ws.leave(current)
+	ws.leave(current)
+	ws.leave(other)
+	if len(ws.waiters) != 0 {
+		t.Errorf("waiters after all have left: %v, want none", ws.waiters)
+	}
+}
+
+// A waiter that enters while a record is being read may have a newer version than was
+// read.
+func TestWaitsDeliverNothingStale(t *testing.T) {
+	ws := newWaits()
+	early := ws.enter("k", 1)
+	ws.note("k")
+	ws.take()
+	late := ws.enter("k", 3)
+	ws.deliver("k", record{version: 2})
+	if _, ok := early.got(); !ok {
+		t.Error("waiter that entered before the round got nothing, want version 2")
+	}
+	if r, ok := late.got(); ok {
+		t.Errorf("waiter at version 3 that entered in the round got version %d, want nothing", r.version)
+	}
+	ws.note("k")
+	ws.take()
+	ws.deliver("k", record{version: 4})
+	if _, ok := late.got(); !ok {
+		t.Error("waiter at version 3 got nothing in the next round, want version 4")
+	}
+}
+
+func TestWaitsTakeBatches(t *testing.T) {
+	ws := newWaits()
+	const all = 2*batch + 10
+	for i := range all {
+		ws.enter(fmt.Sprint(i), 1)
+	}
+	ws.noteAll()
+	seen := make(map[string]bool)
+	for i, want := range []int{batch, batch, 10, 0} {
+		keys := ws.take()
+		if len(keys) != want {
+			t.Errorf("take %d: %d keys, want %d", i+1, len(keys), want)
+		}
+		for _, key := range keys {
+			seen[key] = true
+		}
+	}
+	if len(seen) != all {
+		t.Errorf("different keys taken = %d, want %d", len(seen), all)
+	}
+}
+
+func TestWaitsFailAndClose(t *testing.T) {
+	ws := newWaits()
+	failed := ws.enter("k", 1)
+	ws.fail(errClosed)
+	if r, ok := failed.got(); !ok || r.err != errClosed {
+		t.Errorf("waiter after fail got %v, want the error", r)
+	}
+	next := ws.enter("k", 1)
+	if r, ok := next.got(); ok {
+		t.Errorf("waiter that entered after fail got %v, want nothing", r)
+	}
+	ws.close()
+	if r, ok := next.got(); !ok || r.err != errClosed {
+		t.Errorf("waiter after close got %v, want the error", r)
+	}
+	if r, ok := ws.enter("k", 1).got(); !ok || r.err != errClosed {
+		t.Errorf("waiter that entered after close got %v, want the error", r)
+	}
+}
+
+// BenchmarkWaits measures what a waiter costs the store, from enter to leave.
+func BenchmarkWaits(b *testing.B) {
+	ws := newWaits()
+	for i := range 10_000 {
+		ws.enter(fmt.Sprint("login:", i), 1)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		w := ws.enter("login:mine", 1)
+		ws.note("login:mine")
+		ws.take()
+		ws.deliver("login:mine", record{version: 2})
+		<-w.result
+		ws.leave(w)
+	}
+}
