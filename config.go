@@ -234,6 +234,20 @@ type Limits struct {
 	Address int
 }
 
+// Registration says who may become a user.
+type Registration string
+
+const (
+	// RegisterOpen makes a user of everyone for whom WeChat vouches. It is the
+	// default.
+	RegisterOpen Registration = "open"
+	// RegisterByPhone admits only people whose phone number belongs to a user already.
+	// They prove it by a one-time code, and their WeChat is linked to that user.
+	RegisterByPhone Registration = "phone"
+	// RegisterClosed admits no new users; see [Config.RegisterURL].
+	RegisterClosed Registration = "closed"
+)
+
 // Login is the login that [Config.OnLogin] decides about.
 type Login struct {
 	// User is the user who would be logged in, as Config.Users returned them. They are

@@ -1,7 +1,6 @@
 package scangate
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -12,7 +11,6 @@ import (
 	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/internal/state"
-	"github.com/scangate/scangate/wechat"
 )
 
 // Gate is both the handler to mount at [Config.BasePath] and the middleware that lets
@@ -20,20 +18,18 @@ import (
 type Gate struct {
 	config      Config // with defaults filled in
 	urls        urls
-	official    *wechat.Client // nil if not configured
-	website     *wechat.Client // nil if not configured
-	users       UserStore      // for changes, and for reads that decide a login
-	readers     UserStore      // for the read on every request; cached if Config.UserTTL is set
+	accounts    accounts
 	state       state.Store
-	logins      *login.Store
+	logins      logins
 	registrar   registrar
+	codes       codeSender
 	limiter     limiter
-	sessions    sessions
+	auth        authenticator
 	cookies     browserCookies
 	waiting     waitingRoom
 	crossOrigin *http.CrossOriginProtection
 	mux         *http.ServeMux
-	pages       *pages.Set
+	respond     responder
 	warnOuter   sync.Once   // for the warning about an outer LoadAndSave
 	redis       *RedisStore // nil unless New made one
 }
@@ -60,66 +56,29 @@ func New(config Config) (*Gate, error) {
 	if err := g.crossOrigin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
 		return nil, fmt.Errorf("scangate: Config.PublicURL: %w", err)
 	}
-	if err := g.setAccounts(); err != nil {
+	if g.accounts, err = newAccounts(&g.config); err != nil {
 		return nil, err
 	}
-	if g.pages, err = newPages(&g.config); err != nil {
+	set, err := newPages(&g.config)
+	if err != nil {
 		return nil, err
 	}
-	g.setStores()
-	g.setSessions(sessionStore)
+	g.wire(set, sessionStore)
 	g.mux = g.newMux()
 	return g, nil
 }
 
-// setAccounts makes the clients of the accounts that are configured.
-func (g *Gate) setAccounts() error {
-	none := wechat.Account{}
+// wire connects the parts of the gate. Sessions are kept in the given store, or in
+// memory if that is nil, unless the application has a session manager.
+func (g *Gate) wire(set *pages.Set, sessionStore scs.Store) {
 	c := &g.config
-	if c.OfficialAccount == none && c.Website == none {
-		return errors.New("scangate: Config.OfficialAccount and Config.Website: one of them is required")
-	}
-	if c.Website != none && c.OfficialAccount.AppID == c.Website.AppID {
-		return fmt.Errorf("scangate: Config.Website: %q is the official account's AppID", c.Website.AppID)
-	}
-	var err error
-	if c.OfficialAccount != none {
-		if g.official, err = wechat.NewClient(c.OfficialAccount, c.Endpoint, c.HTTPClient); err != nil {
-			return fmt.Errorf("scangate: Config.OfficialAccount or Endpoint: %w", err)
-		}
-		g.registrar.clients = append(g.registrar.clients, g.official)
-	}
-	if c.Website != none {
-		if g.website, err = wechat.NewClient(c.Website, c.Endpoint, c.HTTPClient); err != nil {
-			return fmt.Errorf("scangate: Config.Website or Endpoint: %w", err)
-		}
-		g.registrar.clients = append(g.registrar.clients, g.website)
-	}
-	return nil
-}
-
-// setStores hands the stores to the parts of the gate that use them.
-func (g *Gate) setStores() {
-	c := &g.config
-	g.users, g.readers = c.Users, c.Users
+	users, readers := c.Users, c.Users
 	if c.UserTTL > 0 {
 		cache := newUserCache(c.Users, c.UserTTL)
 		// Changes go through the cache, which forgets the user. Reads that decide a
 		// login must see the latest user.
-		g.users, g.readers = uncached{cache}, cache
+		users, readers = uncached{cache}, cache
 	}
-	g.state = state.WithPrefix(c.State, c.name())
-	g.logins = login.NewStore(g.state, c.LoginTTL)
-	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
-	g.registrar.users, g.registrar.mode = g.users, c.Registration
-	g.registrar.fetchProfile, g.registrar.requirePhone = c.FetchProfile, c.Phone.Require
-	g.registrar.keepToken = c.OnLogin != nil
-}
-
-// setSessions sets up the two cookies: the browser's key and the session. If the
-// application has no session manager, the gate makes one on the given store, or in
-// memory if that is nil.
-func (g *Gate) setSessions(store scs.Store) {
 	secure := g.urls.public.Scheme == "https"
 	g.cookies = browserCookies{name: "scangate", secure: secure}
 	if secure {
@@ -127,15 +86,23 @@ func (g *Gate) setSessions(store scs.Store) {
 		// the same domain can set the cookie.
 		g.cookies.name = "__Host-scangate"
 	}
-	if g.config.Session.Manager == nil {
-		g.config.Session.Manager = session.NewManager(secure, store)
-		g.config.Session.Manager.ErrorFunc = g.fail
+	g.state = state.WithPrefix(c.State, c.name())
+	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
+	g.respond = responder{urls: g.urls, pages: set, logger: c.Logger, onEvent: c.OnEvent, address: g.limiter.address}
+	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, respond: &g.respond}
+	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
+	g.registrar = registrar{
+		users: users, state: g.state, accounts: g.accounts, logger: c.Logger,
+		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require, keepToken: c.OnLogin != nil,
 	}
-	// The base path in the key keeps the users of two gates apart that share a manager.
-	g.sessions = sessions{
-		manager: session.Copy(g.config.Session.Manager),
-		key:     "scangate" + g.config.BasePath,
-		logger:  g.config.Logger,
+	if c.Session.Manager == nil {
+		c.Session.Manager = session.NewManager(secure, sessionStore)
+		c.Session.Manager.ErrorFunc = g.respond.fail
+	}
+	g.auth = authenticator{
+		// The base path in the key keeps the users of two gates apart that share a manager.
+		sessions: sessions{manager: session.Copy(c.Session.Manager), key: "scangate" + c.BasePath, logger: c.Logger},
+		users:    users, readers: readers, appUser: c.CurrentUser, requirePhone: c.Phone.Require,
 	}
 }
 

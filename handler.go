@@ -82,7 +82,7 @@ func script(g guarded) guarded {
 // initiator lets only the browser call h that began the cross-device login in the path.
 func (g *Gate) initiator(h loginHandler) guarded {
 	return guarded{access: accessInitiator, serve: func(w http.ResponseWriter, r *http.Request) error {
-		l, err := g.initiatedLogin(r)
+		l, err := g.logins.initiated(r)
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (g *Gate) initiator(h loginHandler) guarded {
 // path, and only at that step. At any other step it is sent on to the right one.
 func (g *Gate) authorizer(at step, h loginHandler) guarded {
 	return guarded{access: accessAuthorizer, serve: func(w http.ResponseWriter, r *http.Request) error {
-		l, err := g.authorizedLogin(r)
+		l, err := g.logins.authorized(r)
 		if err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (g *Gate) authorizer(at step, h loginHandler) guarded {
 // authorizerForm is authorizer for a form, whose token it verifies first.
 func (g *Gate) authorizerForm(at step, h formHandler) guarded {
 	return guarded{access: accessAuthorizer, serve: func(w http.ResponseWriter, r *http.Request) error {
-		l, err := g.authorizedLogin(r)
+		l, err := g.logins.authorized(r)
 		if err != nil {
 			return err
 		}
@@ -123,11 +123,11 @@ func (g *Gate) authorizerForm(at step, h formHandler) guarded {
 // authorizer to the right one.
 func (g *Gate) requireStep(w http.ResponseWriter, r *http.Request, l *login.Login, at step, h loginHandler) error {
 	if at == stepConfirm && !l.NeedsConsent() {
-		return g.unknownLogin(r)
+		return g.logins.unknown(r)
 	}
 	decided := at == stepConfirm && !l.Expired() // the confirm page also shows the decision
 	if err := l.Open(); err != nil && !decided {
-		return g.withRetry(r, l, err)
+		return g.logins.withRetry(r, l, err)
 	}
 	if at != stepAny && g.nextStep(l) != at {
 		return g.advance(w, r, l)
@@ -152,9 +152,9 @@ func (g *Gate) loginForm(r *http.Request, l *login.Login) (url.Values, error) {
 func (g *Gate) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, route := range g.routes() {
-		fail := g.fail
+		fail := g.respond.fail
 		if route.script {
-			fail = g.failJSON
+			fail = g.respond.failJSON
 		}
 		serve := route.serve
 		mux.HandleFunc(route.method+" "+g.config.BasePath+route.path, func(w http.ResponseWriter, r *http.Request) {
@@ -173,7 +173,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secureHeaders(w.Header())
 	g.warnOfOuterSession(r)
 	if err := g.crossOrigin.Check(r); err != nil {
-		g.fail(w, r, errForged)
+		g.respond.fail(w, r, errForged)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -185,7 +185,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gate) warnOfOuterSession(r *http.Request) {
 	// With an IdleTimeout scs saves a session again when its request ends. A long poll
 	// could bring a session back that was ended meanwhile.
-	if g.sessions.manager.IdleTimeout == 0 || !g.sessions.loaded(r.Context()) {
+	if g.auth.sessions.manager.IdleTimeout == 0 || !g.auth.sessions.loaded(r.Context()) {
 		return
 	}
 	g.warnOuter.Do(func() { //nolint:contextcheck // the linter does not see that the context is the request's

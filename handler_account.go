@@ -1,7 +1,6 @@
 package scangate
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -43,7 +42,7 @@ func (g *Gate) serveStartLink(w http.ResponseWriter, r *http.Request) error {
 // linkRequest returns the request for a login that adds an identity to the logged-in
 // user.
 func (g *Gate) linkRequest(r *http.Request, returnTo string) (login.Request, error) {
-	user, err := g.accountUser(r, login.PurposeLink)
+	user, err := g.auth.accountUser(r, login.PurposeLink)
 	if err != nil {
 		return login.Request{}, err
 	}
@@ -53,9 +52,6 @@ func (g *Gate) linkRequest(r *http.Request, returnTo string) (login.Request, err
 	}, nil
 }
 
-// unlinkTime bounds the time for which one unlinking locks out another.
-const unlinkTime = 10 * time.Second
-
 // serveUnlink removes a WeChat identity from the user's account, but never the last
 // one: only the application knows of other ways in, and can call its store.
 func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
@@ -63,49 +59,17 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, err := g.accountUser(r, login.PurposeLink)
+	user, err := g.auth.accountUser(r, login.PurposeLink)
 	if err != nil {
 		return err
 	}
 	who := Identity{AppID: posted.Get("appid"), OpenID: posted.Get("openid")}
-	if err := g.unlink(r.Context(), user.ID, who); err != nil {
+	if err := g.registrar.unlink(r.Context(), user.ID, who); err != nil {
 		return err
 	}
-	g.emit(r, Event{Name: EventUnlinked, UserID: user.ID, AppID: who.AppID})
+	g.respond.emit(r, Event{Name: EventUnlinked, UserID: user.ID, AppID: who.AppID})
 	acknowledge(w, r, localPath(posted.Get("return_to")))
 	return nil
-}
-
-// unlink removes the identity from the user with that ID.
-func (g *Gate) unlink(ctx context.Context, id string, who Identity) error {
-	// One request at a time: two could each see two identities, and remove both.
-	lock := "unlink:" + id
-	if err := g.state.Create(ctx, lock, nil, unlinkTime); err != nil {
-		if errors.Is(err, ErrExists) {
-			return errTooMany
-		}
-		return wrap("unlinking", err)
-	}
-	defer g.unlock(ctx, lock)
-	user, err := g.users.FindByWeChat(ctx, who)
-	switch {
-	case errors.Is(err, ErrNotFound), err == nil && user.ID != id:
-		return login.ErrUnknown
-	case err != nil:
-		return wrap("looking an identity up", err)
-	case len(user.Identities) < 2:
-		return errLastIdentity
-	}
-	return wrap("unlinking", g.users.UnlinkWeChat(ctx, id, who))
-}
-
-// unlock releases a lock, even if its request has ended.
-func (g *Gate) unlock(ctx context.Context, lock string) {
-	// A StateStore cannot delete a record; it can let one expire.
-	err := g.state.Update(context.WithoutCancel(ctx), lock, 1, nil, time.Nanosecond)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		g.config.Logger.WarnContext(ctx, "scangate: a lock could not be released", "error", publicError(err))
-	}
 }
 
 // serveLogout ends the session, or with everywhere=true all sessions of the user.
@@ -114,27 +78,27 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx, err := g.sessions.load(r)
+	ctx, err := g.auth.sessions.load(r)
 	if err != nil {
 		return err
 	}
-	user, _, err := g.check(ctx)
+	user, _, err := g.auth.check(ctx)
 	event := Event{Name: EventLoggedOut, UserID: user.ID}
 	if posted.Get("everywhere") == "true" && !errors.Is(err, ErrLoginRequired) {
 		if err == nil {
-			err = wrap("ending the sessions", g.users.EndSessions(r.Context(), user.ID, time.Now()))
+			err = wrap("ending the sessions", g.registrar.users.EndSessions(r.Context(), user.ID, time.Now()))
 		}
 		if err != nil {
 			return err // keep this session: the others could not be ended
 		}
 		event.Reason = "everywhere"
 	}
-	if err := g.sessions.end(ctx, w, r); err != nil {
+	if err := g.auth.sessions.end(ctx, w, r); err != nil {
 		return wrap("ending the session", err)
 	}
 	g.cookies.forget(w) // or a login under way would outlive the logout
 	if user.ID != "" {  // no user: not logged in, or the store failed
-		g.emit(r, event)
+		g.respond.emit(r, event)
 	}
 	acknowledge(w, r, "/")
 	return nil
@@ -151,7 +115,7 @@ type me struct {
 
 // serveMe returns the logged-in user, or a problem with the status 401.
 func (g *Gate) serveMe(w http.ResponseWriter, r *http.Request) error {
-	user, session, err := g.currentUser(r)
+	user, session, err := g.auth.currentUser(r)
 	if errors.Is(err, ErrLoginRequired) {
 		_, p := g.refusal(err)
 		writeProblem(w, p)
@@ -213,7 +177,7 @@ func (g *Gate) serveResume(w http.ResponseWriter, r *http.Request, l *login.Logi
 	}
 	l, err := g.logins.Recognize(r.Context(), l, who)
 	if err != nil && !errors.Is(err, login.ErrRepeated) {
-		return g.withRetry(r, l, err)
+		return g.logins.withRetry(r, l, err)
 	}
 	return g.advance(w, r, l)
 }

@@ -13,26 +13,26 @@ import (
 // tells people to open the page in WeChat if they have not. It consumes nothing: link
 // checkers open it too.
 func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
-	l, err := g.loadLogin(r)
+	l, err := g.logins.load(r)
 	if err != nil {
 		return err
 	}
 	if l.Kind() != login.CrossDevice {
-		return g.unknownLogin(r)
+		return g.logins.unknown(r)
 	}
 	key := g.cookies.ensure(w, r)
 	switch err := l.Open(); {
 	case l.AuthorizedBy(key) && !errors.Is(err, login.ErrExpired):
 		return g.advance(w, r, l)
 	case err != nil:
-		return g.withRetry(r, l, err)
+		return g.logins.withRetry(r, l, err)
 	case l.Identified():
 		return login.ErrInUse
 	}
 	if err := g.markScanned(r, l); err != nil {
 		return err
 	}
-	seeOther(w, g.wechatURL(l, key, login.ScopeBase))
+	seeOther(w, g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
 	return nil
 }
 
@@ -46,7 +46,7 @@ func (g *Gate) markScanned(r *http.Request, l *login.Login) error {
 		return nil
 	}
 	if err == nil {
-		g.emit(r, loginEvent(EventScanned, l))
+		g.respond.emit(r, loginEvent(EventScanned, l))
 	}
 	return err
 }
@@ -67,15 +67,15 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 	if code == "" || code == "authdeny" { // WeChat documents the first and sends the second
 		return g.cancelled(w, r, id, scope)
 	}
-	if err := g.limit(r, "callback"); err != nil {
+	if err := g.logins.limit(r, "callback"); err != nil {
 		return err
 	}
 	l, err := g.exchange(r, id, scope, code)
 	switch {
 	case errors.Is(err, login.ErrUnknown):
-		return g.unknownID(r, id)
+		return g.logins.unknownID(r, id)
 	case err != nil:
-		return g.withRetry(r, l, err)
+		return g.logins.withRetry(r, l, err)
 	}
 	return g.advance(w, r, l)
 }
@@ -90,9 +90,9 @@ func (g *Gate) exchange(r *http.Request, id string, scope login.Scope, code stri
 			})
 		switch {
 		case err == nil:
-			g.emit(r, loginEvent(EventIdentified, l))
+			g.respond.emit(r, loginEvent(EventIdentified, l))
 			if l.Person().Conflict {
-				g.emit(r, loginEvent(EventConflict, l))
+				g.respond.emit(r, loginEvent(EventConflict, l))
 			}
 			return l, nil
 		case errors.Is(err, login.ErrRepeated):
@@ -127,7 +127,7 @@ func (g *Gate) invalidState(r *http.Request, id string) error {
 	case err != nil, l.Kind() != login.CrossDevice:
 		return errState
 	}
-	return g.withRetry(r, l, errState)
+	return g.logins.withRetry(r, l, errState)
 }
 
 // cancelled answers a person who refused in WeChat. The login stays open. A person who
@@ -136,7 +136,7 @@ func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, scop
 	l, err := g.logins.Load(r.Context(), id)
 	foreign := err == nil && l.Kind() == login.SameDevice && !l.InitiatedBy(g.cookies.key(r))
 	if foreign || errors.Is(err, login.ErrUnknown) {
-		return g.unknownID(r, id)
+		return g.logins.unknownID(r, id)
 	}
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, scop
 		seeOther(w, g.urls.path("profile", id))
 		return nil
 	}
-	return g.withRetry(r, l, errCancelled)
+	return g.logins.withRetry(r, l, errCancelled)
 }
 
 // step is a page that the authorizer has to pass.
@@ -205,7 +205,7 @@ func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) e
 func (g *Gate) finishSameDevice(w http.ResponseWriter, r *http.Request, l *login.Login) error {
 	l, err := g.finish(w, r, l)
 	if err != nil {
-		return g.withRetry(r, l, err)
+		return g.logins.withRetry(r, l, err)
 	}
 	seeOther(w, l.ReturnTo())
 	return nil

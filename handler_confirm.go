@@ -11,11 +11,11 @@ import (
 
 // serveProfile asks a new person for their user info.
 func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Login) error {
-	p := g.formPage(r, l)
+	p := formPage(l, g.cookies.key(r))
 	// A link to tap, not a redirect: WeChat answers a trip that begins without a tap
 	// with a snapshot page.
-	p.WeChatURL = g.wechatURL(l, g.cookies.key(r), login.ScopeProfile)
-	g.render(w, r, http.StatusOK, "profile", p)
+	p.WeChatURL = g.accounts.authorizeURL(g.urls.absolute("callback"), l, g.cookies.key(r), login.ScopeProfile)
+	g.respond.render(w, r, http.StatusOK, "profile", p)
 	return nil
 }
 
@@ -23,7 +23,7 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Log
 func (g *Gate) serveSkipProfile(w http.ResponseWriter, r *http.Request, l *login.Login, _ url.Values) error {
 	l, err := g.logins.SkipProfile(r.Context(), l)
 	if err != nil {
-		return g.withRetry(r, l, err)
+		return g.logins.withRetry(r, l, err)
 	}
 	return g.advance(w, r, l)
 }
@@ -37,7 +37,7 @@ func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request, l *login.Log
 	case login.StateDenied:
 		g.renderDone(w, r, l, "done.denied")
 	default:
-		g.render(w, r, http.StatusOK, "confirm", g.confirmPage(r, l))
+		g.respond.render(w, r, http.StatusOK, "confirm", g.confirmPage(r, l))
 	}
 	return nil
 }
@@ -50,7 +50,7 @@ func (g *Gate) serveDecision(w http.ResponseWriter, r *http.Request, l *login.Lo
 	}
 	if decision == EventApproved {
 		if l, err = g.prepareApproval(r, l); err != nil {
-			return g.withRetry(r, l, err)
+			return g.logins.withRetry(r, l, err)
 		}
 	}
 	return g.recordDecision(w, r, l, decision)
@@ -97,10 +97,32 @@ func (g *Gate) recordDecision(w http.ResponseWriter, r *http.Request, l *login.L
 	if err != nil {
 		return retryError{err, g.urls.path("confirm", l.ID())}
 	}
-	g.emit(r, loginEvent(decision, l))
+	g.respond.emit(r, loginEvent(decision, l))
 	if wantsJSON(r) {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
 	return g.advance(w, r, l)
+}
+
+// confirmPage returns the data of the page that asks the person for approval.
+func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
+	p := formPage(l, g.cookies.key(r))
+	_, p.TargetName = l.Target()
+	p.Nickname = l.Person().Nickname
+	if l.Kind() == login.CrossDevice { // otherwise there is no other screen
+		from := l.Origin()
+		p.Browser, p.System, p.Address = from.Browser, from.System, from.Address
+		p.Number, p.MatchNumber = l.Number(), g.config.MatchNumber
+	}
+	return p
+}
+
+// renderDone shows the result of the person's answer.
+func (g *Gate) renderDone(w http.ResponseWriter, r *http.Request, l *login.Login, name string) {
+	p := PageData{Name: name, Purpose: string(l.Purpose())}
+	if l.Kind() == login.SameDevice {
+		p.NextURL = l.ReturnTo()
+	}
+	g.respond.render(w, r, http.StatusOK, "done", p)
 }

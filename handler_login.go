@@ -57,7 +57,7 @@ func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.
 	}
 	switch {
 	case l.Kind() == login.SameDevice:
-		seeOther(w, g.wechatURL(l, key, login.ScopeBase))
+		seeOther(w, g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
 	case l.State() == login.StateApproved:
 		g.renderFinish(w, r, l)
 	default:
@@ -74,7 +74,7 @@ func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request lo
 		return err
 	}
 	if l.Kind() == login.SameDevice {
-		writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.wechatURL(l, key, login.ScopeBase)})
+		writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase)})
 		return nil
 	}
 	writeJSON(w, http.StatusCreated, g.scanLogin(l))
@@ -84,7 +84,7 @@ func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request lo
 // renderLogin shows the QR code.
 func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Login) {
 	s := g.scanLogin(l)
-	g.render(w, r, http.StatusOK, "login", PageData{
+	g.respond.render(w, r, http.StatusOK, "login", PageData{
 		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: strings.Contains(r.UserAgent(), "Mobi"),
 		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
 		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.config.MatchNumber,
@@ -95,15 +95,15 @@ func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Logi
 // whoever authorized somebody else's QR code is seen by that.
 func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Login) {
 	_, target := l.Target()
-	g.render(w, r, http.StatusOK, "finish", PageData{
+	g.respond.render(w, r, http.StatusOK, "finish", PageData{
 		Purpose: string(l.Purpose()), FinishURL: g.scanLogin(l).FinishURL, Nickname: l.Person().Nickname, TargetName: target,
 	})
 }
 
 // startOrResume returns the browser's open login for the request, or a new one.
 func (g *Gate) startOrResume(r *http.Request, key login.Key, request login.Request, with string) (*login.Login, error) {
-	request.Kind, request.AppID = g.chooseFlow(r, with)
-	request.Initiator, request.Origin = key.Digest(), g.origin(r)
+	request.Kind, request.AppID = g.accounts.chooseFlow(r, with)
+	request.Initiator, request.Origin = key.Digest(), g.logins.origin(r)
 	slot := login.NewSlot(request)
 	if g.cookies.key(r) == key { // a browser whose key is new has no login yet
 		var err error
@@ -114,32 +114,19 @@ func (g *Gate) startOrResume(r *http.Request, key login.Key, request login.Reque
 	if slot.Login != nil {
 		return slot.Login, nil
 	}
-	if slot.Looping && !g.sessions.carriedBy(r) {
+	if slot.Looping && !g.auth.sessions.carriedBy(r) {
 		// Another login would end like the last one, and the browser would loop.
 		return nil, errNoSession
 	}
-	if err := g.limit(r, "login"); err != nil {
+	if err := g.logins.limit(r, "login"); err != nil {
 		return nil, err
 	}
 	l, err := g.logins.Start(r.Context(), slot)
 	if err != nil {
 		return nil, err
 	}
-	g.emit(r, loginEvent(EventStarted, l))
+	g.respond.emit(r, loginEvent(EventStarted, l))
 	return l, nil
-}
-
-// chooseFlow decides which device proves the identity, and at which account. WeChat's
-// browser, and browsers that ask for WeChat's own page, prove it themselves; for others
-// a phone does.
-func (g *Gate) chooseFlow(r *http.Request, with string) (kind login.Kind, appID string) {
-	switch {
-	case g.website != nil && (with == "website" || g.official == nil):
-		return login.SameDevice, g.website.AppID()
-	case inWeChat(r):
-		return login.SameDevice, g.official.AppID()
-	}
-	return login.CrossDevice, g.official.AppID()
 }
 
 // scanLogin is a cross-device login as a single-page application receives it.
@@ -167,7 +154,7 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 	if l.State() == login.StateWaiting {
 		s.ExpiresAt = l.RenewAt().UTC()
 	}
-	if g.website != nil {
+	if g.accounts.website != nil {
 		s.WebsiteURL = g.urls.website(l)
 	}
 	return s
@@ -198,7 +185,7 @@ func (g *Gate) serveQRPNG(w http.ResponseWriter, r *http.Request, l *login.Login
 // qrCode encodes the URL that the phone opens.
 func (g *Gate) qrCode(r *http.Request, l *login.Login) (pages.QRCode, error) {
 	if err := l.Open(); err != nil {
-		return pages.QRCode{}, g.withRetry(r, l, err)
+		return pages.QRCode{}, g.logins.withRetry(r, l, err)
 	}
 	code, err := pages.NewQRCode(g.urls.absolute("scan", l.ID()))
 	return code, wrap("drawing a QR code", err)
@@ -287,7 +274,7 @@ func (g *Gate) decline(w http.ResponseWriter, r *http.Request, l *login.Login) e
 	if err != nil {
 		return retryError{err, again}
 	}
-	g.emit(r, loginEvent(EventDenied, l))
+	g.respond.emit(r, loginEvent(EventDenied, l))
 	if l.Purpose() == login.PurposeLink {
 		again = l.ReturnTo()
 	}
@@ -320,11 +307,11 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 	if err := g.allowLogin(r.Context(), user, who); err != nil {
 		return l, err
 	}
-	if err := g.sessions.begin(w, r, sessionValue{userID: user.ID, begun: l.Finished()}); err != nil {
+	if err := g.auth.sessions.begin(w, r, sessionValue{userID: user.ID, begun: l.Finished()}); err != nil {
 		return l, wrap("beginning a session", err)
 	}
 	if !repeated {
-		g.emit(r, loginEvent(EventFinished, l))
+		g.respond.emit(r, loginEvent(EventFinished, l))
 	}
 	return l, nil
 }
@@ -333,7 +320,7 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 // here is a WeChat identity added to their account: the approval on the phone is one
 // half of that, and anyone who saw the QR code could give it.
 func (g *Gate) finishForUser(r *http.Request, l *login.Login) (*login.Login, error) {
-	if err := g.requireTarget(r, l); err != nil {
+	if err := g.auth.requireTarget(r, l); err != nil {
 		return l, err
 	}
 	if l.Purpose() == login.PurposeLink {
@@ -341,7 +328,7 @@ func (g *Gate) finishForUser(r *http.Request, l *login.Login) (*login.Login, err
 		if err := g.registrar.link(r.Context(), userID, Identity(l.Person().Identity)); err != nil {
 			return l, err
 		}
-		g.emit(r, loginEvent(EventLinked, l))
+		g.respond.emit(r, loginEvent(EventLinked, l))
 	}
 	l, err := g.logins.Finish(r.Context(), l)
 	if errors.Is(err, login.ErrRepeated) {
@@ -364,7 +351,7 @@ func (g *Gate) ensureUser(r *http.Request, l *login.Login) (*login.Login, error)
 		return l, nil
 	}
 	if err == nil && enrolled.event != "" {
-		g.emit(r, loginEvent(enrolled.event, l))
+		g.respond.emit(r, loginEvent(enrolled.event, l))
 	}
 	return l, err
 }
@@ -385,5 +372,17 @@ func (g *Gate) allowLogin(ctx context.Context, user User, who login.Person) erro
 	if err := g.config.OnLogin(ctx, l); err != nil {
 		return fmt.Errorf("%w: %w", errRejected, err)
 	}
+	return nil
+}
+
+// serveAsset serves a style or a script, whose name changes with its content.
+func (g *Gate) serveAsset(w http.ResponseWriter, r *http.Request) error {
+	a, ok := g.respond.pages.Asset(r.PathValue("name"))
+	if !ok {
+		return login.ErrUnknown
+	}
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Header().Set("Content-Type", a.ContentType)
+	_, _ = w.Write(a.Body)
 	return nil
 }

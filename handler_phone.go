@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -21,6 +22,12 @@ const (
 	sendTime = 10 * time.Second
 )
 
+// codeSender sends one-time codes to phone numbers.
+type codeSender struct {
+	phone  Phone
+	logger *slog.Logger
+}
+
 // servePhone shows the form for the number, or for the code once one was sent.
 func (g *Gate) servePhone(w http.ResponseWriter, r *http.Request, l *login.Login) error {
 	return g.phonePage(w, r, l, nil)
@@ -32,17 +39,17 @@ func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login,
 		return wrong
 	}
 	status := http.StatusOK
-	p := g.formPage(r, l)
+	p := formPage(l, g.cookies.key(r))
 	p.PhoneURL, p.CodeURL = g.urls.path("phone", l.ID()), g.urls.path("phone", l.ID(), "code")
 	if wrong != nil {
-		f := g.reportError(w, r, wrong)
+		f := g.respond.reportError(w, r, wrong)
 		status, p.Wrong = f.status, "error."+f.code
 	}
 	if number, sent := l.Code(); number != "" && time.Since(sent) < login.CodeTTL {
 		p.Phone = phone.Mask(number)
 		p.ResendIn = secondsUntil(sent.Add(codeGap))
 	}
-	g.render(w, r, status, "phone", p)
+	g.respond.render(w, r, status, "phone", p)
 	return nil
 }
 
@@ -57,7 +64,7 @@ func (g *Gate) serveSendCode(w http.ResponseWriter, r *http.Request, l *login.Lo
 	if err != nil {
 		return g.phonePage(w, r, l, err)
 	}
-	g.emit(r, loginEvent(EventCodeSent, l))
+	g.respond.emit(r, loginEvent(EventCodeSent, l))
 	if wantsJSON(r) {
 		writeJSON(w, http.StatusOK, map[string]int{"resend_in": int(codeGap / time.Second)})
 		return nil
@@ -72,15 +79,15 @@ func (g *Gate) postedNumber(l *login.Login, posted url.Values) (string, error) {
 	if last, _ := l.Code(); posted.Get("phone") == "" && last != "" {
 		return last, nil
 	}
-	return g.normalizePhone(posted.Get("phone"))
+	return g.codes.normalize(posted.Get("phone"))
 }
 
-// normalizePhone returns a typed number in E.164 form.
-func (g *Gate) normalizePhone(typed string) (string, error) {
+// normalize returns a typed number in E.164 form.
+func (c *codeSender) normalize(typed string) (string, error) {
 	if len(typed) > phone.MaxLength {
 		return "", errPhoneInvalid
 	}
-	number, err := g.config.Phone.Normalize(typed)
+	number, err := c.phone.Normalize(typed)
 	if err == nil {
 		number, err = phone.CheckE164(number)
 	}
@@ -97,7 +104,7 @@ func (g *Gate) sendCode(r *http.Request, l *login.Login, number string) (*login.
 	// Detach from the request: stopping halfway could send a paid code that is not
 	// stored.
 	ctx := context.WithoutCancel(r.Context())
-	codes, tries := g.codeQuotas(number, l.Person().QuotaKey(), g.limiter.networks(r)[0])
+	codes, tries := g.codes.quotas(number, l.Person().QuotaKey(), g.limiter.networks(r)[0])
 	if err := state.Reserve(ctx, g.state, append(tries, codes...)...); err != nil {
 		return l, g.refuseCode(r, l, err)
 	}
@@ -106,7 +113,7 @@ func (g *Gate) sendCode(r *http.Request, l *login.Login, number string) (*login.
 		l, err = g.logins.SetCode(ctx, l, g.cookies.key(r), number, code)
 	}
 	if err == nil {
-		err = g.deliverCode(ctx, number, code)
+		err = g.codes.deliver(ctx, number, code)
 	}
 	if err == nil {
 		return l, nil
@@ -123,14 +130,14 @@ func (g *Gate) refuseCode(r *http.Request, l *login.Login, err error) error {
 	}
 	limited := loginEvent(EventLimited, l)
 	limited.Reason = "codes"
-	g.emit(r, limited)
+	g.respond.emit(r, limited)
 	return fmt.Errorf("%w: %w", errTooManyCodes, err)
 }
 
-// codeQuotas returns the quotas that one code takes from. If the code is not delivered,
+// quotas returns the quotas that one code takes from. If the code is not delivered,
 // codes are refunded, so that the person may try again at once. The tries are not: a
 // sender that reports a failure may have delivered all the same.
-func (g *Gate) codeQuotas(number, person, network string) (codes, tries []state.Quota) {
+func (c *codeSender) quotas(number, person, network string) (codes, tries []state.Quota) {
 	quota := func(name, of string, limit int, window time.Duration) state.Quota {
 		sum := sha256.Sum256([]byte(of)) // the store need not learn whose number it is
 		return state.Quota{Key: "codes:" + name + ":" + base64.RawURLEncoding.EncodeToString(sum[:]), Max: limit, Window: window}
@@ -144,7 +151,7 @@ func (g *Gate) codeQuotas(number, person, network string) (codes, tries []state.
 		quota("person-day", person, 20, day),
 		quota("address-hour", network, 60, hour),
 		quota("address-day", network, 300, day),
-		quota("all-hour", "", g.config.Phone.CodeLimit, hour),
+		quota("all-hour", "", c.phone.CodeLimit, hour),
 	}
 	tries = []state.Quota{
 		quota("phone-tries", number, 30, hour),
@@ -153,13 +160,13 @@ func (g *Gate) codeQuotas(number, person, network string) (codes, tries []state.
 	return codes, tries
 }
 
-// deliverCode passes the code to the application.
-func (g *Gate) deliverCode(ctx context.Context, number, code string) error {
+// deliver passes the code to the application.
+func (c *codeSender) deliver(ctx context.Context, number, code string) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	if err := g.config.Phone.SendCode(ctx, number, code); err != nil {
+	if err := c.phone.SendCode(ctx, number, code); err != nil {
 		// Only the error's type is logged: its text may contain the number.
-		g.config.Logger.ErrorContext(ctx, "scangate: Config.Phone.SendCode failed", "type", fmt.Sprintf("%T", err), "timeout", ctx.Err() != nil)
+		c.logger.ErrorContext(ctx, "scangate: Config.Phone.SendCode failed", "type", fmt.Sprintf("%T", err), "timeout", ctx.Err() != nil)
 		return errSendFailed
 	}
 	return nil
@@ -181,7 +188,7 @@ func (g *Gate) serveTryCode(w http.ResponseWriter, r *http.Request, l *login.Log
 // proved already.
 func (g *Gate) proveNumber(r *http.Request, l *login.Login, posted url.Values) (*login.Login, error) {
 	if sentTo, _ := l.Code(); posted.Get("phone") != "" && sentTo != "" {
-		if number, err := g.normalizePhone(posted.Get("phone")); err != nil || number != sentTo {
+		if number, err := g.codes.normalize(posted.Get("phone")); err != nil || number != sentTo {
 			return l, login.ErrCodeWrong
 		}
 	}
@@ -190,14 +197,14 @@ func (g *Gate) proveNumber(r *http.Request, l *login.Login, posted url.Values) (
 	case errors.Is(err, login.ErrRepeated):
 		return tried, nil
 	case errors.Is(err, login.ErrCodeWrong):
-		g.emit(r, loginEvent(EventCodeWrong, tried))
+		g.respond.emit(r, loginEvent(EventCodeWrong, tried))
 	}
 	return tried, err
 }
 
 // bindNumber binds the proved number to a user, and notes which one.
 func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error) {
-	if err := g.requireTarget(r, l); err != nil {
+	if err := g.auth.requireTarget(r, l); err != nil {
 		return l, err
 	}
 	enrolled, err := g.registrar.bindPhone(r.Context(), l.Person())
@@ -212,7 +219,7 @@ func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error)
 	}
 	l, err = g.logins.BindPhone(r.Context(), l, enrolled.userID)
 	if err == nil && enrolled.event != "" {
-		g.emit(r, loginEvent(enrolled.event, l))
+		g.respond.emit(r, loginEvent(enrolled.event, l))
 	}
 	return l, err
 }
@@ -224,7 +231,7 @@ func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, _, err := g.currentUser(r)
+	user, _, err := g.auth.currentUser(r)
 	if errors.Is(err, ErrLoginRequired) {
 		g.refuse(w, r, err)
 		return nil
@@ -236,12 +243,12 @@ func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
 		return login.ErrUnknown
 	}
 	key := g.cookies.ensure(w, r)
-	if err := g.limit(r, "login"); err != nil {
+	if err := g.logins.limit(r, "login"); err != nil {
 		return err
 	}
 	l, err := g.logins.StartIdentified(r.Context(), login.Request{
 		Kind: login.SameDevice, Purpose: login.PurposePhone, TargetUserID: user.ID,
-		ReturnTo: localPath(q.Get("return_to")), Initiator: key.Digest(), Origin: g.origin(r),
+		ReturnTo: localPath(q.Get("return_to")), Initiator: key.Digest(), Origin: g.logins.origin(r),
 	}, login.Person{UserID: user.ID, Nickname: cleanNickname(user.Nickname)})
 	if err != nil {
 		return err

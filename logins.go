@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
-	"github.com/scangate/scangate/wechat"
 )
 
 // browserKeyTTL is how long a browser keeps its key. It is longer than a login lasts.
@@ -57,46 +56,55 @@ func (c browserCookies) cookie(value string, ttl time.Duration) *http.Cookie {
 	}
 }
 
-// loadLogin returns the login in the request's path.
-func (g *Gate) loadLogin(r *http.Request) (*login.Login, error) {
-	l, err := g.logins.Load(r.Context(), r.PathValue("id"))
+// logins finds the login of a request, checks which browser sent it, and counts the
+// requests that guess.
+type logins struct {
+	*login.Store
+	cookies browserCookies
+	limiter limiter
+	respond *responder
+}
+
+// load returns the login in the request's path.
+func (s *logins) load(r *http.Request) (*login.Login, error) {
+	l, err := s.Load(r.Context(), r.PathValue("id"))
 	if errors.Is(err, login.ErrUnknown) {
-		return nil, g.unknownLogin(r)
+		return nil, s.unknown(r)
 	}
 	return l, err
 }
 
-// initiatedLogin returns the cross-device login in the path if the request comes from
+// initiated returns the cross-device login in the path if the request comes from
 // the browser that began it.
-func (g *Gate) initiatedLogin(r *http.Request) (*login.Login, error) {
-	l, err := g.loadLogin(r)
-	if err == nil && (l.Kind() != login.CrossDevice || !l.InitiatedBy(g.cookies.key(r))) {
-		return nil, g.unknownLogin(r)
+func (s *logins) initiated(r *http.Request) (*login.Login, error) {
+	l, err := s.load(r)
+	if err == nil && (l.Kind() != login.CrossDevice || !l.InitiatedBy(s.cookies.key(r))) {
+		return nil, s.unknown(r)
 	}
 	return l, err
 }
 
-// authorizedLogin returns the login in the path if the request comes from the browser
+// authorized returns the login in the path if the request comes from the browser
 // that proved an identity for it.
-func (g *Gate) authorizedLogin(r *http.Request) (*login.Login, error) {
-	l, err := g.loadLogin(r)
-	if err == nil && !l.AuthorizedBy(g.cookies.key(r)) {
-		return nil, g.unknownLogin(r)
+func (s *logins) authorized(r *http.Request) (*login.Login, error) {
+	l, err := s.load(r)
+	if err == nil && !l.AuthorizedBy(s.cookies.key(r)) {
+		return nil, s.unknown(r)
 	}
 	return l, err
 }
 
-// unknownLogin counts a failed look-up against the client's limit and returns
+// unknown counts a failed look-up against the client's limit and returns
 // ErrUnknown. Unknown logins and other browsers' logins are deliberately
 // indistinguishable.
-func (g *Gate) unknownLogin(r *http.Request) error { return g.unknownID(r, r.PathValue("id")) }
+func (s *logins) unknown(r *http.Request) error { return s.unknownID(r, r.PathValue("id")) }
 
-// unknownID is unknownLogin for a request that names the login outside its path.
-func (g *Gate) unknownID(r *http.Request, id string) error {
+// unknownID is unknown for a request that names the login outside its path.
+func (s *logins) unknownID(r *http.Request, id string) error {
 	if !login.ValidID(id) {
 		return login.ErrUnknown // a malformed ID does not count as a guess
 	}
-	if err := g.limit(r, "guess"); err != nil {
+	if err := s.limit(r, "guess"); err != nil {
 		return err
 	}
 	return login.ErrUnknown
@@ -104,38 +112,30 @@ func (g *Gate) unknownID(r *http.Request, id string) error {
 
 // limit counts an action of the request's address, and reports when the limit is
 // reached.
-func (g *Gate) limit(r *http.Request, action string) error {
-	err := g.limiter.count(r, action)
+func (s *logins) limit(r *http.Request, action string) error {
+	err := s.limiter.count(r, action)
 	if errors.Is(err, errTooMany) {
-		g.emit(r, Event{Name: EventLimited, Reason: action})
+		s.respond.emit(r, Event{Name: EventLimited, Reason: action})
 	}
 	return err
 }
 
 // withRetry adds to an error of a login where the person can try again.
-func (g *Gate) withRetry(r *http.Request, l *login.Login, err error) error {
+func (s *logins) withRetry(r *http.Request, l *login.Login, err error) error {
 	switch {
 	case err == nil, l == nil:
 		return err
 	case l.Kind() == login.CrossDevice && l.Open() == nil:
-		return retryError{err, g.urls.path("scan", l.ID())}
-	case l.InitiatedBy(g.cookies.key(r)):
+		return retryError{err, s.respond.urls.path("scan", l.ID())}
+	case l.InitiatedBy(s.cookies.key(r)):
 		// Only the initiator may learn where the login was to return to.
-		return retryError{err, g.urls.restart(l)}
+		return retryError{err, s.respond.urls.restart(l)}
 	}
 	return err
 }
 
-// wechatURL returns the page of WeChat's where the browser with that key proves an
-// identity for the login.
-func (g *Gate) wechatURL(l *login.Login, key login.Key, scope login.Scope) string {
-	client := g.registrar.client(l.AppID())
-	callback, state := g.urls.absolute("callback"), key.OAuthState(l.ID(), scope)
-	switch {
-	case client == g.website:
-		return client.QRConnectURL(callback, state, "")
-	case scope == login.ScopeProfile:
-		return client.AuthorizeURL(callback, state, wechat.ScopeUserInfo)
-	}
-	return client.AuthorizeURL(callback, state, wechat.ScopeBase)
+// origin describes the browser that sent the request.
+func (s *logins) origin(r *http.Request) login.Origin {
+	ua := r.UserAgent()
+	return login.Origin{Browser: productName(ua, browsers), System: productName(ua, systems), Address: s.limiter.address(r)}
 }

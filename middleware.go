@@ -18,6 +18,15 @@ func UserFromContext(ctx context.Context) (User, bool) {
 	return u, ok
 }
 
+// authenticator finds the user who is logged in.
+type authenticator struct {
+	sessions     sessions
+	users        UserStore                          // for decisions about an account
+	readers      UserStore                          // for the read on every request
+	appUser      func(*http.Request) (string, bool) // Config.CurrentUser
+	requirePhone bool
+}
+
 // RequireWeChat returns a handler that passes requests of logged-in users on to next.
 // next finds the user with [UserFromContext], and may read and write the session of
 // [Session.Manager].
@@ -32,16 +41,16 @@ func UserFromContext(ctx context.Context) (User, bool) {
 // The answers of next are "Cache-Control: private" unless next sets another value.
 func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 	failSaving := func(w http.ResponseWriter, r *http.Request, err error) {
-		g.fail(w, r, wrap("saving the session", err))
+		g.respond.fail(w, r, wrap("saving the session", err))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, err := g.sessions.load(r)
+		ctx, err := g.auth.sessions.load(r)
 		if err != nil {
 			g.refuse(w, r, err)
 			return
 		}
-		user, _, err := g.check(ctx)
-		if err = g.checkPhone(user, err); err != nil {
+		user, _, err := g.auth.check(ctx)
+		if err = g.auth.checkPhone(user, err); err != nil {
 			g.refuse(w, r, err)
 			return
 		}
@@ -51,7 +60,7 @@ func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 			next.ServeHTTP(w, passing) // the outer LoadAndSave saves the session
 			return
 		}
-		saving := session.NewWriter(w, passing, g.sessions.manager, failSaving)
+		saving := session.NewWriter(w, passing, g.auth.sessions.manager, failSaving)
 		next.ServeHTTP(saving, passing)
 		saving.Save() //nolint:contextcheck // the request carries the context
 	})
@@ -67,8 +76,8 @@ func markPrivate(h http.Header) {
 // [ErrLoginRequired], or the user with [ErrPhoneRequired], or the error of a store that
 // failed. It loads the session unless an outer handler has.
 func (g *Gate) Check(r *http.Request) (User, error) {
-	user, _, err := g.currentUser(r)
-	switch err := g.checkPhone(user, err); {
+	user, _, err := g.auth.currentUser(r)
+	switch err := g.auth.checkPhone(user, err); {
 	case err == nil, errors.Is(err, ErrLoginRequired), errors.Is(err, ErrPhoneRequired):
 		return user, err
 	default:
@@ -77,8 +86,8 @@ func (g *Gate) Check(r *http.Request) (User, error) {
 }
 
 // checkPhone reports ErrPhoneRequired for a user who passed check without a number.
-func (g *Gate) checkPhone(user User, err error) error {
-	if err == nil && g.config.Phone.Require && user.Phone == "" {
+func (a *authenticator) checkPhone(user User, err error) error {
+	if err == nil && a.requirePhone && user.Phone == "" {
 		return ErrPhoneRequired
 	}
 	return err
@@ -101,23 +110,23 @@ func (g *Gate) Admit(w http.ResponseWriter, r *http.Request) (*http.Request, boo
 }
 
 // currentUser loads the session for reading and returns its user.
-func (g *Gate) currentUser(r *http.Request) (User, sessionValue, error) {
-	ctx, err := g.sessions.load(r)
+func (a *authenticator) currentUser(r *http.Request) (User, sessionValue, error) {
+	ctx, err := a.sessions.load(r)
 	if err != nil {
 		return User{}, sessionValue{}, err
 	}
-	return g.check(ctx)
+	return a.check(ctx)
 }
 
 // check returns the user of the session in ctx. It reads the user every time, so that
 // disabling a user or ending their sessions takes effect at once (or after
 // Config.UserTTL).
-func (g *Gate) check(ctx context.Context) (User, sessionValue, error) {
-	value, ok := g.sessions.current(ctx)
+func (a *authenticator) check(ctx context.Context) (User, sessionValue, error) {
+	value, ok := a.sessions.current(ctx)
 	if !ok {
 		return User{}, sessionValue{}, ErrLoginRequired
 	}
-	user, err := g.readers.FindByID(ctx, value.userID)
+	user, err := a.readers.FindByID(ctx, value.userID)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return User{}, sessionValue{}, ErrLoginRequired
@@ -131,12 +140,12 @@ func (g *Gate) check(ctx context.Context) (User, sessionValue, error) {
 
 // requireTarget checks that a login made for a logged-in user ends in that user's
 // browser: another person may have logged in there since.
-func (g *Gate) requireTarget(r *http.Request, l *login.Login) error {
+func (a *authenticator) requireTarget(r *http.Request, l *login.Login) error {
 	if l.Purpose() == login.PurposeLogin {
 		return nil
 	}
 	target, _ := l.Target()
-	user, err := g.accountUser(r, l.Purpose())
+	user, err := a.accountUser(r, l.Purpose())
 	if errors.Is(err, ErrLoginRequired) || err == nil && user.ID != target {
 		return errForged
 	}
@@ -145,16 +154,16 @@ func (g *Gate) requireTarget(r *http.Request, l *login.Login) error {
 
 // accountUser returns the user who is logged in. For links Config.CurrentUser decides,
 // if it is set.
-func (g *Gate) accountUser(r *http.Request, p login.Purpose) (User, error) {
-	if p != login.PurposeLink || g.config.CurrentUser == nil {
-		user, _, err := g.currentUser(r)
+func (a *authenticator) accountUser(r *http.Request, p login.Purpose) (User, error) {
+	if p != login.PurposeLink || a.appUser == nil {
+		user, _, err := a.currentUser(r)
 		return user, err
 	}
-	id, ok := g.config.CurrentUser(r)
+	id, ok := a.appUser(r)
 	if !ok || id == "" {
 		return User{}, ErrLoginRequired
 	}
-	user, err := g.users.FindByID(r.Context(), id)
+	user, err := a.users.FindByID(r.Context(), id)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return User{}, ErrLoginRequired
@@ -170,7 +179,7 @@ func (g *Gate) accountUser(r *http.Request, p login.Purpose) (User, error) {
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	route, p := g.refusal(err)
 	if route == "" {
-		g.fail(w, r, err)
+		g.respond.fail(w, r, err)
 		return
 	}
 	secureHeaders(w.Header())

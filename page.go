@@ -3,11 +3,8 @@ package scangate
 import (
 	"fmt"
 	"html/template"
-	"net/http"
 	"strings"
-	"time"
 
-	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/pages"
 )
 
@@ -193,74 +190,3 @@ var (
 		"message": {Name: "error.unavailable", NextURL: "/"},
 	}
 )
-
-// contentSecurityPolicy allows the resources that the gate's pages use, and no others.
-const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-
-// render answers with a page.
-func (g *Gate) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
-	lang := g.pages.LanguageFor(r.Header.Get("Accept-Language"))
-	body, err := g.pages.Execute(name, p.on(g.pages, lang, name))
-	if err != nil {
-		g.config.Logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
-		status = http.StatusInternalServerError
-		sorry := PageData{Name: "error.unavailable", NextURL: g.urls.path("login")}
-		body, _ = g.pages.ExecuteBuiltin("message", sorry.on(g.pages, lang, "message")) // tests guarantee that it renders
-	}
-	h := w.Header()
-	if p.Token != "" || p.FinishURL != "" {
-		// With no-referrer, browsers send "Origin: null" with a form. Browsers without
-		// Sec-Fetch-Site could then not show that the form is from this site.
-		h.Set("Referrer-Policy", "same-origin")
-	}
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", lang.Attr())
-	h.Add("Vary", "Accept-Language")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:gosec // html/template has escaped it; a client that has gone needs no answer
-}
-
-// formPage returns the data that all pages with a form on the authorization device share.
-func (g *Gate) formPage(r *http.Request, l *login.Login) PageData {
-	return PageData{Purpose: string(l.Purpose()), Token: g.cookies.key(r).FormToken(l.ID())}
-}
-
-// confirmPage returns the data of the page that asks the person for approval.
-func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
-	p := g.formPage(r, l)
-	_, p.TargetName = l.Target()
-	p.Nickname = l.Person().Nickname
-	if l.Kind() == login.CrossDevice { // otherwise there is no other screen
-		from := l.Origin()
-		p.Browser, p.System, p.Address = from.Browser, from.System, from.Address
-		p.Number, p.MatchNumber = l.Number(), g.config.MatchNumber
-	}
-	return p
-}
-
-// renderDone shows the result of the person's answer.
-func (g *Gate) renderDone(w http.ResponseWriter, r *http.Request, l *login.Login, name string) {
-	p := PageData{Name: name, Purpose: string(l.Purpose())}
-	if l.Kind() == login.SameDevice {
-		p.NextURL = l.ReturnTo()
-	}
-	g.render(w, r, http.StatusOK, "done", p)
-}
-
-// secondsUntil returns the whole seconds until t, rounded up: after that many, t has come.
-func secondsUntil(t time.Time) int {
-	return max(int((time.Until(t)+time.Second-1)/time.Second), 0)
-}
-
-// serveAsset serves a style or a script, whose name changes with its content.
-func (g *Gate) serveAsset(w http.ResponseWriter, r *http.Request) error {
-	a, ok := g.pages.Asset(r.PathValue("name"))
-	if !ok {
-		return login.ErrUnknown
-	}
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	w.Header().Set("Content-Type", a.ContentType)
-	_, _ = w.Write(a.Body)
-	return nil
-}

@@ -3,25 +3,14 @@ package scangate
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/internal/state"
 	"github.com/scangate/scangate/wechat"
-)
-
-// Registration says who may become a user.
-type Registration string
-
-const (
-	// RegisterOpen makes a user of everyone for whom WeChat vouches. It is the
-	// default.
-	RegisterOpen Registration = "open"
-	// RegisterByPhone admits only people whose phone number belongs to a user already.
-	// They prove it by a one-time code, and their WeChat is linked to that user.
-	RegisterByPhone Registration = "phone"
-	// RegisterClosed admits no new users; see [Config.RegisterURL].
-	RegisterClosed Registration = "closed"
 )
 
 // maxNickname bounds a nickname, in characters. WeChat's own limit is lower.
@@ -32,28 +21,20 @@ const maxNickname = 64
 // user it belongs to. It knows no HTTP.
 type registrar struct {
 	users        UserStore
-	clients      []*wechat.Client // of the accounts that are configured
+	state        state.Store // for locks
+	accounts     accounts
+	logger       *slog.Logger
 	mode         Registration
 	fetchProfile bool
 	requirePhone bool
 	keepToken    bool // in the login, for Config.OnLogin
 }
 
-// client returns the client of an account, or nil.
-func (r *registrar) client(appID string) *wechat.Client {
-	for _, c := range r.clients {
-		if c.AppID() == appID {
-			return c
-		}
-	}
-	return nil
-}
-
 // identify exchanges a code and returns the person that the authorizer is: an identity,
 // the user who has it if there is one, and for a new person as much of a profile as the
 // configuration and the person's consent allow.
 func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Scope, code string) (login.Person, error) {
-	client := r.client(l.AppID())
+	client := r.accounts.client(l.AppID())
 	if client == nil {
 		return login.Person{}, login.ErrUnknown // the configuration has changed since the login began
 	}
@@ -116,7 +97,7 @@ func (r *registrar) needsProfile(who login.Person) bool {
 	if who.UserID != "" || who.Asked {
 		return false
 	}
-	return r.fetchProfile || len(r.clients) > 1 && who.Identity.UnionID == ""
+	return r.fetchProfile || r.accounts.official != nil && r.accounts.website != nil && who.Identity.UnionID == ""
 }
 
 // needsPhone reports whether the person is to prove a phone number.
@@ -212,6 +193,41 @@ func (r *registrar) link(ctx context.Context, userID string, who Identity) error
 		return errWeChatInUse
 	}
 	return wrap("linking an identity", err)
+}
+
+// unlinkTime bounds the time for which one unlinking locks out another.
+const unlinkTime = 10 * time.Second
+
+// unlink removes the identity from the user with that ID.
+func (r *registrar) unlink(ctx context.Context, id string, who Identity) error {
+	// One request at a time: two could each see two identities, and remove both.
+	lock := "unlink:" + id
+	if err := r.state.Create(ctx, lock, nil, unlinkTime); err != nil {
+		if errors.Is(err, ErrExists) {
+			return errTooMany
+		}
+		return wrap("unlinking", err)
+	}
+	defer r.unlock(ctx, lock)
+	user, err := r.users.FindByWeChat(ctx, who)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && user.ID != id:
+		return login.ErrUnknown
+	case err != nil:
+		return wrap("looking an identity up", err)
+	case len(user.Identities) < 2:
+		return errLastIdentity
+	}
+	return wrap("unlinking", r.users.UnlinkWeChat(ctx, id, who))
+}
+
+// unlock releases a lock, even if its request has ended.
+func (r *registrar) unlock(ctx context.Context, lock string) {
+	// A StateStore cannot delete a record; it can let one expire.
+	err := r.state.Update(context.WithoutCancel(ctx), lock, 1, nil, time.Nanosecond)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		r.logger.WarnContext(ctx, "scangate: a lock could not be released", "error", publicError(err))
+	}
 }
 
 // bindPhone makes the number that the person has proved theirs, and returns the user

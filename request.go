@@ -11,8 +11,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-
-	"github.com/scangate/scangate/internal/login"
 )
 
 // maxBody bounds the body of a request, in bytes.
@@ -151,12 +149,6 @@ func onlyOnce(values url.Values) (url.Values, error) {
 func inWeChat(r *http.Request) bool {
 	ua := strings.ToLower(r.UserAgent())
 	return strings.Contains(ua, "micromessenger/") && !strings.Contains(ua, "wxwork/")
-}
-
-// origin describes the browser that sent the request.
-func (g *Gate) origin(r *http.Request) login.Origin {
-	ua := r.UserAgent()
-	return login.Origin{Browser: productName(ua, browsers), System: productName(ua, systems), Address: g.limiter.address(r)}
 }
 
 // product maps a User-Agent token to a display name.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/state"
 )
 
@@ -76,43 +77,85 @@ type retryError struct {
 // Unwrap is for [errors.Is] and [errors.As].
 func (e retryError) Unwrap() error { return e.error }
 
+// responder answers requests: with pages, with problems, and with errors, which it also
+// logs and emits.
+type responder struct {
+	urls    urls
+	pages   *pages.Set
+	logger  *slog.Logger
+	onEvent func(context.Context, Event) // may be nil
+	address func(*http.Request) string   // of the client
+}
+
+// contentSecurityPolicy allows the resources that the gate's pages use, and no others.
+const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// render answers with a page.
+func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
+	lang := a.pages.LanguageFor(r.Header.Get("Accept-Language"))
+	body, err := a.pages.Execute(name, p.on(a.pages, lang, name))
+	if err != nil {
+		a.logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
+		status = http.StatusInternalServerError
+		sorry := PageData{Name: "error.unavailable", NextURL: a.urls.path("login")}
+		body, _ = a.pages.ExecuteBuiltin("message", sorry.on(a.pages, lang, "message")) // tests guarantee that it renders
+	}
+	h := w.Header()
+	if p.Token != "" || p.FinishURL != "" {
+		// With no-referrer, browsers send "Origin: null" with a form. Browsers without
+		// Sec-Fetch-Site could then not show that the form is from this site.
+		h.Set("Referrer-Policy", "same-origin")
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", lang.Attr())
+	h.Add("Vary", "Accept-Language")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) //nolint:gosec // html/template has escaped it; a client that has gone needs no answer
+}
+
+// formPage returns the data that all pages with a form on the authorization device share.
+func formPage(l *login.Login, key login.Key) PageData {
+	return PageData{Purpose: string(l.Purpose()), Token: key.FormToken(l.ID())}
+}
+
 // fail answers with an error: a page with a way on, or a problem for JSON clients.
 // The answer names the kind of the error and reveals nothing else of it.
-func (g *Gate) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (a *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if wantsJSON(r) {
-		g.failJSON(w, r, err)
+		a.failJSON(w, r, err)
 		return
 	}
 	secureHeaders(w.Header())
-	f := g.reportError(w, r, err)
+	f := a.reportError(w, r, err)
 	var retry retryError
 	if !errors.As(err, &retry) {
-		retry.url = g.urls.path("login")
+		retry.url = a.urls.path("login")
 	}
-	g.render(w, r, f.status, "message", PageData{Name: "error." + f.code, NextURL: retry.url})
+	a.render(w, r, f.status, "message", PageData{Name: "error." + f.code, NextURL: retry.url})
 }
 
 // failJSON answers with an error as a problem.
-func (g *Gate) failJSON(w http.ResponseWriter, r *http.Request, err error) {
+func (a *responder) failJSON(w http.ResponseWriter, r *http.Request, err error) {
 	secureHeaders(w.Header())
-	f := g.reportError(w, r, err)
+	f := a.reportError(w, r, err)
 	writeProblem(w, problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code})
 }
 
 // reportError logs err, emits EventRefused and sets Retry-After. It returns how to
 // answer.
-func (g *Gate) reportError(w http.ResponseWriter, r *http.Request, err error) failure {
+func (a *responder) reportError(w http.ResponseWriter, r *http.Request, err error) failure {
 	f := failureOf(err)
 	if f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
 	}
-	id := shortID(g.requestLoginID(r))
-	g.emit(r, Event{Name: EventRefused, Reason: f.code, Login: id})
+	id := shortID(a.requestLoginID(r))
+	a.emit(r, Event{Name: EventRefused, Reason: f.code, Login: id})
 	level := slog.LevelInfo
 	if f.status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	g.config.Logger.Log(r.Context(), level, "scangate: request refused",
+	a.logger.Log(r.Context(), level, "scangate: request refused",
 		"status", f.status, "code", f.code, "error", publicError(err), "method", r.Method, "route", r.Pattern, "login", id)
 	return f
 }
@@ -130,20 +173,20 @@ func retryAfter(err error) int {
 }
 
 // emit calls Config.OnEvent.
-func (g *Gate) emit(r *http.Request, e Event) {
-	if g.config.OnEvent == nil {
+func (a *responder) emit(r *http.Request, e Event) {
+	if a.onEvent == nil {
 		return
 	}
 	e.Time = time.Now()
-	e.Address = g.limiter.address(r)
-	g.config.OnEvent(context.WithoutCancel(r.Context()), e)
+	e.Address = a.address(r)
+	a.onEvent(context.WithoutCancel(r.Context()), e)
 }
 
 // requestLoginID returns the login ID in the path or, for the callback, in the OAuth
 // state; "" if there is none or the request is not for the gate, because another
 // handler's path may hold a secret there.
-func (g *Gate) requestLoginID(r *http.Request) string {
-	if !strings.HasPrefix(r.URL.Path, g.config.BasePath+"/") {
+func (a *responder) requestLoginID(r *http.Request) string {
+	if !strings.HasPrefix(r.URL.Path, a.urls.base+"/") {
 		return ""
 	}
 	id := r.PathValue("id")
@@ -208,4 +251,9 @@ func acknowledge(w http.ResponseWriter, r *http.Request, to string) {
 func seeOther(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// secondsUntil returns the whole seconds until t, rounded up: after that many, t has come.
+func secondsUntil(t time.Time) int {
+	return max(int((time.Until(t)+time.Second-1)/time.Second), 0)
 }

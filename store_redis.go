@@ -1,6 +1,7 @@
 package scangate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func newRedisStore(conn *redisconn.Client, prefix string) (*RedisStore, error) {
 	if conn.Pool == nil || conn.Pool.Dial == nil && conn.Pool.DialContext == nil {
 		return nil, errors.New("scangate: NewRedisStore: the pool has neither DialContext nor Dial")
 	}
-	setDefault(&prefix, "scangate")
+	prefix = cmp.Or(prefix, "scangate")
 	if !redisstore.ValidPrefix(prefix) {
 		return nil, fmt.Errorf("scangate: NewRedisStore: the prefix %q has more than letters, digits and \"-_:\"", prefix)
 	}

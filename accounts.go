@@ -1,0 +1,74 @@
+package scangate
+
+import (
+	"net/http"
+
+	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/wechat"
+)
+
+// accounts are the clients of the WeChat accounts that are configured.
+type accounts struct {
+	official *wechat.Client // nil if not configured
+	website  *wechat.Client // nil if not configured
+}
+
+// newAccounts returns the clients of the accounts that are configured.
+func newAccounts(c *Config) (accounts, error) {
+	none := wechat.Account{}
+	switch {
+	case c.OfficialAccount == none && c.Website == none:
+		return accounts{}, configError("OfficialAccount and Config.Website", "one of them is required")
+	case c.Website != none && c.OfficialAccount.AppID == c.Website.AppID:
+		return accounts{}, configError("Website", "%q is the official account's AppID", c.Website.AppID)
+	}
+	var a accounts
+	var err error
+	if c.OfficialAccount != none {
+		if a.official, err = wechat.NewClient(c.OfficialAccount, c.Endpoint, c.HTTPClient); err != nil {
+			return a, configError("OfficialAccount or Endpoint", "%w", err)
+		}
+	}
+	if c.Website != none {
+		if a.website, err = wechat.NewClient(c.Website, c.Endpoint, c.HTTPClient); err != nil {
+			return a, configError("Website or Endpoint", "%w", err)
+		}
+	}
+	return a, nil
+}
+
+// client returns the client of an account, or nil.
+func (a accounts) client(appID string) *wechat.Client {
+	for _, c := range []*wechat.Client{a.official, a.website} {
+		if c != nil && c.AppID() == appID {
+			return c
+		}
+	}
+	return nil
+}
+
+// chooseFlow decides which device proves the identity, and at which account. WeChat's
+// browser, and browsers that ask for WeChat's own page, prove it themselves; for others
+// a phone does.
+func (a accounts) chooseFlow(r *http.Request, with string) (kind login.Kind, appID string) {
+	switch {
+	case a.website != nil && (with == "website" || a.official == nil):
+		return login.SameDevice, a.website.AppID()
+	case inWeChat(r):
+		return login.SameDevice, a.official.AppID()
+	}
+	return login.CrossDevice, a.official.AppID()
+}
+
+// authorizeURL returns the page of WeChat's where the browser with that key proves an
+// identity for the login. From there WeChat redirects the browser to callback.
+func (a accounts) authorizeURL(callback string, l *login.Login, key login.Key, scope login.Scope) string {
+	client, state := a.client(l.AppID()), key.OAuthState(l.ID(), scope)
+	switch {
+	case client == a.website:
+		return client.QRConnectURL(callback, state, "")
+	case scope == login.ScopeProfile:
+		return client.AuthorizeURL(callback, state, wechat.ScopeUserInfo)
+	}
+	return client.AuthorizeURL(callback, state, wechat.ScopeBase)
+}
