@@ -48,8 +48,8 @@ func (a accounts) client(appID string) *wechat.Client {
 }
 
 // chooseFlow decides which device proves the identity, and at which account. WeChat's
-// browser, and browsers that ask for WeChat's own page, prove it themselves; for others
-// a phone does.
+// browser, and browsers that ask for WeChat's own page, prove it themselves. All other
+// browsers need a phone.
 func (a accounts) chooseFlow(r *http.Request, with string) (kind login.Kind, appID string) {
 	switch {
 	case a.website != nil && (with == "website" || a.official == nil):

@@ -31,7 +31,7 @@ import (
 type Config struct {
 	// PublicURL is where browsers and phones reach the application, such as
 	// "https://app.example.com": https, a host, and no path. All URLs that the gate
-	// returns begin with it, whatever a request's Host says. Plain http is accepted for
+	// returns begin with it; the Host of a request is ignored. Plain http is accepted for
 	// a loopback host only, or with InsecureHTTP.
 	PublicURL string
 
@@ -53,26 +53,24 @@ type Config struct {
 	// Zero means none.
 	//
 	// With both accounts a person is one user, whichever they log in by. Both accounts
-	// must be bound to the same Open Platform account. New people are asked for their
-	// user info then, because only the unionid in it identifies them at the other
-	// account.
+	// must be bound to the same Open Platform account. A new person is then asked for
+	// user info, because only the unionid in it identifies them at the other account.
 	Website wechat.Account
 
 	// Endpoint is the address of WeChat's servers; zero means WeChat's own hosts.
 	Endpoint wechat.Endpoint
 
-	// FetchProfile asks new people for their nickname and picture, on a page where they
-	// can answer "not now". If it is false, the gate learns only an identity, and WeChat
+	// FetchProfile asks a new person for their nickname and picture, on a page that also
+	// offers "not now". If it is false, the gate learns only an identity, and WeChat
 	// shows no consent page.
 	FetchProfile bool
 
-	// Registration says who may become a user; empty means RegisterOpen.
+	// Registration admits new users; empty means RegisterOpen.
 	Registration Registration
 
-	// RegisterURL is the application's own registration page, for people who are not
-	// registered under RegisterClosed: a path on this server, or a URL that begins with
+	// RegisterURL is the application's own registration page, for RegisterClosed: a path on this server, or a URL that begins with
 	// PublicURL. The gate adds the parameter "login", and [Gate.Pending] returns the
-	// person. If it is empty, these people get a page that refuses them.
+	// person. If it is empty, a person who is not registered is refused.
 	RegisterURL string
 
 	// Phone configures phone numbers.
@@ -100,10 +98,10 @@ type Config struct {
 	// otherwise a [MemoryStore], which serves one process.
 	State StateStore
 
-	// Redis keeps in Redis whatever of Users, State and Session.Manager is nil, so that
-	// many processes can share it: users and logins in a [RedisStore], whose
-	// documentation describes how to set up the pool and the server, and sessions in
-	// scs/redisstore on a second pool that is made like this one. The caller closes the
+	// Redis keeps in Redis each of Users, State and Session.Manager that is nil, so that
+	// many processes can share it. Users and logins are kept in a [RedisStore]; its
+	// documentation describes how to set up the pool and the server. Sessions are kept in
+	// scs/redisstore, on a second pool that is made like this one. The caller closes the
 	// pool after the gate.
 	Redis *redis.Pool
 
@@ -234,15 +232,15 @@ type Limits struct {
 	Address int
 }
 
-// Registration says who may become a user.
+// Registration is a rule by which a person becomes a user.
 type Registration string
 
 const (
 	// RegisterOpen makes a user of everyone for whom WeChat vouches. It is the
 	// default.
 	RegisterOpen Registration = "open"
-	// RegisterByPhone admits only people whose phone number belongs to a user already.
-	// They prove it by a one-time code, and their WeChat is linked to that user.
+	// RegisterByPhone admits a person only if their phone number belongs to a user
+	// already. They prove it by a one-time code, and their WeChat is linked to that user.
 	RegisterByPhone Registration = "phone"
 	// RegisterClosed admits no new users; see [Config.RegisterURL].
 	RegisterClosed Registration = "closed"
@@ -302,7 +300,7 @@ func (c *Config) checkLimits() error {
 	return nil
 }
 
-// checkRegistration checks who may become a user, and by what means.
+// checkRegistration checks the rule by which a person becomes a user, and its means.
 func (c *Config) checkRegistration(public *url.URL) error {
 	switch c.Registration {
 	case "", RegisterOpen, RegisterByPhone, RegisterClosed:

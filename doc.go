@@ -10,7 +10,7 @@
 //     one session.
 //   - Nothing in a request decides who the user is: not its Host, its address, its
 //     User-Agent, nor an identity that it names.
-//   - The failure of a store logs nobody in and nobody out.
+//   - The failure of a store neither logs a person in nor logs one out.
 //   - No secret, code, token, state or cookie is written to a log or an error.
 //
 // SECURITY.md lists the limits of these guarantees.

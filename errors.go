@@ -17,15 +17,15 @@ var (
 	ErrPhoneRequired = errors.New("scangate: phone number required")
 )
 
-// Why a request cannot be served. The table in respond.go says how each is answered;
-// package internal/login has the errors of a login's steps.
+// Why a request cannot be served. The table in respond.go maps each to an answer.
+// Package internal/login has the errors of a login's steps.
 var (
 	errBadRequest = errors.New("malformed request")
 	errForged     = errors.New("the request comes from another site, or lacks its form's token")
 	errState      = errors.New("the OAuth state does not belong to this browser")
 	errNoSession  = errors.New("the browser keeps no session")
 	errCancelled  = errors.New("refused in WeChat")
-	errSnapshot   = errors.New("WeChat returned a snapshot user, which identifies nobody")
+	errSnapshot   = errors.New("WeChat returned a snapshot user, which identifies no person")
 	errDisabled   = errors.New("the user is disabled")
 	errOther      = errors.New("WeChat vouches for another person than before")
 	errTooMany    = errors.New("too many requests")
@@ -51,7 +51,7 @@ var (
 	errClosing     = errors.New("the gate is closed")
 )
 
-// wrap annotates err with what failed. It returns nil if err is nil.
+// wrap annotates err with the action that failed. It returns nil if err is nil.
 func wrap(doing string, err error) error {
 	if err == nil {
 		return nil
@@ -88,7 +88,7 @@ func (e apiError) Error() string {
 // Unwrap is for [errors.Is] and [errors.As].
 func (e apiError) Unwrap() error { return e.error }
 
-// both returns err, annotated with the error of what was to undo it unless that is nil.
+// both returns err, annotated with the error of its clean-up unless that is nil.
 func both(err, undo error) error {
 	if undo == nil {
 		return err

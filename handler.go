@@ -16,7 +16,7 @@ type loginHandler func(http.ResponseWriter, *http.Request, *login.Login) error
 // formHandler is a loginHandler for one of the login's forms, whose token was verified.
 type formHandler func(http.ResponseWriter, *http.Request, *login.Login, url.Values) error
 
-// access says which browser may call a route.
+// access is the kind of browser that may call a route.
 type access int
 
 const (
@@ -38,8 +38,8 @@ type route struct {
 	guarded
 }
 
-// routes returns the route table. Below the base path it declares what there is, and
-// who may call it.
+// routes returns the route table: the paths below the base path, and the browser that
+// may call each.
 func (g *Gate) routes() []route {
 	return []route{
 		{"GET", "/login", anyone(g.serveLogin)},
@@ -70,7 +70,7 @@ func (g *Gate) routes() []route {
 	}
 }
 
-// anyone lets every browser call h. What a login's path leads to, h checks itself.
+// anyone lets every browser call h.
 func anyone(h handler) guarded { return guarded{access: accessAnyone, serve: h} }
 
 // script marks a route that only scripts call.

@@ -53,7 +53,7 @@ func (g *Gate) linkRequest(r *http.Request, returnTo string) (login.Request, err
 }
 
 // serveUnlink removes a WeChat identity from the user's account, but never the last
-// one: only the application knows of other ways in, and can call its store.
+// one: only the application can see other ways in, and may call its store.
 func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 	posted, err := fields(r)
 	if err != nil {
@@ -128,8 +128,8 @@ func (g *Gate) serveMe(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// Pending is a person for whom WeChat vouches and who is not registered. The
-// application's own registration page, [Config.RegisterURL], works on it.
+// Pending is an identified person without a user. The application's own registration
+// page, [Config.RegisterURL], works on it.
 type Pending struct {
 	// Identity is what to register or to link, by [UserStore.Register],
 	// [UserStore.LinkWeChat] or in the application's own way.

@@ -9,9 +9,9 @@ import (
 	"github.com/scangate/scangate/internal/login"
 )
 
-// serveScan serves the URL in the QR code. It sends every browser on to WeChat, which
-// tells people to open the page in WeChat if they have not. It consumes nothing: link
-// checkers open it too.
+// serveScan serves the URL in the QR code. It redirects every browser to WeChat, whose
+// page asks other browsers to open it in WeChat. It consumes nothing: link checkers open
+// it too.
 func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 	l, err := g.logins.load(r)
 	if err != nil {
@@ -160,8 +160,8 @@ const (
 	stepAny      step = "any"    // for routes that serve the authorizer at every step
 )
 
-// nextStep returns the authorizer's next step. It is the one place that knows their
-// order.
+// nextStep returns the authorizer's next step. The order of the steps is defined here
+// and nowhere else.
 func (g *Gate) nextStep(l *login.Login) step {
 	// While a second callback exchanges, the person is known from the first one.
 	if l.State() == login.StateIdentified || l.State() == login.StateExchanging {

@@ -91,8 +91,8 @@ func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Logi
 	})
 }
 
-// renderFinish names the account that the browser is about to be logged in to:
-// whoever authorized somebody else's QR code is seen by that.
+// renderFinish names the account that the browser is about to be logged in to. The name
+// exposes an attacker who approved the login with an account of their own.
 func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Login) {
 	_, target := l.Target()
 	g.respond.render(w, r, http.StatusOK, "finish", PageData{
@@ -266,7 +266,7 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request, l *login.Logi
 	return nil
 }
 
-// decline ends a login whose initiator does not know the account: another person
+// decline ends a login whose initiator does not recognize the account: another person
 // scanned the code.
 func (g *Gate) decline(w http.ResponseWriter, r *http.Request, l *login.Login) error {
 	l, err := g.logins.Deny(r.Context(), l)

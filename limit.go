@@ -48,7 +48,7 @@ func (l *limiter) address(r *http.Request) string {
 	return addr.Unmap().WithZone("").String()
 }
 
-// networks returns what limits count by: an IPv4 address, or the /64 and the /48 of an
+// networks returns the networks whose actions are counted: an IPv4 address, or the /64 and the /48 of an
 // IPv6 address. One subscriber has a /64; a site has a /48, which is 65,536 of those.
 func (l *limiter) networks(r *http.Request) []string {
 	addr := l.clientIP(r).Unmap().WithZone("")

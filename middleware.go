@@ -31,7 +31,7 @@ type authenticator struct {
 // next finds the user with [UserFromContext], and may read and write the session of
 // [Session.Manager].
 //
-// Other requests are answered by what sent them. A page load is redirected to the
+// The answer to other requests depends on the client. A page load is redirected to the
 // login page, which leads back. So is a form that a page submits; it leads back to that
 // page. Anything else gets 401 and an application/problem+json with the members code,
 // "login_required", and login_url. With [Phone.Require], users without a phone

@@ -66,7 +66,7 @@ type PageData struct {
 	// confirm.html. Each may be empty.
 	Browser, System, Address string
 
-	// WeChatURL is where profile.html leads people who agree.
+	// WeChatURL is where profile.html leads a person who agrees.
 	WeChatURL string
 
 	// CodeURL is where phone.html posts "phone" to get a code, or nothing to get another

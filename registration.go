@@ -18,7 +18,7 @@ const maxNickname = 64
 
 // registrar finds the user that a person is, or makes one: from a code of WeChat's to
 // an identity, from the identity to the user, and from a proved phone number to the
-// user it belongs to. It knows no HTTP.
+// user it belongs to. It is independent of HTTP.
 type registrar struct {
 	users        UserStore
 	state        state.Store // for locks
@@ -30,8 +30,8 @@ type registrar struct {
 	keepToken    bool // in the login, for Config.OnLogin
 }
 
-// identify exchanges a code and returns the person that the authorizer is: an identity,
-// the user who has it if there is one, and for a new person as much of a profile as the
+// identify exchanges a code and returns the authorizer: an identity, and the user who
+// has it if there is one. For a new person it adds as much of a profile as the
 // configuration and the person's consent allow.
 func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Scope, code string) (login.Person, error) {
 	client := r.accounts.client(l.AppID())
@@ -90,9 +90,8 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 	return r.lookupUser(ctx, who)
 }
 
-// needsProfile reports whether a new person is to be asked for their user info: for a
-// nickname, or because only the unionid in it shows whether the other account knows
-// them.
+// needsProfile reports whether to ask a new person for their user info: for a nickname,
+// or because only the unionid in it can connect them to the other account.
 func (r *registrar) needsProfile(who login.Person) bool {
 	if who.UserID != "" || who.Asked {
 		return false
@@ -115,7 +114,7 @@ func (r *registrar) needsPhone(l *login.Login) bool {
 }
 
 // lookupUser fills in the user who has the person's identity, if there is one, and
-// links what is new of the identity.
+// links the parts of the identity that are new.
 func (r *registrar) lookupUser(ctx context.Context, who *login.Person) error {
 	user, err := r.users.FindByWeChat(ctx, Identity(who.Identity))
 	if errors.Is(err, ErrNotFound) {
@@ -308,8 +307,8 @@ func (r *registrar) currentUser(ctx context.Context, l *login.Login) (User, erro
 	return user, nil
 }
 
-// cleanNickname bounds a nickname and removes what could deceive a reader: control
-// characters, and those that reverse the writing direction.
+// cleanNickname bounds a nickname and removes deceptive characters: control characters,
+// and those that reverse the writing direction.
 func cleanNickname(s string) string {
 	var b strings.Builder
 	n := 0

@@ -15,7 +15,7 @@ import (
 	"github.com/scangate/scangate/internal/state"
 )
 
-// failure says how an error is answered.
+// failure maps an error to an answer.
 type failure struct {
 	err    error
 	status int

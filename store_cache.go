@@ -2,17 +2,18 @@ package scangate
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/scangate/scangate/internal/ttlmap"
 )
 
-// cachedUsers is how many users Config.UserTTL keeps at most.
+// cachedUsers bounds the users that Config.UserTTL keeps in memory.
 const cachedUsers = 1 << 14
 
-// userCache is a UserStore that answers FindByID from memory for a while, with
-// one read under way for each user. What this process changes it reads anew.
+// userCache is a UserStore that answers FindByID from memory for a while, and reads a
+// user at most once at a time. Changes by this process take effect at once.
 type userCache struct {
 	UserStore
 	ttl time.Duration
@@ -22,27 +23,19 @@ type userCache struct {
 	flights map[string]*flight
 }
 
-// uncached is a userCache that changes go through, and reads by.
-type uncached struct{ *userCache }
-
-// FindByID implements [UserStore].
-func (u uncached) FindByID(ctx context.Context, id string) (User, error) {
-	return u.UserStore.FindByID(ctx, id)
-}
-
-// flight is one read that many may wait for.
+// flight is one read of the store that many requests may wait for.
 type flight struct {
 	done  chan struct{}
 	user  User
 	err   error
-	stale bool // the user has been changed since it began
+	stale bool // the user was changed after the read began
 }
 
 func newUserCache(users UserStore, ttl time.Duration) *userCache {
 	return &userCache{UserStore: users, ttl: ttl, users: ttlmap.New[User](cachedUsers, nil), flights: make(map[string]*flight)}
 }
 
-// FindByID implements [UserStore]. Errors are not kept.
+// FindByID implements [UserStore]. It does not keep errors.
 func (c *userCache) FindByID(ctx context.Context, id string) (User, error) {
 	c.mu.Lock()
 	if e, ok := c.users.Get(id); ok {
@@ -61,7 +54,8 @@ func (c *userCache) FindByID(ctx context.Context, id string) (User, error) {
 	select {
 	case <-f.done:
 		if f.err != nil && flying && ctx.Err() == nil {
-			return c.UserStore.FindByID(ctx, id) // it may have been the other's context that ended
+			// The error may be that of the other request's context.
+			return c.UserStore.FindByID(ctx, id)
 		}
 		return copyUser(&f.user), f.err
 	case <-ctx.Done():
@@ -69,9 +63,20 @@ func (c *userCache) FindByID(ctx context.Context, id string) (User, error) {
 	}
 }
 
-// read ends the flight with what the store says.
+// errNoRead is the error of a flight whose read has panicked.
+var errNoRead = errors.New("the user store returned nothing")
+
+// read ends the flight with what the store returns.
 func (c *userCache) read(ctx context.Context, id string, f *flight) {
+	f.err = errNoRead
+	// Deferred, because the store is the application's code: if it panics, the requests
+	// that wait for this flight, and all later ones, would wait for good.
+	defer c.land(id, f)
 	f.user, f.err = c.UserStore.FindByID(ctx, id)
+}
+
+// land releases the requests that wait for the flight, and keeps its user.
+func (c *userCache) land(id string, f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.flights[id] == f {
@@ -92,6 +97,8 @@ func (c *userCache) forget(id string) {
 	defer c.mu.Unlock()
 	c.users.Remove(id)
 	if f, ok := c.flights[id]; ok {
+		// Its read may have come before the change: requests that come now must not wait
+		// for it.
 		f.stale = true
 		delete(c.flights, id)
 	}
@@ -119,4 +126,12 @@ func (c *userCache) BindPhone(ctx context.Context, id, phone string) error {
 func (c *userCache) EndSessions(ctx context.Context, id string, before time.Time) error {
 	defer c.forget(id)
 	return c.UserStore.EndSessions(ctx, id, before)
+}
+
+// uncached bypasses the cache for reads; writes still invalidate it.
+type uncached struct{ *userCache }
+
+// FindByID implements [UserStore].
+func (u uncached) FindByID(ctx context.Context, id string) (User, error) {
+	return u.UserStore.FindByID(ctx, id)
 }

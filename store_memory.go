@@ -11,7 +11,7 @@ import (
 	"github.com/scangate/scangate/internal/ttlmap"
 )
 
-// What a MemoryStore holds at most.
+// The bounds of a MemoryStore.
 const (
 	memoryUsers    = 1 << 20
 	memoryRecords  = 1 << 17
@@ -23,13 +23,13 @@ var (
 	_ StateStore = (*MemoryStore)(nil)
 )
 
-// MemoryStore keeps users and the state of logins in the process's memory. It is
-// what a [Gate] uses where nothing else is configured: right for one process, for
-// development and for tests. What it holds is gone when the process ends.
+// MemoryStore keeps users and the state of logins in the process's memory. A [Gate] uses
+// it if no other store is configured. It suits one process, development and tests: its
+// contents are lost when the process ends.
 //
-// It is bounded: with 1,048,576 users or 131,072 records it is full, and
-// adding one more is ErrFull. Of 65,536 counters the one that would end next makes
-// room for a new one.
+// It holds at most 1,048,576 users and 131,072 records; adding another one returns
+// ErrFull. It holds at most 65,536 counters; the one that would end first is dropped for
+// a new one.
 type MemoryStore struct {
 	users memoryUserTable
 	state memoryState
@@ -47,7 +47,7 @@ func NewMemoryStore() *MemoryStore {
 	return m
 }
 
-// memoryUserTable is a table of users with an index for every look-up.
+// memoryUserTable is a table of users with an index for each look-up.
 type memoryUserTable struct {
 	mu        sync.RWMutex
 	byID      map[string]*User
@@ -56,19 +56,19 @@ type memoryUserTable struct {
 	byPhone   map[string]*User
 }
 
-// openIDKey is the key of who in byOpenID.
+// openIDKey returns the identity's key in byOpenID.
 func openIDKey(who Identity) Identity {
 	return Identity{AppID: who.AppID, OpenID: who.OpenID}
 }
 
-// copyUser returns a copy that shares nothing with u.
+// copyUser returns a copy that shares no memory with u.
 func copyUser(u *User) User {
 	c := *u
 	c.Identities = slices.Clone(u.Identities)
 	return c
 }
 
-// find returns a copy of the user that look, called under the lock, returns.
+// find returns a copy of the user that look returns. It calls look under the lock.
 func (t *memoryUserTable) find(ctx context.Context, look func() *User) (User, error) {
 	if err := ctx.Err(); err != nil {
 		return User{}, err
@@ -82,7 +82,7 @@ func (t *memoryUserTable) find(ctx context.Context, look func() *User) (User, er
 	return copyUser(u), nil
 }
 
-// change calls f under the lock with the user of that id.
+// change calls f with the user of that ID, under the lock.
 func (t *memoryUserTable) change(ctx context.Context, id string, f func(*User) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -96,8 +96,8 @@ func (t *memoryUserTable) change(ctx context.Context, id string, f func(*User) e
 	return f(u)
 }
 
-// identityOwner returns the user who has the (AppID, OpenID) or the UnionID,
-// other than except.
+// identityOwner returns the user who has the (AppID, OpenID) or the UnionID, unless that
+// user is except.
 func (t *memoryUserTable) identityOwner(who Identity, except *User) *User {
 	if u := t.byOpenID[openIDKey(who)]; u != nil && u != except {
 		return u
@@ -111,7 +111,7 @@ func (t *memoryUserTable) identityOwner(who Identity, except *User) *User {
 	return nil
 }
 
-// index enters an identity of u, which nobody else has.
+// index enters an identity of u that no other user has.
 func (t *memoryUserTable) index(u *User, who Identity) {
 	t.byOpenID[openIDKey(who)] = u
 	if who.UnionID != "" {
@@ -238,7 +238,7 @@ func (m *MemoryStore) EndSessions(ctx context.Context, id string, before time.Ti
 	})
 }
 
-// memoryState is the StateStore's half of a MemoryStore.
+// memoryState is the StateStore half of a MemoryStore.
 type memoryState struct {
 	mu       sync.Mutex
 	records  *ttlmap.Map[*memoryRecord]
@@ -248,10 +248,10 @@ type memoryState struct {
 type memoryRecord struct {
 	value   []byte
 	version int64
-	changed chan struct{} // closed by the next change; nil while nobody waits
+	changed chan struct{} // closed by the next change; nil if no call waits
 }
 
-// wake lets those who wait look at the store again.
+// wake makes waiting calls read the store again.
 func (r *memoryRecord) wake() {
 	if r.changed != nil {
 		close(r.changed)
@@ -326,8 +326,8 @@ func (m *MemoryStore) Wait(ctx context.Context, key string, version int64) ([]by
 	}
 }
 
-// changed returns a channel that closes when the record of that key is no longer
-// at version; at once if it is not by now.
+// changed returns a channel that is closed when the record of that key no longer has
+// that version. It is closed already if the record has another one now.
 func (s *memoryState) changed(key string, version int64) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -356,7 +356,8 @@ func (m *MemoryStore) Add(ctx context.Context, key string, window time.Duration)
 		return e.Value, nil
 	}
 	if s.counters.Full() {
-		s.counters.Evict() // or a flood from many addresses would shut everybody out
+		// Not ErrFull: a flood from many addresses would lock all other clients out.
+		s.counters.Evict()
 	}
 	return 1, s.counters.Put(key, 1, time.Now().Add(window))
 }

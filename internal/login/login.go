@@ -4,8 +4,8 @@
 // A login begins in the initiating browser (the initiator), and the authorizing
 // browser (the authorizer) proves an identity for it. Callers read a [Login] through
 // its methods and change it only through the steps of a [Store]: every step checks
-// the record first and changes it afterwards. The package knows neither HTTP nor the
-// root package.
+// the record first and changes it afterwards. The package is independent of HTTP and
+// of the root package.
 package login
 
 import (
@@ -25,7 +25,7 @@ const (
 	maxFailures   = 10               // failed exchanges of one login
 )
 
-// Kind says which device proves the identity.
+// Kind distinguishes the devices that can prove the identity.
 type Kind string
 
 const (
@@ -36,7 +36,7 @@ const (
 	SameDevice Kind = "same"
 )
 
-// Purpose says what a login is for.
+// Purpose is the purpose of a login.
 type Purpose string
 
 const (
@@ -68,7 +68,7 @@ const (
 	StateDenied     State = "denied"
 )
 
-// PublicState is what the initiating browser may know of a login's state.
+// PublicState is the part of a login's state that its initiator may see.
 type PublicState string
 
 // publicExpired is the one public state that is not a [State].
@@ -123,7 +123,7 @@ func (l *Login) Kind() Kind { return l.record.Kind }
 // Purpose returns what the login is for.
 func (l *Login) Purpose() Purpose { return l.record.Purpose }
 
-// State returns how far the login has come. It says nothing of expiry.
+// State returns how far the login has come. An expired login keeps its state.
 func (l *Login) State() State { return l.record.State }
 
 // AppID returns the account whose codes the login takes.

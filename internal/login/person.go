@@ -14,7 +14,7 @@ type Person struct {
 	Identity  Identity
 	Nickname  string
 	AvatarURL string
-	Asked     bool   // whether user info was asked for, whatever the answer
+	Asked     bool   // user info was asked for, with or without success
 	UserID    string // empty while not registered
 	Phone     string // the number proved in this login
 	HasPhone  bool   // the user has a number, and it is not to be changed

@@ -159,7 +159,7 @@ func decodeLogin(id string, value []byte, version int64, err error) (*Login, err
 
 // change applies a step to a login and stores the result. It begins with the login as
 // the caller has read it. If the step is refused, or the store has a newer version, it
-// reads the login and applies the step again: a step costs one command unless another
+// reads the login and applies the step again. So a step costs one command unless another
 // request changes the login too, and no refusal rests on an old record. If the step is
 // refused again, change stores nothing and returns the login with the step's error.
 func (s *Store) change(ctx context.Context, l *Login, step func(*record) error) (*Login, error) {

@@ -39,8 +39,8 @@ func Reserve(ctx context.Context, store Store, quotas ...Quota) error {
 	return nil
 }
 
-// Refund gives one use back to every quota. It tries all of them, whatever becomes
-// of the first.
+// Refund gives one use back to every quota. It tries all of them, even if one
+// fails.
 func Refund(ctx context.Context, store Store, quotas ...Quota) error {
 	var failed error
 	for _, q := range quotas {
