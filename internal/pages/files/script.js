@@ -62,13 +62,13 @@
   const { stateUrl, loginUrl, renewIn } = login.dataset;
   const timer = find(".timer");
   const end = Date.now() + renewIn * 1000;
-  let word = login.dataset.word;
+  let state = login.dataset.state;
   let poll;
 
   const renew = () => location.replace(loginUrl);
   const show = (name) => {
-    if (login.dataset.word === name) return;
-    login.dataset.word = name;
+    if (login.dataset.state === name) return;
+    login.dataset.state = name;
     for (const part of login.querySelectorAll("[data-show]")) part.hidden = part.dataset.show !== name;
     const way = login.querySelector(`[data-show=${name}] a`);
     if (way) way.focus({ preventScroll: true });
@@ -79,7 +79,7 @@
     const left = Math.max(Math.ceil((end - Date.now()) / 1000), 0);
     const time = new Date(left * 1000).toISOString().slice(15, 19);
     if (timer) timer.textContent = kept ? "" : timer.dataset.text.replace("{time}", time);
-    if (!left && !kept && !document.hidden && login.dataset.word === "waiting") return renew();
+    if (!left && !kept && !document.hidden && login.dataset.state === "waiting") return renew();
     setTimeout(tick, 1000);
   };
   tick();
@@ -91,10 +91,10 @@
       poll = new AbortController();
       const limit = setTimeout(() => poll.abort(), 40000);
       try {
-        const answer = await fetch(`${stateUrl}?seen=${word}`, { headers: { Accept: "application/json" }, cache: "no-store", signal: poll.signal });
+        const answer = await fetch(`${stateUrl}?seen=${state}`, { headers: { Accept: "application/json" }, cache: "no-store", signal: poll.signal });
         if (answer.status === 404 || answer.status === 410) return show("expired");
         if (!answer.ok) throw new Error(answer.statusText);
-        word = (await answer.json()).state;
+        state = (await answer.json()).state;
         failures = 0;
       } catch {
         if (poll.signal.aborted) continue;
@@ -104,9 +104,9 @@
       } finally {
         clearTimeout(limit);
       }
-      show(word);
-      if (word === "approved") return renew();
-      if (word === "denied" || word === "expired") return;
+      show(state);
+      if (state === "approved") return renew();
+      if (state === "denied" || state === "expired") return;
     }
   };
   follow();
