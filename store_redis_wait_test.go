@@ -44,7 +44,7 @@ func TestRedisWaitIsForOneKey(t *testing.T) {
 		t.Errorf("reads = %d, want 19: the unchanged record once, the others twice", got)
 	}
 	w.cancel()
-	w.done.Wait()
+	w.awaitEnd()
 	if len(w.failed) != 1 || !errors.Is(w.failed[0], context.Canceled) {
 		t.Errorf("call of Wait for the unchanged record: errors = %v, want Canceled", w.failed)
 	}
@@ -62,7 +62,7 @@ func TestRedisWaitersShareARead(t *testing.T) {
 	}
 	before := server.reads()
 	w.approve(store)
-	w.done.Wait()
+	w.awaitEnd()
 	// A second read is possible if the store had only just begun to listen.
 	if got := server.reads() - before; len(w.failed) != 0 || got > 2 {
 		t.Errorf("reads for 100 calls of Wait on one record = %d, want 1 or 2; errors: %q", got, w.failed)
@@ -138,7 +138,7 @@ func TestRedisWaitRestartEmpty(t *testing.T) {
 	w := startWaiters(t, server, store, 10)
 	server.kill()
 	server.start()
-	w.done.Wait()
+	w.awaitEnd()
 	if len(w.failed) != 10 {
 		t.Errorf("calls of Wait that failed = %d, want 10", len(w.failed))
 	}
@@ -161,7 +161,7 @@ func TestRedisClose(t *testing.T) {
 			t.Errorf("Close, call %d: error = %v, want none", i+1, err)
 		}
 	}
-	w.done.Wait()
+	w.awaitEnd()
 	if took := time.Since(begun); took > patience || len(w.failed) != 100 {
 		t.Errorf("Close released %d calls of Wait in %v, want 100 within %v", len(w.failed), took, patience)
 	}
@@ -188,5 +188,5 @@ func TestRedisCloseDuringOutage(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Errorf("Close while Redis is down: error = %v, want none", err)
 	}
-	w.done.Wait()
+	w.awaitEnd()
 }

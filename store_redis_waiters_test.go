@@ -126,6 +126,21 @@ func (w *waiters) count() int {
 	return len(w.woken)
 }
 
+// awaitEnd fails the test unless all calls of Wait return soon, whatever they return.
+func (w *waiters) awaitEnd() {
+	w.t.Helper()
+	ended := make(chan struct{})
+	go func() {
+		w.done.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		w.t.Fatalf("calls of Wait still waiting after %v, want all to have returned", patience)
+	}
+}
+
 // wake fails the test unless all calls of Wait return the update soon. It logs how long
 // that took.
 func (w *waiters) wake() {

@@ -74,7 +74,7 @@ func TestSubscribeSurvivesSilence(t *testing.T) {
 	s := subscribe(t.Context(), t, client)
 	select {
 	case err := <-s.ended:
-		t.Errorf("Subscribe in silence: error = %v, want it to go on", err)
+		t.Fatalf("Subscribe in silence: error = %v, want it to go on", err)
 	case <-time.After(2 * (client.Limit + client.Ping)):
 	}
 	server.Publish("channel", "message")

@@ -43,8 +43,15 @@ func TestParseRecord(t *testing.T) {
 		t.Errorf("record without fields: error = %v, want ErrNotFound", r.err)
 	}
 	for _, reply := range []any{
-		nil, "text", int64(7), []any{}, []any{"7"}, []any{"7", "value", "more"},
-		[]any{"seven", "value"}, []any{"7", nil}, []any{nil}, []any{[]any{}, "value"}, []any{int64(7), "value"},
+		nil, "text", int64(7),
+		[]any{},
+		[]any{"7"},
+		[]any{"7", "value", "more"},
+		[]any{"seven", "value"},
+		[]any{"7", nil},
+		[]any{nil},
+		[]any{[]any{}, "value"},
+		[]any{int64(7), "value"},
 	} {
 		r := parseRecord("testing", reply)
 		if !errors.Is(r.err, redisconn.ErrReply) || r.err.Error() != "scangate: Redis: testing: a reply of unexpected form" {
@@ -72,8 +79,12 @@ func TestParseUser(t *testing.T) {
 		t.Errorf("user of an empty hash: error = %v, want ErrNotFound", err)
 	}
 	for _, reply := range []any{
-		nil, "text", []any{"nickname"}, []any{"nickname", nil}, []any{nil, "Lin"},
-		[]any{"nickname", "Lin", "sessions_ended_at", "yesterday"}, []any{"sessions_ended_at", ""},
+		nil, "text",
+		[]any{"nickname"},
+		[]any{"nickname", nil},
+		[]any{nil, "Lin"},
+		[]any{"nickname", "Lin", "sessions_ended_at", "yesterday"},
+		[]any{"sessions_ended_at", ""},
 	} {
 		if _, err := parseUser("id", reply); !errors.Is(err, redisconn.ErrReply) {
 			t.Errorf("user of %v: error = %v, want ErrReply", reply, err)

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 )
@@ -100,7 +101,7 @@ func TestWaitsFailAndClose(t *testing.T) {
 	ws := newWaits()
 	failed := ws.enter("k", 1)
 	ws.fail(errClosed)
-	if r, ok := failed.got(); !ok || r.err != errClosed {
+	if r, ok := failed.got(); !ok || !errors.Is(r.err, errClosed) {
 		t.Errorf("waiter after fail got %v, want the error", r)
 	}
 	next := ws.enter("k", 1)
@@ -108,10 +109,10 @@ func TestWaitsFailAndClose(t *testing.T) {
 		t.Errorf("waiter that entered after fail got %v, want nothing", r)
 	}
 	ws.close()
-	if r, ok := next.got(); !ok || r.err != errClosed {
+	if r, ok := next.got(); !ok || !errors.Is(r.err, errClosed) {
 		t.Errorf("waiter after close got %v, want the error", r)
 	}
-	if r, ok := ws.enter("k", 1).got(); !ok || r.err != errClosed {
+	if r, ok := ws.enter("k", 1).got(); !ok || !errors.Is(r.err, errClosed) {
 		t.Errorf("waiter that entered after close got %v, want the error", r)
 	}
 }
