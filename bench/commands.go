@@ -15,11 +15,14 @@ import (
 	"github.com/scangate/scangate/bench/internal/redisserver"
 )
 
-// countCommands counts what one login and one long poll ask of Redis.
+// countCommands counts the commands that one login and one long poll send to Redis,
+// and prints them.
 func (w *world) countCommands(ctx context.Context, out io.Writer, server *redisserver.Server) error {
-	counted := &counter{calls: make(map[string]int64)}
+	counted := &commandCounter{calls: make(map[string]int64)}
 	pool := redisserver.Pool(server.Addr)
 	defer func() { _ = pool.Close() }()
+	// Wrap each connection, so that it counts the commands sent by this process.
+	// Redis counts those inside of scripts as well.
 	plain := pool.DialContext
 	pool.DialContext = func(ctx context.Context) (redis.Conn, error) {
 		conn, err := plain(ctx)
@@ -29,94 +32,99 @@ func (w *world) countCommands(ctx context.Context, out io.Writer, server *rediss
 	if err != nil {
 		return err
 	}
+	// Warm up: the first login also registers the user and loads the scripts.
 	if err := scanLogin(ctx, w, desktopOf(app)); err != nil {
 		return err
 	}
-	things, err := w.redisThings(ctx, app)
+	operations, err := w.redisOperations(ctx, app)
 	if err != nil {
 		return err
 	}
-	t := table{{"Redis, for each", "sent by the process", "run by Redis, those in scripts too", "B to Redis", "B from Redis"}}
-	asking := redisserver.Stats{}
-	for _, c := range things {
+	t := table{{"Redis, for each", "sent by the process", "run by Redis, including in scripts", "B to Redis", "B from Redis"}}
+	overhead := redisserver.Stats{}
+	for _, c := range operations {
 		did, sent, err := counted.count(ctx, server, c)
 		if err != nil {
 			return err
 		}
-		if c.name == "" {
-			asking = did
+		if c.name == "" { // the first one: the bytes of INFO itself
+			overhead = did
 			continue
 		}
-		t = append(t, []string{c.name, sent, listed(did.Calls), number(float64(did.In - asking.In)), number(float64(did.Out - asking.Out))})
+		t = append(t, []string{c.name, sent, formatCalls(did.Calls), number(float64(did.In - overhead.In)), number(float64(did.Out - overhead.Out))})
 	}
 	t.print(out)
 	return reportMemory(out, pool)
 }
 
-// count has a thing done once, and returns what Redis did and what was sent to it.
-func (c *counter) count(ctx context.Context, server *redisserver.Server, thing contestant) (redisserver.Stats, string, error) {
+// count runs an operation once. It returns Redis's statistics for it and the
+// commands that this process sent.
+func (c *commandCounter) count(ctx context.Context, server *redisserver.Server, operation contestant) (redisserver.Stats, string, error) {
 	before, err := server.Stats(ctx)
 	if err != nil {
 		return before, "", err
 	}
 	c.reset()
-	if err := thing.do(1); err != nil {
+	if err := operation.do(1); err != nil {
 		return before, "", err
 	}
-	sent := c.String()
+	sent := c.String() // before Stats, which sends INFO
 	after, err := server.Stats(ctx)
 	return after.Since(before), sent, err
 }
 
-// pollTime is how long a poll waits that is only to be counted.
-const pollTime = 50 * time.Millisecond
+// pollDuration is how long a poll waits whose commands are counted.
+const pollDuration = 50 * time.Millisecond
 
-// redisThings are what Redis is asked for; the first is nothing but the asking
-// itself.
-func (w *world) redisThings(ctx context.Context, app http.Handler) ([]contestant, error) {
+// redisOperations returns the operations to count. The first one does nothing: it
+// measures the overhead of reading the statistics.
+func (w *world) redisOperations(ctx context.Context, app http.Handler) ([]contestant, error) {
 	waiting := desktopOf(app)
-	id, err := begin(ctx, waiting)
+	id, err := openLoginPage(ctx, waiting)
 	if err != nil {
 		return nil, err
 	}
-	if err := poll(ctx, waiting, id); err != nil { // subscribes
+	// The first poll also subscribes to messages.
+	if err := poll(ctx, waiting, id); err != nil {
 		return nil, err
 	}
 	return []contestant{
 		{do: func(int) error { return nil }},
 		{name: "scan login, without polls", do: func(int) error { return scanLogin(ctx, w, desktopOf(app)) }},
-		{name: "login page alone", do: func(int) error { _, err := begin(ctx, desktopOf(app)); return err }},
-		{name: "long poll without news", do: func(int) error { return poll(ctx, waiting, id) }},
+		{name: "login page only", do: func(int) error { _, err := openLoginPage(ctx, desktopOf(app)); return err }},
+		{name: "long poll without a change", do: func(int) error { return poll(ctx, waiting, id) }},
 	}, nil
 }
 
-// poll is a long poll that nothing ends but its context.
+// poll sends a long poll and cancels it after pollDuration.
 func poll(ctx context.Context, desktop *visitor, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, pollTime)
+	// Nothing changes the login, so only the context ends the poll.
+	ctx, cancel := context.WithTimeout(ctx, pollDuration)
 	defer cancel()
 	_, err := desktop.get(ctx, "/wechat/login/"+id+"/state?seen=waiting")
 	return err
 }
 
-// weighed is how many keys of a kind are weighed.
-const weighed = 50
+// memorySamples is the maximum number of keys of one kind to measure.
+const memorySamples = 50
 
-// reportMemory says what keys take in Redis.
+// reportMemory prints the memory that keys take in Redis.
 func reportMemory(out io.Writer, pool *redis.Pool) error {
 	conn := pool.Get()
 	defer func() { _ = conn.Close() }()
-	t := table{{"in Redis's memory", "B each", "for"}}
+	t := table{{"in Redis's memory", "B each", "lifetime"}}
 	for _, k := range [][3]string{
 		{"a login", "{scangate}:state:*:login:*", "5 to 15 minutes"},
 		{"its index by browser", "{scangate}:state:*:open:*", "15 minutes"},
 		{"a session", "scangate:session:*", "7 days"},
-		{"a user", "{scangate}:user:*", "good"},
+		{"a user", "{scangate}:user:*", "unlimited"},
 	} {
+		// KEYS blocks Redis, which does not matter to a server of our own.
 		keys, err := redis.Strings(conn.Do("KEYS", k[1]))
 		if err != nil {
 			return err
 		}
-		keys, total := keys[:min(weighed, len(keys))], 0
+		keys, total := keys[:min(memorySamples, len(keys))], 0
 		for _, key := range keys {
 			size, err := redis.Int(conn.Do("MEMORY", "USAGE", key))
 			if err != nil {
@@ -130,15 +138,16 @@ func reportMemory(out io.Writer, pool *redis.Pool) error {
 	return nil
 }
 
-// counter counts commands by their names.
-type counter struct {
+// commandCounter counts commands by name.
+type commandCounter struct {
 	mu    sync.Mutex
 	calls map[string]int64
 }
 
-// add counts a command. Without a name it is a pool looking for answers that are
-// due, and nothing is sent.
-func (c *counter) add(command string) {
+// add counts a command.
+func (c *commandCounter) add(command string) {
+	// The pool calls Do without a name to receive pending answers. That sends
+	// nothing.
 	if command == "" {
 		return
 	}
@@ -147,20 +156,22 @@ func (c *counter) add(command string) {
 	c.calls[command]++
 }
 
-func (c *counter) reset() {
+// reset sets all counts to zero.
+func (c *commandCounter) reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.calls)
 }
 
-func (c *counter) String() string {
+// String returns the counts as text.
+func (c *commandCounter) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return listed(c.calls)
+	return formatCalls(c.calls)
 }
 
-// listed is such as "7: 3 GET, 4 SET".
-func listed(calls map[string]int64) string {
+// formatCalls returns the total and the counts by name, such as "7: 3 GET, 4 SET".
+func formatCalls(calls map[string]int64) string {
 	text, total := "", int64(0)
 	for _, name := range slices.Sorted(maps.Keys(calls)) {
 		text += fmt.Sprintf(", %d %s", calls[name], name)
@@ -172,10 +183,11 @@ func listed(calls map[string]int64) string {
 	return fmt.Sprintf("%d: %s", total, text[2:])
 }
 
-// countingConn counts the commands that go through it.
+// countingConn is a connection that counts its commands. It implements the optional
+// interfaces of redigo that the store uses.
 type countingConn struct {
 	redis.Conn
-	counter *counter
+	counter *commandCounter
 }
 
 // Do implements [redis.Conn].

@@ -9,31 +9,35 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// cost is something that time goes to, by a function's name.
+// cost assigns CPU time to a name. function is the prefix of a function's name.
 type cost struct{ function, name string }
 
-// serving stands in the stack of all that a request costs.
-const serving = "github.com/scangate/scangate.(*Gate).ServeHTTP"
+// garbage is the name of the garbage collector's cost.
+const garbage = "garbage collection"
 
-// What is not the library's, which a frame anywhere in the stack decides.
-var foreign = []cost{
+// serveHTTPFunction is in the stack of every sample that belongs to a request.
+const serveHTTPFunction = "github.com/scangate/scangate.(*Gate).ServeHTTP"
+
+// excludedCosts are not the library's. A frame anywhere in the stack decides.
+var excludedCosts = []cost{
 	{"github.com/scangate/scangate/wechattest.", "(the simulated WeChat)"},
 	{"runtime/pprof.", "(the profile itself)"},
 }
 
-// What time goes to: the frame that is nearest to where it is spent decides.
+// costs are the library's, including what it causes. The innermost frame decides;
+// for one frame, the first entry that matches.
 var costs = []cost{
-	{"runtime.gcBgMarkWorker", "collecting garbage"},
-	{"runtime.gcAssistAlloc", "collecting garbage"},
-	{"runtime.bgsweep", "collecting garbage"},
-	{"runtime.bgscavenge", "collecting garbage"},
+	{"runtime.gcBgMarkWorker", garbage},
+	{"runtime.gcAssistAlloc", garbage},
+	{"runtime.bgsweep", garbage},
+	{"runtime.bgscavenge", garbage},
 	{"html/template.", "pages: html/template"},
 	{"text/template.", "pages: html/template"},
-	{"github.com/scangate/scangate.PageData.T", "pages: looking texts up"},
-	{"strings.(*Replacer)", "pages: looking texts up"},
+	{"github.com/scangate/scangate.PageData.T", "pages: looking up texts"},
+	{"strings.(*Replacer)", "pages: looking up texts"},
 	{"rsc.io/qr", "QR code"},
 	{"github.com/scangate/scangate/internal/pages.QRCode", "QR code"},
-	{"encoding/json.", "JSON of answers"},
+	{"encoding/json.", "JSON answers"},
 	{"github.com/gomodule/redigo/", "Redis: redigo and system calls"},
 	{"crypto/", "crypto: HMAC, SHA-256, random"},
 	{"github.com/alexedwards/scs/", "sessions: scs"},
@@ -44,6 +48,7 @@ var costs = []cost{
 	{"github.com/scangate/scangate.(*MemoryStore)", "MemoryStore"},
 	{"github.com/scangate/scangate.(*memory", "MemoryStore"},
 	{"github.com/scangate/scangate/internal/session.(*MemoryStore)", "MemoryStore"},
+	{"github.com/scangate/scangate/internal/ttlmap.", "MemoryStore"},
 	{"net/http.SetCookie", "cookies and headers"},
 	{"net/http.readCookies", "cookies and headers"},
 	{"net/textproto.", "cookies and headers"},
@@ -51,13 +56,14 @@ var costs = []cost{
 	{"mime.", "URLs and queries"},
 	{"log/slog.", "logging"},
 	{"github.com/scangate/scangate.", "the gate's own code"},
+	{"github.com/scangate/scangate/internal/", "the gate's own code"},
 	{"net/http.", "cookies and headers"},
 	{"runtime.", "the scheduler and the rest of the runtime"},
 }
 
-// reportCosts prints what a CPU profile says of the library: its five largest
-// costs, as parts of all that isn't the benchmark's or WeChat's.
-func reportCosts(out io.Writer, name string, r io.Reader) error {
+// reportCosts prints the five largest costs of the library in a CPU profile, as
+// parts of its total.
+func reportCosts(out io.Writer, backendName string, r io.Reader) error {
 	p, err := profile.Parse(r)
 	if err != nil {
 		return err
@@ -65,40 +71,43 @@ func reportCosts(out io.Writer, name string, r io.Reader) error {
 	times := make(map[string]int64)
 	own, all := int64(0), int64(0)
 	for _, s := range p.Sample {
-		spent, what := s.Value[len(s.Value)-1], costOf(s)
+		spent, name := s.Value[len(s.Value)-1], costOf(s) // the last value is CPU time
 		all += spent
-		if !strings.HasPrefix(what, "(") {
-			times[what] += spent
+		// Names in parentheses are the benchmark's or the simulator's.
+		if !strings.HasPrefix(name, "(") {
+			times[name] += spent
 			own += spent
 		}
 	}
 	var sorted []string
-	for what := range times {
-		sorted = append(sorted, what)
+	for name := range times {
+		sorted = append(sorted, name)
 	}
 	slices.SortFunc(sorted, func(a, b string) int { return int(times[b] - times[a]) })
-	t := table{{"CPU of scan logins " + name, "of the library's"}}
-	for _, what := range sorted[:min(5, len(sorted))] {
-		t = append(t, []string{what, fmt.Sprintf("%.0f %%", 100*float64(times[what])/float64(own))})
+	t := table{{"CPU of scan logins " + backendName, "part of the library's"}}
+	for _, name := range sorted[:min(5, len(sorted))] {
+		t = append(t, []string{name, fmt.Sprintf("%.0f %%", 100*float64(times[name])/float64(own))})
 	}
 	t.print(out)
-	fmt.Fprintf(out, "The library has %.0f %% of the process's CPU here; browsers, phones and WeChat have the rest.\n\n", 100*float64(own)/float64(max(all, 1)))
+	fmt.Fprintf(out, "The library takes %.0f %% of the process's CPU. Browsers, phones and WeChat take the rest.\n\n", 100*float64(own)/float64(max(all, 1)))
 	return nil
 }
 
+// costOf returns the name of the cost to which a sample belongs.
 func costOf(s *profile.Sample) string {
-	stack := functions(s)
-	for _, c := range foreign {
-		if calls(stack, c.function) {
+	stack := functionNames(s)
+	for _, c := range excludedCosts {
+		if hasPrefix(stack, c.function) {
 			return c.name
 		}
 	}
-	if calls(stack, "main.") && !calls(stack, serving) {
+	// Every stack contains main. The library's samples are below the gate's ServeHTTP.
+	if hasPrefix(stack, "main.") && !hasPrefix(stack, serveHTTPFunction) {
 		return "(the benchmark's browsers)"
 	}
 	for _, f := range stack {
-		if strings.HasPrefix(f, "runtime.") && !isCollector(f) {
-			continue // what it does, it does for who called it
+		if strings.HasPrefix(f, "runtime.") && !isGC(f) {
+			continue // the runtime works for its caller, such as an allocation
 		}
 		for _, c := range costs {
 			if strings.HasPrefix(f, c.function) {
@@ -109,16 +118,18 @@ func costOf(s *profile.Sample) string {
 	return "the scheduler and the rest of the runtime"
 }
 
-func calls(stack []string, prefix string) bool {
+// hasPrefix reports whether a function in the stack has the prefix.
+func hasPrefix(stack []string, prefix string) bool {
 	return slices.ContainsFunc(stack, func(f string) bool { return strings.HasPrefix(f, prefix) })
 }
 
-func isCollector(f string) bool {
-	return slices.ContainsFunc(costs, func(c cost) bool { return c.name == "collecting garbage" && strings.HasPrefix(f, c.function) })
+// isGC reports whether f is a function of the garbage collector.
+func isGC(f string) bool {
+	return slices.ContainsFunc(costs, func(c cost) bool { return c.name == garbage && strings.HasPrefix(f, c.function) })
 }
 
-// functions are the names in a sample's stack, from where the time is spent.
-func functions(s *profile.Sample) []string {
+// functionNames returns the names in a sample's stack, innermost first.
+func functionNames(s *profile.Sample) []string {
 	var names []string
 	for _, location := range s.Location {
 		for _, line := range location.Line {

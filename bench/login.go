@@ -14,33 +14,33 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// loginPeer is a library with which somebody logs in whom it knows: the browser
-// opens start, is sent to WeChat, and comes back to callback.
+// loginPeer is a library that logs in a registered user. The browser opens start,
+// is redirected to WeChat, and returns to callback.
 type loginPeer struct {
 	name            string
 	account         account
-	scope           wechat.Scope // of the codes that it takes
+	scope           wechat.Scope // of the codes that callback accepts
 	handler         http.Handler
 	start, callback string
 }
 
-// gateLogin is ours: inside WeChat's own browser, so that no second screen takes
-// part that the others don't have.
-func gateLogin(app http.Handler) loginPeer {
+// gatePeer returns scangate as a peer. The login takes place in WeChat's built-in
+// browser, because the other libraries have no login with a second device.
+func gatePeer(app http.Handler) loginPeer {
 	return loginPeer{
 		name: "scangate (1 call)", scope: wechat.ScopeBase, handler: app,
-		start: "/wechat/login?return_to=" + url.QueryEscape(home), callback: "/wechat/callback",
+		start: "/wechat/login?return_to=" + url.QueryEscape(homePath), callback: "/wechat/callback",
 	}
 }
 
-// logIn is one login, from the first request to the redirect that ends it.
+// logIn logs in once: it sends both requests, and checks the final redirect.
 func (p loginPeer) logIn(ctx context.Context, code string) (*visitor, error) {
 	v := &visitor{handler: p.handler, agent: wechattest.UserAgentPhone}
-	begun, err := v.get(ctx, p.start)
+	started, err := v.get(ctx, p.start)
 	if err != nil {
 		return nil, err
 	}
-	state, err := parameter(begun.header.Get("Location"), "state")
+	state, err := parameter(started.header.Get("Location"), "state")
 	if err != nil {
 		return nil, err
 	}
@@ -48,22 +48,23 @@ func (p loginPeer) logIn(ctx context.Context, code string) (*visitor, error) {
 	if strings.Contains(p.callback, "?") {
 		sep = "&"
 	}
-	ended, err := v.get(ctx, p.callback+sep+"code="+code+"&state="+url.QueryEscape(state))
+	// WeChat is skipped: the code was issued beforehand.
+	finished, err := v.get(ctx, p.callback+sep+"code="+code+"&state="+url.QueryEscape(state))
 	if err != nil {
 		return nil, err
 	}
-	if to := strings.TrimPrefix(ended.header.Get("Location"), appURL); to != home {
-		return nil, fmt.Errorf("%s: the login ended at %d %q", p.name, ended.status, to)
+	if to := strings.TrimPrefix(finished.header.Get("Location"), appURL); to != homePath {
+		return nil, fmt.Errorf("%s: last redirect of the login: status = %d, location = %q, want %q", p.name, finished.status, to, homePath)
 	}
 	return v, nil
 }
 
-// contestant is the peer in a contest. The codes are there before it begins, for
-// making them is WeChat's.
+// contestant returns the peer as a contestant.
 func (p loginPeer) contestant(ctx context.Context, w *world) contestant {
 	var codes []string
 	return contestant{
 		name: p.name,
+		// Issuing codes is WeChat's work, so it is not measured.
 		prepare: func(n int) (err error) {
 			codes, err = w.codes(p.account, p.scope, n)
 			return err
@@ -79,18 +80,18 @@ func (p loginPeer) contestant(ctx context.Context, w *world) contestant {
 	}
 }
 
-// gateContestant is ours with a new gate in each round: one that keeps logins in
-// memory is full after 65,536.
+// gateContestant returns scangate as a contestant.
 func (w *world) gateContestant(ctx context.Context, api http.RoundTripper) contestant {
 	var peer loginPeer
-	c := contestant{name: gateLogin(nil).name}
+	c := contestant{name: gatePeer(nil).name}
 	var inner contestant
+	// A new gate for each round: a MemoryStore is full after 65,536 logins.
 	c.prepare = func(n int) error {
 		gate, err := w.gate(ctx, api)
 		if err != nil {
 			return err
 		}
-		peer = gateLogin(application("/wechat/", gate, gate.RequireWeChat))
+		peer = gatePeer(application("/wechat/", gate, gate.RequireWeChat))
 		peer.account = w.official
 		inner = peer.contestant(ctx, w)
 		return inner.prepare(n)
@@ -99,29 +100,33 @@ func (w *world) gateContestant(ctx context.Context, api http.RoundTripper) conte
 	return c
 }
 
-// measureLogins compares a login of somebody known.
+// measureLogins compares the login of a registered user.
 func measureLogins(ctx context.Context, out io.Writer, e effort, w *world) error {
-	fmt.Fprint(out, "## 2. A login of somebody known\n\n"+
-		"Two requests of one browser: start and callback; both handlers, both clients and the same simulated WeChat in one process.\n"+
-		"Ours is the login inside WeChat's own browser. Logins by hand keep state and session in scs with its defaults.\n"+
-		"A real call to WeChat takes tens of milliseconds; what is left of the rest then is the number of calls.\n\n")
+	fmt.Fprint(out, "## 2. Login of a registered user\n\n"+
+		"A login takes two requests of one browser: start and callback. Handlers, clients and the simulated WeChat run in one process.\n"+
+		"scangate's login takes place in WeChat's built-in browser. Logins written by hand keep state and session in scs with its defaults.\n"+
+		"A real call to WeChat takes tens of milliseconds, so the number of calls decides how long a real login takes.\n\n")
 	if err := w.compareLogins(ctx, out, e, "WeChat in memory", w.memory); err != nil {
 		return err
 	}
-	address, stop, err := w.listen(ctx)
+	address, stop, err := w.serveSimulator(ctx)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	// Enough idle connections that no login has to open one.
 	pool := &http.Transport{MaxIdleConnsPerHost: 8}
 	defer pool.CloseIdleConnections()
-	return w.compareLogins(ctx, out, e, "WeChat over loopback", toHost{address, pool})
+	return w.compareLogins(ctx, out, e, "WeChat over loopback", singleHost{address, pool})
 }
 
+// compareLogins measures the logins of all libraries, with api as the transport to
+// WeChat's API, and prints a table.
 func (w *world) compareLogins(ctx context.Context, out io.Writer, e effort, heading string, api http.RoundTripper) error {
-	// The peers have no other way to be told where WeChat is.
+	// Several peers have WeChat's address built in. They use http.DefaultClient, so
+	// its transport is the only way to redirect them to the simulator.
 	before := http.DefaultClient.Transport
-	http.DefaultClient.Transport = likeOAuth2{api, w.official}
+	http.DefaultClient.Transport = wechatAdapter{api, w.official}
 	defer func() { http.DefaultClient.Transport = before }()
 	peers := []loginPeer{
 		w.pkgzLogin(),
@@ -133,7 +138,8 @@ func (w *world) compareLogins(ctx context.Context, out io.Writer, e effort, head
 	}
 	contestants := []contestant{w.gateContestant(ctx, api)}
 	for _, p := range peers {
-		if err := w.proves(ctx, p); err != nil {
+		// A peer that does not log in would be fast, and worth nothing.
+		if err := w.checkLogin(ctx, p); err != nil {
 			return err
 		}
 		contestants = append(contestants, p.contestant(ctx, w))
@@ -146,8 +152,9 @@ func (w *world) compareLogins(ctx context.Context, out io.Writer, e effort, head
 	return nil
 }
 
-// proves returns an error unless a login gets past the peer's own guard.
-func (w *world) proves(ctx context.Context, p loginPeer) error {
+// checkLogin returns an error unless a user who has logged in passes the peer's own
+// guard.
+func (w *world) checkLogin(ctx context.Context, p loginPeer) error {
 	codes, err := w.codes(p.account, p.scope, 1)
 	if err != nil {
 		return err
@@ -156,14 +163,14 @@ func (w *world) proves(ctx context.Context, p loginPeer) error {
 	if err != nil {
 		return err
 	}
-	if _, err = v.get(ctx, home); err != nil {
-		return fmt.Errorf("%s: after a login: %w", p.name, err)
+	if _, err = v.get(ctx, homePath); err != nil {
+		return fmt.Errorf("%s: page after the login: %w", p.name, err)
 	}
 	return nil
 }
 
-// listen serves the simulator on a loopback port.
-func (w *world) listen(ctx context.Context) (address string, stop func(), err error) {
+// serveSimulator serves the simulator on a loopback port until stop is called.
+func (w *world) serveSimulator(ctx context.Context) (address string, stop func(), err error) {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -174,17 +181,17 @@ func (w *world) listen(ctx context.Context) (address string, stop func(), err er
 	return l.Addr().String(), func() { _ = server.Close() }, nil
 }
 
-// toHost sends all requests to one address, by plain http.
-type toHost struct {
+// singleHost is a transport that sends all requests to one address, over http.
+type singleHost struct {
 	address string
 	next    http.RoundTripper
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (t toHost) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t singleHost) RoundTrip(r *http.Request) (*http.Response, error) {
 	to := *r.URL
 	to.Scheme, to.Host = "http", t.address
-	there := *r
-	there.URL, there.Host = &to, ""
-	return t.next.RoundTrip(&there)
+	redirected := *r // a RoundTripper must not change the request
+	redirected.URL, redirected.Host = &to, ""
+	return t.next.RoundTrip(&redirected)
 }

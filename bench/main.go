@@ -1,10 +1,11 @@
-// Command bench compares scangate with other libraries, and prints tables:
+// Command bench compares scangate with other libraries and prints tables in
+// Markdown:
 //
 //	go -C bench run .
 //
-// Contestants take turns in one process, so that what the machine does besides
-// hits all of them alike. Medians and ratios count; times are of this machine in
-// this minute.
+// Contestants take turns in one process, so that other load on the machine affects
+// all of them equally. Compare ratios of medians. Absolute times depend on the
+// machine and on its load.
 package main
 
 import (
@@ -25,27 +26,29 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var e effort
-	flag.IntVar(&e.rounds, "rounds", 15, "how many rounds")
-	flag.DurationVar(&e.slice, "slice", 20*time.Millisecond, "how long each contestant has in a round")
-	only := flag.String("only", "", "the `section` to measure alone: requests, redis, logins, qr, throughput or messages")
-	profiles := flag.String("profiles", "", "the `directory` to write the throughput's CPU profiles to")
+	flag.IntVar(&e.rounds, "rounds", 15, "the number of rounds")
+	flag.DurationVar(&e.slice, "slice", 20*time.Millisecond, "the time for each contestant in a round")
+	only := flag.String("only", "", "the only `section` to measure: requests, redis, logins, qr, throughput or messages")
+	profiles := flag.String("profiles", "", "the `directory` for the CPU profiles of the section throughput")
 	flag.Parse()
 	if err := run(ctx, os.Stdout, e, *only, *profiles); err != nil {
 		log.Print("bench: ", err)
-		stop()
+		stop() // os.Exit skips deferred calls
 		os.Exit(1)
 	}
 }
 
-// section is a part of what is measured.
+// section is a group of measurements with its own heading.
 type section struct {
 	name    string
 	measure func(context.Context, io.Writer, effort, *world) error
 }
 
+// run measures one section, or all if only is empty, and prints the results. If
+// profiles is not empty, it writes CPU profiles to that directory.
 func run(ctx context.Context, out io.Writer, e effort, only, profiles string) error {
 	if e.rounds < 1 || e.slice < 0 {
-		return errors.New("-rounds and -slice must be positive")
+		return errors.New("-rounds must be positive, and -slice must not be negative")
 	}
 	w, err := newWorld()
 	if err != nil {
@@ -71,7 +74,7 @@ func run(ctx context.Context, out io.Writer, e effort, only, profiles string) er
 		}
 	}
 	if !found {
-		return fmt.Errorf("there is no section %q", only)
+		return fmt.Errorf("-only: unknown section %q", only)
 	}
 	return nil
 }

@@ -13,19 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// contestant is one way to do a thing.
+// contestant is one of several implementations of an operation.
 type contestant struct {
 	name string
-	// do does it n times.
+	// do runs the operation n times.
 	do func(n int) error
-	// prepare makes ready for doing it n times; it isn't measured. Nil does
-	// nothing.
+	// prepare prepares n runs, if it is not nil. It is not measured.
 	prepare func(n int) error
-	// size is how large what it makes is, in bytes; 0 if that is no matter.
+	// size is the size of the operation's result in bytes, or 0 if it has none.
 	size int
 }
 
-// repeat does a thing again and again, until it fails.
+// repeat returns a function that calls do n times, or until it fails.
 func repeat(do func() error) func(int) error {
 	return func(n int) error {
 		for range n {
@@ -37,28 +36,30 @@ func repeat(do func() error) func(int) error {
 	}
 }
 
-// sample is what a contestant took in one round, for each time.
+// sample holds the costs of one operation, averaged over a round.
 type sample struct{ ns, bytes, allocs float64 }
 
-// clock is one of the system's.
+// clock is the ID of a clock of the system.
 type clock int32
 
 const (
-	// cpu is the time that all threads of this process have worked, those that
-	// collect garbage too. It stands still while other processes have the cores.
+	// cpu measures the CPU time of all threads of this process, including the
+	// garbage collector. It does not advance while other processes use the cores.
 	cpu clock = unix.CLOCK_PROCESS_CPUTIME_ID
-	// wall is the time that passes.
+	// wall measures elapsed time.
 	wall clock = unix.CLOCK_MONOTONIC
 )
 
+// now returns the clock's time.
 func (c clock) now() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(c), &t); err != nil {
-		panic(err) // Linux has both
+		panic(err) // Linux has both clocks
 	}
 	return time.Duration(t.Nano())
 }
 
+// String returns the unit for a table's heading.
 func (c clock) String() string {
 	if c == cpu {
 		return "ns of CPU"
@@ -66,40 +67,42 @@ func (c clock) String() string {
 	return "ns"
 }
 
-// result is what a contestant took in all rounds.
+// result holds the samples of a contestant, one for each round.
 type result struct {
 	contestant
 	samples []sample
 }
 
-// effort says how long to measure.
+// effort determines how long a measurement takes.
 type effort struct {
 	rounds int
-	slice  time.Duration // for each contestant in a round; 0 does it once
+	slice  time.Duration // for each contestant in a round; 0 runs the operation once
 }
 
-// finer is as much effort in shorter slices, most of which nobody interrupts.
-func (e effort) finer() effort { return effort{4 * e.rounds, e.slice / 4} }
+// shorterSlices returns the same total effort in shorter slices. Other processes
+// then interrupt fewer of the slices.
+func (e effort) shorterSlices() effort { return effort{4 * e.rounds, e.slice / 4} }
 
-// maxTimes bounds how often a contestant does its thing in one slice: the
-// simulated WeChat remembers so many codes.
-const maxTimes = 5000
+// maxRepeats limits the number of operations in one slice. The simulator keeps
+// 10,000 codes, and a round may need one for each operation.
+const maxRepeats = 5000
 
-// contest lets the contestants do their thing in turn, for some rounds: what the
-// machine does besides then hits all of them alike.
+// contest measures the contestants and returns a result for each. The contestants
+// take turns, so that other load on the machine affects all of them equally.
 func (e effort) contest(by clock, contestants []contestant) ([]result, error) {
-	times := make([]int, len(contestants))
+	repeats := make([]int, len(contestants)) // for each contestant in a slice
 	results := make([]result, len(contestants))
+	// Calibration also warms up caches, pools and scripts.
 	for i, c := range contestants {
 		results[i].contestant = c
 		var err error
-		if times[i], err = e.times(by, c); err != nil {
+		if repeats[i], err = e.calibrate(by, c); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
 	for range e.rounds {
 		for i, c := range contestants {
-			s, _, err := c.run(by, times[i])
+			s, _, err := c.run(by, repeats[i])
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -109,22 +112,22 @@ func (e effort) contest(by clock, contestants []contestant) ([]result, error) {
 	return results, nil
 }
 
-// times is how often a contestant does its thing in a slice.
-func (e effort) times(by clock, c contestant) (int, error) {
+// calibrate returns how many operations of a contestant fit into a slice.
+func (e effort) calibrate(by clock, c contestant) (int, error) {
 	for n := 1; ; n *= 2 {
 		_, took, err := c.run(by, n)
 		if err != nil || e.slice == 0 {
 			return 1, err
 		}
-		if took >= e.slice/2 || 2*n > maxTimes {
+		// Half a slice is long enough to extrapolate from.
+		if took >= e.slice/2 || 2*n > maxRepeats {
 			fits := float64(n) * float64(e.slice) / float64(max(took, 1))
-			return min(max(int(fits), 1), maxTimes), nil
+			return min(max(int(fits), 1), maxRepeats), nil
 		}
 	}
 }
 
-// run does the thing n times. Each begins with an empty heap, so that nobody
-// clears away what another one has left.
+// run runs the operation n times. It returns the average costs and the total time.
 func (c contestant) run(by clock, n int) (sample, time.Duration, error) {
 	if c.prepare != nil {
 		if err := c.prepare(n); err != nil {
@@ -132,11 +135,12 @@ func (c contestant) run(by clock, n int) (sample, time.Duration, error) {
 		}
 	}
 	var before, after runtime.MemStats
+	// Collect first, so that a contestant does not pay for another one's garbage.
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	begun := by.now()
+	start := by.now()
 	err := c.do(n)
-	took := by.now() - begun
+	took := by.now() - start
 	runtime.ReadMemStats(&after)
 	each := func(total float64) float64 { return total / float64(n) }
 	return sample{
@@ -146,11 +150,12 @@ func (c contestant) run(by clock, n int) (sample, time.Duration, error) {
 	}, took, err
 }
 
-// medianOf is the median of what f says of the samples.
+// medianOf returns the median of f over the samples.
 func (r result) medianOf(f func(sample) float64) float64 {
 	return quantile(r.each(f), 0.5)
 }
 
+// each returns the values of f for all samples.
 func (r result) each(f func(sample) float64) []float64 {
 	values := make([]float64, len(r.samples))
 	for i, s := range r.samples {
@@ -163,7 +168,7 @@ func nsOf(s sample) float64     { return s.ns }
 func bytesOf(s sample) float64  { return s.bytes }
 func allocsOf(s sample) float64 { return s.allocs }
 
-// ratios are r's time as a part of other's, round by round.
+// ratios returns r's time divided by other's, for each round.
 func (r result) ratios(other result) []float64 {
 	values := make([]float64, len(r.samples))
 	for i := range r.samples {
@@ -172,22 +177,25 @@ func (r result) ratios(other result) []float64 {
 	return values
 }
 
-// quantile sorts values and returns the one at q, which is 0 to 1.
+// quantile returns the q-quantile of values, where q is between 0 and 1. It returns
+// NaN if there are no values.
 func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
 	}
+	// A copy: callers keep the order of the rounds.
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[int(math.Round(q*float64(len(sorted)-1)))]
 }
 
-// report prints results as a table, with the first one's time as a part of each
-// other's: the median, and the quartiles of the rounds.
+// report prints results as a table. Its last column has the first result's time
+// divided by the row's: the median and the quartiles of the rounds.
 func report(out io.Writer, by clock, heading string, results []result) {
+	// The ratio is taken within each round, in which both had the same conditions.
 	t := table{{heading, by.String(), "B", "allocs", "first / this (quartiles)"}}
 	sized := slices.ContainsFunc(results, func(r result) bool { return r.size > 0 })
 	if sized {
-		t[0] = append(t[0], "result, bytes")
+		t[0] = append(t[0], "size, B")
 	}
 	for i, r := range results {
 		ratio := ""
@@ -204,10 +212,10 @@ func report(out io.Writer, by clock, heading string, results []result) {
 	t.print(out)
 }
 
-// table is rows of cells, the heading first.
+// table holds rows of cells. The first row is the heading.
 type table [][]string
 
-// print writes the table as Markdown that can be read as it is.
+// print writes the table as Markdown with aligned columns.
 func (t table) print(out io.Writer) {
 	widths := make([]int, len(t[0]))
 	for _, row := range t {
@@ -220,6 +228,7 @@ func (t table) print(out io.Writer) {
 		if i > 0 {
 			continue
 		}
+		// The first column is aligned to the left, the others to the right.
 		rule := make([]string, len(row))
 		for j := range rule {
 			rule[j] = strings.Repeat("-", widths[j]-1) + ":"
@@ -230,6 +239,7 @@ func (t table) print(out io.Writer) {
 	fmt.Fprintln(out)
 }
 
+// line writes one row.
 func (table) line(out io.Writer, row []string, widths []int) {
 	var line strings.Builder
 	for i, cell := range row {
@@ -243,8 +253,10 @@ func (table) line(out io.Writer, row []string, widths []int) {
 	fmt.Fprintln(out, line.String())
 }
 
-// number writes a number with three digits that count, and commas.
+// number formats v: below 100 with three significant digits, above as an integer
+// with commas.
 func number(v float64) string {
+	// Rounding to three digits turns 99.96 into 100.
 	if v < 100 {
 		return strconv.FormatFloat(v, 'g', 3, 64)
 	}

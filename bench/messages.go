@@ -15,56 +15,58 @@ import (
 )
 
 const (
-	published  = 2000 // messages, one at a time
-	ignored    = 20_000
-	changedKey = "{scangate}:changed" // where a RedisStore tells of changes
-	patience   = 10 * time.Second     // for messages to arrive
+	publishedCount = 2000                 // messages, each in a command of its own
+	ignoredCount   = 20_000               // messages, all in one command
+	changedKey     = "{scangate}:changed" // the channel on which a RedisStore publishes changes
+	messageTimeout = 10 * time.Second     // limit for messages to arrive
 )
 
-// measureMessages says what the messages cost by which processes tell each other
-// of changes: each goes to all of them.
+// measureMessages measures the cost of the messages that processes exchange about
+// changes. Redis sends each message to all processes.
 func measureMessages(ctx context.Context, out io.Writer, e effort, w *world) error {
 	fmt.Fprint(out, "## 5. Messages between processes\n\n"+
-		"Each change of a login is one message to every process. Most are for nobody there.\n\n")
+		"Each change of a login sends one message to every process. Most messages concern a login for which no browser waits there.\n\n")
 	server, err := startRedis(ctx, out)
-	if errors.Is(err, redisserver.ErrNone) {
+	if errors.Is(err, redisserver.ErrNotInstalled) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	defer server.Stop()
-	count, many := published, ignored
+	// A smoke test (no slice) sends a few messages only.
+	count, many := publishedCount, ignoredCount
 	if e.slice == 0 {
 		count, many = 10, 10
 	}
 	t := table{{"a message", "CPU, µs"}}
-	before := 0.0
+	before := 0.0 // the cost with the previous number of processes
 	for _, subscribers := range []int{0, 10, 50} {
-		cpu, err := fanOut(ctx, server, subscribers, count)
+		cpu, err := publishCost(ctx, server, subscribers, count)
 		if err != nil {
 			return err
 		}
-		t = append(t, []string{fmt.Sprintf("Redis, to %d processes", subscribers), number(cpu)})
+		t = append(t, []string{fmt.Sprintf("Redis, with %d processes", subscribers), number(cpu)})
 		if subscribers == 50 {
-			t = append(t, []string{"Redis, for each process more", number((cpu - before) / 40)})
+			t = append(t, []string{"Redis, for each additional process", number((cpu - before) / 40)})
 		}
 		before = cpu
 	}
-	cpu, err := w.ignoring(ctx, server, many)
+	cpu, err := w.ignoreCost(ctx, server, many)
 	if err != nil {
 		return err
 	}
-	t = append(t, []string{"a process, for a message that is for nobody there", number(cpu)})
+	t = append(t, []string{"a process, for a message without a waiting browser", number(cpu)})
 	t.print(out)
 	return nil
 }
 
-// fanOut publishes messages one at a time, and returns the CPU time that Redis
-// takes for each, in microseconds.
-func fanOut(ctx context.Context, server *redisserver.Server, subscribers, count int) (float64, error) {
+// publishCost publishes messages and returns Redis's CPU time for each, in
+// microseconds.
+func publishCost(ctx context.Context, server *redisserver.Server, subscribers, count int) (float64, error) {
 	pool := redisserver.Pool(server.Addr)
 	defer func() { _ = pool.Close() }()
+	// Deferred calls run in reverse order: Wait after all connections are closed.
 	var all sync.WaitGroup
 	defer all.Wait()
 	for range subscribers {
@@ -76,12 +78,15 @@ func fanOut(ctx context.Context, server *redisserver.Server, subscribers, count 
 		if err := (redis.PubSubConn{Conn: conn}).Subscribe(changedKey); err != nil {
 			return 0, err
 		}
+		// Wait for the confirmation, so that all subscribe before the first message.
 		if _, err := conn.Receive(); err != nil {
 			return 0, err
 		}
+		// Each goroutine ends when its connection is closed, or without a message for
+		// messageTimeout.
 		all.Go(func() {
 			for err := error(nil); err == nil; {
-				_, err = redis.ReceiveWithTimeout(conn, patience)
+				_, err = redis.ReceiveWithTimeout(conn, messageTimeout)
 			}
 		})
 	}
@@ -100,9 +105,9 @@ func fanOut(ctx context.Context, server *redisserver.Server, subscribers, count 
 	return float64(after.Since(before).CPU) / 1e3 / float64(count), err
 }
 
-// ignoring publishes messages in one command, while one browser waits here for
-// another login, and returns the CPU time that this process takes for each.
-func (w *world) ignoring(ctx context.Context, server *redisserver.Server, count int) (float64, error) {
+// ignoreCost returns this process's CPU time, in microseconds, for a message about a
+// login for which no browser waits.
+func (w *world) ignoreCost(ctx context.Context, server *redisserver.Server, count int) (float64, error) {
 	pool := redisserver.Pool(server.Addr)
 	defer func() { _ = pool.Close() }()
 	gate, err := w.gate(ctx, w.memory, func(c *scangate.Config) { c.Redis = pool })
@@ -110,33 +115,37 @@ func (w *world) ignoring(ctx context.Context, server *redisserver.Server, count 
 		return 0, err
 	}
 	desktop := desktopOf(application("/wechat/", gate, gate.RequireWeChat))
-	id, err := begin(ctx, desktop)
+	id, err := openLoginPage(ctx, desktop)
 	if err != nil {
 		return 0, err
 	}
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
-	defer func() { _ = gate.Close() }()
+	defer func() { _ = gate.Close() }() // ends the wait
+	// The wait makes this process subscribe. It is for another login than those of the
+	// messages.
 	waiting.Go(func() { _, _ = desktop.get(ctx, "/wechat/login/"+id+"/state?seen=waiting") })
 	conn := pool.Get()
 	defer func() { _ = conn.Close() }()
-	if err := listened(ctx, conn); err != nil {
+	if err := awaitSubscriber(ctx, conn); err != nil {
 		return 0, err
 	}
+	// One command for all messages, so that publishing costs this process nothing.
 	script := redis.NewScript(0, `for i = 1, ARGV[1] do redis.call('PUBLISH', ARGV[2], '{scangate}:state:0123456789ab:login:' .. i) end`)
-	begun := cpu.now()
+	start := cpu.now()
 	if _, err := script.Do(conn, count, changedKey); err != nil {
 		return 0, err
 	}
-	if err := idle(ctx); err != nil {
+	// The messages may arrive after the script's reply.
+	if err := awaitIdle(ctx); err != nil {
 		return 0, err
 	}
-	return float64(cpu.now()-begun) / 1e3 / float64(count), nil
+	return float64(cpu.now()-start) / 1e3 / float64(count), nil
 }
 
-// listened returns when a process has subscribed.
-func listened(ctx context.Context, conn redis.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// awaitSubscriber returns when a process has subscribed to changes.
+func awaitSubscriber(ctx context.Context, conn redis.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, messageTimeout)
 	defer cancel()
 	for {
 		subscribers, err := redis.Int64Map(conn.Do("PUBSUB", "NUMSUB", changedKey))
@@ -149,22 +158,23 @@ func listened(ctx context.Context, conn redis.Conn) error {
 	}
 }
 
-// idle returns when this process has had nothing to do for a moment.
-func idle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// awaitIdle returns when this process has used almost no CPU between two checks.
+func awaitIdle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, messageTimeout)
 	defer cancel()
 	for last := time.Duration(0); ; {
 		if err := pause(ctx); err != nil {
 			return err
 		}
 		now := cpu.now()
-		if now-last < 2*time.Millisecond {
+		if now-last < 2*time.Millisecond { // of CPU, in the 50 ms of pause
 			return nil
 		}
 		last = now
 	}
 }
 
+// pause waits for 50 ms or until ctx is done.
 func pause(ctx context.Context) error {
 	timer := time.NewTimer(50 * time.Millisecond)
 	defer timer.Stop()

@@ -28,12 +28,13 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
-// directory is the users of a login that is written by hand: one read per login.
+// directory is the user database of a login written by hand. A login reads it once.
 type directory struct {
 	mu       sync.RWMutex
 	byOpenID map[string]string
 }
 
+// find returns the ID of the user with an openid.
 func (d *directory) find(openID string) (string, error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -43,12 +44,13 @@ func (d *directory) find(openID string) (string, error) {
 	return "", errors.New("unknown user")
 }
 
-func directoryOf(a account) *directory {
+// newDirectory returns a directory with one user, the owner of the account's openid.
+func newDirectory(a account) *directory {
 	return &directory{byOpenID: map[string]string{a.openID: "user-0123456789"}}
 }
 
-// newPkgz returns go-pkgz/auth with a provider for WeChat, and no store for
-// avatars.
+// newPkgz returns go-pkgz/auth with a provider for WeChat. It has no avatar store, so
+// that it downloads no pictures.
 func newPkgz(options ...func(*auth.Opts)) *auth.Service {
 	opts := auth.Opts{
 		SecretReader:  token.SecretFunc(func(string) (string, error) { return secretKey, nil }),
@@ -65,11 +67,11 @@ func newPkgz(options ...func(*auth.Opts)) *auth.Service {
 	return service
 }
 
-// pkgzProvider is a custom provider of go-pkgz/auth that [likeOAuth2] makes fit
-// for WeChat.
+// pkgzProvider returns a custom provider for WeChat. It needs [wechatAdapter] as the
+// transport, because WeChat's API differs from OAuth 2.0.
 func pkgzProvider() provider.CustomHandlerOpt {
 	return provider.CustomHandlerOpt{
-		Endpoint: oauth2.Endpoint{ //nolint:gosec // no credentials
+		Endpoint: oauth2.Endpoint{ //nolint:gosec // public addresses, not credentials
 			AuthURL:   "https://open.weixin.qq.com/connect/oauth2/authorize",
 			TokenURL:  "https://api.weixin.qq.com/sns/oauth2/access_token",
 			AuthStyle: oauth2.AuthStyleInParams,
@@ -82,26 +84,28 @@ func pkgzProvider() provider.CustomHandlerOpt {
 	}
 }
 
-// likeOAuth2 makes what golang.org/x/oauth2 sends what WeChat takes, as cheaply
-// as can be: WeChat calls client_id and client_secret otherwise, wants GET, and the
-// token and the openid in the query.
-type likeOAuth2 struct {
+// wechatAdapter is a transport that converts the requests of golang.org/x/oauth2 to
+// WeChat's API. It does as little work as possible, so as not to distort the
+// comparison.
+type wechatAdapter struct {
 	next    http.RoundTripper
 	account account
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (t likeOAuth2) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t wechatAdapter) RoundTrip(r *http.Request) (*http.Response, error) {
+	// Other libraries use this transport too. Their requests need no conversion.
 	bearer := r.Header.Get("Authorization")
 	if r.URL.Host != "api.weixin.qq.com" || r.Method != http.MethodPost && bearer == "" {
 		return t.next.RoundTrip(r)
 	}
 	to := *r.URL
-	asked := r.Clone(r.Context())
-	asked.Method, asked.URL, asked.Body, asked.ContentLength, asked.GetBody = http.MethodGet, &to, nil, 0, nil
-	if bearer != "" {
+	// WeChat accepts GET only, with all parameters in the query.
+	converted := r.Clone(r.Context())
+	converted.Method, converted.URL, converted.Body, converted.ContentLength, converted.GetBody = http.MethodGet, &to, nil, 0, nil
+	if bearer != "" { // the request for the user info
 		to.RawQuery = "access_token=" + url.QueryEscape(bearer[len("Bearer "):]) + "&openid=" + t.account.openID + "&lang=zh_CN"
-		return t.next.RoundTrip(asked)
+		return t.next.RoundTrip(converted)
 	}
 	form, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -111,15 +115,17 @@ func (t likeOAuth2) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	// WeChat's names for client_id and client_secret.
 	to.RawQuery = "appid=" + t.account.AppID + "&secret=" + t.account.Secret + "&code=" + code + "&grant_type=authorization_code"
-	answer, err := t.next.RoundTrip(asked)
+	answer, err := t.next.RoundTrip(converted)
 	if err == nil {
-		answer.Header.Set("Content-Type", "application/json") // WeChat says text/plain, which oauth2 reads as a form
+		// WeChat sends JSON as text/plain, which x/oauth2 would parse as a form.
+		answer.Header.Set("Content-Type", "application/json")
 	}
 	return answer, err
 }
 
-// pkgzLogin is a login with go-pkgz/auth, which finds WeChat by
+// pkgzLogin returns a login with go-pkgz/auth. It calls WeChat through
 // [http.DefaultClient].
 func (w *world) pkgzLogin() loginPeer {
 	service := newPkgz(func(o *auth.Opts) { o.DisableXSRF = true })
@@ -128,26 +134,27 @@ func (w *world) pkgzLogin() loginPeer {
 	return loginPeer{
 		name: "go-pkgz/auth (2 calls)", account: w.official, scope: wechat.ScopeUserInfo,
 		handler: application("/auth/", library, guard.Auth),
-		start:   "/auth/wechat/login?from=" + url.QueryEscape(home), callback: "/auth/wechat/callback",
+		start:   "/auth/wechat/login?from=" + url.QueryEscape(homePath), callback: "/auth/wechat/callback",
 	}
 }
 
-// gothLogin is a login with goth, gothic and a gorilla cookie store, as its
-// example has it. goth keeps providers and store in variables of its packages.
+// gothLogin returns a login with goth, gothic and a gorilla cookie store, as in goth's
+// example.
 func (w *world) gothLogin() loginPeer {
 	store := sessions.NewCookieStore([]byte(secretKey))
+	// goth keeps the store and the providers in package variables.
 	gothic.Store = store
 	goth.UseProviders(gothwechat.New(w.website.AppID, w.website.Secret, appURL+"/auth/callback", gothwechat.WECHAT_LANG_CN))
-	users := directoryOf(w.website)
+	users := newDirectory(w.website)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/auth/login", gothic.BeginAuthHandler)
 	mux.HandleFunc("/auth/callback", func(rw http.ResponseWriter, r *http.Request) {
-		who, err := gothic.CompleteUserAuth(rw, r)
+		identity, err := gothic.CompleteUserAuth(rw, r)
 		if err != nil {
 			http.Error(rw, err.Error(), http.StatusBadGateway)
 			return
 		}
-		id, err := users.find(who.UserID)
+		id, err := users.find(identity.UserID)
 		if err != nil {
 			http.Error(rw, err.Error(), http.StatusForbidden)
 			return
@@ -158,20 +165,20 @@ func (w *world) gothLogin() loginPeer {
 			http.Error(rw, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		http.Redirect(rw, r, home, http.StatusSeeOther)
+		http.Redirect(rw, r, homePath, http.StatusSeeOther)
 	})
 	return loginPeer{
 		name: "gothic, provider wechat (2 calls)", account: w.website, scope: wechat.ScopeLogin,
-		handler: application("/auth/", mux, passing(gorillaUser(store))),
+		handler: application("/auth/", mux, requireSession(gorillaUserID(store))),
 		start:   "/auth/login?provider=wechat", callback: "/auth/callback?provider=wechat",
 	}
 }
 
-// passing lets requests pass of which who knows whose they are.
-func passing(who func(*http.Request) string) func(http.Handler) http.Handler {
+// requireSession returns a guard that passes requests for which userID returns an ID.
+func requireSession(userID func(*http.Request) string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if who(r) == "" {
+			if userID(r) == "" {
 				http.Error(w, "log in", http.StatusUnauthorized)
 				return
 			}
@@ -180,15 +187,18 @@ func passing(who func(*http.Request) string) func(http.Handler) http.Handler {
 	}
 }
 
-// sdk is what a library for WeChat's API has to say to a login by hand.
+// sdk is the part of a client library for WeChat's API that a login written by hand
+// needs.
 type sdk struct {
-	// link is where to send the person.
+	// link returns the authorization link.
 	link func(redirect, scope, state string) (string, error)
-	// openID exchanges a code, and asks for the user info if the scope is that.
+	// openID exchanges a code and returns the openid. With the scope
+	// snsapi_userinfo it also requests the user info.
 	openID func(ctx context.Context, code string) (string, error)
 }
 
-// silenceperSDK is silenceper/wechat, which finds WeChat by [http.DefaultClient].
+// silenceperSDK returns silenceper/wechat. It calls WeChat through
+// [http.DefaultClient].
 func silenceperSDK(a account, scope wechat.Scope) sdk {
 	client := oauth.NewOauth(&officialaccount.Context{Config: &config.Config{AppID: a.AppID, AppSecret: a.Secret}})
 	return sdk{
@@ -204,7 +214,7 @@ func silenceperSDK(a account, scope wechat.Scope) sdk {
 	}
 }
 
-// chanxuehongSDK is chanxuehong/wechat.
+// chanxuehongSDK returns chanxuehong/wechat.
 func chanxuehongSDK(a account, scope wechat.Scope) sdk {
 	endpoint := chanxuehong.NewEndpoint(a.AppID, a.Secret)
 	return sdk{
@@ -229,9 +239,10 @@ func chanxuehongSDK(a account, scope wechat.Scope) sdk {
 	}
 }
 
-// handLogin is a login by hand: an SDK for WeChat, and scs for state and session.
+// handLogin returns a login written by hand, with an SDK for WeChat and with scs for
+// state and session.
 func (w *world) handLogin(name string, scope wechat.Scope, library sdk) loginPeer {
-	manager, users := scs.New(), directoryOf(w.official)
+	manager, users := scs.New(), newDirectory(w.official)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/auth/login", func(rw http.ResponseWriter, r *http.Request) {
 		state := rand.Text()
@@ -248,20 +259,22 @@ func (w *world) handLogin(name string, scope wechat.Scope, library sdk) loginPee
 			http.Error(rw, err.Error(), http.StatusForbidden)
 			return
 		}
-		http.Redirect(rw, r, home, http.StatusSeeOther)
+		http.Redirect(rw, r, homePath, http.StatusSeeOther)
 	})
-	who := func(r *http.Request) string { return manager.GetString(r.Context(), "user_id") }
+	userID := func(r *http.Request) string { return manager.GetString(r.Context(), "user_id") }
 	return loginPeer{
 		name: name, account: w.official, scope: scope,
-		handler: manager.LoadAndSave(application("/auth/", mux, passing(who))),
+		handler: manager.LoadAndSave(application("/auth/", mux, requireSession(userID))),
 		start:   "/auth/login", callback: "/auth/callback",
 	}
 }
 
+// finishByHand serves the callback: it checks the state, exchanges the code, and
+// stores the user in the session.
 func finishByHand(r *http.Request, manager *scs.SessionManager, users *directory, library sdk) error {
 	ctx := r.Context()
 	if state := manager.PopString(ctx, "state"); state == "" || state != r.FormValue("state") {
-		return errors.New("another state")
+		return errors.New("the state is not the session's")
 	}
 	openID, err := library.openID(ctx, r.FormValue("code"))
 	if err != nil {
@@ -271,6 +284,7 @@ func finishByHand(r *http.Request, manager *scs.SessionManager, users *directory
 	if err != nil {
 		return err
 	}
+	// A new token prevents session fixation.
 	if err := manager.RenewToken(ctx); err != nil {
 		return err
 	}

@@ -16,32 +16,34 @@ import (
 	"rsc.io/qr"
 )
 
-// pixels is how large the peers draw: 8 for each module, as rsc.io/qr does.
+// pixels is the width of the peers' pictures. rsc.io/qr draws 8 pixels for each
+// module, and the code has 45 modules with its border.
 const pixels = 8 * 45
 
-// measureQR compares what a QR code costs.
+// measureQR compares the costs of QR codes.
 func measureQR(ctx context.Context, out io.Writer, e effort, w *world) error {
-	fmt.Fprint(out, "## 3. A QR code\n\n"+
-		"Ours are whole answers: the login looked up, its browser checked, the picture drawn and written; the state's route does the\n"+
-		"first two alone. The others only draw, the same text with the same correction level (M).\n\n")
+	fmt.Fprint(out, "## 3. QR codes\n\n"+
+		"scangate's rows are whole requests: the gate finds the login, checks the browser, and draws and writes the picture. The state route\n"+
+		"does the first two only. The other libraries only draw, with the same text and the same error correction level (M).\n\n")
 	gate, err := w.gate(ctx, w.memory)
 	if err != nil {
 		return err
 	}
 	desktop := desktopOf(application("/wechat/", gate, gate.RequireWeChat))
-	id, err := begin(ctx, desktop)
+	id, err := openLoginPage(ctx, desktop)
 	if err != nil {
 		return err
 	}
 	var contestants []contestant
 	for _, route := range []string{"qr.svg", "qr.png", "state?seen=none"} {
-		c, err := served(ctx, desktop, "/wechat/login/"+id+"/"+route)
+		c, err := getContestant(ctx, desktop, "/wechat/login/"+id+"/"+route)
 		if err != nil {
 			return err
 		}
 		c.name = "scangate GET " + route
 		contestants = append(contestants, c)
 	}
+	// The text of the gate's code, so that all codes have the same size.
 	for _, p := range qrPeers(appURL + "/wechat/scan/" + id) {
 		c := contestant{name: p.name, do: repeat(func() error { _, err := p.draw(); return err })}
 		if c.size, err = p.draw(); err != nil {
@@ -57,8 +59,9 @@ func measureQR(ctx context.Context, out io.Writer, e effort, w *world) error {
 	return nil
 }
 
-// served is a GET of a visitor's.
-func served(ctx context.Context, v *visitor, target string) (contestant, error) {
+// getContestant returns a contestant that sends a GET of a visitor. It writes the
+// answers nowhere.
+func getContestant(ctx context.Context, v *visitor, target string) (contestant, error) {
 	first, err := v.get(ctx, target)
 	if err != nil {
 		return contestant{}, err
@@ -68,29 +71,31 @@ func served(ctx context.Context, v *visitor, target string) (contestant, error) 
 		return contestant{}, err
 	}
 	do := func(n int) error {
-		w := &nowhere{}
-		again := new(http.Request)
+		w := &discardWriter{}
+		again := new(http.Request) // a copy for each call: handlers may change it
 		for range n {
 			*again = *r
 			again.URL = new(url.URL)
 			*again.URL = *r.URL
+			// A new header, as a server has for each request.
 			w.header, w.status = make(http.Header), 0
 			v.handler.ServeHTTP(w, again)
 		}
 		if w.status >= http.StatusBadRequest {
-			return fmt.Errorf("status %d", w.status)
+			return fmt.Errorf("GET %s: status = %d, want below 400", target, w.status)
 		}
 		return nil
 	}
 	return contestant{do: do, size: len(first.body)}, nil
 }
 
-// qrPeer draws a QR code and returns how many bytes that is.
+// qrPeer is a library for QR codes. draw returns the size of the picture in bytes.
 type qrPeer struct {
 	name string
 	draw func() (int, error)
 }
 
+// qrPeers returns the libraries. Each draws the given text.
 func qrPeers(text string) []qrPeer {
 	return []qrPeer{
 		{"rsc.io/qr, PNG", func() (int, error) {
@@ -117,21 +122,22 @@ func qrPeers(text string) []qrPeer {
 			err = png.Encode(&picture, scaled)
 			return picture.Len(), err
 		}},
-		{"yeqown/go-qrcode, modules alone", func() (int, error) {
+		{"yeqown/go-qrcode, modules only", func() (int, error) {
 			code, err := yeqown.NewWith(text, yeqown.WithErrorCorrectionLevel(yeqown.ErrorCorrectionMedium))
 			if err != nil {
 				return 0, err
 			}
-			return 0, code.Save(noWriter{})
+			return 0, code.Save(discardModules{})
 		}},
 	}
 }
 
-// noWriter takes the modules and draws nothing.
-type noWriter struct{}
+// discardModules is a writer that draws nothing. The library draws in another
+// module.
+type discardModules struct{}
 
 // Write implements [yeqown.Writer].
-func (noWriter) Write(yeqown.Matrix) error { return nil }
+func (discardModules) Write(yeqown.Matrix) error { return nil }
 
 // Close implements [yeqown.Writer].
-func (noWriter) Close() error { return nil }
+func (discardModules) Close() error { return nil }

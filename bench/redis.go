@@ -13,25 +13,26 @@ import (
 	"github.com/scangate/scangate/bench/internal/redisserver"
 )
 
-// requestsOnRedis are those by which Redis's own share is measured.
-const requestsOnRedis = 5000
+// redisRequests is the number of requests for measuring Redis's CPU time.
+const redisRequests = 5000
 
-// startRedis runs a redis-server, or says in the report that there is none.
+// startRedis starts a redis-server. If none is installed, it writes a note to the
+// report and returns [redisserver.ErrNotInstalled].
 func startRedis(ctx context.Context, out io.Writer) (*redisserver.Server, error) {
 	server, err := redisserver.Start(ctx)
-	if errors.Is(err, redisserver.ErrNone) {
-		fmt.Fprint(out, "(redis-server is not installed: nothing is measured on Redis.)\n\n")
+	if errors.Is(err, redisserver.ErrNotInstalled) {
+		fmt.Fprint(out, "(redis-server is not installed, so nothing is measured on Redis.)\n\n")
 	}
 	return server, err
 }
 
-// measureRedis compares a request of somebody who is logged in, on Redis, with the
-// bare commands that it needs.
+// measureRedis compares a request of a logged-in user with the bare commands that it
+// sends to Redis.
 func measureRedis(ctx context.Context, out io.Writer, e effort, w *world) error {
 	fmt.Fprint(out, "## 1b. The same on Redis\n\n"+
-		"A redis-server on loopback. Bare are redigo's Do and nothing else: on one connection for all, or on one from a pool each time.\n\n")
+		"A redis-server on loopback. The bare rows only call redigo's Do, either on one connection or on one from the pool for each command.\n\n")
 	server, err := startRedis(ctx, out)
-	if errors.Is(err, redisserver.ErrNone) {
+	if errors.Is(err, redisserver.ErrNotInstalled) {
 		return nil
 	}
 	if err != nil {
@@ -40,7 +41,8 @@ func measureRedis(ctx context.Context, out io.Writer, e effort, w *world) error 
 	defer server.Stop()
 	pool := redisserver.Pool(server.Addr)
 	defer func() { _ = pool.Close() }()
-	always, get, hgetall, err := w.redisRequest(ctx, pool, 0)
+	// With UserTTL, the gate caches users and reads the session only.
+	uncached, get, hgetall, err := w.redisRequest(ctx, pool, 0)
 	if err != nil {
 		return err
 	}
@@ -52,35 +54,36 @@ func measureRedis(ctx context.Context, out io.Writer, e effort, w *world) error 
 		heading     string
 		contestants []contestant
 	}{
-		{"request on Redis", []contestant{always, pooled(pool, get, hgetall), kept(pool, get, hgetall)}},
-		{"request on Redis, with UserTTL", []contestant{cached, pooled(pool, cachedGet), kept(pool, cachedGet)}},
+		{"request on Redis", []contestant{uncached, pooledCommands(pool, get, hgetall), singleConnCommands(pool, get, hgetall)}},
+		{"request on Redis, with UserTTL", []contestant{cached, pooledCommands(pool, cachedGet), singleConnCommands(pool, cachedGet)}},
 	} {
-		results, err := e.finer().contest(wall, c.contestants)
+		// Elapsed time: Redis works in another process.
+		results, err := e.shorterSlices().contest(wall, c.contestants)
 		if err != nil {
 			return err
 		}
 		report(out, wall, c.heading, results)
 	}
-	always.name, cached.name = "request that passes: GET and HGETALL", "with UserTTL: GET"
-	polled, err := w.polled(ctx, pool)
+	uncached.name, cached.name = "request that passes: GET and HGETALL", "with UserTTL: GET"
+	pollContestants, err := w.pollContestants(ctx, pool)
 	if err != nil {
 		return err
 	}
-	return reportServer(ctx, out, e, server, append([]contestant{always, cached}, polled...))
+	return reportServer(ctx, out, e, server, append([]contestant{uncached, cached}, pollContestants...))
 }
 
-// polled are what a browser asks for before anybody has scanned, on Redis.
-func (w *world) polled(ctx context.Context, pool *redis.Pool) ([]contestant, error) {
+// pollContestants returns the requests of a browser before the QR code is scanned.
+func (w *world) pollContestants(ctx context.Context, pool *redis.Pool) ([]contestant, error) {
 	app, err := w.redisApplication(ctx, pool)
 	if err != nil {
 		return nil, err
 	}
 	desktop := desktopOf(app)
-	id, err := begin(ctx, desktop)
+	id, err := openLoginPage(ctx, desktop)
 	if err != nil {
 		return nil, err
 	}
-	page := func() error { _, err := begin(ctx, desktopOf(app)); return err }
+	page := func() error { _, err := openLoginPage(ctx, desktopOf(app)); return err }
 	state := func() error { _, err := desktop.get(ctx, "/wechat/login/"+id+"/state?seen=none"); return err }
 	return []contestant{
 		{name: "login page: 3 scripts", do: repeat(page)},
@@ -88,25 +91,26 @@ func (w *world) polled(ctx context.Context, pool *redis.Pool) ([]contestant, err
 	}, nil
 }
 
-// reportServer prints what requests take of this process, which is the browsers
-// too, and of Redis itself.
+// reportServer prints the CPU time of this process and of Redis for each request. The
+// process is also the browser.
 func reportServer(ctx context.Context, out io.Writer, e effort, server *redisserver.Server, contestants []contestant) error {
-	count := requestsOnRedis
+	count := redisRequests
 	if e.slice == 0 {
 		count = 10
 	}
 	each := func(d time.Duration) string { return number(float64(d) / 1e3 / float64(count)) }
 	t := table{{"each request on Redis", "CPU, µs", "Redis's CPU, µs"}}
 	for _, c := range contestants {
+		// The two calls of Stats cost Redis little, compared with count requests.
 		before, err := server.Stats(ctx)
 		if err != nil {
 			return err
 		}
-		begun := cpu.now()
+		start := cpu.now()
 		if err := c.do(count); err != nil {
 			return err
 		}
-		took := cpu.now() - begun
+		took := cpu.now() - start
 		after, err := server.Stats(ctx)
 		if err != nil {
 			return err
@@ -117,8 +121,10 @@ func reportServer(ctx context.Context, out io.Writer, e effort, server *redisser
 	return nil
 }
 
-// redisRequest is ours on Redis, and the commands that it needs.
+// redisRequest returns a request to a gate on Redis, and the commands that it sends.
+// ttl is the gate's UserTTL.
 func (w *world) redisRequest(ctx context.Context, pool *redis.Pool, ttl time.Duration) (c contestant, get, hgetall command, err error) {
+	// A prefix for each gate: onlyKey then finds one session and one user.
 	prefix := fmt.Sprintf("bench-%v", ttl)
 	c, err = w.gateRequest(ctx, func(c *scangate.Config) {
 		c.Redis, c.RedisPrefix, c.UserTTL = pool, prefix, ttl
@@ -134,13 +140,14 @@ func (w *world) redisRequest(ctx context.Context, pool *redis.Pool, ttl time.Dur
 	return c, command{"GET", session}, command{"HGETALL", user}, err
 }
 
-// onlyKey is the one key that fits the pattern.
+// onlyKey returns the key that matches a pattern. It fails unless there is exactly
+// one.
 func onlyKey(pool *redis.Pool, pattern string) (string, error) {
 	conn := pool.Get()
 	defer func() { _ = conn.Close() }()
 	keys, err := redis.Strings(conn.Do("KEYS", pattern))
 	if err == nil && len(keys) != 1 {
-		err = fmt.Errorf("%d keys fit %s", len(keys), pattern)
+		err = fmt.Errorf("keys that match %s = %d, want 1", pattern, len(keys))
 	}
 	if err != nil {
 		return "", err
@@ -148,9 +155,10 @@ func onlyKey(pool *redis.Pool, pattern string) (string, error) {
 	return keys[0], nil
 }
 
-// command reads one key.
+// command is a command that reads one key.
 type command struct{ name, key string }
 
+// do sends the command and converts its reply, as the store does.
 func (c command) do(conn redis.Conn) error {
 	reply, err := conn.Do(c.name, c.key)
 	if err != nil {
@@ -164,6 +172,7 @@ func (c command) do(conn redis.Conn) error {
 	return err
 }
 
+// names returns a name for a contestant that sends the commands.
 func names(commands []command) string {
 	text := "bare"
 	for _, c := range commands {
@@ -172,12 +181,14 @@ func names(commands []command) string {
 	return text
 }
 
-// pooled takes a connection for each command, as the library does.
-func pooled(pool *redis.Pool, commands ...command) contestant {
+// pooledCommands returns a contestant that takes a connection from the pool for each
+// command, as the library does.
+func pooledCommands(pool *redis.Pool, commands ...command) contestant {
 	return contestant{name: names(commands) + ", pool", do: func(n int) error {
 		for range n {
 			for _, c := range commands {
 				conn := pool.Get()
+				// Close returns the connection to the pool.
 				err := c.do(conn)
 				if err = errors.Join(err, conn.Close()); err != nil {
 					return err
@@ -188,8 +199,8 @@ func pooled(pool *redis.Pool, commands ...command) contestant {
 	}}
 }
 
-// kept keeps one connection.
-func kept(pool *redis.Pool, commands ...command) contestant {
+// singleConnCommands returns a contestant that uses one connection for all commands.
+func singleConnCommands(pool *redis.Pool, commands ...command) contestant {
 	return contestant{name: names(commands) + ", one connection", do: func(n int) error {
 		conn := pool.Get()
 		defer func() { _ = conn.Close() }()

@@ -17,7 +17,7 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// What the peers' cookies are called.
+// Names of the peers' cookies, and their key.
 const (
 	scsCookie     = "session"
 	gorillaCookie = "account"
@@ -25,16 +25,17 @@ const (
 	secretKey     = "0123456789abcdef0123456789abcdef"
 )
 
-// measureRequests compares what a request of somebody who is logged in costs.
+// measureRequests compares the costs of a request of a logged-in user.
 func measureRequests(ctx context.Context, out io.Writer, e effort, w *world) error {
-	fmt.Fprint(out, "## 1. A request of somebody who is logged in\n\n"+
-		"Session loaded, user checked, a handler that does nothing called; the answer goes nowhere.\n"+
-		"All but go-pkgz/auth, which keeps no users, read the user from the same MemoryStore.\n\n")
+	fmt.Fprint(out, "## 1. Request of a logged-in user\n\n"+
+		"Each library loads the session, checks the user, and calls a handler that does nothing. The answer is discarded.\n"+
+		"All libraries except go-pkgz/auth, which has no users, read the user from the same MemoryStore.\n\n")
 	users := scangate.NewMemoryStore()
 	user, err := w.register(ctx, users)
 	if err != nil {
 		return err
 	}
+	// The gate registers its user itself; usersOf returns the user of the others.
 	gate, err := w.gateRequest(ctx, func(c *scangate.Config) { c.Users = usersOf{users, user} })
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func measureRequests(ctx context.Context, out io.Writer, e effort, w *world) err
 	return nil
 }
 
-// usersOf is a store in which the person is registered already.
+// usersOf is a store whose Register always returns the same user.
 type usersOf struct {
 	scangate.UserStore
 	user scangate.User
@@ -78,20 +79,25 @@ func (u usersOf) Register(context.Context, scangate.NewUser) (scangate.User, err
 	return u.user, nil
 }
 
-// nowhere is an answer that nobody reads.
-type nowhere struct {
+// discardWriter is a response writer that keeps the status and discards the body.
+type discardWriter struct {
 	header http.Header
 	status int
 }
 
-func (w *nowhere) Header() http.Header         { return w.header }
-func (w *nowhere) Write(b []byte) (int, error) { return len(b), nil }
-func (w *nowhere) WriteHeader(status int)      { w.status = status }
+// Header implements [http.ResponseWriter].
+func (w *discardWriter) Header() http.Header { return w.header }
 
-// guarded is a contestant that passes one request on to a handler, each time
-// with a request as new as the first: some libraries change it.
-func guarded(ctx context.Context, name string, v visitor, header ...string) (contestant, error) {
-	r, err := v.request(ctx, http.MethodGet, home, "")
+// Write implements [http.ResponseWriter].
+func (w *discardWriter) Write(b []byte) (int, error) { return len(b), nil }
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *discardWriter) WriteHeader(status int) { w.status = status }
+
+// guardContestant returns a contestant that calls a visitor's guarded handler. header
+// holds names and values of additional request headers.
+func guardContestant(ctx context.Context, name string, v visitor, header ...string) (contestant, error) {
+	r, err := v.request(ctx, http.MethodGet, homePath, "")
 	if err != nil {
 		return contestant{}, err
 	}
@@ -99,22 +105,22 @@ func guarded(ctx context.Context, name string, v visitor, header ...string) (con
 		r.Header.Set(header[i], header[i+1])
 	}
 	do := func(n int) error {
-		w := &nowhere{}
+		w := &discardWriter{}
 		again := new(http.Request)
 		for range n {
-			*again = *r
+			*again = *r // some libraries change the request
 			w.header, w.status = make(http.Header), 0
 			v.handler.ServeHTTP(w, again)
 		}
-		if w.status != 0 {
-			return fmt.Errorf("the request did not pass: %d", w.status)
+		if w.status != 0 { // emptyHandler sets none
+			return fmt.Errorf("the guard refuses the request: status = %d", w.status)
 		}
 		return nil
 	}
 	return contestant{name: name, do: do}, nil
 }
 
-// gateRequest is ours, logged in to by a login inside WeChat.
+// gateRequest returns a request to a gate, after a login in WeChat's built-in browser.
 func (w *world) gateRequest(ctx context.Context, options ...func(*scangate.Config)) (contestant, error) {
 	gate, err := w.gate(ctx, w.memory, options...)
 	if err != nil {
@@ -125,44 +131,49 @@ func (w *world) gateRequest(ctx context.Context, options ...func(*scangate.Confi
 		return contestant{}, err
 	}
 	app := application("/wechat/", gate, gate.RequireWeChat)
-	v, err := gateLogin(app).logIn(ctx, codes[0])
+	v, err := gatePeer(app).logIn(ctx, codes[0])
 	if err != nil {
 		return contestant{}, err
 	}
-	if err := v.only("__Host-session"); err != nil {
+	// The login's own cookie is not part of later requests.
+	if err := v.keepOnly("__Host-session"); err != nil {
 		return contestant{}, err
 	}
-	v.handler = gate.RequireWeChat(http.HandlerFunc(tiny))
-	return guarded(ctx, "scangate RequireWeChat", *v)
+	// Only the guard is measured, not the application's routing.
+	v.handler = gate.RequireWeChat(http.HandlerFunc(emptyHandler))
+	return guardContestant(ctx, "scangate RequireWeChat", *v)
 }
 
-// scsRequest is scs as it comes, with a check by hand.
+// scsRequest returns a request to a handler behind scs with its defaults, and with a
+// check of the user written by hand.
 func scsRequest(ctx context.Context, users scangate.UserStore, user scangate.User) (contestant, error) {
 	manager := scs.New()
-	check := func(r *http.Request) string { return manager.GetString(r.Context(), "user_id") }
+	userID := func(r *http.Request) string { return manager.GetString(r.Context(), "user_id") }
 	session, err := manager.Load(ctx, "")
 	if err != nil {
 		return contestant{}, err
 	}
+	// Write a session without a login: only later requests are measured.
 	manager.Put(session, "user_id", user.ID)
 	value, _, err := manager.Commit(session)
 	if err != nil {
 		return contestant{}, err
 	}
 	v := visitor{agent: wechattest.UserAgentChrome, cookies: []cookie{{scsCookie, value}}}
-	v.handler = manager.LoadAndSave(checked(users, check, http.HandlerFunc(tiny)))
-	return guarded(ctx, "scs, default codec, check by hand", v)
+	v.handler = manager.LoadAndSave(requireUser(users, userID, http.HandlerFunc(emptyHandler)))
+	return guardContestant(ctx, "scs, default codec, check by hand", v)
 }
 
-// checked passes requests on of which who says whose they are, if that user is
-// there and not disabled.
-func checked(users scangate.UserStore, who func(*http.Request) string, next http.Handler) http.Handler {
+// requireUser returns a guard that passes requests for which userID returns the ID of
+// a user who exists and is not disabled.
+func requireUser(users scangate.UserStore, userID func(*http.Request) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := who(r)
+		id := userID(r)
 		if id == "" {
 			http.Error(w, "log in", http.StatusUnauthorized)
 			return
 		}
+		// A session alone is not enough: the user may be disabled since the login.
 		user, err := users.FindByID(r.Context(), id)
 		if err != nil || user.Disabled {
 			http.Error(w, "log in", http.StatusUnauthorized)
@@ -172,10 +183,11 @@ func checked(users scangate.UserStore, who func(*http.Request) string, next http
 	})
 }
 
-// pkgzRequest is go-pkgz/auth. Its token says who the user is, and nobody is
-// looked up.
+// pkgzRequest returns a request to a handler behind go-pkgz/auth. Its token contains
+// the user, so it does not look the user up. xsrf is "on" or "off".
 func pkgzRequest(ctx context.Context, xsrf string) (contestant, error) {
 	service := newPkgz(func(o *auth.Opts) { o.DisableXSRF = xsrf == "off" })
+	// The claims of a token that go-pkgz/auth issues after a login.
 	claims := token.Claims{
 		User:         &token.User{ID: "wechat_0123456789abcdef0123456789abcdef01234567", Name: "林小北"},
 		AuthProvider: &token.AuthProvider{Name: "wechat"},
@@ -188,33 +200,35 @@ func pkgzRequest(ctx context.Context, xsrf string) (contestant, error) {
 		return contestant{}, err
 	}
 	guard := service.Middleware()
-	v := visitor{handler: guard.Auth(http.HandlerFunc(tiny)), agent: wechattest.UserAgentChrome, cookies: []cookie{{"JWT", value}}}
-	return guarded(ctx, "go-pkgz/auth, XSRF "+xsrf, v, "X-XSRF-TOKEN", secretKey)
+	v := visitor{handler: guard.Auth(http.HandlerFunc(emptyHandler)), agent: wechattest.UserAgentChrome, cookies: []cookie{{"JWT", value}}}
+	return guardContestant(ctx, "go-pkgz/auth, XSRF "+xsrf, v, "X-XSRF-TOKEN", secretKey)
 }
 
-// gorillaRequest is a gorilla cookie store as goth's users write it: signed, not
-// encrypted.
+// gorillaRequest returns a request to a handler behind a gorilla cookie store. As in
+// goth's example, the cookie is signed and not encrypted.
 func gorillaRequest(ctx context.Context, users scangate.UserStore, user scangate.User) (contestant, error) {
 	store := sessions.NewCookieStore([]byte(secretKey))
 	v := visitor{agent: wechattest.UserAgentChrome}
-	r, err := v.request(ctx, http.MethodGet, home, "")
+	r, err := v.request(ctx, http.MethodGet, homePath, "")
 	if err != nil {
 		return contestant{}, err
 	}
 	session := sessions.NewSession(store, gorillaCookie)
 	session.Options = store.Options
 	session.Values["user_id"] = user.ID
+	// The library encodes the cookie only into an answer.
 	a := &answer{header: make(http.Header)}
 	if err := store.Save(r, a, session); err != nil {
 		return contestant{}, err
 	}
-	v.keep(a.header.Get("Set-Cookie"))
-	v.handler = checked(users, gorillaUser(store), http.HandlerFunc(tiny))
-	return guarded(ctx, "gorilla cookie store, check by hand", v)
+	v.storeCookie(a.header.Get("Set-Cookie"))
+	v.handler = requireUser(users, gorillaUserID(store), http.HandlerFunc(emptyHandler))
+	return guardContestant(ctx, "gorilla cookie store, check by hand", v)
 }
 
-// gorillaUser says whose session a request has.
-func gorillaUser(store sessions.Store) func(*http.Request) string {
+// gorillaUserID returns a function that returns the user ID in a request's session,
+// or "".
+func gorillaUserID(store sessions.Store) func(*http.Request) string {
 	return func(r *http.Request) string {
 		session, err := store.Get(r, gorillaCookie)
 		if err != nil {
@@ -225,8 +239,8 @@ func gorillaUser(store sessions.Store) func(*http.Request) string {
 	}
 }
 
-// jwtRequest is a signed token in a cookie, and what its documentation says to
-// check.
+// jwtRequest returns a request with a signed token in a cookie. The guard makes the
+// checks that golang-jwt's documentation recommends.
 func jwtRequest(ctx context.Context, users scangate.UserStore, user scangate.User) (contestant, error) {
 	key := func(*jwt.Token) (any, error) { return []byte(secretKey), nil }
 	claims := jwt.RegisteredClaims{Subject: user.ID, ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Hour))}
@@ -235,7 +249,7 @@ func jwtRequest(ctx context.Context, users scangate.UserStore, user scangate.Use
 		return contestant{}, err
 	}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired())
-	who := func(r *http.Request) string {
+	userID := func(r *http.Request) string {
 		c, err := r.Cookie(jwtCookie)
 		if err != nil {
 			return ""
@@ -247,6 +261,6 @@ func jwtRequest(ctx context.Context, users scangate.UserStore, user scangate.Use
 		return claims.Subject
 	}
 	v := visitor{agent: wechattest.UserAgentChrome, cookies: []cookie{{jwtCookie, value}}}
-	v.handler = checked(users, who, http.HandlerFunc(tiny))
-	return guarded(ctx, "golang-jwt, check by hand", v)
+	v.handler = requireUser(users, userID, http.HandlerFunc(emptyHandler))
+	return guardContestant(ctx, "golang-jwt, check by hand", v)
 }

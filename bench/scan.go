@@ -8,50 +8,51 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// begin opens the login page, and returns the login's id.
-func begin(ctx context.Context, desktop *visitor) (string, error) {
-	page, err := desktop.get(ctx, "/wechat/login?return_to="+url.QueryEscape(home))
+// openLoginPage opens the login page and returns the login's ID.
+func openLoginPage(ctx context.Context, desktop *visitor) (string, error) {
+	page, err := desktop.get(ctx, "/wechat/login?return_to="+url.QueryEscape(homePath))
 	if err != nil {
 		return "", err
 	}
 	return between(string(page.body), `data-state-url="/wechat/login/`, `/state"`)
 }
 
-// scanLogin is a whole scan login, as browser and phone see it: the login page and
-// its QR code; scan, callback, confirm page, answer and the page that says so;
-// the page that names the account, and finish. The browser does not ask for news
-// in between, for it would wait for that.
+// scanLogin performs a scan login with all requests of the desktop and the phone,
+// except for the desktop's long polls: they would wait for the phone.
 func scanLogin(ctx context.Context, w *world, desktop *visitor) error {
-	id, err := begin(ctx, desktop)
+	id, err := openLoginPage(ctx, desktop)
 	if err != nil {
 		return err
 	}
 	if _, err := desktop.get(ctx, "/wechat/login/"+id+"/qr.svg"); err != nil {
 		return err
 	}
+	// Scan, callback, confirm page, answer, and the page after the answer.
 	if err := approve(ctx, w, &visitor{handler: desktop.handler, agent: wechattest.UserAgentPhone}, id); err != nil {
 		return err
 	}
-	if _, err := desktop.get(ctx, "/wechat/login?return_to="+url.QueryEscape(home)); err != nil {
+	// After the approval, the login page names the account and finishes the login.
+	if _, err := desktop.get(ctx, "/wechat/login?return_to="+url.QueryEscape(homePath)); err != nil {
 		return err
 	}
 	done, err := desktop.post(ctx, "/wechat/login/"+id+"/finish", "")
 	if err != nil {
 		return err
 	}
-	if to := done.header.Get("Location"); to != home {
-		return fmt.Errorf("the login ended at %d %q", done.status, to)
+	if to := done.header.Get("Location"); to != homePath {
+		return fmt.Errorf("finish: status = %d, location = %q, want %q", done.status, to, homePath)
 	}
 	return nil
 }
 
-// approve is the phone's part.
+// approve performs the phone's part: it scans the code and approves the login.
 func approve(ctx context.Context, w *world, phone *visitor, id string) error {
 	scanned, err := phone.get(ctx, "/wechat/scan/"+id)
 	if err != nil {
 		return err
 	}
-	callback, err := w.simulator.Approve(scanned.header.Get("Location"), anyone)
+	// WeChat's page: the user consents.
+	callback, err := w.simulator.Approve(scanned.header.Get("Location"), personID)
 	if err != nil {
 		return err
 	}
@@ -62,6 +63,7 @@ func approve(ctx context.Context, w *world, phone *visitor, id string) error {
 	if err != nil {
 		return err
 	}
+	// The gate accepts the answer only with the form's token.
 	token, err := between(string(page.body), `name="token" value="`, `"`)
 	if err != nil {
 		return err

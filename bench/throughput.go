@@ -23,75 +23,81 @@ import (
 )
 
 const (
-	// A slice of throughput is this many of another contestant's: logins are long.
+	// A login takes far longer than a contestant's other operations, so a
+	// measurement takes this many slices, and a profile even more.
 	throughputSlices = 20
 	profileSlices    = 200
-	// Who waits for Redis lets others go on.
+	// Number of browsers that log in at a time. On Redis most of them wait for its
+	// answers, so it takes more of them to use all cores.
 	memoryBrowsers, redisBrowsers = 4, 32
 )
 
-// throughput measures whole scan logins.
+// throughput measures whole scan logins. profiles is the directory for CPU profiles,
+// or "".
 type throughput struct{ profiles string }
 
-// arena is a place for logins: one process, and what it keeps them in.
-type arena struct {
+// backend is an application with one kind of store, and its measurements.
+type backend struct {
 	name     string
-	browsers int                                         // at one time
-	gate     func(context.Context) (http.Handler, error) // makes the application anew
+	browsers int                                         // that log in at a time
+	gate     func(context.Context) (http.Handler, error) // returns a new application
 	server   *redisserver.Server                         // nil in memory
 	samples  []load
 }
 
-// load is what logins took in one round.
+// load holds the costs of the logins in one round.
 type load struct {
 	logins                       int64
 	perSecond                    float64
-	cpu, redisCPU, bytes, allocs float64 // for each
+	cpu, redisCPU, bytes, allocs float64 // of one login; CPU time in nanoseconds
 }
 
+// measure measures logins in memory and, if redis-server is installed, on Redis.
 func (t throughput) measure(ctx context.Context, out io.Writer, e effort, w *world) error {
 	fmt.Fprint(out, "## 4. Whole scan logins\n\n"+
-		"Nine requests each: login page, QR code, scan, callback, confirm page, answer, done, the page that names the account, finish.\n"+
-		"One process, which is also the browsers, the phones and WeChat (in memory).\n\n")
-	arenas := []*arena{{name: "in memory", browsers: memoryBrowsers, gate: w.memoryApplication}}
+		"A login takes nine requests: login page, QR code, scan, callback, confirm page, answer, page after the answer, page with the account, finish.\n"+
+		"One process runs the gate, the browsers, the phones and WeChat (in memory).\n\n")
+	backends := []*backend{{name: "in memory", browsers: memoryBrowsers, gate: w.memoryApplication}}
 	server, err := startRedis(ctx, out)
 	switch {
 	case err == nil:
 		defer server.Stop()
 		pool := redisserver.Pool(server.Addr)
 		defer func() { _ = pool.Close() }()
-		arenas = append(arenas, &arena{
+		backends = append(backends, &backend{
 			name: "on Redis", browsers: redisBrowsers, server: server,
 			gate: func(ctx context.Context) (http.Handler, error) { return w.redisApplication(ctx, pool) },
 		})
-	case !errors.Is(err, redisserver.ErrNone):
+	case !errors.Is(err, redisserver.ErrNotInstalled):
 		return err
 	}
+	// Take turns, so that other load on the machine affects both equally.
 	for range e.rounds {
-		for _, a := range arenas {
-			sample, err := a.run(ctx, w, throughputSlices*e.slice)
+		for _, b := range backends {
+			sample, err := b.run(ctx, w, throughputSlices*e.slice)
 			if err != nil {
 				return err
 			}
-			a.samples = append(a.samples, sample)
+			b.samples = append(b.samples, sample)
 		}
 	}
-	reportLoads(out, arenas)
+	reportLoads(out, backends)
 	if server != nil {
 		if err := w.countCommands(ctx, out, server); err != nil {
 			return err
 		}
 	}
-	for _, a := range arenas {
-		if err := t.profile(ctx, out, e, w, a); err != nil {
+	// Profiles come last: profiling itself costs CPU time.
+	for _, b := range backends {
+		if err := t.profile(ctx, out, e, w, b); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// memoryApplication is a new application each time: MemoryStore is full after
-// 65,536 logins.
+// memoryApplication returns a new application in memory. Each round needs a new one:
+// a MemoryStore is full after 65,536 logins.
 func (w *world) memoryApplication(ctx context.Context) (http.Handler, error) {
 	gate, err := w.gate(ctx, w.memory)
 	if err != nil {
@@ -100,7 +106,7 @@ func (w *world) memoryApplication(ctx context.Context) (http.Handler, error) {
 	return application("/wechat/", gate, gate.RequireWeChat), nil
 }
 
-// redisApplication is a new application on the Redis that the pool leads to.
+// redisApplication returns a new application on the Redis server of the pool.
 func (w *world) redisApplication(ctx context.Context, pool *redis.Pool) (http.Handler, error) {
 	gate, err := w.gate(ctx, w.memory, func(c *scangate.Config) { c.Redis = pool })
 	if err != nil {
@@ -109,27 +115,28 @@ func (w *world) redisApplication(ctx context.Context, pool *redis.Pool) (http.Ha
 	return application("/wechat/", gate, gate.RequireWeChat), nil
 }
 
-// run logs browsers in for as long as d, each one at least once.
-func (a *arena) run(ctx context.Context, w *world, d time.Duration) (load, error) {
-	app, err := a.gate(ctx)
+// run measures logins for the duration d. Each browser logs in at least once.
+func (b *backend) run(ctx context.Context, w *world, d time.Duration) (load, error) {
+	app, err := b.gate(ctx)
 	if err != nil {
 		return load{}, err
 	}
-	if err := scanLogin(ctx, w, desktopOf(app)); err != nil { // connections, and who is new
+	// Warm up: the first login opens connections and registers the user.
+	if err := scanLogin(ctx, w, desktopOf(app)); err != nil {
 		return load{}, err
 	}
-	runtime.GC()
-	before, err := a.usage(ctx)
+	runtime.GC() // so that the logins do not pay for the garbage of the last round
+	before, err := b.usage(ctx)
 	if err != nil {
 		return load{}, err
 	}
-	begun := time.Now()
-	logins, err := a.logIn(ctx, w, app, d)
-	took := time.Since(begun)
+	start := time.Now()
+	logins, err := b.logIn(ctx, w, app, d)
+	took := time.Since(start)
 	if err != nil {
 		return load{}, err
 	}
-	after, err := a.usage(ctx)
+	after, err := b.usage(ctx)
 	if err != nil {
 		return load{}, err
 	}
@@ -141,12 +148,14 @@ func (a *arena) run(ctx context.Context, w *world, d time.Duration) (load, error
 	}, nil
 }
 
-func (a *arena) logIn(ctx context.Context, w *world, app http.Handler, d time.Duration) (int64, error) {
+// logIn logs browsers in until d has passed, and returns the number of logins.
+func (b *backend) logIn(ctx context.Context, w *world, app http.Handler, d time.Duration) (int64, error) {
 	var done atomic.Int64
-	errs := make([]error, a.browsers)
+	errs := make([]error, b.browsers)
 	var all sync.WaitGroup
+	// A browser stops at its first error, the others continue.
 	until := time.Now().Add(d)
-	for i := range a.browsers {
+	for i := range b.browsers {
 		all.Go(func() {
 			for first := true; errs[i] == nil && (first || time.Now().Before(until)); first = false {
 				errs[i] = scanLogin(ctx, w, desktopOf(app))
@@ -158,16 +167,17 @@ func (a *arena) logIn(ctx context.Context, w *world, app http.Handler, d time.Du
 	return done.Load(), errors.Join(errs...)
 }
 
-// usage is what this process, and Redis, have taken so far.
+// usage holds what this process and Redis have used since they started.
 type usage struct {
 	cpu, redisCPU time.Duration
 	bytes, allocs uint64
 }
 
-func (a *arena) usage(ctx context.Context) (usage, error) {
+// usage returns the current usage. Redis's part is zero in memory.
+func (b *backend) usage(ctx context.Context) (usage, error) {
 	var u usage
-	if a.server != nil {
-		stats, err := a.server.Stats(ctx)
+	if b.server != nil {
+		stats, err := b.server.Stats(ctx)
 		if err != nil {
 			return u, err
 		}
@@ -184,18 +194,19 @@ func (a *arena) usage(ctx context.Context) (usage, error) {
 	return u, nil
 }
 
-func reportLoads(out io.Writer, arenas []*arena) {
+// reportLoads prints the medians of all rounds.
+func reportLoads(out io.Writer, backends []*backend) {
 	t := table{{"scan logins", "logins/s", "CPU each, µs", "B each", "allocs each", "Redis's CPU each, µs"}}
-	for _, a := range arenas {
+	for _, b := range backends {
 		median := func(f func(load) float64) string {
 			var values []float64
-			for _, l := range a.samples {
+			for _, l := range b.samples {
 				values = append(values, f(l))
 			}
 			return number(quantile(values, 0.5))
 		}
 		t = append(t, []string{
-			a.name,
+			b.name,
 			median(func(l load) float64 { return l.perSecond }),
 			median(func(l load) float64 { return l.cpu / 1e3 }),
 			median(func(l load) float64 { return l.bytes }),
@@ -206,22 +217,22 @@ func reportLoads(out io.Writer, arenas []*arena) {
 	t.print(out)
 }
 
-// profile names the five largest costs of an arena's logins.
-func (t throughput) profile(ctx context.Context, out io.Writer, e effort, w *world, a *arena) error {
+// profile profiles a backend's logins and prints the five largest costs.
+func (t throughput) profile(ctx context.Context, out io.Writer, e effort, w *world, b *backend) error {
 	var profiled bytes.Buffer
 	if err := pprof.StartCPUProfile(&profiled); err != nil {
 		return err
 	}
-	_, err := a.run(ctx, w, profileSlices*e.slice)
+	_, err := b.run(ctx, w, profileSlices*e.slice)
 	pprof.StopCPUProfile()
 	if err != nil {
 		return err
 	}
 	if t.profiles != "" {
-		file := filepath.Join(t.profiles, "scan-logins-"+map[string]string{"in memory": "memory", "on Redis": "redis"}[a.name]+".pprof")
+		file := filepath.Join(t.profiles, "scan-logins-"+map[string]string{"in memory": "memory", "on Redis": "redis"}[b.name]+".pprof")
 		if err := os.WriteFile(file, profiled.Bytes(), 0o600); err != nil {
 			return err
 		}
 	}
-	return reportCosts(out, a.name, &profiled)
+	return reportCosts(out, b.name, &profiled)
 }

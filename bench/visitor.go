@@ -11,22 +11,24 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// visitor is a browser that calls a handler directly, so that what is measured is
-// the server's work and no network's. It keeps cookies by their names alone.
+// visitor is a browser that calls a handler without a network, so that only the
+// server's work is measured. It stores cookies by name and ignores their other
+// attributes.
 type visitor struct {
 	handler http.Handler
 	agent   string
 	cookies []cookie
 }
 
+// cookie is a stored cookie.
 type cookie struct{ name, value string }
 
-// desktopOf is the browser of somebody who has no WeChat on that screen.
+// desktopOf returns a browser outside of WeChat, without cookies.
 func desktopOf(app http.Handler) *visitor {
 	return &visitor{handler: app, agent: wechattest.UserAgentChrome}
 }
 
-// answer is what a handler has written.
+// answer is a response writer that stores the answer.
 type answer struct {
 	header http.Header
 	status int
@@ -50,6 +52,7 @@ func (a *answer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// get requests a page.
 func (v *visitor) get(ctx context.Context, target string) (*answer, error) {
 	return v.do(ctx, http.MethodGet, target, "")
 }
@@ -59,8 +62,8 @@ func (v *visitor) post(ctx context.Context, target, form string) (*answer, error
 	return v.do(ctx, http.MethodPost, target, form)
 }
 
-// do makes a request, for a path or an address of the application's. An answer
-// that is an error's is one here.
+// do sends a request for a path or a URL of the application. It returns an error for
+// a status of 400 or above.
 func (v *visitor) do(ctx context.Context, method, target, form string) (*answer, error) {
 	r, err := v.request(ctx, method, target, form)
 	if err != nil {
@@ -68,17 +71,17 @@ func (v *visitor) do(ctx context.Context, method, target, form string) (*answer,
 	}
 	a := &answer{header: make(http.Header)}
 	v.handler.ServeHTTP(a, r)
-	a.WriteHeader(http.StatusOK)
+	a.WriteHeader(http.StatusOK) // for a handler that wrote nothing
 	if a.status >= http.StatusBadRequest {
-		return nil, fmt.Errorf("%s %s: %d %.300s", method, target, a.status, a.body)
+		return nil, fmt.Errorf("%s %s: status = %d, body = %.300q", method, target, a.status, a.body)
 	}
 	for _, line := range a.header["Set-Cookie"] {
-		v.keep(line)
+		v.storeCookie(line)
 	}
 	return a, nil
 }
 
-// request is one as a server passes it to its handler.
+// request returns a request as a server passes it to a handler.
 func (v *visitor) request(ctx context.Context, method, target, form string) (*http.Request, error) {
 	target = strings.TrimPrefix(target, appURL)
 	u, err := url.ParseRequestURI(target)
@@ -93,6 +96,7 @@ func (v *visitor) request(ctx context.Context, method, target, form string) (*ht
 	body := io.NopCloser(strings.NewReader(form))
 	if method == http.MethodPost {
 		header["Content-Type"] = []string{"application/x-www-form-urlencoded"}
+		// Browsers send Origin with every POST, and the gate checks it.
 		header["Origin"] = []string{appURL}
 	} else {
 		body = http.NoBody
@@ -100,6 +104,7 @@ func (v *visitor) request(ctx context.Context, method, target, form string) (*ht
 	if len(v.cookies) > 0 {
 		header["Cookie"] = []string{v.cookieHeader()}
 	}
+	// Not http.NewRequest: its requests lack RequestURI and RemoteAddr.
 	r := &http.Request{
 		Method: method, URL: u, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, Host: appHost,
 		Body: body, ContentLength: int64(len(form)), RequestURI: target, RemoteAddr: "192.0.2.1:1234",
@@ -107,6 +112,7 @@ func (v *visitor) request(ctx context.Context, method, target, form string) (*ht
 	return r.WithContext(ctx), nil
 }
 
+// cookieHeader returns the value of the Cookie header.
 func (v *visitor) cookieHeader() string {
 	var b strings.Builder
 	for i, c := range v.cookies {
@@ -118,10 +124,11 @@ func (v *visitor) cookieHeader() string {
 	return b.String()
 }
 
-// keep keeps, replaces or drops a cookie as a Set-Cookie says.
-func (v *visitor) keep(line string) {
+// storeCookie applies a Set-Cookie header: it adds, replaces or deletes a cookie.
+func (v *visitor) storeCookie(line string) {
 	pair, attributes, _ := strings.Cut(line, ";")
 	name, value, _ := strings.Cut(pair, "=")
+	// Drop the old cookie of this name first.
 	kept := v.cookies[:0]
 	for _, c := range v.cookies {
 		if c.name != name {
@@ -134,18 +141,18 @@ func (v *visitor) keep(line string) {
 	}
 }
 
-// only drops all cookies but the one of that name.
-func (v *visitor) only(name string) error {
+// keepOnly deletes all cookies except the one with the given name.
+func (v *visitor) keepOnly(name string) error {
 	for _, c := range v.cookies {
 		if c.name == name {
 			v.cookies = []cookie{c}
 			return nil
 		}
 	}
-	return fmt.Errorf("there is no cookie %q", name)
+	return fmt.Errorf("no cookie %q", name)
 }
 
-// between returns what stands in s between two marks.
+// between returns the text in s between two marks.
 func between(s, before, after string) (string, error) {
 	_, rest, ok := strings.Cut(s, before)
 	if !ok {

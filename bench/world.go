@@ -15,34 +15,36 @@ import (
 )
 
 const (
-	appHost = "app.example.com"
-	appURL  = "https://" + appHost
-	home    = "/account" // where people want to go
-	anyone  = "lin"      // who logs in
+	appHost  = "app.example.com"
+	appURL   = "https://" + appHost
+	homePath = "/account" // the page that users open
+	personID = "lin"      // the user that logs in
 )
 
-// world is what all contestants share: WeChat, its two accounts, and one person
-// whom everybody knows already.
+// world holds the data that all contestants share: the simulator, its two accounts,
+// and one registered user.
 type world struct {
 	simulator *wechattest.WeChat
 	official  account
 	website   account
-	memory    http.RoundTripper // leads to the simulator without a network
+	memory    http.RoundTripper // calls the simulator without a network
 }
 
-// account is an application at WeChat.
+// account is one of the simulator's apps.
 type account struct {
 	wechat.Account
-	openID string // the person's
-	links  *wechat.Client
+	openID string         // of the user at this account
+	links  *wechat.Client // builds authorization links
 }
 
+// newWorld returns a world with a new simulator.
 func newWorld() (*world, error) {
 	official := wechat.Account{AppID: "wx0000000000official", Secret: "official-secret-0123456789abcdef"}
 	website := wechat.Account{AppID: "wx00000000000website", Secret: "website-secret-0123456789abcdef0"}
 	w := &world{simulator: wechattest.New(nil,
 		wechattest.App{Account: official, Hosts: []string{appHost}},
 		wechattest.App{Account: website, Website: true, Hosts: []string{appHost}})}
+	// Only the API: the pages are not requested, see codes.
 	w.memory = wechattest.Transport(map[string]http.Handler{"api.weixin.qq.com": w.simulator})
 	var err error
 	if w.official, err = w.account(official); err != nil {
@@ -52,25 +54,27 @@ func newWorld() (*world, error) {
 	return w, err
 }
 
+// account returns the account with the user's openid.
 func (w *world) account(a wechat.Account) (account, error) {
 	links, err := wechat.NewClient(a, wechat.Endpoint{}, nil)
-	return account{a, w.simulator.OpenID(anyone, a.AppID), links}, err
+	return account{a, w.simulator.OpenID(personID, a.AppID), links}, err
 }
 
-// gate returns a gate that knows the person, or on Redis one that will after their
-// first login.
+// gate returns a gate that calls WeChat through api. In memory, the user is
+// registered. On Redis, the first login registers the user.
 func (w *world) gate(ctx context.Context, api http.RoundTripper, options ...func(*scangate.Config)) (*scangate.Gate, error) {
 	config := scangate.Config{
 		PublicURL:       appURL,
 		AppName:         "Example",
 		OfficialAccount: w.official.Account,
 		HTTPClient:      &http.Client{Transport: api},
-		Limits:          scangate.Limits{Address: 1 << 30}, // all come from one address here
+		Limits:          scangate.Limits{Address: 1 << 30}, // all requests come from one address
 		Logger:          slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for _, option := range options {
 		option(&config)
 	}
+	// With Redis, the gate makes its own user store.
 	if config.Users == nil && config.Redis == nil {
 		config.Users = scangate.NewMemoryStore()
 	}
@@ -82,7 +86,7 @@ func (w *world) gate(ctx context.Context, api http.RoundTripper, options ...func
 	return scangate.New(config)
 }
 
-// register makes the person a user.
+// register registers the user.
 func (w *world) register(ctx context.Context, users scangate.UserStore) (scangate.User, error) {
 	return users.Register(ctx, scangate.NewUser{
 		Identity: scangate.Identity{AppID: w.official.AppID, OpenID: w.official.openID},
@@ -90,15 +94,16 @@ func (w *world) register(ctx context.Context, users scangate.UserStore) (scangat
 	})
 }
 
-// codes returns n codes of the person's for an account.
+// codes issues n codes for the user's consent at an account.
 func (w *world) codes(a account, scope wechat.Scope, n int) ([]string, error) {
 	link := a.links.AuthorizeURL(appURL+"/callback", "0", scope)
 	if scope == wechat.ScopeLogin {
 		link = a.links.QRConnectURL(appURL+"/callback", "0", "")
 	}
+	// Approve answers the link without a browser.
 	codes := make([]string, n)
 	for i := range codes {
-		callback, err := w.simulator.Approve(link, anyone)
+		callback, err := w.simulator.Approve(link, personID)
 		if err != nil {
 			return nil, err
 		}
@@ -109,8 +114,9 @@ func (w *world) codes(a account, scope wechat.Scope, n int) ([]string, error) {
 	return codes, nil
 }
 
-// parameter returns one of an address's parameters.
+// parameter returns a parameter of a URL's query.
 func parameter(address, name string) (string, error) {
+	// Not url.Parse: this runs within the measurements, and should cost little.
 	_, query, _ := strings.Cut(address, "?")
 	query, _, _ = strings.Cut(query, "#")
 	for pair := range strings.SplitSeq(query, "&") {
@@ -121,13 +127,15 @@ func parameter(address, name string) (string, error) {
 	return "", fmt.Errorf("no parameter %q in %q", name, address)
 }
 
-// application is what a user of a library writes.
+// application returns an application as a user of the library would write it: the
+// library's handler, and a page behind its guard.
 func application(mount string, library http.Handler, guard func(http.Handler) http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(mount, library)
-	mux.Handle("GET "+home, guard(http.HandlerFunc(tiny)))
+	mux.Handle("GET "+homePath, guard(http.HandlerFunc(emptyHandler)))
 	return mux
 }
 
-// tiny is the handler behind all guards.
-func tiny(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(nil) }
+// emptyHandler is the handler behind every guard. It sets no status and writes no
+// bytes.
+func emptyHandler(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(nil) }

@@ -12,49 +12,50 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
-// code is what a person's consent is worth: who agreed, to what, and for whom.
-// All but used is fixed when it is made.
+// code is an authorization code: a person's consent to a scope, given to an app.
+// Only used changes after the code is issued.
 type code struct {
 	app    App
 	person Person
 	scope  wechat.Scope
-	// openID is the person's at app, or a snapshot user's.
+	// openID is the person's openid at app, or the one of a snapshot user.
 	openID string
-	// snapshot makes everything about the person up.
+	// snapshot replaces the person's profile with an invented one.
 	snapshot bool
-	// used says that the code was exchanged. It is kept, so that a second
-	// exchange gets 40163 and not 40029.
+	// used marks a code that was exchanged. Used codes are kept: a second
+	// exchange fails with 40163, and an unknown code with 40029.
 	used bool
 }
 
-// grant is what a token stands for: the code that it was exchanged for, and the
-// refresh token of that exchange. It never changes; all the access tokens that a
-// refresh token buys stand for the same one.
+// grant holds the data behind a token: the exchanged code, and the refresh token
+// issued for it. It is immutable. All access tokens issued for one refresh token
+// share one grant.
 type grant struct {
 	code
 	refreshToken string
 }
 
-// unionID returns the unionid that goes with a code, or "". WeChat gives one for
-// snsapi_userinfo and snsapi_login only, and only to accounts that are bound to
-// an Open Platform account ("网页授权", step 2).
+// unionID returns the unionid in the answer to a code's exchange, or "" if that
+// has none.
 func (w *WeChat) unionID(c code) string {
+	// WeChat returns a unionid for snsapi_userinfo and snsapi_login only, and only
+	// to accounts bound to an Open Platform account ("网页授权", step 2).
 	switch {
 	case c.scope == wechat.ScopeBase || c.app.Unbound || c.person.NoUnionID:
 		return ""
 	case c.snapshot:
-		return derive("snapshot unionid", c.person.ID)
+		return deriveID("snapshot unionid", c.person.ID)
 	}
 	return w.UnionID(c.person.ID)
 }
 
-// failure is an answer that says what went wrong, or, with 0, that nothing did.
-type failure struct {
+// apiError is WeChat's error answer. An Errcode of 0 means success.
+type apiError struct {
 	Errcode int    `json:"errcode"`
 	Errmsg  string `json:"errmsg"`
 }
 
-// errmsgs are WeChat's texts ("全局返回码").
+// errmsgs maps WeChat's error codes to their texts ("全局返回码").
 var errmsgs = map[int]string{
 	-1:    "system error",
 	40001: "invalid credential, access_token is invalid or not latest",
@@ -84,17 +85,19 @@ var errmsgs = map[int]string{
 	50002: "user limited",
 }
 
-// failed returns a failure with WeChat's text.
-func failed(errcode int) failure { return failedAs(errcode, errmsgs[errcode]) }
+// newAPIError returns an error with WeChat's text for the code.
+func newAPIError(errcode int) apiError { return apiErrorText(errcode, errmsgs[errcode]) }
 
-// failedAs returns a failure with a request id after its text, as WeChat has it.
-func failedAs(errcode int, errmsg string) failure {
-	rid := strings.ToLower(random(24))
-	return failure{errcode, fmt.Sprintf("%s, rid: %s-%s-%s", errmsg, rid[:8], rid[8:16], rid[16:])}
+// apiErrorText returns an error with the given text. Like WeChat, it appends a
+// request id.
+func apiErrorText(errcode int, errmsg string) apiError {
+	rid := strings.ToLower(randomString(24))
+	return apiError{errcode, fmt.Sprintf("%s, rid: %s-%s-%s", errmsg, rid[:8], rid[8:16], rid[16:])}
 }
 
-// tokenAnswer is the answer to an exchange, its fields in WeChat's order
-// ("网页授权", step 2). A refresh answers with the first five (step 3).
+// tokenAnswer is the answer to an exchange, with the fields in WeChat's order
+// ("网页授权", step 2). The answer to a refresh has the first five fields only
+// (step 3).
 type tokenAnswer struct {
 	AccessToken    string       `json:"access_token"`
 	ExpiresIn      int          `json:"expires_in"`
@@ -105,8 +108,8 @@ type tokenAnswer struct {
 	UnionID        string       `json:"unionid,omitempty"`
 }
 
-// userInfoAnswer is the answer about a person ("网页授权", step 4). Since October
-// 2021 sex and region are there and empty.
+// userInfoAnswer is a person's profile ("网页授权", step 4). Since October 2021
+// WeChat leaves sex, language and region empty.
 type userInfoAnswer struct {
 	OpenID     string   `json:"openid"`
 	Nickname   string   `json:"nickname"`
@@ -120,8 +123,8 @@ type userInfoAnswer struct {
 	UnionID    string   `json:"unionid,omitempty"`
 }
 
-// api serves one route of the API by call, which returns what is encoded as the
-// answer. Each request is counted and meets the next fault of op.
+// api returns a handler for one route of the API. It counts each request, applies
+// the next fault of op, and encodes the value that call returns.
 func (w *WeChat) api(op Op, call func(url.Values) any) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		fault := w.nextFault(op)
@@ -131,6 +134,7 @@ func (w *WeChat) api(op Op, call func(url.Values) any) http.Handler {
 			return
 		}
 		answer := call(r.URL.Query())
+		// Fault.After: the call took effect, and its answer is lost.
 		if fault.replaces() {
 			fault.answer(rw, r)
 			return
@@ -139,44 +143,47 @@ func (w *WeChat) api(op Op, call func(url.Values) any) http.Handler {
 	})
 }
 
-// exchange serves /sns/oauth2/access_token. What can be wrong with the request
-// itself is misuse. What can be wrong with its code is not: anybody can put any
-// code into a callback, and WeChat delivers some twice.
+// exchange serves /sns/oauth2/access_token. A malformed request is misuse. An
+// invalid code is not: anyone can send any code to a callback, and WeChat delivers
+// some callbacks twice.
 func (w *WeChat) exchange(q url.Values) any {
-	if failure, ok := w.missing(OpExchange, q, "appid", "secret", "code"); ok {
-		return failure
+	if apiErr, ok := w.missingParam(OpExchange, q, "appid", "secret", "code"); ok {
+		return apiErr
 	}
 	app, known := w.apps[q.Get("appid")]
 	switch {
 	case q.Get("grant_type") != "authorization_code":
-		w.misuse("access_token: grant_type is %q and must be authorization_code", q.Get("grant_type"))
-		return failed(40002)
+		w.misuse("access_token: grant_type is %q, want authorization_code", q.Get("grant_type"))
+		return newAPIError(40002)
 	case !known:
-		w.misuse("access_token: nobody has the appid %q", q.Get("appid"))
-		return failed(40013)
+		w.misuse("access_token: unknown appid %q", q.Get("appid"))
+		return newAPIError(40013)
 	case q.Get("secret") != app.Secret:
-		w.misuse("access_token: that isn't the secret of %s", app.AppID)
-		return failed(40125)
+		// The message must not contain the secret, not even a wrong one.
+		w.misuse("access_token: wrong secret for %s", app.AppID)
+		return newAPIError(40125)
 	case q.Get("code") == "authdeny":
-		w.misuse("access_token: authdeny is a refusal, and no code to exchange")
+		// The application has to recognize the refusal before the exchange. Here
+		// it gets 40029, like any unknown code.
+		w.misuse("access_token: authdeny means that the user refused, and cannot be exchanged")
 	}
 	return w.redeem(app, q.Get("code"))
 }
 
-// redeem uses a code up and returns the answer to that: a token, or 40029 for a
-// code that is unknown, expired or another app's, or 40163 for one used before.
+// redeem marks a code as used and returns a token. It returns 40029 for a code that
+// is unknown, expired or another app's, and 40163 for a used one.
 func (w *WeChat) redeem(app App, name string) any {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c, live, known := w.codes.get(name, w.now())
 	switch {
 	case !known || !live || c.app.AppID != app.AppID:
-		return failed(40029)
+		return newAPIError(40029)
 	case c.used:
-		return failed(40163)
+		return newAPIError(40163)
 	}
 	c.used = true
-	token := &grant{code: *c, refreshToken: "78_" + random(90)}
+	token := &grant{code: *c, refreshToken: "78_" + randomString(90)}
 	w.refresh.put(token.refreshToken, token, w.now())
 	answer := w.issue(token)
 	answer.UnionID = w.unionID(token.code)
@@ -186,10 +193,10 @@ func (w *WeChat) redeem(app App, name string) any {
 	return answer
 }
 
-// issue makes an access token and the part of the answer that an exchange and a
-// refresh have in common. The caller holds w.mu.
+// issue creates an access token and returns the fields that the answers to an
+// exchange and to a refresh have in common. The caller holds w.mu.
 func (w *WeChat) issue(token *grant) tokenAnswer {
-	accessToken := "78_" + random(90)
+	accessToken := "78_" + randomString(90)
 	w.access.put(accessToken, token, w.now())
 	return tokenAnswer{
 		AccessToken:  accessToken,
@@ -200,51 +207,51 @@ func (w *WeChat) issue(token *grant) tokenAnswer {
 	}
 }
 
-// renew serves /sns/oauth2/refresh_token, which takes no secret. The refresh
-// token stays the same and its 30 days are not extended.
+// renew serves /sns/oauth2/refresh_token, which takes no secret. The refresh token
+// stays the same, and its 30 days are not extended.
 func (w *WeChat) renew(q url.Values) any {
-	if failure, ok := w.missing(OpRefresh, q, "appid", "refresh_token"); ok {
-		return failure
+	if apiErr, ok := w.missingParam(OpRefresh, q, "appid", "refresh_token"); ok {
+		return apiErr
 	}
 	if q.Get("grant_type") != "refresh_token" {
-		w.misuse("refresh_token: grant_type is %q and must be refresh_token", q.Get("grant_type"))
-		return failed(40002)
+		w.misuse("refresh_token: grant_type is %q, want refresh_token", q.Get("grant_type"))
+		return newAPIError(40002)
 	}
 	if _, known := w.apps[q.Get("appid")]; !known {
-		w.misuse("refresh_token: nobody has the appid %q", q.Get("appid"))
-		return failed(40013)
+		w.misuse("refresh_token: unknown appid %q", q.Get("appid"))
+		return newAPIError(40013)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	token, live, known := w.refresh.get(q.Get("refresh_token"), w.now())
 	switch {
 	case !known || token.app.AppID != q.Get("appid"):
-		return failed(40030)
+		return newAPIError(40030)
 	case !live:
-		return failed(42002)
+		return newAPIError(42002)
 	}
 	return w.issue(token)
 }
 
-// verify serves /sns/auth, which answers with errcode 0 for a token that holds.
+// verify serves /sns/auth. It returns errcode 0 for a valid token.
 func (w *WeChat) verify(q url.Values) any {
-	if _, failure := w.holder(OpVerify, q); failure.Errcode != 0 {
-		return failure
+	if _, apiErr := w.grantOf(OpVerify, q); apiErr.Errcode != 0 {
+		return apiErr
 	}
-	return failure{0, "ok"}
+	return apiError{0, "ok"}
 }
 
-// userInfo serves /sns/userinfo. Its lang changes nothing: the region names that
-// it would translate are empty. Asking with a base-scope token is misuse, since
-// an application knows which scope it asked for.
+// userInfo serves /sns/userinfo. It ignores the parameter lang, which selects the
+// language of the region's name, and that is always empty.
 func (w *WeChat) userInfo(q url.Values) any {
-	token, failure := w.holder(OpUserInfo, q)
-	if failure.Errcode != 0 {
-		return failure
+	token, apiErr := w.grantOf(OpUserInfo, q)
+	if apiErr.Errcode != 0 {
+		return apiErr
 	}
 	if token.scope == wechat.ScopeBase {
-		w.misuse("userinfo: a snsapi_base token doesn't admit to it")
-		return failed(48001)
+		// This is misuse because the application chose the scope itself.
+		w.misuse("userinfo: a token with scope snsapi_base gives no access")
+		return newAPIError(48001)
 	}
 	answer := userInfoAnswer{
 		OpenID:     token.openID,
@@ -254,61 +261,66 @@ func (w *WeChat) userInfo(q url.Values) any {
 		UnionID:    w.unionID(token.code),
 	}
 	if token.snapshot {
+		// WeChat shows every snapshot user with this name.
 		answer.Nickname, answer.HeadImgURL = "微信用户", "https://thirdwx.qlogo.cn/mmopen/vi_32/snapshot/132"
 	}
 	return answer
 }
 
-// holder returns what the access token of a call stands for, or why it stands
-// for nothing.
-func (w *WeChat) holder(op Op, q url.Values) (*grant, failure) {
-	if failure, ok := w.missing(op, q, "access_token", "openid"); ok {
-		return nil, failure
+// grantOf returns the grant behind the access token of a call. If the token is not
+// valid for the openid, it returns an error with a non-zero Errcode.
+func (w *WeChat) grantOf(op Op, q url.Values) (*grant, apiError) {
+	if apiErr, ok := w.missingParam(op, q, "access_token", "openid"); ok {
+		return nil, apiErr
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	token, live, known := w.access.get(q.Get("access_token"), w.now())
 	switch {
 	case !known:
-		return nil, failed(40001)
+		return nil, newAPIError(40001)
 	case !live:
-		return nil, failed(42001)
+		return nil, newAPIError(42001)
 	case token.openID != q.Get("openid"):
-		return nil, failed(40003)
+		return nil, newAPIError(40003)
 	}
-	return token, failure{}
+	return token, apiError{}
 }
 
-// missing returns the failure for the first of the parameters that is empty, and
-// whether there is one. It is misuse: a client has no reason to call then.
-func (w *WeChat) missing(op Op, q url.Values, names ...string) (failure, bool) {
+// missingParam reports misuse if one of the named parameters is empty. It returns
+// WeChat's error for the first such parameter, and whether there is one.
+func (w *WeChat) missingParam(op Op, q url.Values, names ...string) (apiError, bool) {
 	i := slices.IndexFunc(names, func(name string) bool { return q.Get(name) == "" })
 	if i < 0 {
-		return failure{}, false
+		return apiError{}, false
 	}
 	w.misuse("%s: the parameter %s is missing", op, names[i])
 	errcode := map[string]int{
 		"access_token": 41001, "appid": 41002, "refresh_token": 41003,
 		"secret": 41004, "code": 41008, "openid": 41009,
 	}[names[i]]
-	return failed(errcode), true
+	return newAPIError(errcode), true
 }
 
-// encode writes JSON the way WeChat does: emoji as they are, slashes escaped.
-// In JSON a slash can only stand inside of a string, where the escape is allowed.
-func encode(answer any) []byte {
+// encodeJSON returns the answer as JSON in WeChat's style: emoji unescaped, slashes
+// escaped.
+func encodeJSON(answer any) []byte {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(answer); err != nil {
-		return fmt.Appendf(nil, "wechattest: a fault's edit left what isn't JSON: %v", err)
+		// Only a value set by Fault.Edit can fail to encode. The answer is then
+		// not JSON, and the text names the cause.
+		return fmt.Appendf(nil, "wechattest: encoding the answer after Fault.Edit: %v", err)
 	}
+	// JSON contains slashes in strings only, where the escape is allowed.
 	return bytes.ReplaceAll(bytes.TrimSpace(out.Bytes()), []byte("/"), []byte(`\/`))
 }
 
-// writeAnswer answers as WeChat does: with status 200, for errors too, and as text
-// without a charset, which some clients then take for Latin-1.
+// writeAnswer writes an answer with status 200, which WeChat uses for errors too.
 func writeAnswer(rw http.ResponseWriter, answer any) {
+	// WeChat sends no charset. Some clients then decode the text as Latin-1, and
+	// tests should notice that.
 	rw.Header().Set("Content-Type", "text/plain")
-	_, _ = rw.Write(encode(answer))
+	_, _ = rw.Write(encodeJSON(answer))
 }

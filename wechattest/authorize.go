@@ -10,141 +10,158 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
-// Parameters that the simulator's pages add to WeChat's own when somebody taps.
+// Parameters that the simulator's pages add to WeChat's own for a tap.
 const (
-	// PersonParam says whose phone it is: a [Person.ID]. The authorization page
-	// remembers it in a cookie. Empty, it asks.
+	// PersonParam holds the [Person.ID] of the phone's owner. The authorization
+	// page stores it in a cookie. If it is present and empty, the page lists the
+	// persons to choose from.
 	PersonParam = "wechattest_person"
-	// AnswerParam is what they tap: an [Answer].
+	// AnswerParam holds the [Answer].
 	AnswerParam = "wechattest_answer"
 )
 
-// personCookie remembers whose phone a browser is.
+// personCookie is the name of the cookie that holds the ID of a phone's owner.
 const personCookie = "wechattest_person"
 
-// Answer is a tap on the page that asks for consent.
+// Answer is a tap on the consent page.
 type Answer string
 
 const (
-	// Allow lets the application know who they are.
+	// Allow consents.
 	Allow Answer = "allow"
-	// Refuse doesn't.
+	// Refuse refuses consent.
 	Refuse Answer = "refuse"
-	// FullService leaves a snapshot page (「使用完整服务」) and allows. For
-	// anybody but a [Person.Snapshot] it is the same as [Allow].
+	// FullService leaves a snapshot page (「使用完整服务」) and consents. Unless
+	// the person is a [Person.Snapshot], it is the same as [Allow].
 	FullService Answer = "full"
 )
 
-// Approve does what a person's consent does at a link made by an application,
-// #wechat_redirect and all, and returns the address that WeChat sends them back
-// to. It fails where WeChat's page would show an error instead.
+// Approve consents for a person at an application's authorization link, and
+// returns the callback URL to which WeChat redirects. The link must be complete,
+// including #wechat_redirect. Approve returns an error where WeChat's page would
+// show one.
 func (w *WeChat) Approve(authorizeOrQRConnectURL, personID string) (callbackURL string, err error) {
 	person, known := w.person(personID)
 	if !known {
-		return "", fmt.Errorf("wechattest: nobody is called %q", personID)
+		return "", fmt.Errorf("wechattest: unknown person %q", personID)
 	}
-	return w.decide(authorizeOrQRConnectURL, person, Allow)
+	callbackURL, err = w.answerLink(authorizeOrQRConnectURL, person, Allow)
+	return callbackURL, prefixed(err)
 }
 
-// Refuse does what a refusal does at such a link. See [WeChat.RefuseAsAuthdeny].
+// Refuse refuses consent at such a link, and returns the callback URL. See
+// [WeChat.RefuseAsAuthdeny].
 func (w *WeChat) Refuse(authorizeOrQRConnectURL string) (callbackURL string, err error) {
-	return w.decide(authorizeOrQRConnectURL, Person{}, Refuse)
+	callbackURL, err = w.answerLink(authorizeOrQRConnectURL, Person{}, Refuse)
+	return callbackURL, prefixed(err)
 }
 
-// decide checks a link as a browser and the page would, and answers it.
-func (w *WeChat) decide(rawURL string, person Person, answer Answer) (string, error) {
-	if err := CheckAuthorizeURL(rawURL); err != nil {
-		w.misuse("%v", strings.TrimPrefix(err.Error(), "wechattest: "))
+// prefixed returns err with the package's prefix, or nil.
+func prefixed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("wechattest: %w", err)
+}
+
+// answerLink checks a link as a browser and WeChat's page would, and returns the
+// callback URL for the answer.
+func (w *WeChat) answerLink(rawURL string, person Person, answer Answer) (string, error) {
+	if err := checkLink(rawURL); err != nil {
+		w.misuse("%v", err)
 		return "", err
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return "", fmt.Errorf("wechattest: %w", err)
+		return "", err
 	}
-	app, l, refused := w.admit(u.RawQuery, strings.HasSuffix(u.Path, qrconnectPath))
-	if refused != nil {
-		return "", fmt.Errorf("wechattest: %w", refused)
+	app, l, linkErr := w.validateLink(u.RawQuery, strings.HasSuffix(u.Path, qrconnectPath))
+	if linkErr != nil {
+		return "", linkErr
 	}
-	return w.callback(app, l, person, answer), nil
+	return w.callbackURL(app, l, person, answer), nil
 }
 
-// callback returns where a person's answer sends them: back with a code and the
-// state, or, after a refusal, with the state alone or with "authdeny".
-func (w *WeChat) callback(app App, l link, person Person, answer Answer) string {
+// callbackURL returns the URL to which WeChat redirects after an answer.
+func (w *WeChat) callbackURL(app App, l link, person Person, answer Answer) string {
 	state := "state=" + url.QueryEscape(l.state)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if answer != Refuse {
-		return l.back("code=" + w.grant(app, l.scope, person, answer) + "&" + state)
+		return l.callback("code=" + w.issueCode(app, l.scope, person, answer) + "&" + state)
 	}
 	if w.refuseAsAuthdeny {
-		return l.back("code=authdeny&" + state + "&reason=user_cancel")
+		return l.callback("code=authdeny&" + state + "&reason=user_cancel")
 	}
-	return l.back(state)
+	return l.callback(state)
 }
 
-// grant makes a code for a person's consent. It stands for a snapshot user if they
-// get those, the scope is snsapi_userinfo, and they didn't ask for the full
-// service. The caller holds w.mu.
-func (w *WeChat) grant(app App, scope wechat.Scope, person Person, answer Answer) string {
+// issueCode creates a code for a person's consent and returns it. The caller holds
+// w.mu.
+func (w *WeChat) issueCode(app App, scope wechat.Scope, person Person, answer Answer) string {
 	c := &code{app: app, person: person, scope: scope, openID: w.OpenID(person.ID, app.AppID)}
+	// A snapshot page gives the application an invented user. snsapi_base has no
+	// page, and FullService leaves it.
 	if person.Snapshot && scope == wechat.ScopeUserInfo && answer != FullService {
 		c.snapshot = true
-		c.openID = derive("snapshot openid", app.AppID, person.ID)
+		c.openID = deriveID("snapshot openid", app.AppID, person.ID)
 	}
-	name := "0" + random(31)
+	name := "0" + randomString(31)
 	w.codes.put(name, c, w.now())
 	return name
 }
 
-// authorize serves the page that WeChat's own browser opens. snsapi_base asks
-// nothing but whose phone it is; snsapi_userinfo asks for consent each time.
+// authorize serves the page that WeChat's built-in browser opens.
 func (w *WeChat) authorize(rw http.ResponseWriter, r *http.Request) {
-	rawQuery, person, answer := w.taps(r)
-	app, l, refused := w.admit(rawQuery, false)
-	if refused != nil {
-		w.show(rw, "error", page{Refused: refused})
+	rawQuery, person, answer := w.parseTaps(r)
+	app, l, linkErr := w.validateLink(rawQuery, false)
+	if linkErr != nil {
+		w.show(rw, "error", page{LinkError: linkErr})
 		return
 	}
 	if person.ID == "" {
-		w.show(rw, "people", page{App: app, query: rawQuery, People: w.people})
+		w.show(rw, "people", page{App: app, query: rawQuery, Persons: w.persons})
 		return
 	}
-	http.SetCookie(rw, cookieOf(person.ID))
+	http.SetCookie(rw, newPersonCookie(person.ID))
+	// snsapi_base redirects without a consent page. The other scopes ask each
+	// time.
 	if answer == "" && l.scope != wechat.ScopeBase {
 		w.show(rw, "consent", page{App: app, query: rawQuery, Person: person, Snapshot: person.Snapshot})
 		return
 	}
-	redirect(rw, w.callback(app, l, person, answer))
+	redirect(rw, w.callbackURL(app, l, person, answer))
 }
 
-// qrconnect serves the page with a website application's QR code. Who scans it
-// is the page's to say: the cookie is of another device.
+// qrconnect serves the page with a website application's QR code.
 func (w *WeChat) qrconnect(rw http.ResponseWriter, r *http.Request) {
-	rawQuery, person, answer := w.taps(r)
-	app, l, refused := w.admit(rawQuery, true)
+	rawQuery, person, answer := w.parseTaps(r)
+	app, l, linkErr := w.validateLink(rawQuery, true)
 	switch {
-	case refused != nil:
-		w.show(rw, "error", page{Refused: refused})
+	case linkErr != nil:
+		w.show(rw, "error", page{LinkError: linkErr})
+	// The cookie does not count: it belongs to the device that shows the QR code,
+	// and another device scans it.
 	case !r.URL.Query().Has(PersonParam) || person.ID == "":
-		w.show(rw, "qrcode", page{App: app, query: rawQuery, People: w.people})
+		w.show(rw, "qrcode", page{App: app, query: rawQuery, Persons: w.persons})
 	case answer == "":
 		w.show(rw, "consent", page{App: app, query: rawQuery, Person: person})
 	default:
-		redirect(rw, w.callback(app, l, person, answer))
+		redirect(rw, w.callbackURL(app, l, person, answer))
 	}
 }
 
-// taps parts a request's query into WeChat's own parameters and what the pages
-// of the simulator added. Without an added person it is the cookie's.
-func (w *WeChat) taps(r *http.Request) (rawQuery string, person Person, answer Answer) {
+// parseTaps splits a request's query into WeChat's own parameters and those that
+// the simulator's pages add.
+func (w *WeChat) parseTaps(r *http.Request) (rawQuery string, person Person, answer Answer) {
 	rawQuery = withoutTaps(r.URL.RawQuery)
 	query := r.URL.Query()
 	id := query.Get(PersonParam)
-	if !query.Has(PersonParam) {
-		id = cookiePerson(r)
+	if !query.Has(PersonParam) { // an empty value asks again, even with a cookie
+		id = personIDFromCookie(r)
 	}
 	person, _ = w.person(id)
+	// An unknown person or answer counts as absent, so that the page asks for it.
 	answer = Answer(query.Get(AnswerParam))
 	if answer != Allow && answer != Refuse && answer != FullService {
 		answer = ""
@@ -152,44 +169,49 @@ func (w *WeChat) taps(r *http.Request) (rawQuery string, person Person, answer A
 	return rawQuery, person, answer
 }
 
-// withoutTaps returns a query as the application wrote it, byte for byte: its
-// order matters.
+// withoutTaps returns a query without the parameters of the simulator's pages.
 func withoutTaps(rawQuery string) string {
+	// Not url.Values: the rest must stay as the application wrote it, because
+	// WeChat requires a fixed order of parameters.
 	pairs := slices.DeleteFunc(strings.Split(rawQuery, "&"), func(pair string) bool {
 		return strings.HasPrefix(pair, PersonParam+"=") || strings.HasPrefix(pair, AnswerParam+"=")
 	})
 	return strings.Join(pairs, "&")
 }
 
-// redirect sends somebody back, the way WeChat does. [http.Redirect] would put a
-// page with the code around it.
+// redirect redirects the browser to the callback URL.
 func redirect(rw http.ResponseWriter, callback string) {
+	// Not http.Redirect: it writes a body that contains the code, and WeChat sends
+	// no body.
 	rw.Header().Set("Location", callback)
 	rw.WriteHeader(http.StatusFound)
 }
 
-// SignIn makes the browser with this jar a person's phone, for the simulator at
-// openURL ([wechat.Endpoint.Open]).
+// SignIn makes a person the owner of the phone whose browser has this jar.
+// openURL is the simulator's base URL ([wechat.Endpoint.Open]).
 func (w *WeChat) SignIn(jar http.CookieJar, openURL string, personID string) {
 	u, err := url.Parse(openURL)
-	if _, known := w.person(personID); !known || err != nil {
-		w.misuse("SignIn: nobody is called %q, or %q is no address", personID, openURL)
+	if err != nil {
+		w.misuse("SignIn: %v", err)
 		return
 	}
-	jar.SetCookies(u, []*http.Cookie{cookieOf(personID)})
+	if _, known := w.person(personID); !known {
+		w.misuse("SignIn: unknown person %q", personID)
+		return
+	}
+	jar.SetCookies(u, []*http.Cookie{newPersonCookie(personID)})
 }
 
-// cookieOf returns the cookie that makes a browser a person's phone. It lasts as
-// long as the browser is open.
-func cookieOf(personID string) *http.Cookie {
-	return &http.Cookie{ //nolint:gosec // a simulator on plain http, and nothing secret
+// newPersonCookie returns a session cookie with the ID of the phone's owner.
+func newPersonCookie(personID string) *http.Cookie {
+	return &http.Cookie{ //nolint:gosec // not Secure: the simulator also runs on plain http, and the ID is not a secret
 		Name: personCookie, Value: url.QueryEscape(personID),
 		Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 }
 
-// cookiePerson returns whose phone a browser is, or "".
-func cookiePerson(r *http.Request) string {
+// personIDFromCookie returns the ID of the phone's owner, or "".
+func personIDFromCookie(r *http.Request) string {
 	cookie, err := r.Cookie(personCookie)
 	if err != nil {
 		return ""

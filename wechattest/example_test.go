@@ -10,8 +10,9 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// An application's login, opened on somebody's phone. In a test, NewStrict(t,
-// app) in place of New also fails the test when the application misuses WeChat.
+// This example opens an application's login on a person's phone. In a test, use
+// NewStrict(t, app) in place of New: it fails the test when the application misuses
+// WeChat's protocol.
 func Example() {
 	app := wechattest.App{Account: wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}}
 	simulator := wechattest.New(nil, app)
@@ -25,9 +26,11 @@ func Example() {
 		http.Redirect(w, r, client.AuthorizeURL("https://app.example.com/callback", "st4te", wechat.ScopeUserInfo), http.StatusFound)
 	})
 	mux.HandleFunc("/callback", func(_ http.ResponseWriter, r *http.Request) {
-		fmt.Println("state", r.FormValue("state"), "and a code of", len(r.FormValue("code")))
+		fmt.Println("state:", r.FormValue("state"))
+		fmt.Println("length of the code:", len(r.FormValue("code")))
 	})
 
+	// The phone reaches the application and WeChat's pages without a network.
 	network := wechattest.Transport(map[string]http.Handler{"app.example.com": mux, "open.weixin.qq.com": simulator})
 	phone := simulator.Phone("lin", network, "https://open.weixin.qq.com")
 	resp, err := phone.Open(context.Background(), "https://app.example.com/login")
@@ -40,5 +43,7 @@ func Example() {
 	}
 	_ = resp.Body.Close()
 
-	// Output: state st4te and a code of 32
+	// Output:
+	// state: st4te
+	// length of the code: 32
 }

@@ -18,41 +18,40 @@ const (
 	OpRefresh Op = "refresh_token"
 	// OpVerify verifies a token: /sns/auth.
 	OpVerify Op = "auth"
-	// OpUserInfo says who somebody is: /sns/userinfo.
+	// OpUserInfo returns a user's profile: /sns/userinfo.
 	OpUserInfo Op = "userinfo"
 )
 
-// Fault is what becomes of a call. Its fields apply in their order; the first of
-// Hang, Location, Body and Status, and Errcode that is set is the answer. With
-// none of them the call is answered as ever, after the Delay and the Edit.
+// Fault describes how an API call fails. At most one of Hang, Location, Body with
+// Status, and Errcode takes effect, in this order. If none is set, the call
+// returns its normal answer, after Delay and Edit.
 type Fault struct {
-	// After carries the call out before it fails, so that its code is used up.
+	// After executes the call before it fails: an exchange uses its code up.
 	After bool
-	// Delay passes first, or until the caller goes away.
+	// Delay delays the call. It ends early if the client disconnects.
 	Delay time.Duration
-	// Hang never answers: it lasts until the caller goes away or the server
-	// closes.
+	// Hang blocks the call until the client disconnects or the server closes.
 	Hang bool
-	// Location redirects there.
+	// Location redirects to this URL.
 	Location string
-	// Status and Body are answered word for word. Status 0 is 200.
+	// Status and Body are sent unchanged. Status 0 means 200.
 	Status int
 	Body   string
-	// Errcode and Errmsg are answered as WeChat's error, with a request id. An
-	// empty Errmsg is WeChat's own for the code.
+	// Errcode and Errmsg are sent as WeChat's error, with a request id. If Errmsg
+	// is empty, WeChat's own text for the code is sent.
 	Errcode int
 	Errmsg  string
-	// Edit changes the answer of a call that went well, such as its openid.
+	// Edit changes the answer of a successful call, such as its openid.
 	Edit func(answer map[string]any)
 }
 
-// pendingFault is a fault and the number of calls that it is left for.
+// pendingFault is a fault and the number of calls that it still applies to.
 type pendingFault struct {
 	Fault
 	left int
 }
 
-// Fail applies f to the next n calls of op, after the faults it was given before.
+// Fail applies f to n calls of op. Faults apply in the order of the calls to Fail.
 func (w *WeChat) Fail(op Op, n int, f Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,14 +60,14 @@ func (w *WeChat) Fail(op Op, n int, f Fault) {
 	}
 }
 
-// Calls returns how often op was called, failed calls included.
+// Calls returns the number of calls of op, including failed ones.
 func (w *WeChat) Calls(op Op) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.calls[op]
 }
 
-// TotalCalls returns how often the API was called.
+// TotalCalls returns the number of calls of the API, including failed ones.
 func (w *WeChat) TotalCalls() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,7 +78,7 @@ func (w *WeChat) TotalCalls() int {
 	return total
 }
 
-// nextFault counts a call of op and takes what is to become of it.
+// nextFault counts a call of op and returns its fault. The zero Fault does nothing.
 func (w *WeChat) nextFault(op Op) Fault {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -95,17 +94,18 @@ func (w *WeChat) nextFault(op Op) Fault {
 	return fault
 }
 
-// replaces reports whether the fault takes the place of the call's own answer.
+// replaces reports whether the fault replaces the call's own answer.
 func (f Fault) replaces() bool {
 	return f.Hang || f.Location != "" || f.Status != 0 || f.Body != "" || f.Errcode != 0
 }
 
-// answer answers in place of the call. A call that hangs ends without so much as
-// an empty answer.
+// answer writes the fault's answer in place of the call's own.
 func (f Fault) answer(rw http.ResponseWriter, r *http.Request) {
 	switch {
 	case f.Hang:
 		<-r.Context().Done()
+		// A return would send an empty 200. This closes the connection without an
+		// answer.
 		panic(http.ErrAbortHandler)
 	case f.Location != "":
 		http.Redirect(rw, r, f.Location, http.StatusFound)
@@ -120,25 +120,25 @@ func (f Fault) answer(rw http.ResponseWriter, r *http.Request) {
 		if errmsg == "" {
 			errmsg = errmsgs[f.Errcode]
 		}
-		writeAnswer(rw, failedAs(f.Errcode, errmsg))
+		writeAnswer(rw, apiErrorText(f.Errcode, errmsg))
 	}
 }
 
-// edit applies f.Edit to what would have been the answer, unless that is an error
-// or says ok.
+// edit applies f.Edit to an answer and returns the result.
 func (f Fault) edit(answer any) any {
-	if _, isFailure := answer.(failure); f.Edit == nil || isFailure {
+	// Errors, and the "ok" of /sns/auth, have no fields worth editing.
+	if _, isError := answer.(apiError); f.Edit == nil || isError {
 		return answer
 	}
 	var fields map[string]any
-	if err := json.Unmarshal(encode(answer), &fields); err != nil {
+	if err := json.Unmarshal(encodeJSON(answer), &fields); err != nil {
 		return answer
 	}
 	f.Edit(fields)
 	return fields
 }
 
-// sleep waits for d, or until ctx ends.
+// sleep waits for d or until ctx is done.
 func sleep(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return

@@ -2,48 +2,49 @@ package wechattest
 
 import "time"
 
-// How long WeChat's things live.
+// Lifetimes of codes and tokens, as WeChat documents them.
 const (
 	codeTTL    = 5 * time.Minute
 	accessTTL  = 2 * time.Hour
 	refreshTTL = 30 * 24 * time.Hour
 )
 
-// ledgerSize bounds a ledger. It is far beyond what is in use at once.
+// ledgerSize is the maximum number of entries in a ledger. Tests and the example
+// application use far fewer at a time.
 const ledgerSize = 10_000
 
-// ledger keeps what was issued, by its name, and forgets the oldest when full.
-// What is expired stays known as such until then. It isn't safe for concurrent
-// use.
+// ledger stores issued codes or tokens by name. When it is full, put drops the
+// oldest entry. Expired entries stay until then, so that get can distinguish an expired
+// name from an unknown one. A ledger is not safe for concurrent use.
 type ledger[V any] struct {
 	ttl     time.Duration
-	entries map[string]*issued[V]
-	order   []string
+	entries map[string]*ledgerEntry[V]
+	order   []string // names, oldest first
 }
 
-// issued is one thing that was issued, and when it ends.
-type issued[V any] struct {
+// ledgerEntry is a value and its time of expiry.
+type ledgerEntry[V any] struct {
 	value   V
 	expires time.Time
 }
 
-// newLedger returns an empty ledger of things that live for ttl.
+// newLedger returns an empty ledger whose entries expire after ttl.
 func newLedger[V any](ttl time.Duration) *ledger[V] {
-	return &ledger[V]{ttl: ttl, entries: make(map[string]*issued[V])}
+	return &ledger[V]{ttl: ttl, entries: make(map[string]*ledgerEntry[V])}
 }
 
-// put keeps a value under a name that was never used before, from now on.
+// put stores a value under a new name. The name must not have been used before.
 func (l *ledger[V]) put(name string, value V, now time.Time) {
 	if len(l.order) >= ledgerSize {
 		delete(l.entries, l.order[0])
 		l.order = l.order[1:]
 	}
-	l.entries[name] = &issued[V]{value: value, expires: now.Add(l.ttl)}
+	l.entries[name] = &ledgerEntry[V]{value: value, expires: now.Add(l.ttl)}
 	l.order = append(l.order, name)
 }
 
-// get returns what was issued under a name, if it is remembered, and whether it
-// still holds.
+// get returns the value stored under a name. known is false if there is none, and
+// live is false if it has expired.
 func (l *ledger[V]) get(name string, now time.Time) (value V, live, known bool) {
 	entry, known := l.entries[name]
 	if !known {

@@ -9,37 +9,41 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
-// The paths of WeChat's pages, below the simulator's root.
+// Paths of WeChat's pages, relative to the simulator's base URL.
 const (
 	authorizePath = "/connect/oauth2/authorize"
 	qrconnectPath = "/connect/qrconnect"
 )
 
-// CheckAuthorizeURL returns an error unless rawURL is a link that WeChat takes:
-// to its authorization or its QR code page, over http or https, with the five
-// parameters in WeChat's order, and ending in #wechat_redirect. Whether WeChat
-// knows the account and its host is for the page to say.
-func CheckAuthorizeURL(rawURL string) error {
+// CheckAuthorizeURL returns an error unless WeChat accepts the form of a link. The
+// link must lead to the authorization page or the QR code page, use http or https,
+// have the five parameters in WeChat's order, and end in #wechat_redirect.
+// CheckAuthorizeURL does not check the account and the callback host: only the
+// page can do that.
+func CheckAuthorizeURL(rawURL string) error { return prefixed(checkLink(rawURL)) }
+
+// checkLink is CheckAuthorizeURL without the package's prefix in errors.
+func checkLink(rawURL string) error {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return fmt.Errorf("wechattest: %w", err)
+		return err
 	}
 	website := strings.HasSuffix(u.Path, qrconnectPath)
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		return fmt.Errorf("wechattest: the link's address %q is no http or https address", u.Host)
+		return fmt.Errorf("the authorization link is not an http or https address (host %q)", u.Host)
 	case !website && !strings.HasSuffix(u.Path, authorizePath):
-		return fmt.Errorf("wechattest: the link's path %q is none of WeChat's", u.Path)
+		return fmt.Errorf("the authorization link has the path %q, want %s or %s", u.Path, authorizePath, qrconnectPath)
 	case u.Fragment != "wechat_redirect":
-		return fmt.Errorf("wechattest: the link ends in %q and must end in #wechat_redirect", "#"+u.Fragment)
+		return fmt.Errorf("the authorization link ends in %q, want #wechat_redirect", "#"+u.Fragment)
 	}
-	if _, refused := parseLink(u.RawQuery, website); refused != nil {
-		return fmt.Errorf("wechattest: %w", refused)
+	if _, linkErr := parseLink(u.RawQuery, website); linkErr != nil {
+		return linkErr
 	}
 	return nil
 }
 
-// link is what the parameters of an authorization link ask for.
+// link holds the parameters of an authorization link.
 type link struct {
 	appID    string
 	redirect *url.URL
@@ -47,49 +51,48 @@ type link struct {
 	state    string
 }
 
-// refusal is an error that WeChat's page shows.
-type refusal struct {
-	// Number is the one on the page, or 0 where none is documented.
+// linkError is an error that WeChat's page shows for a link.
+type linkError struct {
+	// Number is WeChat's error number, or 0 if none is documented.
 	Number int
-	// Text says in English what is wrong.
+	// Text describes the error in English.
 	Text string
 }
 
-// Error returns the number and the text.
-func (r *refusal) Error() string {
-	if r.Number == 0 {
-		return r.Text
+// Error implements error.
+func (e *linkError) Error() string {
+	if e.Number == 0 {
+		return e.Text
 	}
-	return fmt.Sprintf("%d %s", r.Number, r.Text)
+	return fmt.Sprintf("%d %s", e.Number, e.Text)
 }
 
-// parseLink reads the query of a link the way WeChat's pattern does, in its
-// order, and refuses what WeChat would whatever the account. A website
-// application's link differs in its scope alone.
-func parseLink(rawQuery string, website bool) (link, *refusal) {
-	fields, refused := inOrder(rawQuery)
-	if refused != nil {
-		return link{}, refused
+// parseLink parses the query of a link. It returns an error for a query that WeChat
+// refuses for every account. website selects the QR code page.
+func parseLink(rawQuery string, website bool) (link, *linkError) {
+	fields, linkErr := parseParams(rawQuery)
+	if linkErr != nil {
+		return link{}, linkErr
 	}
 	l := link{appID: fields["appid"], scope: wechat.Scope(fields["scope"]), state: fields["state"]}
-	if l.redirect, refused = parseRedirect(fields["redirect_uri"]); refused != nil {
-		return link{}, refused
+	if l.redirect, linkErr = parseRedirectURI(fields["redirect_uri"]); linkErr != nil {
+		return link{}, linkErr
 	}
 	switch {
 	case fields["response_type"] != "code":
-		return link{}, &refusal{0, "response_type must be code"}
-	case !offered(l.scope, website):
-		return link{}, &refusal{10005, fmt.Sprintf("no permission for scope %q", l.scope)}
+		return link{}, &linkError{0, "response_type must be code"}
+	case !scopeAllowed(l.scope, website):
+		return link{}, &linkError{10005, fmt.Sprintf("no permission for scope %q", l.scope)}
+	// "网页授权", step 1.
 	case len(l.state) > 128 || strings.ContainsFunc(l.state, notAlphanumeric):
-		return link{}, &refusal{0, "state must be of at most 128 characters out of a-zA-Z0-9"}
+		return link{}, &linkError{0, "state must have at most 128 characters out of a-zA-Z0-9"}
 	}
 	return l, nil
 }
 
-// inOrder returns the parameters, if each of WeChat's five is there once and in
-// its place. More may follow, as forcePopup does; in between they break the link
-// ("网页授权", step 1: the parameters' order is matched).
-func inOrder(rawQuery string) (map[string]string, *refusal) {
+// parseParams returns the parameters of a query that begins with WeChat's five
+// parameters in WeChat's order.
+func parseParams(rawQuery string) (map[string]string, *linkError) {
 	order := []string{"appid", "redirect_uri", "response_type", "scope", "state"}
 	empty := map[string]int{"scope": 10010, "redirect_uri": 10011, "appid": 10012, "state": 10013}
 	pairs := strings.Split(rawQuery, "&")
@@ -97,85 +100,92 @@ func inOrder(rawQuery string) (map[string]string, *refusal) {
 	for _, pair := range pairs {
 		name, value, _ := strings.Cut(pair, "=")
 		value, err := url.QueryUnescape(value)
-		if _, again := fields[name]; again || err != nil {
-			return nil, &refusal{0, fmt.Sprintf("the parameter %q is there twice or badly escaped", name)}
+		// Of two parameters with the same name, WeChat and this simulator could
+		// pick different ones.
+		if _, duplicate := fields[name]; duplicate || err != nil {
+			return nil, &linkError{0, fmt.Sprintf("the parameter %q occurs twice or is escaped incorrectly", name)}
 		}
 		fields[name] = value
 	}
+	// WeChat matches the parameters' order ("网页授权", step 1). Others, such as
+	// forcePopup, may follow the five but not stand between them.
 	for i, name := range order {
 		switch {
 		case fields[name] == "":
-			return nil, &refusal{empty[name], name + " is empty"}
+			return nil, &linkError{empty[name], name + " is empty"}
 		case !strings.HasPrefix(pairs[i], name+"="):
-			return nil, &refusal{0, "the parameters must begin with " + strings.Join(order, ", ") + ", in this order"}
+			return nil, &linkError{0, "the parameters must begin with " + strings.Join(order, ", ") + ", in this order"}
 		}
 	}
 	if raw := pairs[1]; strings.ContainsAny(raw, ":/?") {
-		return nil, &refusal{10003, "redirect_uri must be escaped"}
+		return nil, &linkError{10003, "redirect_uri must be escaped"}
 	}
 	return fields, nil
 }
 
-// parseRedirect returns where a link sends people back to. A fragment would swallow
-// the code, which WeChat adds at the end.
-func parseRedirect(address string) (*url.URL, *refusal) {
+// parseRedirectURI parses a callback URL.
+func parseRedirectURI(address string) (*url.URL, *linkError) {
 	u, err := url.Parse(address)
+	// WeChat appends the code at the end. Behind a fragment it would not reach the
+	// server.
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Fragment != "" {
-		return nil, &refusal{10003, fmt.Sprintf("redirect_uri %q is no http or https address", address)}
+		return nil, &linkError{10003, fmt.Sprintf("redirect_uri %q is not an http or https address without a fragment", address)}
 	}
 	return u, nil
 }
 
-// offered reports whether an account of that kind may ask for a scope.
-func offered(scope wechat.Scope, website bool) bool {
+// scopeAllowed reports whether a page offers a scope. website selects the QR code
+// page.
+func scopeAllowed(scope wechat.Scope, website bool) bool {
 	if website {
 		return scope == wechat.ScopeLogin
 	}
 	return scope == wechat.ScopeBase || scope == wechat.ScopeUserInfo
 }
 
-// notAlphanumeric reports what a state may not hold ("网页授权", step 1).
+// notAlphanumeric reports whether r is outside of a-zA-Z0-9.
 func notAlphanumeric(r rune) bool {
 	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 }
 
-// admit checks all of a link: its form, and that its app exists, may use this page
-// and may send people where it says. A refused link is misuse: only the
-// application writes them.
-func (w *WeChat) admit(rawQuery string, website bool) (App, link, *refusal) {
-	l, refused := parseLink(rawQuery, website)
+// validateLink parses a link and returns its app, if that may use this page and
+// redirect to the link's host.
+func (w *WeChat) validateLink(rawQuery string, website bool) (App, link, *linkError) {
+	l, linkErr := parseLink(rawQuery, website)
 	var app App
-	if refused == nil {
-		app, refused = w.registered(l, website)
+	if linkErr == nil {
+		app, linkErr = w.appFor(l, website)
 	}
-	if refused != nil {
-		w.misuse("the authorization link is refused: %v", refused)
+	if linkErr != nil {
+		// Only the application writes links, so a wrong one is its mistake.
+		w.misuse("WeChat refuses the authorization link: %v", linkErr)
 	}
-	return app, l, refused
+	return app, l, linkErr
 }
 
-// registered returns the app of a link, if WeChat would send people back for it.
-// A host must equal a registered one: neither its parent nor its child counts,
-// and a port is part of it.
-func (w *WeChat) registered(l link, website bool) (App, *refusal) {
+// appFor returns the app of a link. It returns an error if the app is unknown, may
+// not use this page, or may not redirect to the link's host.
+func (w *WeChat) appFor(l link, website bool) (App, *linkError) {
 	app, known := w.apps[l.appID]
+	// Hosts must be equal, including the port. A registered host allows neither its
+	// parent domain nor its subdomains.
 	allowed := func(host string) bool { return strings.EqualFold(host, l.redirect.Host) }
 	switch {
 	case !known:
-		return App{}, &refusal{0, fmt.Sprintf("nobody has the appid %q", l.appID)}
+		return App{}, &linkError{0, fmt.Sprintf("unknown appid %q", l.appID)}
 	case app.Website && !website:
-		return App{}, &refusal{10016, "the appid is a website application's, and this page an official account's"}
+		return App{}, &linkError{10016, "the appid belongs to a website application, and this page is for official accounts"}
 	case !app.Website && website:
-		return App{}, &refusal{10005, "the appid is an official account's, and this page a website application's"}
+		return App{}, &linkError{10005, "the appid belongs to an official account, and this page is for website applications"}
 	case len(app.Hosts) > 0 && !slices.ContainsFunc(app.Hosts, allowed):
-		return App{}, &refusal{10003, fmt.Sprintf("redirect_uri's host %q is not registered", l.redirect.Host)}
+		return App{}, &linkError{10003, fmt.Sprintf("redirect_uri's host %q is not registered", l.redirect.Host)}
 	}
 	return app, nil
 }
 
-// back returns the callback's address with more parameters after its own, which
-// stay as the application wrote them.
-func (l link) back(params string) string {
+// callback returns the callback URL with more parameters appended.
+func (l link) callback(params string) string {
+	// The application's own parameters stay as it wrote them.
 	u := *l.redirect
 	if u.RawQuery != "" {
 		u.RawQuery += "&"

@@ -14,31 +14,34 @@ import (
 	"testing"
 )
 
-// LogIn logs the client of an application's test in, as a person from [People]
-// does who opens a page of the application in WeChat:
+// LogIn logs in the client of an application's test. It acts as a person
+// whose phone opens a page of the application in WeChat:
 //
 //	simulator.LogIn(t, client, server.URL+"/account", "lin")
 //
-// The address is of a page that leads to the login, or of the login itself.
-// LogIn goes where the application sends it, says yes wherever the person is
-// asked in WeChat, and follows a page's own link to WeChat, such as the one that
-// asks for the user info. When it returns, the client's Jar holds the session,
-// and the client's requests are the person's. The client needs a Jar, and a
-// Transport that reaches the application; the simulator's pages need no address,
-// only its API has to be reached, by the application.
+// The address is a page that leads to the login, or the login itself. LogIn
+// follows the application's redirects, consents on WeChat's pages, and follows
+// links to WeChat on the application's pages, such as the one that asks for the
+// user info. When it returns, the client's Jar holds the session, and the client
+// is logged in as the person.
 //
-// LogIn fails t if no session begins: if the application never leads to WeChat,
-// as for a client that is logged in already, refuses the person, or asks for what
-// LogIn can't know, such as a one-time code. A login with more steps than this
-// takes a [Phone].
+// The client needs a Jar and a Transport that reaches the application. The client
+// sends no request to the simulator's pages, so these need no address. The
+// application must be able to reach the simulator's API.
+//
+// LogIn fails t if no session begins. This happens if the application does not
+// lead to WeChat, as for a client that is already logged in. It also
+// happens if the application refuses the person, or asks for input that LogIn
+// does not have, such as a one-time code. Use a [Phone] for such logins.
 func (w *WeChat) LogIn(t testing.TB, client *http.Client, address, personID string) {
 	t.Helper()
 	if err := w.logIn(t.Context(), client, address, personID); err != nil {
-		t.Fatalf("wechattest: logging %q in: %v", personID, err)
+		t.Fatalf("wechattest: logging in as %q: %v", personID, err)
 	}
 }
 
-// maxSteps is how many pages a login may take: more are going in circles.
+// maxSteps is the maximum number of pages in a login. A login takes a handful of
+// pages, so more than maxSteps means a redirect loop.
 const maxSteps = 20
 
 // logIn is LogIn without a test.
@@ -46,78 +49,89 @@ func (w *WeChat) logIn(ctx context.Context, client *http.Client, address, person
 	person, known := w.person(personID)
 	switch {
 	case !known:
-		return errors.New("nobody is called that")
+		return errors.New("unknown person")
 	case client.Jar == nil:
-		return errors.New("the client has no Jar to keep a session in")
+		return errors.New("the client has no Jar for the session's cookie")
 	}
-	l := visit{wechat: w, person: person, client: *client}
-	l.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	v := visit{wechat: w, person: person, client: *client}
+	// step follows redirects itself: some lead to WeChat's pages, which the client
+	// cannot reach.
+	v.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	for range maxSteps {
-		next, err := l.step(ctx, address)
+		next, err := v.step(ctx, address)
 		if err != nil || next == "" {
 			return err
 		}
 		address = next
 	}
-	return fmt.Errorf("after %d steps it leads on still, to %s", maxSteps, withoutQuery(address))
+	return fmt.Errorf("the login does not end after %d pages; the next is %s", maxSteps, withoutQuery(address))
 }
 
-// visit is a login on its way.
+// visit is the state of a login in progress.
 type visit struct {
-	wechat  *WeChat
-	person  Person
-	client  http.Client
-	vouched bool // WeChat has sent the person back
-	begun   bool // and an answer after that has given the client another cookie
+	wechat     *WeChat
+	person     Person
+	client     http.Client
+	authorized bool // WeChat has redirected back to the application
+	hasSession bool // an answer after that has set a new cookie
 }
 
-// step opens an address and returns the one to open next, or "" at the end.
-func (l *visit) step(ctx context.Context, address string) (next string, err error) {
+// step opens an address and returns the next one, or "" at the end of the login.
+func (v *visit) step(ctx context.Context, address string) (next string, err error) {
 	if isWeChatLink(address) {
-		l.vouched = true
-		return l.wechat.decide(address, l.person, FullService)
+		v.authorized = true
+		// FullService gives the application the person's own data, also for
+		// snapshot users.
+		return v.wechat.answerLink(address, v.person, FullService)
 	}
-	page, err := l.open(ctx, address)
+	page, err := v.open(ctx, address)
 	switch {
 	case err != nil:
 		return "", err
 	case page.next != "":
 		return page.next, nil
-	case l.begun:
+	case v.hasSession:
 		return "", nil
-	case l.vouched:
-		return "", fmt.Errorf("no session has begun when it ends at %s", page.say(address))
+	case v.authorized:
+		return "", fmt.Errorf("no session begins: the login ends at %s", page.describe(address))
 	}
-	return "", fmt.Errorf("it doesn't lead to WeChat, but ends at %s", page.say(address))
+	return "", fmt.Errorf("the page does not lead to WeChat: the login ends at %s", page.describe(address))
 }
 
-// shown is what an address answers.
-type shown struct {
+// openedPage is the answer to a request for a page.
+type openedPage struct {
 	status int
 	text   string
-	next   string // where it leads: by a redirect, or by a link to WeChat
+	next   string // target of a redirect or of a link to WeChat, or ""
 }
 
-// open gets a page as WeChat's browser does, and notes whether a session begins.
-func (l *visit) open(ctx context.Context, address string) (shown, error) {
+// open requests a page as WeChat's browser does. It sets v.hasSession if a session
+// begins.
+func (v *visit) open(ctx context.Context, address string) (openedPage, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return shown{}, err
+		return openedPage{}, err
 	}
 	req.Header.Set("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
 	req.Header.Set("User-Agent", UserAgentPhone)
-	before := l.client.Jar.Cookies(req.URL)
-	resp, err := l.client.Do(req)
+	before := v.client.Jar.Cookies(req.URL)
+	resp, err := v.client.Do(req)
+	// Do returns a *url.Error, which contains the whole URL with the code and the
+	// state. Keep its cause only. Transport's errors have the prefix that LogIn
+	// adds.
 	var failed *url.Error
 	if errors.As(err, &failed) {
-		return shown{}, fmt.Errorf("opening %s: %w", withoutQuery(address), failed.Err)
+		cause := strings.TrimPrefix(failed.Err.Error(), "wechattest: ")
+		return openedPage{}, fmt.Errorf("opening %s: %s", withoutQuery(address), cause)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	page := shown{status: resp.StatusCode, text: string(text)}
+	page := openedPage{status: resp.StatusCode, text: string(text)}
 	if resp.StatusCode < http.StatusBadRequest {
-		l.begun = l.begun || l.vouched && bringsNews(resp.Cookies(), before)
-		page.next = weChatLink(page.text)
+		// A cookie from before the authorization belongs to the login, not to a
+		// session.
+		v.hasSession = v.hasSession || v.authorized && setsNewCookie(resp.Cookies(), before)
+		page.next = findWeChatLink(page.text)
 	}
 	if next, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
 		page.next = next.String()
@@ -125,25 +139,29 @@ func (l *visit) open(ctx context.Context, address string) (shown, error) {
 	return page, err
 }
 
-// bringsNews reports whether an answer sets a cookie that the client hadn't
-// before. Some applications send an old one again with every answer.
-func bringsNews(set, before []*http.Cookie) bool {
+// setsNewCookie reports whether an answer sets a cookie that the client did not
+// have before.
+func setsNewCookie(set, before []*http.Cookie) bool {
+	// Some applications send an unchanged cookie with every answer. A negative
+	// MaxAge deletes a cookie.
 	return slices.ContainsFunc(set, func(c *http.Cookie) bool {
-		old := func(b *http.Cookie) bool { return b.Name == c.Name && b.Value == c.Value }
-		return c.Value != "" && c.MaxAge >= 0 && !slices.ContainsFunc(before, old)
+		unchanged := func(b *http.Cookie) bool { return b.Name == c.Name && b.Value == c.Value }
+		return c.Value != "" && c.MaxAge >= 0 && !slices.ContainsFunc(before, unchanged)
 	})
 }
 
-// isWeChatLink reports whether an address is meant for WeChat, right or wrong.
+// isWeChatLink reports whether an address leads to one of WeChat's pages. The link
+// need not be valid.
 func isWeChatLink(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && (strings.HasSuffix(u.Path, authorizePath) || strings.HasSuffix(u.Path, qrconnectPath))
 }
 
+// hrefs matches the links in a page.
 var hrefs = regexp.MustCompile(`href="([^"]+)"`)
 
-// weChatLink returns a page's link to WeChat, or "".
-func weChatLink(page string) string {
+// findWeChatLink returns the first link to WeChat in a page, or "".
+func findWeChatLink(page string) string {
 	for _, href := range hrefs.FindAllStringSubmatch(page, -1) {
 		if link := html.UnescapeString(href[1]); isWeChatLink(link) {
 			return link
@@ -152,16 +170,19 @@ func weChatLink(page string) string {
 	return ""
 }
 
+// tags matches the parts of a page that are not text.
 var tags = regexp.MustCompile(`(?s)<head>.*</head>|<[^>]*>`)
 
-// say says what an address answered, in a test's words.
-func (s shown) say(address string) string {
-	words := strings.Fields(html.UnescapeString(tags.ReplaceAllString(s.text, " ")))
+// describe returns the page's address, status and first 200 characters of text, for
+// an error.
+func (p openedPage) describe(address string) string {
+	words := strings.Fields(html.UnescapeString(tags.ReplaceAllString(p.text, " ")))
 	text := []rune(strings.Join(words, " "))
-	return fmt.Sprintf("%s with %d: %q", withoutQuery(address), s.status, string(text[:min(len(text), 200)]))
+	return fmt.Sprintf("%s with status %d: %q", withoutQuery(address), p.status, string(text[:min(len(text), 200)]))
 }
 
-// withoutQuery keeps codes and states out of messages.
+// withoutQuery returns an address without its query, which may contain a code or a
+// state.
 func withoutQuery(address string) string {
 	address, _, _ = strings.Cut(address, "?")
 	return address

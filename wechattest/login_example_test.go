@@ -13,8 +13,8 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// newApplication is the application under test: the gate, and a page behind it.
-// A test gives it an address and an endpoint of its own.
+// newApplication returns the application under test: the gate, and a page behind it.
+// Tests pass their own address and endpoint.
 func newApplication(publicURL string, account wechat.Account, endpoint wechat.Endpoint) (http.Handler, error) {
 	gate, err := scangate.New(scangate.Config{PublicURL: publicURL, OfficialAccount: account, Endpoint: endpoint, FetchProfile: true})
 	if err != nil {
@@ -29,10 +29,12 @@ func newApplication(publicURL string, account wechat.Account, endpoint wechat.En
 	return mux, nil
 }
 
-// testAccount is what go test calls TestAccount in an application's own tests.
+// testAccount is the body of a test. In an application, it is called TestAccount.
 func testAccount(t *testing.T) {
 	account := wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}
 	simulator := wechattest.NewServer(t, wechattest.App{Account: account})
+	// The gate needs its public URL, so the server listens before the application
+	// exists.
 	server := httptest.NewUnstartedServer(nil)
 	defer server.Close()
 	publicURL := "http://" + server.Listener.Addr().String()
@@ -44,7 +46,7 @@ func testAccount(t *testing.T) {
 	server.Start()
 
 	client := &http.Client{}
-	client.Jar, _ = cookiejar.New(nil) // never an error
+	client.Jar, _ = cookiejar.New(nil) // the error is always nil
 	simulator.LogIn(t, client, publicURL+"/account", "lin")
 
 	resp, err := client.Get(publicURL + "/account")
@@ -53,12 +55,13 @@ func testAccount(t *testing.T) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if page, err := io.ReadAll(resp.Body); err != nil || string(page) != "Hello, 林小北!" {
-		t.Errorf("the account page says %q, %v", page, err)
+		t.Errorf("GET /account = %q, %v, want %q", page, err, "Hello, 林小北!")
 	}
 }
 
-// A whole test of an application that uses the gate: a simulated WeChat, the
-// application with that as its endpoint, and one line that logs a client in.
+// This is a complete test of an application that uses the gate. It starts a
+// simulator, points the application's endpoint at it, and logs a client in with one
+// call.
 func ExampleWeChat_LogIn() {
 	_ = testAccount
 }

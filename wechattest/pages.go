@@ -10,34 +10,36 @@ import (
 	"strings"
 )
 
-// pageFiles holds a template for each page, its style within.
+// pageFiles contains a template for each page. The style is part of the layout.
 //
 //go:embed pages/*.html
 var pageFiles embed.FS
 
-// parsePages panics on a template that can't be parsed, which no build gets past
-// its tests with.
+// parsePages parses the templates. It panics if one is invalid: the templates are
+// part of the program, and every test parses them.
 func parsePages() *template.Template {
 	pages := template.New("pages").Funcs(template.FuncMap{"initial": initial})
 	return template.Must(pages.ParseFS(pageFiles, "pages/*.html"))
 }
 
-// page is what one of the simulator's pages shows. Each page uses a part of it.
+// page holds the data of the simulator's pages. Each page uses a part of it.
 type page struct {
-	// App is who asks.
+	// App is the account that asks for consent.
 	App App
-	// Person is who is asked. Snapshot says that they would be a snapshot user.
+	// Person is the phone's owner. Snapshot means that the account would get a
+	// snapshot user.
 	Person   Person
 	Snapshot bool
-	// People are those to choose from.
-	People []Person
-	// Refused is what an error page is about.
-	Refused *refusal
-	// query is the application's own, to which the page's links add.
+	// Persons are the persons to choose from.
+	Persons []Person
+	// LinkError is the error that the error page shows.
+	LinkError *linkError
+	// query is the application's own query, without the simulator's parameters.
 	query string
 }
 
-// AppName stands for an account's name, which the simulator doesn't know.
+// AppName returns a placeholder for the account's name, which is not part of
+// [App].
 func (p page) AppName() string {
 	if p.App.Website {
 		return "网站应用 " + p.App.AppID
@@ -45,19 +47,21 @@ func (p page) AppName() string {
 	return "公众号 " + p.App.AppID
 }
 
-// As returns the link that makes the browser a person's phone, or, for "", the
-// one that asks whose it is. Links hold a query alone, so that the simulator can
-// be mounted below any path.
-func (p page) As(personID string) template.URL {
-	return template.URL("?" + p.query + "&" + PersonParam + "=" + url.QueryEscape(personID)) //nolint:gosec // a query alone, each part escaped or the visitor's own
+// PersonURL returns the link that makes a person the phone's owner. For "" it
+// returns the link that lists the persons.
+func (p page) PersonURL(personID string) template.URL {
+	// A relative reference of a query alone: the simulator can be mounted below
+	// any path.
+	return template.URL("?" + p.query + "&" + PersonParam + "=" + url.QueryEscape(personID)) //nolint:gosec // begins with "?", so it has no scheme such as javascript:
 }
 
-// Say returns the link that answers for the person shown.
-func (p page) Say(answer Answer) template.URL {
-	return p.As(p.Person.ID) + template.URL("&"+AnswerParam+"="+url.QueryEscape(string(answer))) //nolint:gosec // as above
+// AnswerURL returns the link that answers for the person shown.
+func (p page) AnswerURL(answer Answer) template.URL {
+	return p.PersonURL(p.Person.ID) + template.URL("&"+AnswerParam+"="+url.QueryEscape(string(answer))) //nolint:gosec // appended to a query, and escaped
 }
 
-// initial stands in for a picture, which would come from outside.
+// initial returns the first character of a nickname. The pages show it in place of
+// the picture, which they would have to load from another host.
 func initial(nickname string) string {
 	for _, r := range nickname {
 		return string(r)
@@ -65,8 +69,8 @@ func initial(nickname string) string {
 	return "?"
 }
 
-// QRPath draws what looks like the link's QR code, as an SVG path over 25 by 25
-// modules.
+// QRPath returns an SVG path that resembles a QR code of 25 by 25 modules. It
+// depends on the link but does not encode it.
 func (p page) QRPath() string {
 	const size = 25
 	var path strings.Builder
@@ -81,33 +85,39 @@ func (p page) QRPath() string {
 	return path.String()
 }
 
-// finder reports whether a module belongs to one of the three corner marks or to
-// the free space around them, and whether it is dark there.
+// finder reports whether a module is fixed, because it is part of one of the three
+// finder patterns or of the light border around them, and whether it is dark.
 func finder(x, y, size int) (dark, fixed bool) {
+	// A pattern and its border take 8 by 8 modules. The fourth corner has none.
 	if x > 7 && x < size-8 || y > 7 && y < size-8 || x > 7 && y > 7 {
 		return false, false
 	}
+	// Mirror the module to the first corner, and measure its distance to the
+	// pattern's center.
 	dx, dy := abs(min(x, size-1-x)-3), abs(min(y, size-1-y)-3)
 	ring := max(dx, dy)
+	// The pattern has a light ring at distance 2, the border is at distance 4.
 	return ring != 2 && ring <= 3, true
 }
 
-// abs returns n without its sign.
+// abs returns the absolute value of n.
 func abs(n int) int { return max(n, -n) }
 
-// show renders a page: whole or not at all, without scripts or anything from
-// elsewhere, and without passing its address, which holds the state, on as a
-// Referer. WeChat shows its errors with status 200 as well.
+// show renders a page.
 func (w *WeChat) show(rw http.ResponseWriter, name string, p page) {
+	// Render into a buffer, so that an error does not leave half a page.
 	var out strings.Builder
 	if err := w.pages.ExecuteTemplate(&out, name, p); err != nil {
-		http.Error(rw, "wechattest: "+err.Error(), http.StatusInternalServerError)
+		http.Error(rw, "wechattest: rendering a page: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	header := rw.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
+	// The pages have no scripts and load nothing.
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'")
+	// The page's URL contains the state.
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-store")
+	// WeChat uses status 200 for error pages too.
 	_, _ = rw.Write([]byte(out.String()))
 }

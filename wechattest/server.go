@@ -11,19 +11,21 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
-// Server is a strict WeChat that listens on a loopback address.
+// Server is a strict [WeChat] that listens on a loopback address.
 type Server struct {
 	*WeChat
-	// URL is the server's address, without a slash at its end.
+	// URL is the server's base URL, without a trailing slash.
 	URL string
 }
 
-// NewServer starts a WeChat that knows [People] and apps. It fails t whenever
-// the application misuses the protocol, and stops when t ends.
+// NewServer starts a server with apps and the default persons. It fails t when the
+// application misuses the protocol. The server stops when t ends.
 func NewServer(t testing.TB, apps ...App) *Server {
 	t.Helper()
 	w := NewStrict(t, apps...)
-	ctx, cancel := context.WithCancel(context.Background()) // outlives t.Context, for t's other cleanups
+	// Not t.Context: it is canceled before t's cleanups run, and a cleanup may
+	// still call the server.
+	ctx, cancel := context.WithCancel(context.Background())
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		cancel()
@@ -35,31 +37,33 @@ func NewServer(t testing.TB, apps ...App) *Server {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(listener) }) // always ends in ErrServerClosed
+	serving.Go(func() { _ = server.Serve(listener) }) // always returns ErrServerClosed, after Close
 	t.Cleanup(func() {
-		cancel() // lets go of calls that hang
+		// Cancel first: calls that hang (Fault.Hang) wait for their context.
+		cancel()
 		_ = server.Close()
 		serving.Wait()
 	})
 	return &Server{WeChat: w, URL: "http://" + listener.Addr().String()}
 }
 
-// Endpoint returns where a [wechat.Client] finds the server.
+// Endpoint returns the endpoint that points a [wechat.Client] at the server.
 func (s *Server) Endpoint() wechat.Endpoint {
 	return wechat.Endpoint{Open: s.URL, API: s.URL}
 }
 
-// referee tells a test about misuse, until the test ends: a late request's
-// complaint would panic then.
-type referee struct {
+// misuseReporter fails a test for each misuse of the protocol, until the test
+// ends.
+type misuseReporter struct {
 	mu    sync.Mutex
 	t     testing.TB
 	ended bool
 }
 
-// newReferee returns a referee that falls silent when t ends.
-func newReferee(t testing.TB) *referee {
-	r := &referee{t: t}
+// newMisuseReporter returns a reporter for t. It reports nothing after t has
+// ended.
+func newMisuseReporter(t testing.TB) *misuseReporter {
+	r := &misuseReporter{t: t}
 	t.Cleanup(func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -68,20 +72,22 @@ func newReferee(t testing.TB) *referee {
 	return r
 }
 
-// fail marks the test as failed and lets it go on, since it is called from the
-// goroutines of requests.
-func (r *referee) fail(format string, args ...any) {
+// errorf marks the test as failed.
+func (r *misuseReporter) errorf(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.ended {
-		r.t.Errorf("wechattest: "+format, args...)
+	// A request can outlive its test, and Errorf panics after the test has ended.
+	if r.ended {
+		return
 	}
+	// Errorf, not Fatalf: this runs in the goroutines of requests.
+	r.t.Errorf("wechattest: "+format, args...)
 }
 
-// misuse records that the application broke the protocol. The format must not be
-// given secrets.
+// misuse reports that the application broke the protocol. It does nothing outside
+// of tests. Arguments must not contain secrets: they end up in test logs.
 func (w *WeChat) misuse(format string, args ...any) {
-	if w.strict != nil {
-		w.strict.fail(format, args...)
+	if w.reporter != nil {
+		w.reporter.errorf(format, args...)
 	}
 }

@@ -16,9 +16,10 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
+// shop is the account of the application in the examples.
 var shop = wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}
 
-// codeOf is the code that a callback's address holds.
+// codeOf returns the code in a callback URL.
 func codeOf(callback string) string {
 	u, err := url.Parse(callback)
 	if err != nil {
@@ -27,7 +28,7 @@ func codeOf(callback string) string {
 	return u.Query().Get("code")
 }
 
-// clientOf is a client whose WeChat is the simulator.
+// clientOf returns a client that calls the simulator.
 func clientOf(simulator http.Handler) *wechat.Client {
 	network := wechattest.Transport(map[string]http.Handler{"api.weixin.qq.com": simulator})
 	client, err := wechat.NewClient(shop, wechat.Endpoint{}, &http.Client{Transport: network})
@@ -37,7 +38,7 @@ func clientOf(simulator http.Handler) *wechat.Client {
 	return client
 }
 
-// In a program a simulator is a handler like any other, with people of one's own.
+// In a program, the simulator is an ordinary handler. The persons can be your own.
 func ExampleNew() {
 	people := []wechattest.Person{{ID: "ada", Nickname: "Ada"}}
 	simulator := wechattest.New(people, wechattest.App{Account: shop, Hosts: []string{"app.example.com"}})
@@ -45,14 +46,15 @@ func ExampleNew() {
 	defer server.Close()
 
 	link := clientOf(simulator).AuthorizeURL("https://elsewhere.example.com/callback", "st4te", wechat.ScopeBase)
+	// WeChat redirects to registered hosts only.
 	_, err := simulator.Approve(link, "ada")
-	fmt.Println(err != nil) // WeChat sends people to the hosts that are registered, and nowhere else
-	// Output: true
+	fmt.Println(err)
+	// Output: wechattest: 10003 redirect_uri's host "elsewhere.example.com" is not registered
 }
 
-// testCallback is what go test calls TestCallback in an application's own tests.
+// testCallback is the body of a test. In an application, it is called TestCallback.
 func testCallback(t *testing.T) {
-	simulator := wechattest.NewServer(t, wechattest.App{Account: shop}) // on a loopback address, until t ends
+	simulator := wechattest.NewServer(t, wechattest.App{Account: shop}) // stops when t ends
 	client, err := wechat.NewClient(shop, simulator.Endpoint(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -63,23 +65,23 @@ func testCallback(t *testing.T) {
 	}
 	token, err := client.Exchange(t.Context(), codeOf(callback))
 	if err != nil || token.OpenID != simulator.OpenID("lin", shop.AppID) {
-		t.Errorf("the callback's code yields %v, %v", token, err)
+		t.Errorf("Exchange = %v, %v, want openid %s", token, err, simulator.OpenID("lin", shop.AppID))
 	}
 }
 
-// A server fails the test for whatever WeChat would not put up with, such as a
-// link without #wechat_redirect. NewStrict does the same without listening.
+// A server fails the test if the application breaks WeChat's protocol, for example
+// with a link without #wechat_redirect. NewStrict does the same without listening.
 func ExampleNewServer() {
 	_ = testCallback
 }
 
-// testWithoutSockets is what go test calls a test that suits testing/synctest: its
-// WeChat doesn't listen.
+// testWithoutSockets is the body of a test. It opens no socket, so it can run in a
+// bubble of testing/synctest.
 func testWithoutSockets(t *testing.T) {
 	simulator := wechattest.NewStrict(t, wechattest.App{Account: shop})
 	callback, err := simulator.Approve(clientOf(simulator).AuthorizeURL("https://app.example.com/callback", "st4te", wechat.ScopeBase), "lin")
 	if err != nil || codeOf(callback) == "" {
-		t.Errorf("WeChat sends people to %s, %v", callback, err)
+		t.Errorf("Approve = %s, %v, want a callback with a code", callback, err)
 	}
 }
 
@@ -87,7 +89,7 @@ func ExampleNewStrict() {
 	_ = testWithoutSockets
 }
 
-// Whom a simulator knows unless it is told otherwise.
+// These are the persons of a simulator that gets none of its own.
 func ExamplePeople() {
 	for _, person := range wechattest.People() {
 		fmt.Println(person.ID, person.Nickname, person.NoUnionID, person.Snapshot)
@@ -100,9 +102,9 @@ func ExamplePeople() {
 	// zhao 赵一 false true
 }
 
-// form is an application of one page, which leads to WeChat where it is opened at
-// /login, and has a form.
-func form(w http.ResponseWriter, r *http.Request) {
+// serveForm is an application. /login redirects to WeChat, and every other path
+// shows the request's method, the length of its code, and its answer.
+func serveForm(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/login":
 		client, err := wechat.NewClient(shop, wechat.Endpoint{}, nil)
@@ -115,14 +117,15 @@ func form(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// newPhone is Lin's phone, with no network.
+// newPhone returns lin's phone. It reaches the application and the simulator without
+// a network.
 func newPhone() *wechattest.Phone {
 	simulator := wechattest.New(nil, wechattest.App{Account: shop})
-	hosts := map[string]http.Handler{"app.example.com": http.HandlerFunc(form), "open.weixin.qq.com": simulator}
+	hosts := map[string]http.Handler{"app.example.com": http.HandlerFunc(serveForm), "open.weixin.qq.com": simulator}
 	return simulator.Phone("lin", wechattest.Transport(hosts), "https://open.weixin.qq.com")
 }
 
-// show prints an answer's page.
+// show prints the body of a response.
 func show(resp *http.Response, err error) {
 	if err != nil {
 		log.Fatal(err)
@@ -137,7 +140,8 @@ func ExamplePhone_Open() {
 	// Output: GET 0  <nil>
 }
 
-// The application asks for the nickname, WeChat asks the person, and they agree.
+// The application asks for the nickname. WeChat shows the consent page, and the
+// person consents.
 func ExamplePhone_Tap() {
 	ctx, phone := context.Background(), newPhone()
 	resp, err := phone.Open(ctx, "https://app.example.com/login")
@@ -156,7 +160,7 @@ func ExamplePhone_PostForm() {
 	// Output: POST 0 approve <nil>
 }
 
-// Approve and Refuse are the person's answers, for tests without a browser.
+// Approve and Refuse answer an authorization link without a browser.
 func ExampleWeChat_Approve() {
 	simulator := wechattest.New(nil, wechattest.App{Account: shop})
 	link := clientOf(simulator).AuthorizeURL("https://app.example.com/callback", "st4te", wechat.ScopeBase)
@@ -169,15 +173,15 @@ func ExampleWeChat_Approve() {
 	// https://app.example.com/callback?state=st4te <nil>
 }
 
-// WeChat can be made to fail in all the ways that it does.
+// Faults make calls fail as they do in production.
 func ExampleWeChat_Fail() {
 	simulator := wechattest.New(nil, wechattest.App{Account: shop})
 	client := clientOf(simulator)
 	link := client.AuthorizeURL("https://app.example.com/callback", "st4te", wechat.ScopeBase)
 	for _, fault := range []wechattest.Fault{
-		{Errcode: 40164},                         // the server's address isn't on the list
-		{Status: http.StatusBadGateway},          // no answer of WeChat's
-		{After: true, Location: "https://evil/"}, // the code is used up, and the answer leads astray
+		{Errcode: 40164},                         // the server's IP address is not allowed
+		{Status: http.StatusBadGateway},          // a proxy's answer
+		{After: true, Location: "https://evil/"}, // the code is used, and the answer is a redirect
 	} {
 		callback, err := simulator.Approve(link, "lin")
 		if err != nil {
@@ -195,7 +199,7 @@ func ExampleWeChat_Fail() {
 	// 3 calls
 }
 
-// Time passes at once: a code is good for five minutes.
+// Codes expire after five minutes. FastForward makes them pass at once.
 func ExampleWeChat_FastForward() {
 	simulator := wechattest.New(nil, wechattest.App{Account: shop})
 	client := clientOf(simulator)
@@ -209,7 +213,7 @@ func ExampleWeChat_FastForward() {
 	// Output: true
 }
 
-// Requests go from handler to handler.
+// The transport calls the handler for a request's host.
 func ExampleTransport() {
 	app := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.Host, r.TLS != nil) })
 	client := &http.Client{Transport: wechattest.Transport(map[string]http.Handler{"app.example.com": app})}
@@ -223,10 +227,10 @@ func ExampleTransport() {
 	}
 	// Output:
 	// app.example.com true
-	// Get "https://elsewhere.example.com/": wechattest: there is no host "elsewhere.example.com"
+	// Get "https://elsewhere.example.com/": wechattest: no handler for host "elsewhere.example.com"
 }
 
-// Requests come from wherever the test says.
+// The test chooses the address from which a request comes.
 func ExampleWithRemoteAddr() {
 	app := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.RemoteAddr) })
 	client := &http.Client{Transport: wechattest.Transport(map[string]http.Handler{"app.example.com": app})}
@@ -243,7 +247,7 @@ func ExampleWithRemoteAddr() {
 	// Output: 203.0.113.9:5000
 }
 
-// WeChat matches its links against a pattern, and opens no other.
+// WeChat requires a fixed form of links.
 func ExampleCheckAuthorizeURL() {
 	client, err := wechat.NewClient(shop, wechat.Endpoint{}, nil)
 	if err != nil {

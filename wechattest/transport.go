@@ -12,31 +12,34 @@ import (
 	"time"
 )
 
-// defaultRemoteAddr is of a range kept for examples (RFC 5737).
+// defaultRemoteAddr is an address reserved for documentation (RFC 5737).
 const defaultRemoteAddr = "192.0.2.1:1234"
 
+// remoteAddrKey is the context key of [WithRemoteAddr].
 type remoteAddrKey struct{}
 
-// WithRemoteAddr returns a context whose requests seem to come from addr, a
-// host:port, when they go through a [Transport].
+// WithRemoteAddr returns a context for requests through a [Transport]. The handler
+// sees addr, a host:port, as their RemoteAddr.
 func WithRemoteAddr(ctx context.Context, addr string) context.Context {
 	return context.WithValue(ctx, remoteAddrKey{}, addr)
 }
 
-// Transport returns a [http.RoundTripper] without a network: the handler of a
-// URL's host (host, or host:port) serves its requests, and other hosts don't
-// exist. It opens no socket, so it works in a testing/synctest bubble.
+// Transport returns an [http.RoundTripper] that calls handlers without a network.
+// The handler for a URL's host (host or host:port) serves its requests. Requests
+// to other hosts fail. It opens no socket, so it works in a testing/synctest
+// bubble.
 //
-// A request ends with its context, and so does what the handler sees of it; no
-// other of the context's values reach the handler. Over https the handler sees a
-// TLS state. The answer arrives when the handler returns; flushing does nothing,
-// and deadlines set through [http.ResponseController] are accepted and ignored.
-// A handler's panic is the request's error.
+// When a request's context is done, RoundTrip returns its error, and the context
+// that the handler sees is canceled. The handler sees no values of the request's
+// context. For https it sees a TLS state. RoundTrip returns after the handler has
+// returned; Flush sends nothing earlier. The deadlines of
+// [http.ResponseController] are accepted and ignored. If the handler panics,
+// RoundTrip returns an error.
 func Transport(hosts map[string]http.Handler) http.RoundTripper {
 	return transport(maps.Clone(hosts))
 }
 
-// transport is the handlers by host.
+// transport maps hosts to handlers.
 type transport map[string]http.Handler
 
 // RoundTrip implements [http.RoundTripper].
@@ -45,16 +48,18 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		handler, ok = t[req.URL.Hostname()]
 	}
+	// Read the body even if there is no handler: a RoundTripper must close it.
 	body, err := readBody(req)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("wechattest: reading the request's body: %w", err)
+		return nil, fmt.Errorf("wechattest: reading the request body: %w", err)
 	case !ok:
-		return nil, fmt.Errorf("wechattest: there is no host %q", req.URL.Host)
+		return nil, fmt.Errorf("wechattest: no handler for host %q", req.URL.Host)
 	case req.Context().Err() != nil:
 		return nil, req.Context().Err()
 	}
-	served := make(chan result, 1) // so that a late handler isn't kept
+	// The buffer lets a handler end after RoundTrip has returned.
+	served := make(chan result, 1)
 	go func() { served <- serve(handler, req, body) }()
 	select {
 	case result := <-served:
@@ -64,27 +69,28 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// readBody reads a request's body to its end before the handler runs, so that
-// nobody reads it after RoundTrip has returned. It closes it, as a
-// [http.RoundTripper] must.
+// readBody reads and closes a request's body.
 func readBody(req *http.Request) ([]byte, error) {
 	if req.Body == nil {
 		return nil, nil
 	}
+	// The handler gets the bytes, not the body: it may outlive RoundTrip, and the
+	// caller may then reuse the body.
 	defer func() { _ = req.Body.Close() }()
 	return io.ReadAll(req.Body)
 }
 
-// result is how a request ended.
+// result is the outcome of a request.
 type result struct {
 	response *http.Response
 	err      error
 }
 
-// serve runs a handler the way a server does: in a context that ends with the
-// request's or when the handler returns, and surviving its panic.
+// serve calls a handler as [http.Server] does, and converts a panic into an error.
 func serve(handler http.Handler, req *http.Request, body []byte) (res result) {
-	ctx, cancel := context.WithCancel(context.Background()) // a server's requests inherit nothing from the client
+	// Not a child of the request's context: a server inherits no values from its
+	// client. It ends when the handler returns or the request's context is done.
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	defer context.AfterFunc(req.Context(), cancel)()
 	defer func() {
@@ -93,25 +99,26 @@ func serve(handler http.Handler, req *http.Request, body []byte) (res result) {
 		}
 	}()
 	writer := &recorder{header: make(http.Header)}
-	handler.ServeHTTP(writer, incoming(ctx, req, body))
-	return result{response: writer.response(req)} //nolint:bodyclose // the caller's to close
+	handler.ServeHTTP(writer, serverRequest(ctx, req, body))
+	return result{response: writer.response(req)} //nolint:bodyclose // RoundTrip's caller closes it
 }
 
-// incoming returns req as a server sees it: an address without host and fragment,
-// never a nil body, and where it comes from.
-func incoming(ctx context.Context, req *http.Request, body []byte) *http.Request {
+// serverRequest returns req as a server receives it.
+func serverRequest(ctx context.Context, req *http.Request, body []byte) *http.Request {
 	in := req.Clone(ctx)
-	in.Response, in.GetBody = nil, nil
+	in.Response, in.GetBody = nil, nil // client requests only
 	in.Host = req.Host
 	if in.Host == "" {
 		in.Host = req.URL.Host
 	}
+	// A server's URL has a path and a query only. Browsers never send a fragment.
 	in.URL.Scheme, in.URL.Host, in.URL.User, in.URL.Fragment, in.URL.RawFragment = "", "", nil, "", ""
 	if in.URL.Path == "" {
 		in.URL.Path = "/"
 	}
 	in.RequestURI = in.URL.RequestURI()
 	in.Proto, in.ProtoMajor, in.ProtoMinor = "HTTP/1.1", 1, 1
+	// A server request's body is never nil.
 	in.Body, in.ContentLength = http.NoBody, int64(len(body))
 	if len(body) > 0 {
 		in.Body = io.NopCloser(bytes.NewReader(body))
@@ -127,11 +134,12 @@ func incoming(ctx context.Context, req *http.Request, body []byte) *http.Request
 	return in
 }
 
-// recorder is a [http.ResponseWriter] that keeps what is written. It takes part in
-// [http.ResponseController] as far as long polls and streams need.
+// recorder is an [http.ResponseWriter] that stores the answer. Its methods besides
+// those of the interface are for [http.ResponseController]; long polls and
+// streams use them.
 type recorder struct {
 	header http.Header
-	sent   http.Header // as it was when the status was written
+	sent   http.Header // copy of header, made when the status was written
 	status int
 	body   bytes.Buffer
 }
@@ -141,6 +149,7 @@ func (r *recorder) Header() http.Header { return r.header }
 
 // WriteHeader implements [http.ResponseWriter].
 func (r *recorder) WriteHeader(status int) {
+	// Informational answers (1xx) do not count, and neither does a second status.
 	if r.status != 0 || status < 200 {
 		return
 	}
@@ -156,19 +165,20 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return r.body.Write(p)
 }
 
-// Flush implements [http.Flusher].
+// Flush implements [http.Flusher]. It writes the header.
 func (r *recorder) Flush() { r.WriteHeader(http.StatusOK) }
 
-// SetReadDeadline is for [http.ResponseController].
+// SetReadDeadline ignores the deadline.
 func (r *recorder) SetReadDeadline(time.Time) error { return nil }
 
-// SetWriteDeadline is for [http.ResponseController].
+// SetWriteDeadline ignores the deadline.
 func (r *recorder) SetWriteDeadline(time.Time) error { return nil }
 
-// response returns what was written, as an answer to req.
+// response returns the stored answer to req.
 func (r *recorder) response(req *http.Request) *http.Response {
-	r.WriteHeader(http.StatusOK)
+	r.WriteHeader(http.StatusOK) // for a handler that wrote nothing
 	body := r.body.Bytes()
+	// These answers have no body, even if the handler wrote one.
 	if req.Method == http.MethodHead || r.status == http.StatusNoContent || r.status == http.StatusNotModified {
 		body = nil
 	}

@@ -14,39 +14,39 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
-// App is an account that the simulated WeChat knows.
+// App is an account registered with the simulated WeChat.
 type App struct {
 	wechat.Account
-	// Website makes it a website application of the Open Platform, which logs
-	// people in by QR code. Otherwise it is an official account.
+	// Website marks a website application of the Open Platform, whose users log
+	// in with a QR code. Otherwise the account is an official account.
 	Website bool
-	// Hosts are the callback hosts (host or host:port) registered for it. WeChat
-	// sends people nowhere else. Empty allows any.
+	// Hosts are the callback hosts (host or host:port) registered for the
+	// account. WeChat redirects to no other host. Empty allows any host.
 	Hosts []string
-	// Unbound says that it isn't bound to an Open Platform account: it is never
-	// told a unionid.
+	// Unbound marks an account that is not bound to an Open Platform account.
+	// WeChat returns no unionid to it.
 	Unbound bool
 }
 
-// Person is somebody with WeChat on their phone.
+// Person is a WeChat user with a phone.
 type Person struct {
-	// ID names them in the simulation: a word such as "lin".
+	// ID identifies the person in the simulation. It is a word such as "lin".
 	ID string
-	// Nickname and HeadImgURL are what they show of themselves.
+	// Nickname and HeadImgURL are the person's public profile.
 	Nickname, HeadImgURL string
-	// NoUnionID withholds their unionid from every account.
+	// NoUnionID withholds the person's unionid from every account.
 	NoUnionID bool
 	// Snapshot gives accounts that ask for snsapi_userinfo a snapshot user in
-	// place of them: made-up ids, name and picture, with is_snapshotuser set.
-	// They answer [FullService] to be themselves.
+	// place of the person: invented ids, name and picture, with is_snapshotuser
+	// set. With the answer [FullService] accounts get the person's own data.
 	Snapshot bool
-	// Note stands beside their name where a page asks whose phone it is.
+	// Note is shown beside the name where a page lists persons.
 	Note string
 }
 
-// People returns the people whom [New] knows unless told otherwise. "lin" and
-// "wang" have nothing particular about them, "yueyue" has emoji in her name,
-// "chen" has no unionid, and "zhao" only ever gets a snapshot page.
+// People returns the default persons. "lin" and "wang" are
+// ordinary users, "yueyue" has emoji in her nickname, "chen" has no unionid, and
+// "zhao" is a snapshot user.
 func People() []Person {
 	picture := func(name string) string { return "https://thirdwx.qlogo.cn/mmopen/vi_32/" + name + "/132" }
 	return []Person{
@@ -59,17 +59,18 @@ func People() []Person {
 }
 
 // WeChat is a simulated WeChat: an [http.Handler] for its pages and its API.
-// Make one with [New], [NewStrict] or [NewServer]. It is safe for concurrent use
-// and of bounded size: it forgets the oldest of its codes and tokens.
+// Make one with [New], [NewStrict] or [NewServer]. It is safe for concurrent use.
+// It keeps at most 10,000 codes and as many tokens of each kind, and drops the
+// oldest first.
 type WeChat struct {
-	apps   map[string]App
-	people []Person
-	pages  *template.Template
-	routes *http.ServeMux
-	strict *referee // nil outside of tests
+	apps     map[string]App // by appid
+	persons  []Person
+	pages    *template.Template
+	routes   *http.ServeMux
+	reporter *misuseReporter // nil outside of tests
 
 	mu               sync.Mutex
-	ahead            time.Duration // of the real time
+	clockOffset      time.Duration // added to the real time; see FastForward
 	codes            *ledger[*code]
 	access, refresh  *ledger[*grant]
 	faults           map[Op][]pendingFault
@@ -78,15 +79,15 @@ type WeChat struct {
 	refuseAsAuthdeny bool
 }
 
-// New returns a WeChat that knows people (nil: [People]) and apps. It answers a
-// misuse of the protocol as WeChat does.
-func New(people []Person, apps ...App) *WeChat {
-	if people == nil {
-		people = People()
+// New returns a simulator with the given persons and apps. Nil selects the default
+// persons. The simulator answers misuse of the protocol with WeChat's errors.
+func New(persons []Person, apps ...App) *WeChat {
+	if persons == nil {
+		persons = People()
 	}
 	w := &WeChat{
 		apps:    make(map[string]App, len(apps)),
-		people:  slices.Clone(people),
+		persons: slices.Clone(persons),
 		pages:   parsePages(),
 		routes:  http.NewServeMux(),
 		codes:   newLedger[*code](codeTTL),
@@ -98,75 +99,82 @@ func New(people []Person, apps ...App) *WeChat {
 	for _, app := range apps {
 		w.apps[app.AppID] = app
 	}
-	w.route()
+	w.registerRoutes()
 	return w
 }
 
-// NewStrict returns a WeChat that knows [People] and apps, and fails t whenever
-// the application misuses the protocol. It doesn't listen; see [Transport].
+// NewStrict returns a simulator with apps and the default persons. It fails t when
+// the application misuses the protocol. It does not listen; use [Transport] to send
+// requests to it.
 func NewStrict(t testing.TB, apps ...App) *WeChat {
 	t.Helper()
 	w := New(nil, apps...)
-	w.strict = newReferee(t)
+	w.reporter = newMisuseReporter(t)
 	return w
 }
 
-// route registers what the simulator serves. Below WeChat's own prefixes anything
-// else is misuse; elsewhere, such as at /favicon.ico, it is simply not found.
-func (w *WeChat) route() {
+// registerRoutes registers the pages and the API.
+func (w *WeChat) registerRoutes() {
 	w.routes.HandleFunc(authorizePath, w.authorize)
 	w.routes.HandleFunc(qrconnectPath, w.qrconnect)
 	w.routes.Handle("/sns/oauth2/access_token", w.api(OpExchange, w.exchange))
 	w.routes.Handle("/sns/oauth2/refresh_token", w.api(OpRefresh, w.renew))
 	w.routes.Handle("/sns/auth", w.api(OpVerify, w.verify))
 	w.routes.Handle("/sns/userinfo", w.api(OpUserInfo, w.userInfo))
+	// Other paths below WeChat's prefixes are misuse. Paths elsewhere, such as
+	// /favicon.ico, are requested by browsers and are simply not found.
 	for _, prefix := range []string{"/sns/", "/connect/", "/cgi-bin/"} {
-		w.routes.HandleFunc(prefix, w.unknown)
+		w.routes.HandleFunc(prefix, w.unknownRoute)
 	}
 }
 
-// ServeHTTP implements [http.Handler]. It serves GET alone, as WeChat does here.
+// ServeHTTP implements [http.Handler].
 func (w *WeChat) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	handler, pattern := w.routes.Handler(r)
+	// All routes accept GET only, as WeChat's do. An empty pattern is a path
+	// outside of WeChat's prefixes.
 	if pattern != "" && r.Method != http.MethodGet {
-		w.misuse("%s %s: WeChat's web authorization takes GET alone", r.Method, r.URL.Path)
+		w.misuse("%s %s: WeChat's web authorization accepts GET only", r.Method, r.URL.Path)
 		http.Error(rw, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
 	handler.ServeHTTP(rw, r)
 }
 
-// unknown answers for the routes that WeChat doesn't have here.
-func (w *WeChat) unknown(rw http.ResponseWriter, r *http.Request) {
-	w.misuse("%s: WeChat has no such route, or the simulator doesn't know it", r.URL.Path)
+// unknownRoute answers requests for paths that WeChat, or this simulator, does
+// not have.
+func (w *WeChat) unknownRoute(rw http.ResponseWriter, r *http.Request) {
+	w.misuse("%s: no such route in WeChat's web authorization", r.URL.Path)
 	http.NotFound(rw, r)
 }
 
-// OpenID returns the name of a person at one app, as stable as WeChat's: the
-// same in every run.
-func (w *WeChat) OpenID(personID, appID string) string { return derive("openid", appID, personID) }
+// OpenID returns a person's openid at one app. It is the same in every run.
+func (w *WeChat) OpenID(personID, appID string) string { return deriveID("openid", appID, personID) }
 
-// UnionID returns the name of a person at all bound apps, or "" for those whom
-// WeChat gives none.
+// UnionID returns a person's unionid, which is the same at all bound apps. It
+// returns "" if the person is unknown or has no unionid.
 func (w *WeChat) UnionID(personID string) string {
 	person, ok := w.person(personID)
 	if !ok || person.NoUnionID {
 		return ""
 	}
-	return derive("unionid", personID)
+	return deriveID("unionid", personID)
 }
 
-// derive makes an id of WeChat's look, 28 characters that begin with o.
-func derive(parts ...string) string {
+// deriveID returns an id in WeChat's format: 28 characters, of which the first is
+// o. Equal parts give equal ids.
+func deriveID(parts ...string) string {
 	hash := sha256.New()
 	for _, part := range parts {
+		// The separator keeps ("a", "bc") apart from ("ab", "c").
 		hash.Write([]byte(part + "\x00"))
 	}
 	return "o" + base64.RawURLEncoding.EncodeToString(hash.Sum(nil))[:27]
 }
 
-// random makes a value that nobody guesses, of n characters.
-func random(n int) string {
+// randomString returns n random characters that cannot be guessed.
+func randomString(n int) string {
+	// rand.Text returns 26 characters.
 	text := rand.Text()
 	for len(text) < n {
 		text += rand.Text()
@@ -174,25 +182,25 @@ func random(n int) string {
 	return text[:n]
 }
 
-// person returns who goes by an id, and whether anybody does.
+// person returns the person with the given ID, and whether there is one.
 func (w *WeChat) person(id string) (Person, bool) {
-	i := slices.IndexFunc(w.people, func(p Person) bool { return p.ID == id })
+	i := slices.IndexFunc(w.persons, func(p Person) bool { return p.ID == id })
 	if i < 0 {
 		return Person{}, false
 	}
-	return w.people[i], true
+	return w.persons[i], true
 }
 
-// FastForward makes d pass for the simulator: codes live 5 minutes, access
-// tokens 2 hours, refresh tokens 30 days.
+// FastForward moves the simulator's clock forward by d. Codes live 5 minutes,
+// access tokens 2 hours, refresh tokens 30 days.
 func (w *WeChat) FastForward(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.ahead += d
+	w.clockOffset += d
 }
 
-// Expire ends a person's access tokens now, at every app. Their refresh tokens
-// go on to work.
+// Expire makes a person's access tokens expire now, at every app. Their refresh
+// tokens stay valid.
 func (w *WeChat) Expire(personID string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -203,20 +211,22 @@ func (w *WeChat) Expire(personID string) {
 	}
 }
 
-// DeliverTwice makes each [Phone] deliver callbacks twice, at the same instant.
+// DeliverTwice chooses whether each [Phone] sends every callback twice, at the
+// same instant. The default is false.
 func (w *WeChat) DeliverTwice(on bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.deliverTwice = on
 }
 
-// RefuseAsAuthdeny chooses how a refusal comes back: off, as documented, without
-// a code; on, as it is seen in practice, with the code "authdeny" and a reason.
+// RefuseAsAuthdeny chooses the form of the callback after a refusal. By default it
+// has no code, as documented. If on is true, it has the code "authdeny" and a
+// reason, as seen in practice.
 func (w *WeChat) RefuseAsAuthdeny(on bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.refuseAsAuthdeny = on
 }
 
-// now is the simulator's time. The caller holds w.mu.
-func (w *WeChat) now() time.Time { return time.Now().Add(w.ahead) }
+// now returns the simulator's time. The caller holds w.mu.
+func (w *WeChat) now() time.Time { return time.Now().Add(w.clockOffset) }

@@ -16,91 +16,92 @@ import (
 )
 
 const (
-	openers    = 32               // browsers that open at one time
-	settleTime = 30 * time.Second // until all of them wait
-	anyone     = "lin"            // whose phone it is
+	openers    = 32               // browsers that open at a time
+	settleTime = 30 * time.Second // limit until all browsers wait
+	personID   = "lin"            // the phones' owner
 )
 
-// trial is one number of browsers on one setup.
+// trial is a measurement of one number of browsers on one setup.
 type trial struct {
 	plan
 	setup
 	wechat    *wechattest.WeChat
 	processes []*process
 	desktops  []*desktop
-	waiting   sync.WaitGroup
-	failed    chan error // gets what goes wrong with those that wait
-	closing   chan struct{}
+	waiting   sync.WaitGroup // goroutines that end with the trial
+	failed    chan error     // receives the errors of desktops
+	closing   chan struct{}  // closed when the trial ends
 }
 
+// measure runs a trial with n browsers.
 func (s setup) measure(ctx context.Context, p plan, n int) (findings, error) {
 	t := &trial{plan: p, setup: s, failed: make(chan error, n), closing: make(chan struct{})}
 	defer t.stop()
 	if err := t.start(ctx, n); err != nil {
 		return findings{}, err
 	}
-	before, err := t.settled(ctx, 0)
+	before, err := t.awaitWaiting(ctx, 0)
 	if err != nil {
 		return findings{}, err
 	}
+	// Costs of a browser: the difference between n waiting browsers and none.
 	var f findings
-	begun := time.Now()
+	start := time.Now()
 	if err := t.open(ctx, n); err != nil {
 		return f, err
 	}
-	f.opened = float64(n) / time.Since(begun).Seconds()
-	after, err := t.settled(ctx, n)
+	f.opened = float64(n) / time.Since(start).Seconds()
+	after, err := t.awaitWaiting(ctx, n)
 	if err != nil {
 		return f, err
 	}
 	f.rss = float64(after.RSS-before.RSS) / float64(n) / 1024
 	f.live = float64(after.Live-before.Live) / float64(n) / 1024
-	if f.cpu, f.redisCPU, err = t.rest(ctx); err != nil {
+	if f.cpu, f.redisCPU, err = t.measureIdle(ctx); err != nil {
 		return f, err
 	}
-	if t.bare {
+	if t.bare { // has no logins to approve
 		return f, nil
 	}
-	f.told, f.nothing, err = t.approveMeanwhile(ctx, min(t.logins, n/2))
+	f.notified, f.baseline, err = t.approveWithBaseline(ctx, min(t.logins, n/2))
 	return f, err
 }
 
-// approveMeanwhile is approveSome, and how long requests take meanwhile that do
-// nothing.
-func (t *trial) approveMeanwhile(ctx context.Context, n int) (told, nothing []time.Duration, err error) {
-	control, err := openBrowser(ctx, t.processes[0].address, wechattest.UserAgentChrome, addressOf(0))
+// approveWithBaseline runs approveSome and measureBaseline at the same time.
+func (t *trial) approveWithBaseline(ctx context.Context, n int) (notified, baseline []time.Duration, err error) {
+	prober, err := openBrowser(ctx, t.processes[0].address, wechattest.UserAgentChrome, addressOf(0))
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = control.conn.Close() }()
+	defer func() { _ = prober.conn.Close() }()
 	done := make(chan struct{})
-	var controlling sync.WaitGroup
-	controlling.Go(func() { nothing = control.doNothing(done) })
-	told, err = t.approveSome(ctx, n)
+	var probing sync.WaitGroup
+	probing.Go(func() { baseline = prober.measureBaseline(done) })
+	notified, err = t.approveSome(ctx, n)
 	close(done)
-	controlling.Wait()
-	return told, nothing, err
+	probing.Wait()
+	return notified, baseline, err
 }
 
-// doNothing asks for nothing every 2 ms until done, and returns how long each
-// answer took, from when its question was due: one that keeps others waiting counts
-// for them, too.
-func (b *browser) doNothing(done <-chan struct{}) (took []time.Duration) {
+// measureBaseline sends a request every 2 ms until done is closed, and returns how long
+// each answer took.
+func (b *browser) measureBaseline(done <-chan struct{}) (took []time.Duration) {
 	for due := time.Now(); ; due = due.Add(2 * time.Millisecond) {
 		select {
 		case <-done:
 			return took
 		case <-time.After(time.Until(due)):
 		}
-		if _, _, err := b.get(nothingPath); err != nil {
+		if _, _, err := b.get(baselinePath); err != nil {
 			return took
 		}
+		// From the time at which the request was due, not sent. A slow answer delays
+		// later requests, and they include that delay.
 		took = append(took, time.Since(due))
 	}
 }
 
-// start runs WeChat and the processes, and logs one browser in at each, so that
-// what comes with the first login is not taken for a browser's.
+// start starts WeChat and the processes, and logs in one browser at each process.
 func (t *trial) start(ctx context.Context, n int) error {
 	official := account{AppID: "wx0000000000official", Secret: "official-secret-0123456789abcdef"}
 	t.wechat = wechattest.New(nil, wechattest.App{Account: wechat.Account(official)})
@@ -112,6 +113,7 @@ func (t *trial) start(ctx context.Context, n int) error {
 	server := &http.Server{Handler: t.wechat, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(l) }()
 	t.waiting.Go(func() { <-t.closing; _ = server.Close() })
+	// The browsers of one trial must not reach the gate's limit.
 	c := serverConfig{WeChat: "http://" + l.Addr().String(), Account: official, MaxWaiting: n + spareFiles}
 	if t.redis != nil {
 		c.Redis = t.redis.Addr
@@ -127,18 +129,20 @@ func (t *trial) start(ctx context.Context, n int) error {
 	if t.bare {
 		return nil
 	}
+	// Warm up: the first login allocates memory that does not belong to a browser.
 	if err := t.open(ctx, len(t.processes)); err != nil {
 		return err
 	}
 	if _, err := t.approveSome(ctx, len(t.processes)); err != nil {
 		return err
 	}
-	t.desktops = nil
+	t.desktops = nil // these logins are finished, and their browsers are not counted
 	return nil
 }
 
+// stop ends the browsers, the processes and WeChat.
 func (t *trial) stop() {
-	close(t.closing)
+	close(t.closing) // first: desktops then ignore the errors of closed connections
 	for _, d := range t.desktops {
 		_ = d.conn.Close()
 	}
@@ -148,7 +152,7 @@ func (t *trial) stop() {
 	t.waiting.Wait()
 }
 
-// stats is what all processes take together.
+// stats returns the sums over all processes.
 func (t *trial) stats(ctx context.Context) (stats, error) {
 	var sum stats
 	for _, p := range t.processes {
@@ -164,12 +168,12 @@ func (t *trial) stats(ctx context.Context) (stats, error) {
 	return sum, nil
 }
 
-// open opens n browsers, some at a time, and has each ask for its state.
+// open opens n desktops, which then wait. It opens some of them at a time.
 func (t *trial) open(ctx context.Context, n int) error {
 	from := len(t.desktops)
 	t.desktops = slices.Grow(t.desktops, n)[:from+n]
 	opened := t.desktops[from:]
-	errs := make([]error, openers)
+	errs := make([]error, openers) // each opener stops at its first error
 	var all sync.WaitGroup
 	for opener := range openers {
 		all.Go(func() {
@@ -179,10 +183,12 @@ func (t *trial) open(ctx context.Context, n int) error {
 		})
 	}
 	all.Wait()
+	// stop closes the connections of all desktops, also after an error.
 	t.desktops = slices.DeleteFunc(t.desktops, func(d *desktop) bool { return d == nil })
 	return errors.Join(errs...)
 }
 
+// openOne opens desktop i and lets it wait.
 func (t *trial) openOne(ctx context.Context, i int) (*desktop, error) {
 	d, err := openDesktop(ctx, t.processes, i)
 	if err != nil {
@@ -194,6 +200,7 @@ func (t *trial) openOne(ctx context.Context, i int) (*desktop, error) {
 	}
 	t.waiting.Go(func() {
 		if err := d.wait(); err != nil {
+			// At the end, stop closes the connections of waiting desktops.
 			select {
 			case <-t.closing:
 			default:
@@ -204,23 +211,23 @@ func (t *trial) openOne(ctx context.Context, i int) (*desktop, error) {
 	return d, nil
 }
 
-// settled returns what the processes take when n requests wait, and have for a
-// moment.
-func (t *trial) settled(ctx context.Context, n int) (stats, error) {
+// awaitWaiting returns the processes' statistics when n requests wait.
+func (t *trial) awaitWaiting(ctx context.Context, n int) (stats, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	for tries := 0; ; tries++ {
 		s, err := t.stats(ctx)
+		// Two tries at least, so that garbage and connections of the start are gone.
 		if err != nil || tries > 1 && s.Waiting == int64(n) {
 			return s, err
 		}
 		if err := t.sleep(ctx, 200*time.Millisecond); err != nil {
-			return s, fmt.Errorf("%d requests wait, and not %d: %w", s.Waiting, n, err)
+			return s, fmt.Errorf("waiting requests = %d, want %d: %w", s.Waiting, n, err)
 		}
 	}
 }
 
-// sleep ends early with an error if a browser's waiting does.
+// sleep waits for d. It returns early with an error if a desktop fails or ctx is done.
 func (t *trial) sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -234,24 +241,24 @@ func (t *trial) sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// rest watches the processes, and Redis, while nothing happens but that browsers
-// ask again.
-func (t *trial) rest(ctx context.Context) (cpu, redisCPU float64, err error) {
-	before, redisBefore, err := t.used(ctx)
+// measureIdle returns the CPU use of the processes and of Redis, in cores, while
+// browsers only poll again.
+func (t *trial) measureIdle(ctx context.Context) (cpu, redisCPU float64, err error) {
+	before, redisBefore, err := t.cpuTime(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	begun := time.Now()
+	start := time.Now()
 	if err := t.sleep(ctx, t.idle); err != nil {
 		return 0, 0, err
 	}
-	after, redisAfter, err := t.used(ctx)
-	took := float64(time.Since(begun))
+	after, redisAfter, err := t.cpuTime(ctx)
+	took := float64(time.Since(start))
 	return float64(after-before) / took, float64(redisAfter-redisBefore) / took, err
 }
 
-// used is the CPU time so far.
-func (t *trial) used(ctx context.Context) (processes, redis time.Duration, err error) {
+// cpuTime returns the CPU time of the processes and of Redis since they started.
+func (t *trial) cpuTime(ctx context.Context) (processes, redis time.Duration, err error) {
 	for _, p := range t.processes {
 		s, err := p.stats(ctx, "")
 		if err != nil {
@@ -266,9 +273,8 @@ func (t *trial) used(ctx context.Context) (processes, redis time.Duration, err e
 	return processes, s.CPU, err
 }
 
-// approveSome logs n browsers in, spread over all, and returns how long each took
-// to learn of it, from when the phone sends its yes. The phone is another process's
-// than the browser wherever there are two.
+// approveSome approves the logins of n desktops. It returns the time from each phone's
+// approval until its desktop has read it.
 func (t *trial) approveSome(ctx context.Context, n int) ([]time.Duration, error) {
 	phones := make([]*phone, n)
 	defer func() {
@@ -279,6 +285,7 @@ func (t *trial) approveSome(ctx context.Context, n int) ([]time.Duration, error)
 		}
 	}()
 	for i := range phones {
+		// Spread over all desktops, and so over all processes.
 		var err error
 		if phones[i], err = t.scan(ctx, i, t.desktops[i*len(t.desktops)/n]); err != nil {
 			return nil, err
@@ -296,15 +303,17 @@ func (t *trial) approveSome(ctx context.Context, n int) ([]time.Duration, error)
 	return delays, errors.Join(errs...)
 }
 
-// phone is one that is about to say yes.
+// phone is a phone that shows the confirm page of a desktop's login.
 type phone struct {
 	*browser
 	desktop *desktop
-	form    string
+	form    string // approves the login
 }
 
-// scan brings a phone to the page that asks.
+// scan opens phone i, scans the desktop's code, and opens the confirm page.
 func (t *trial) scan(ctx context.Context, i int, d *desktop) (*phone, error) {
+	// Another process than the desktop's, if there are two: the approval then goes
+	// through a message.
 	at := (d.process + 1) % len(t.processes)
 	b, err := openBrowser(ctx, t.processes[at].address, wechattest.UserAgentPhone, addressOf(1<<20+i))
 	if err != nil {
@@ -315,7 +324,7 @@ func (t *trial) scan(ctx context.Context, i int, d *desktop) (*phone, error) {
 	if err != nil {
 		return p, err
 	}
-	callback, err := t.wechat.Approve(scanned.Header.Get("Location"), anyone)
+	callback, err := t.wechat.Approve(scanned.Header.Get("Location"), personID)
 	if err != nil {
 		return p, err
 	}
@@ -332,18 +341,19 @@ func (t *trial) scan(ctx context.Context, i int, d *desktop) (*phone, error) {
 	return p, nil
 }
 
-// approve says yes, and finishes the login in the browser.
+// approve approves the login and finishes it in the desktop. It returns the time until
+// the desktop was notified.
 func (p *phone) approve(ctx context.Context) (time.Duration, error) {
-	begun := time.Now()
+	start := time.Now()
 	if _, _, err := p.do("POST", "/wechat/confirm/"+p.desktop.id, "application/x-www-form-urlencoded", p.form); err != nil {
 		return 0, err
 	}
 	select {
-	case at := <-p.desktop.told:
-		return at.Sub(begun), p.desktop.finish()
+	case at := <-p.desktop.notified:
+		return at.Sub(start), p.desktop.finish()
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	case <-time.After(answerTime):
-		return 0, errors.New("a browser was never told that its login is approved")
+		return 0, fmt.Errorf("the desktop did not read the approval within %v", answerTime)
 	}
 }

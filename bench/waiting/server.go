@@ -27,31 +27,34 @@ import (
 )
 
 const (
-	// serverVariable makes this program a server: it holds a serverConfig.
+	// serverVariable is an environment variable with a serverConfig in JSON. If it
+	// is set, this program runs as a server.
 	serverVariable = "SCANGATE_BENCH_WAITING_SERVER"
-	// publicURL is what both processes are to the browsers.
+	// publicURL is the public URL of all processes, as behind a load balancer.
 	publicURL = "http://localhost"
-	// addressHeader is the address that a browser seems to come from.
+	// addressHeader is a request header with the address that the server uses as the
+	// browser's.
 	addressHeader = "X-Bench-Address"
 	statsPath     = "/bench/stats"
-	nothingPath   = "/bench/nothing"
+	baselinePath  = "/bench/baseline"
 )
 
-// serverConfig is what a server process is told.
+// serverConfig is the configuration of a server process.
 type serverConfig struct {
-	WeChat     string // where the simulated one listens
+	WeChat     string // URL of the simulator
 	Account    account
-	Redis      string // empty: in memory
-	Bare       bool   // a handler that only waits, in the gate's place
+	Redis      string // address of the redis-server; empty for in memory
+	Bare       bool   // the handler bare in place of the gate
 	MaxWaiting int
 }
 
-// account is a wechat.Account that can be told: that one's secret is never
-// written.
+// account is a wechat.Account that can be encoded with its secret. A wechat.Account
+// hides the secret.
 type account struct{ AppID, Secret string }
 
-// serveIfAsked is a server process's main. It reports whether this is one.
-func serveIfAsked() (bool, error) {
+// runAsServer runs a server if the environment asks for one. It reports whether it
+// does.
+func runAsServer() (bool, error) {
 	text := os.Getenv(serverVariable)
 	if text == "" {
 		return false, nil
@@ -60,13 +63,14 @@ func serveIfAsked() (bool, error) {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return true, err
 	}
+	// A server also needs an open file for each browser.
 	if _, err := raiseLimit(); err != nil {
 		return true, err
 	}
 	return true, serve(c)
 }
 
-// serve serves until whoever started it closes its standard input, or ends.
+// serve runs a server until its standard input is closed.
 func serve(c serverConfig) error {
 	var waiter waiter = newBare()
 	if !c.Bare {
@@ -81,17 +85,19 @@ func serve(c serverConfig) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(l.Addr())
+	fmt.Println(l.Addr()) // startProcess reads it
 	var waiting counter
 	mux := http.NewServeMux()
 	mux.Handle("/wechat/", waiter)
+	// Only the long polls count as waiting.
 	mux.Handle("GET /wechat/login/{id}/state", waiting.count(waiter))
 	mux.HandleFunc("GET "+statsPath, waiting.serveStats)
-	mux.HandleFunc("GET "+nothingPath, func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET "+baselinePath, func(http.ResponseWriter, *http.Request) {})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
+	// Standard input is a pipe. The system also closes it if the parent process dies.
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		_ = waiter.Close()
+		_ = waiter.Close() // ends the waiting requests
 		_ = server.Close()
 	}()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -106,24 +112,26 @@ type waiter interface {
 	io.Closer
 }
 
-// bare is a handler that waits and does nothing else: what net/http itself takes
-// for a request that waits.
+// bare is a handler that only waits. Its costs are those of net/http for a waiting
+// request.
 type bare struct {
 	closed chan struct{}
 	close  func()
 }
 
+// newBare returns a bare handler.
 func newBare() *bare {
 	closed := make(chan struct{})
 	return &bare{closed, sync.OnceFunc(func() { close(closed) })}
 }
 
-// ServeHTTP implements [http.Handler].
+// ServeHTTP implements [http.Handler]. Its answers have the form of the gate's.
 func (b *bare) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		_, _ = io.WriteString(w, `{"id":"ABCDEFGHIJKLMNOPQRSTUVWXYZ"}`)
 		return
 	}
+	// As in the gate: a poll takes longer than the server's WriteTimeout.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	timer := time.NewTimer(25 * time.Second)
 	defer timer.Stop()
@@ -141,6 +149,7 @@ func (b *bare) Close() error {
 	return nil
 }
 
+// newGate returns a gate for the configuration.
 func newGate(c serverConfig) (*scangate.Gate, error) {
 	config := scangate.Config{
 		PublicURL:       publicURL,
@@ -159,17 +168,18 @@ func newGate(c serverConfig) (*scangate.Gate, error) {
 	return scangate.New(config)
 }
 
-// stats is what a server process takes.
+// stats holds the resource use of a server process.
 type stats struct {
 	RSS     int64         // bytes
 	Live    int64         // bytes of heap and stacks, after a collection
-	CPU     time.Duration // so far
-	Waiting int64         // requests
+	CPU     time.Duration // since the start
+	Waiting int64         // requests in progress
 }
 
-// counter counts the requests that a handler is at work on.
+// counter counts the requests in progress.
 type counter struct{ now atomic.Int64 }
 
+// count returns a handler that counts the requests to next.
 func (c *counter) count(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.now.Add(1)
@@ -178,15 +188,16 @@ func (c *counter) count(next http.Handler) http.Handler {
 	})
 }
 
-// serveStats says what this process takes; with collect=1 it looks for what is
-// live, after the RSS.
+// serveStats serves this process's statistics as JSON. Live is set only for requests
+// with the parameter collect.
 func (c *counter) serveStats(w http.ResponseWriter, r *http.Request) {
 	s := stats{Waiting: c.now.Load(), RSS: rss()}
 	if r.FormValue("collect") != "" {
+		// After the RSS was read: a collection can change it.
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		s.Live = int64(m.HeapAlloc + m.StackInuse) //nolint:gosec // far from the limit
+		s.Live = int64(m.HeapAlloc + m.StackInuse)
 	}
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
@@ -194,15 +205,17 @@ func (c *counter) serveStats(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.CPU = time.Duration(used.Utime.Nano() + used.Stime.Nano())
-	_ = json.NewEncoder(w).Encode(s) // who has gone needs no answer
+	_ = json.NewEncoder(w).Encode(s) // fails only if the client has disconnected
 }
 
-// rss is this process's resident memory, or 0 where /proc doesn't say.
+// rss returns this process's resident memory in bytes, or 0 if /proc does not
+// provide it.
 func rss() int64 {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return 0
 	}
+	// proc(5): the fields are in pages, and the second is the resident set.
 	fields := strings.Fields(string(text))
 	if len(fields) < 2 {
 		return 0
@@ -211,14 +224,14 @@ func rss() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// process is a server process, as the one that started it sees it.
+// process is a server process that this process has started.
 type process struct {
 	address string
 	cmd     *exec.Cmd
 	stdin   io.Closer
 }
 
-// startProcess runs this program as a server.
+// startProcess runs this program as a server and reads its address.
 func startProcess(ctx context.Context, c serverConfig) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -228,7 +241,7 @@ func startProcess(ctx context.Context, c serverConfig) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self) //nolint:gosec // this program
+	cmd := exec.CommandContext(ctx, self) //nolint:gosec // the path is this program's own
 	cmd.Env = append(os.Environ(), serverVariable+"="+string(text))
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
@@ -243,15 +256,17 @@ func startProcess(ctx context.Context, c serverConfig) (*process, error) {
 		return nil, err
 	}
 	p := &process{cmd: cmd, stdin: stdin}
+	// serve prints its address once it listens.
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		p.stop()
-		return nil, fmt.Errorf("a server process ended at once: %w", err)
+		return nil, fmt.Errorf("reading the address of a server process: %w", err)
 	}
 	p.address = strings.TrimSpace(line)
 	return p, nil
 }
 
+// stop closes the standard input of the process, and kills it after 5 seconds.
 func (p *process) stop() {
 	_ = p.stdin.Close()
 	timer := time.AfterFunc(5*time.Second, func() { _ = p.cmd.Process.Kill() })
@@ -259,7 +274,7 @@ func (p *process) stop() {
 	timer.Stop()
 }
 
-// stats asks the process.
+// stats requests the statistics of the process.
 func (p *process) stats(ctx context.Context, query string) (stats, error) {
 	var s stats
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+statsPath+query, nil)

@@ -8,8 +8,10 @@ import (
 	"time"
 )
 
+// TestMain runs a server if startProcess started this program: in a test, that is the
+// test binary.
 func TestMain(m *testing.M) {
-	if handled, err := serveIfAsked(); handled {
+	if handled, err := runAsServer(); handled {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -24,15 +26,15 @@ func TestWaiting(t *testing.T) {
 	if err := measure(t.Context(), &out, p, "8"); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "one process, in memory  |        8 |") {
-		t.Error(out.String())
+	if want := "one process, in memory  |        8 |"; !strings.Contains(out.String(), want) {
+		t.Errorf("output: got\n%s\nwant %q in it", out.String(), want)
 	}
 }
 
-func TestNumbers(t *testing.T) {
+func TestParseNumbersInvalid(t *testing.T) {
 	for _, list := range []string{"", "1", "-5", "many", "10,,20"} {
 		if numbers, err := parseNumbers(list); err == nil {
-			t.Errorf("%q is %v", list, numbers)
+			t.Errorf("parseNumbers(%q) = %v, want an error", list, numbers)
 		}
 	}
 }
