@@ -54,5 +54,5 @@ func TestGinAdmit(t *testing.T) {
 			engine.ServeHTTP(direct{w}, r)
 		})))
 		return mux
-	}, servertest.TakenOver)
+	}, servertest.SavedBeforeHijack)
 }
