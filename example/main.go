@@ -1,5 +1,5 @@
-// Command example is a small web application. People log in to it by scanning a QR
-// code with WeChat:
+// Command example is a small web application. Its users log in by scanning a QR code
+// with WeChat:
 //
 //	cd example && go run .
 //

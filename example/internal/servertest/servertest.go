@@ -1,7 +1,7 @@
 // Package servertest tests that the gate works the same behind every router. It does
-// the same logins with each, and checks that handlers behind the gate can do what
-// handlers can do elsewhere: read and write the session, flush and hijack. Each of
-// the example's servers calls [Run] in its tests.
+// the same logins with each. It also checks that handlers behind the gate lose no
+// ability: they can read and write the session, flush and hijack. Each of the
+// example's servers calls [Run] in its tests.
 package servertest
 
 import (
@@ -136,7 +136,7 @@ func newSessions() *scs.SessionManager {
 	return sessions
 }
 
-// users returns a store with all of the simulator's people as users.
+// users returns a store with every person of the simulator as a user.
 func (s *site) users(t *testing.T) scangate.UserStore {
 	t.Helper()
 	users := scangate.NewMemoryStore()
@@ -184,7 +184,7 @@ func (b *syncBuffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// String returns what has been written so far.
+// String returns the text written so far.
 func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
