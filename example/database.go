@@ -80,6 +80,7 @@ func openDatabase(dsn string) (*sql.DB, sqlstore.Dialect, error) {
 	// up to 5 seconds for another one instead of failing at once.
 	// The file's name is escaped, because "?" and "#" have a meaning in a URI.
 	file := (&url.URL{Path: dsn}).EscapedPath()
+	// SQLite checks foreign keys only if a connection asks for it.
 	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)")
 	return db, sqlstore.SQLite, err
 }

@@ -29,6 +29,7 @@ import (
 )
 
 func main() {
+	// The gate logs to slog's default logger too, because Config.Logger is nil.
 	slog.SetDefault(slog.New(requestLog{slog.NewTextHandler(os.Stderr, nil)}))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout)
@@ -69,6 +70,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		defer func() { _ = o.redis.Close() }()
 	}
 
+	// The simulator sets the accounts and the endpoint, so newGate comes after it.
 	if o.simulated() {
 		stopSimulator, err := startSimulator(ctx, &o, users, out)
 		if err != nil {
@@ -124,6 +126,7 @@ func serve(ctx context.Context, listener net.Listener, gate *scangate.Gate, app 
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 	}
+	// Buffered: after a shutdown nothing receives Serve's error.
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {
@@ -136,6 +139,7 @@ func serve(ctx context.Context, listener net.Listener, gate *scangate.Gate, app 
 	_ = gate.Close() // never fails
 	// 10 seconds, because Shutdown itself waits 5 seconds for a new connection to
 	// send its first request.
+	// Not ctx itself, which is done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return server.Shutdown(ctx)

@@ -16,18 +16,18 @@ import (
 
 // options are the settings from the command line and the environment.
 type options struct {
-	addr         string
-	publicURL    string         // empty: http:// and the address that the program listens on
-	official     wechat.Account // zero without -appid
-	website      wechat.Account // zero without -website-appid
-	endpoint     wechat.Endpoint
-	fetchProfile bool
-	registration string // a scangate.Registration; scangate.New checks it
+	addr         string          // to listen on
+	publicURL    string          // empty: http:// and the address that the program listens on
+	official     wechat.Account  // zero without -appid
+	website      wechat.Account  // zero without -website-appid
+	endpoint     wechat.Endpoint // zero: WeChat's own hosts
+	fetchProfile bool            // ask new users for nickname and picture
+	registration string          // a scangate.Registration; scangate.New checks it
 	requirePhone bool
 	db           string      // empty: the users are in Redis
 	redis        *redis.Pool // nil without -redis
-	insecureHTTP bool
-	behindProxy  bool
+	insecureHTTP bool        // accept plain http on another host
+	behindProxy  bool        // trust the X-Real-IP header
 }
 
 // parseOptions reads the arguments and then the environment. The flag package
@@ -61,9 +61,11 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		return options{}, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
 	o.fillFromEnvironment()
+	// Without Redis the users have to be in a file, so that they outlive the process.
 	if o.db == "" && o.redis == nil {
 		o.db = "example.db"
 	}
+	// startSimulator sets the endpoint itself.
 	if o.simulated() && o.endpoint != (wechat.Endpoint{}) {
 		return options{}, errors.New("-wechat-open-url and -wechat-api-url require -appid or -website-appid")
 	}

@@ -22,6 +22,7 @@ func sendCode(ctx context.Context, phone, code string) error {
 // mainland China. The gate's default accepts mainland mobile numbers, and any other
 // number that begins with a plus sign.
 func normalizePhone(typed string) (string, error) {
+	// "CN" is the region of numbers without a country code.
 	number, err := phonenumbers.Parse(typed, "CN")
 	if err != nil || !phonenumbers.IsValidNumber(number) || number.GetExtension() != "" {
 		// Neither err nor typed: the error must not contain the number.

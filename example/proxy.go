@@ -8,6 +8,7 @@ import (
 // clientIP returns the function for Config.ClientIP. Without -behind-proxy it is
 // nil, so that the gate uses the address of the connection.
 func (o *options) clientIP() func(*http.Request) netip.Addr {
+	// Without a proxy, a client could set X-Real-IP and so choose its address.
 	if !o.behindProxy {
 		return nil
 	}

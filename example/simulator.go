@@ -51,12 +51,12 @@ func startSimulator(ctx context.Context, o *options, users scangate.UserStore, o
 const knownPerson = "lin"
 
 // registerKnownPerson registers that person as a user with both accounts, unless an
-// earlier run has. The simulator's other
-// persons are new to the application.
+// earlier run has. The simulator's other persons are new to the application.
 func registerKnownPerson(ctx context.Context, sim *wechattest.WeChat, o *options, users scangate.UserStore) error {
 	identity := func(account wechat.Account) scangate.Identity {
 		return scangate.Identity{AppID: account.AppID, OpenID: sim.OpenID(knownPerson, account.AppID), UnionID: sim.UnionID(knownPerson)}
 	}
+	// With -db the user is still there after a restart.
 	user, err := users.Register(ctx, scangate.NewUser{Identity: identity(o.official), Nickname: "林小北"})
 	if errors.Is(err, scangate.ErrIdentityTaken) {
 		user, err = users.FindByWeChat(ctx, identity(o.official))

@@ -38,10 +38,12 @@ func main() {
 // RequireWeChat loads the session, and saves what the handler has changed in it.
 func newRouter(gate *scangate.Gate, sessions *scs.SessionManager) *chi.Mux {
 	r := chi.NewRouter()
+	// With its whole path: the gate compares it with Config.BasePath.
 	r.Handle("/wechat/*", gate) // login page, callback, logout
 	r.Group(func(r chi.Router) {
 		r.Use(gate.RequireWeChat) // all routes of this group require a login
 		r.Get("/account", func(w http.ResponseWriter, r *http.Request) {
+			// RequireWeChat has put the user into the context.
 			user, _ := scangate.UserFromContext(r.Context())
 			visits := sessions.GetInt(r.Context(), "visits") + 1
 			sessions.Put(r.Context(), "visits", visits)

@@ -48,6 +48,7 @@ func newEngine(gate *scangate.Gate, private *gin.Engine) *gin.Engine {
 func newPrivate(sessions *scs.SessionManager) *gin.Engine {
 	private := gin.New()
 	private.GET("/account", func(c *gin.Context) {
+		// RequireWeChat has put the user into the context.
 		user, _ := scangate.UserFromContext(c.Request.Context())
 		visits := sessions.GetInt(c.Request.Context(), "visits") + 1
 		sessions.Put(c.Request.Context(), "visits", visits)

@@ -34,7 +34,7 @@ CREATE TABLE member_wechats (app_id TEXT, open_id TEXT, union_id TEXT NOT NULL, 
 // applied.
 func New(db *sql.DB) scangate.UserStore { return members{db} }
 
-// members implements scangate.UserStore.
+// members implements scangate.UserStore. Its methods may be called concurrently.
 type members struct{ db *sql.DB }
 
 // FindByID implements scangate.UserStore.
@@ -76,11 +76,14 @@ func (m members) find(ctx context.Context, where string, args ...any) (scangate.
 		if err != nil {
 			return scangate.User{}, wrap(ctx, err)
 		}
+		// Every row repeats the member's own columns.
 		user.SessionsEndedAt = time.UnixMicro(sessionsEndedAt).UTC()
+		// Empty: the row of a member without identities.
 		if identity.OpenID != "" {
 			user.Identities = append(user.Identities, identity)
 		}
 	}
+	// No row: no such member.
 	if err := rows.Err(); err != nil || user.ID == "" {
 		return scangate.User{}, wrap(ctx, cmp.Or(err, scangate.ErrNotFound))
 	}
@@ -142,6 +145,7 @@ func (m members) UnlinkWeChat(ctx context.Context, id string, identity scangate.
 		if err := lockMember(ctx, tx, id); err != nil {
 			return err
 		}
+		// nil: unlinking an identity that the member does not have succeeds.
 		if err := exec(ctx, tx, nil, `DELETE FROM member_wechats WHERE app_id = ? AND open_id = ? AND member_id = ?`,
 			identity.AppID, identity.OpenID, parseID(id)); err != nil {
 			return err
@@ -198,6 +202,7 @@ func exec(ctx context.Context, tx *sql.Tx, unchanged error, statement string, ar
 	if err != nil {
 		return err
 	}
+	// In SQLite an UPDATE affects each row that matches, changed or not.
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
 		return cmp.Or(err, unchanged)
 	}

@@ -25,7 +25,7 @@ type browser struct {
 // response is an HTTP response that has been read.
 type response struct {
 	status   int
-	location string
+	location string // the Location header
 	header   http.Header
 	body     string
 }
@@ -85,6 +85,7 @@ func (b *browser) post(path string, object map[string]string) response {
 // do sends a request and reads the whole response.
 func (b *browser) do(method, address, accept string, body io.Reader) response {
 	b.t.Helper()
+	// A redirect is not an error here, because the client does not follow it.
 	resp, err := b.client.Do(b.request(method, address, accept, body))
 	if err != nil {
 		b.t.Fatal(err)
@@ -118,9 +119,9 @@ func (b *browser) request(method, address, accept string, body io.Reader) *http.
 
 // login holds the URLs of a login that waits for a phone.
 type login struct {
-	ScanURL   string `json:"scan_url"`
-	StateURL  string `json:"state_url"`
-	FinishURL string `json:"finish_url"`
+	ScanURL   string `json:"scan_url"`   // for the phone: the content of the QR code
+	StateURL  string `json:"state_url"`  // answers when the state changes
+	FinishURL string `json:"finish_url"` // creates the session after the approval
 }
 
 // startLogin starts a login, as a page's script does.

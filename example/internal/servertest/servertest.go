@@ -56,6 +56,7 @@ func Run(t *testing.T, build Build, except ...string) {
 		{"a handler can hijack the connection", testHijack},
 		{SavedBeforeHijack, testHijackedSession},
 	} {
+		// Each test gets a site of its own, so that none depends on another.
 		if !slices.Contains(except, tt.name) {
 			t.Run(tt.name, func(t *testing.T) { tt.test(t, start(t, build, 0)) })
 		}
@@ -71,7 +72,7 @@ func Run(t *testing.T, build Build, except ...string) {
 // site is an application on a server of its own, with a simulated WeChat that fails
 // the test if the gate breaks the protocol.
 type site struct {
-	url        string
+	url        string // without a path
 	wechat     *wechattest.Server
 	polled     chan struct{} // receives a value when a browser starts to wait
 	release    chan struct{} // each value lets one stream continue

@@ -11,6 +11,7 @@ import (
 	"time"
 )
 
+// testLoggedOut requests the account page without a login, as a browser and as a script.
 func testLoggedOut(t *testing.T, s *site) {
 	desktop := s.loggedOut(t)
 	const login = "/wechat/login?return_to=%2Faccount%3Ftab%3D2"
@@ -27,6 +28,9 @@ func testLoggedOut(t *testing.T, s *site) {
 	}
 }
 
+// testSpellings requests private pages by unusual spellings of their paths. Some routers
+// clean or decode a path before they look for its handler. The gate must not see another
+// path than the handler does.
 func testSpellings(t *testing.T, s *site) {
 	attacker, member := s.loggedOut(t), s.loggedIn(t, "lin")
 	// A member's request first. If the server kept its answer, the attacker would get
@@ -46,6 +50,7 @@ func testSpellings(t *testing.T, s *site) {
 	}
 }
 
+// testScan logs a desktop in by a scan.
 func testScan(t *testing.T, s *site) {
 	desktop := s.loggedOut(t)
 	l := desktop.startLogin()
@@ -64,6 +69,8 @@ func testScan(t *testing.T, s *site) {
 	s.loggedOut(t).wantLoggedOut()
 }
 
+// testInWeChat opens a private page in WeChat's own browser. The redirects to WeChat and
+// back log the person in.
 func testInWeChat(t *testing.T, s *site) {
 	phone := s.wechat.Phone("yueyue", nil, s.wechat.URL)
 	resp, err := phone.Open(t.Context(), s.url+"/account")
@@ -91,6 +98,7 @@ func (b *browser) startAtWeChat() string {
 	return got.location
 }
 
+// testWebsite logs a desktop in with WeChat's own page.
 func testWebsite(t *testing.T, s *site) {
 	desktop, attacker := s.loggedOut(t), s.loggedOut(t)
 	callback, err := s.wechat.Approve(desktop.startAtWeChat(), "chen")
@@ -107,10 +115,12 @@ func testWebsite(t *testing.T, s *site) {
 	desktop.wantLoggedIn()
 }
 
+// testDenied refuses a login on the phone.
 func testDenied(t *testing.T, s *site) {
 	desktop := s.loggedOut(t)
 	l := desktop.startLogin()
 	s.answer(t, l, "wang", "deny")
+	// The desktop has seen the scan, so this request does not wait.
 	if got := desktop.get(l.StateURL + "?seen=scanned"); got.body != `{"state":"denied"}` {
 		t.Errorf("state after the refusal: status = %d, body = %s, want denied", got.status, got.body)
 	}
@@ -120,6 +130,7 @@ func testDenied(t *testing.T, s *site) {
 	desktop.wantLoggedOut()
 }
 
+// testCancelled refuses a login on WeChat's own page. The callback offers another login.
 func testCancelled(t *testing.T, s *site) {
 	desktop := s.loggedOut(t)
 	callback, err := s.wechat.Refuse(desktop.startAtWeChat())
@@ -132,6 +143,8 @@ func testCancelled(t *testing.T, s *site) {
 	desktop.wantLoggedOut()
 }
 
+// testLogout logs out a desktop while a laptop is logged in as the same user. The session
+// must end on the server, and not only in the desktop's cookies.
 func testLogout(t *testing.T, s *site) {
 	desktop, laptop := s.loggedIn(t, "lin"), s.loggedIn(t, "lin")
 	// An attacker has copied the desktop's cookies before the logout.
@@ -155,6 +168,7 @@ func testLogout(t *testing.T, s *site) {
 	}
 }
 
+// testSession counts requests in the session.
 func testSession(t *testing.T, s *site) {
 	desktop, laptop := s.loggedIn(t, "lin"), s.loggedIn(t, "lin")
 	for n := 1; n <= 3; n++ {
@@ -169,12 +183,15 @@ func testSession(t *testing.T, s *site) {
 	desktop.wantLoggedIn()
 }
 
+// testParameters requests a route with a path parameter: the router's own data in the
+// request's context must survive the gate.
 func testParameters(t *testing.T, s *site) {
 	if got := s.loggedIn(t, "lin").get("/test/items/scarf-7"); got.status != http.StatusOK || got.body != "scarf-7" {
 		t.Errorf("request with a path parameter: status = %d, body = %q, want 200 and scarf-7", got.status, got.body)
 	}
 }
 
+// testStream reads a response while its handler is still running.
 func testStream(t *testing.T, s *site) {
 	for _, by := range []string{"controller", "assertion"} {
 		desktop := s.loggedIn(t, "lin")
@@ -208,6 +225,7 @@ func testStream(t *testing.T, s *site) {
 	}
 }
 
+// testHijack hijacks a connection, as handlers of WebSockets do.
 func testHijack(t *testing.T, s *site) {
 	for _, by := range []string{"controller", "assertion"} {
 		if _, status := s.loggedOut(t).upgrade("/test/hijack?by=" + by); status != http.StatusUnauthorized {
@@ -217,6 +235,7 @@ func testHijack(t *testing.T, s *site) {
 		if status != http.StatusSwitchingProtocols {
 			t.Fatalf("by %s: upgrade: status = %d, want 101", by, status)
 		}
+		// Two lines: the first may still be in a buffer of the server.
 		for _, line := range []string{"hello", "again"} {
 			_, _ = fmt.Fprintln(conn, line)
 			if got, err := conn.ReadString('\n'); got != strings.ToUpper(line)+"\n" {
@@ -226,6 +245,8 @@ func testHijack(t *testing.T, s *site) {
 	}
 }
 
+// testHijackedSession reads a session while a handler that changed it holds a hijacked
+// connection.
 func testHijackedSession(t *testing.T, s *site) {
 	desktop := s.loggedIn(t, "lin")
 	if _, status := desktop.upgrade("/test/hijack"); status != http.StatusSwitchingProtocols {
