@@ -316,8 +316,8 @@ func (s *sequence) breakStore() {
 	s.state.err.Store(nil)
 }
 
-// check checks the rules that must always hold: a person is one user, and a device is
-// logged in as its own person or as one who approved a login of it.
+// check checks the rules that must always hold. A person is one user. A device is logged
+// in as its own person, or as a person whose approval it has.
 func (s *sequence) check() {
 	people := map[string]string{} // by user ID
 	for _, person := range []string{"lin", "wang", "yueyue"} {

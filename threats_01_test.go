@@ -218,7 +218,7 @@ func TestThreat05LateFinish(t *testing.T) {
 }
 
 // TestThreat06QRLjacking: the attacker shows the QR code of its own login to a victim.
-// The confirm page describes the attacker's browser, scanning alone logs nobody in, and
+// The confirm page describes the attacker's browser, scanning alone makes no session, and
 // a wrong number denies the login for good.
 func TestThreat06QRLjacking(t *testing.T) {
 	w := newWorld(t, withNumber)
