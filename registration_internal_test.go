@@ -11,9 +11,9 @@ func TestCleanNickname(t *testing.T) {
 		{"plain", "林小北", "林小北"},
 		{"emoji", "月月🌙🐰", "月月🌙🐰"},
 		{"joined emoji", "👩‍👩‍👧", "👩‍👩‍👧"},
-		{"blanks around", "  Wang Wei\t", "Wang Wei"},
+		{"spaces around", "  Wang Wei\t", "Wang Wei"},
 		{"control characters", "a\x00b\nc\x1b[31m", "abc[31m"},
-		{"turned around", "a\u202egpj.exe", "agpj.exe"},
+		{"a right-to-left override", "a\u202egpj.exe", "agpj.exe"},
 		{"isolates and marks", "\u2066a\u2069\u200fb", "ab"},
 		{"line separators", "a\u2028b\u2029c", "abc"},
 		{"broken UTF-8", "a\xff\xfeb", "a\ufffdb"},
@@ -22,7 +22,7 @@ func TestCleanNickname(t *testing.T) {
 		{"empty", "", ""},
 	} {
 		if got := cleanNickname(c.in); got != c.want || !utf8.ValidString(got) {
-			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+			t.Errorf("cleanNickname, %s: %q, want %q", c.name, got, c.want)
 		}
 	}
 }
@@ -39,7 +39,7 @@ func TestCleanAvatarURL(t *testing.T) {
 		"https://" + strings.Repeat("a", 2000):        "",
 	} {
 		if got := cleanAvatarURL(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
+			t.Errorf("cleanAvatarURL(%q) = %q, want %q", in, got, want)
 		}
 	}
 }
