@@ -185,7 +185,7 @@ type scannedLogin struct {
 // newScannedLogin begins a login and scans it.
 func newScannedLogin(w *world) scannedLogin {
 	l := scannedLogin{desktop: w.desktop(), phone: w.phone("lin")}
-	l.desktop.agent = "Mozilla/5.0" // keeps the record short
+	l.desktop.agent = "Mozilla/5.0" // short
 	l.desktop.postJSON("/wechat/login", `{"return_to":"/account"}`, &l.scan)
 	l.phone.scan(l.scan)
 	return l
