@@ -12,7 +12,7 @@ import (
 // sendNothing is a Config.Phone.SendCode that accepts every code.
 func sendNothing(context.Context, string, string) error { return nil }
 
-// registerURL returns an option that closes registration and sends new people to the
+// registerURL returns an option that closes registration and sends new identities to the
 // target.
 func registerURL(target string) func(*scangate.Config) {
 	return func(c *scangate.Config) { c.Registration, c.RegisterURL = scangate.RegisterClosed, target }

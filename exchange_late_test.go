@@ -42,13 +42,13 @@ func TestLoginEndsDuringExchange(t *testing.T) {
 					}
 				}
 				if got := desktop.state(login); got != c.state {
-					t.Errorf("state = %q, want %q", got, c.state)
+					t.Errorf("after the callback: state = %q, want %q", got, c.state)
 				}
 				if a := phone.get(login.confirmURL()); strings.Contains(a.body, `value="approve"`) {
-					t.Errorf("the confirm page still offers to approve:\n%s", a.body)
+					t.Errorf("after the callback: the confirm page still offers to approve:\n%s", a.body)
 				}
 				if got := w.happened(); slices.Contains(got, "identified") {
-					t.Errorf("events = %v, want no identified", got)
+					t.Errorf("after the callback: events = %v, want no identified", got)
 				}
 			})
 		})

@@ -41,7 +41,7 @@ func TestProfileRoundOfAnotherPerson(t *testing.T) {
 		phone.answer(login, "approve")
 		desktop.finish(login)
 		if desktop.user() == "" {
-			t.Error("the desktop is not logged in")
+			t.Error("finish: the desktop is not logged in")
 		}
 		w.checkOwner("lin", desktop.user())
 		w.checkOwner("wang", "")
@@ -79,7 +79,7 @@ func TestDecliningProfileNeedsToken(t *testing.T) {
 			want = http.StatusBadRequest
 		}
 		if a := phone.post(page.Request.URL.Path, form); a.StatusCode != want {
-			t.Errorf("%s: status = %d, want %d", name, a.StatusCode, want)
+			t.Errorf("declining the profile with %s: status = %d, want %d", name, a.StatusCode, want)
 		}
 		if a := phone.get(page.Request.URL.Path); a.StatusCode != http.StatusOK {
 			t.Errorf("the profile page after %s: status = %d to %q, want 200", name, a.StatusCode, a.location())
@@ -87,6 +87,6 @@ func TestDecliningProfileNeedsToken(t *testing.T) {
 	}
 	a := phone.post(page.Request.URL.Path, url.Values{"token": {page.find(t, tokenPattern)}})
 	if a.StatusCode != http.StatusSeeOther || a.location() != login.confirmURL() {
-		t.Errorf("its own token: status = %d to %q, want 303 to %q", a.StatusCode, a.location(), login.confirmURL())
+		t.Errorf("declining the profile with its own token: status = %d to %q, want 303 to %q", a.StatusCode, a.location(), login.confirmURL())
 	}
 }

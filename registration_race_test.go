@@ -104,7 +104,7 @@ func TestRegisterLosesRace(t *testing.T) {
 			}
 			got := w.happened()
 			if slices.Contains(got, "registered") || c.event != "" && !slices.Contains(got, c.event) {
-				t.Errorf("events = %v, want %q and not registered", got, c.event)
+				t.Errorf("after the code: events = %v, want %q and not registered", got, c.event)
 			}
 		})
 	}

@@ -301,6 +301,6 @@ func TestApprovedLoginKeepsItsUser(t *testing.T) {
 		t.Errorf("finish: status = %d, want 303\n%s", a.StatusCode, a.body)
 	}
 	if got := desktop.user(); got == "" || got != first.ID {
-		t.Errorf("the desktop is logged in as %q, want %q", got, first.ID)
+		t.Errorf("finish: the desktop is logged in as %q, want %q", got, first.ID)
 	}
 }

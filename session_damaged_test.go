@@ -56,9 +56,9 @@ func newDamagedWorld(t *testing.T, codec scs.Codec) *damagedWorld {
 	if user == "" || len(store.m) != 1 {
 		t.Fatalf("login: user %q with %d sessions, want a user with one", user, len(store.m))
 	}
-	d := &damagedWorld{w, m, store, phone, user}
-	d.damage()
-	return d
+	damaged := &damagedWorld{w, m, store, phone, user}
+	damaged.damage()
+	return damaged
 }
 
 // damage overwrites all stored sessions.
