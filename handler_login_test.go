@@ -13,8 +13,8 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// TestScanLogin opens a protected page on the desktop and logs in by a scan. It follows
-// the login page, which has no JSON.
+// TestScanLogin opens a protected page on the desktop and logs in by a scan. It uses the
+// login page, not JSON.
 func TestScanLogin(t *testing.T) {
 	w := newWorld(t)
 	desktop, phone := w.desktop(), w.phone("lin")
