@@ -53,7 +53,7 @@
 //	POST login                    the same for scripts: JSON {"return_to", "with"} (see below)
 //	GET  login/{id}/qr.svg, .png  the QR code
 //	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied" or "expired"}
-//	POST login/{id}/finish        begins the session; 303 to return_to, or JSON {"return_to"}
+//	POST login/{id}/finish        begins the session; 303 to return_to, or JSON {"return_to"}; answer=deny refuses it
 //	GET  scan/{id}                the URL in the QR code
 //	GET  callback                 WeChat redirects here
 //	GET  profile/{id}             asks a new person for their user info; POST: "not now"
@@ -65,6 +65,7 @@
 //	GET  phone?return_to=/path    proves a new phone number of the logged-in user
 //	POST logout                   ends the session; everywhere=true: all sessions of the user
 //	GET  me                       the logged-in user: JSON {"id", "nickname", "avatar_url", "phone_bound", "logged_in_at"}
+//	GET  assets/{name}            the style and the script of the pages
 //
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
 // "finish_url", "match_number", "expires_at", "website_url"}, or with {"redirect_url"}
