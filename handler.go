@@ -79,7 +79,8 @@ func script(g guarded) guarded {
 	return g
 }
 
-// initiator lets only the browser call h that began the cross-device login in the path.
+// initiator guards h: only the browser that began the cross-device login in the path may
+// call it.
 func (g *Gate) initiator(h loginHandler) guarded {
 	return guarded{access: accessInitiator, serve: func(w http.ResponseWriter, r *http.Request) error {
 		l, err := g.logins.initiated(r)
@@ -90,8 +91,8 @@ func (g *Gate) initiator(h loginHandler) guarded {
 	}}
 }
 
-// authorizer lets only the browser call h that proved an identity for the login in the
-// path, and only at that step. At any other step it is sent on to the right one.
+// authorizer guards h: only the browser that proved an identity for the login in the path
+// may call it, and only at that step. At any other step advance answers instead.
 func (g *Gate) authorizer(at step, h loginHandler) guarded {
 	return guarded{access: accessAuthorizer, serve: func(w http.ResponseWriter, r *http.Request) error {
 		l, err := g.logins.authorized(r)
@@ -102,7 +103,7 @@ func (g *Gate) authorizer(at step, h loginHandler) guarded {
 	}}
 }
 
-// authorizerForm is authorizer for a form, whose token it verifies first.
+// authorizerForm is authorizer for a form. It also verifies the form's token.
 func (g *Gate) authorizerForm(at step, h formHandler) guarded {
 	return guarded{access: accessAuthorizer, serve: func(w http.ResponseWriter, r *http.Request) error {
 		l, err := g.logins.authorized(r)
@@ -119,8 +120,8 @@ func (g *Gate) authorizerForm(at step, h formHandler) guarded {
 	}}
 }
 
-// requireStep calls h if the authorizer is at that step. Otherwise it sends the
-// authorizer to the right one.
+// requireStep calls h if the authorizer is at that step. Otherwise advance answers, or
+// requireStep returns why the login cannot go on.
 func (g *Gate) requireStep(w http.ResponseWriter, r *http.Request, l *login.Login, at step, h loginHandler) error {
 	if at == stepConfirm && !l.NeedsConsent() {
 		return g.logins.unknown(r)

@@ -26,10 +26,10 @@ var (
 // Each method takes a connection from the pool for one command and gives up after 3
 // seconds. Set DialContext with limits for connecting, reading and writing, because the
 // pool also uses connections by itself. Without limits a network outage blocks requests
-// until the operating system's TCP timeout. Set MaxActive and leave Wait false: an overload is
-// then an error at once instead of a queue. Set a TestOnBorrow that sends PING on
-// connections idle for more than a second. It finds the connections that a restart of
-// Redis has cut; without it each of them makes one call fail. The store retries a read
+// until the operating system's TCP timeout. Set MaxActive and leave Wait false: an
+// overload is then an error at once instead of a queue. Set a TestOnBorrow that sends
+// PING on connections idle for more than a second. It finds the connections that a
+// restart of Redis has cut; without it each of them makes one call fail. The store retries a read
 // on another connection. It does not retry a change, and an error of a change leaves
 // open whether the change was made.
 //
