@@ -99,10 +99,11 @@ func newRedisStore(conn *redisconn.Client, prefix string) (*RedisStore, error) {
 	return &RedisStore{store: redisstore.New(conn, prefix)}, nil
 }
 
-// Close ends the listening and, with an error, all calls of [RedisStore.Wait], also
-// those to come. All other methods still work. It returns when the store's goroutines
-// have ended, which takes no longer than their last call to Redis. Its error is always
-// nil, and closing again does nothing.
+// Close ends the listening and, with an error, all calls of [RedisStore.Wait]. Later
+// calls of Wait get that error too, unless the record has changed already. All other
+// methods still work. Close returns when the store's goroutines have ended, which takes
+// no longer than their last call to Redis. Its error is always nil, and closing again
+// does nothing.
 func (r *RedisStore) Close() error {
 	r.store.Close()
 	return nil
