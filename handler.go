@@ -1,6 +1,7 @@
 package scangate
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -58,7 +59,7 @@ func (g *Gate) routes() []route {
 		{"POST", "/phone/{id}/code", g.authorizerForm(stepPhone, g.serveSendCode)},
 		{"GET", "/resume/{id}", g.authorizer(stepAny, g.serveResume)},
 		{"GET", "/confirm/{id}", g.authorizer(stepConfirm, g.serveConfirm)},
-		{"POST", "/confirm/{id}", g.authorizerForm(stepConfirm, g.serveDecision)},
+		{"POST", "/confirm/{id}", g.authorizerForm(stepDecision, g.serveDecision)},
 
 		{"GET", "/link", anyone(g.serveLink)},
 		{"POST", "/link", anyone(g.serveStartLink)},
@@ -123,14 +124,17 @@ func (g *Gate) authorizerForm(at step, h formHandler) guarded {
 // requireStep calls h if the authorizer is at that step. Otherwise advance answers, or
 // requireStep returns why the login cannot go on.
 func (g *Gate) requireStep(w http.ResponseWriter, r *http.Request, l *login.Login, at step, h loginHandler) error {
-	if at == stepConfirm && !l.NeedsConsent() {
+	if (at == stepConfirm || at == stepDecision) && !l.NeedsConsent() {
 		return g.logins.unknown(r)
 	}
-	decided := at == stepConfirm && !l.Expired() // the confirm page also shows the decision
-	if err := l.Open(); err != nil && !decided {
+	err := l.Open()
+	decided := errors.Is(err, login.ErrDenied) || errors.Is(err, login.ErrFinished)
+	if err != nil && !(decided && at == stepConfirm) { // the confirm page also shows the decision
 		return g.logins.withRetry(r, l, err)
 	}
-	if at != stepAny && g.nextStep(l) != at {
+	// A GET must not finish an approved link, so its page stays the confirm page.
+	here := at == stepAny || at == stepDecision || g.nextStep(l) == at || at == stepConfirm && l.State() == login.StateApproved
+	if !here {
 		return g.advance(w, r, l)
 	}
 	return h(w, r, l)

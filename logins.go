@@ -60,15 +60,16 @@ func (c browserCookies) cookie(value string, ttl time.Duration) *http.Cookie {
 // requests that guess.
 type logins struct {
 	*login.Store
-	cookies browserCookies
-	limiter limiter
-	respond *responder
+	cookies  browserCookies
+	limiter  limiter
+	accounts accounts
+	respond  *responder
 }
 
 // load returns the login in the request's path.
 func (s *logins) load(r *http.Request) (*login.Login, error) {
 	l, err := s.Load(r.Context(), r.PathValue("id"))
-	if errors.Is(err, login.ErrUnknown) {
+	if errors.Is(err, login.ErrUnknown) || err == nil && !s.accounts.serves(l) {
 		return nil, s.unknown(r)
 	}
 	return l, err
