@@ -129,7 +129,7 @@ func (g *Gate) requireStep(w http.ResponseWriter, r *http.Request, l *login.Logi
 	}
 	err := l.Open()
 	decided := errors.Is(err, login.ErrDenied) || errors.Is(err, login.ErrFinished)
-	if err != nil && !(decided && at == stepConfirm) { // the confirm page also shows the decision
+	if err != nil && (!decided || at != stepConfirm) { // the confirm page also shows the decision
 		return g.logins.withRetry(r, l, err)
 	}
 	// A GET must not finish an approved link, so its page stays the confirm page.
