@@ -84,7 +84,7 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 // login does so already, exchange waits for its answer.
 func (g *Gate) exchange(r *http.Request, id string, scope login.Scope, code string) (*login.Login, error) {
 	for {
-		l, err := g.logins.Exchange(r.Context(), id, g.cookies.key(r), scope,
+		l, err := g.logins.Exchange(r.Context(), id, g.cookies.key(r), scope, code,
 			func(ctx context.Context, l *login.Login) (login.Person, error) {
 				return g.registrar.identify(ctx, l, scope, code)
 			})
@@ -98,10 +98,10 @@ func (g *Gate) exchange(r *http.Request, id string, scope login.Scope, code stri
 		case errors.Is(err, login.ErrRepeated):
 			return l, nil // an earlier callback of this browser got the answer
 		case !errors.Is(err, login.ErrExchanging):
-			return l, err
+			return l, rejectionCause(err)
 		}
 		if err := g.awaitExchange(r, id); err != nil {
-			return nil, wrap("waiting for another callback", err)
+			return l, wrap("waiting for another callback", err)
 		}
 	}
 }

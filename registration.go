@@ -42,11 +42,11 @@ func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Sc
 	before := l.Person().Identity.OpenID
 	switch {
 	case err != nil:
-		return login.Person{}, wechatError("exchanging the code", err)
+		return login.Person{}, rejection(wechatError("exchanging the code", err))
 	case token.SnapshotUser:
-		return login.Person{}, errSnapshot
+		return login.Person{}, &login.RejectedError{Reason: reasonSnapshot, Err: errSnapshot}
 	case before != "" && before != token.OpenID:
-		return login.Person{}, errOther
+		return login.Person{}, &login.RejectedError{Reason: reasonOther, Err: errOther}
 	}
 	who := login.Person{
 		Identity: login.Identity{AppID: l.AppID(), OpenID: token.OpenID, UnionID: token.UnionID},
@@ -66,6 +66,40 @@ func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Sc
 	return who, r.addProfile(ctx, client, token, &who)
 }
 
+// The reasons of a [login.RejectedError], as logins store them.
+const (
+	reasonWeChat   = "wechat"
+	reasonSnapshot = "snapshot"
+	reasonOther    = "other"
+)
+
+// rejection marks a failed exchange after which the code is of no use: WeChat rejected
+// it, or may have used it up before the time was over.
+func rejection(err error) error {
+	var timeout interface{ Timeout() bool }
+	timedOut := errors.As(err, &timeout) && timeout.Timeout()
+	if timedOut || errors.As(err, new(*wechat.Error)) || errors.Is(err, wechat.ErrCodeInvalid) {
+		return &login.RejectedError{Reason: reasonWeChat, Err: err}
+	}
+	return err
+}
+
+// rejectionCause returns the cause of a rejection that was read from the store, and any
+// other error as it is.
+func rejectionCause(err error) error {
+	rejection := (*login.RejectedError)(nil)
+	if !errors.As(err, &rejection) || rejection.Err != nil {
+		return err
+	}
+	switch rejection.Reason {
+	case reasonSnapshot:
+		return errSnapshot
+	case reasonOther:
+		return errOther
+	}
+	return errWeChat
+}
+
 // addProfile completes a new person by what the token's scope allows to ask.
 func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token wechat.Token, who *login.Person) error {
 	if !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
@@ -77,7 +111,7 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 	}
 	info, err := client.UserInfo(ctx, token.AccessToken, token.OpenID)
 	if err != nil {
-		return wechatError("fetching the user info", err)
+		return &login.RejectedError{Reason: reasonWeChat, Err: wechatError("fetching the user info", err)}
 	}
 	who.Profile = &info
 	who.Nickname = cleanNickname(info.Nickname)

@@ -12,7 +12,7 @@ import (
 // recordFormat is the version of a record's stored form, and its first byte. Change
 // it with every change of what the methods named fields list: a record of another
 // version is an unknown login.
-const recordFormat = 3
+const recordFormat = 4
 
 // indexFormat is the version of an index entry's stored form, and its first byte.
 const indexFormat = '1'
@@ -48,6 +48,7 @@ func (r *record) fields(c *coder) {
 	c.string(&r.ReturnTo)
 	c.time(&r.Created)
 	c.time(&r.Expires)
+	c.time(&r.Decided)
 	c.time(&r.Finished)
 	c.digest(&r.Initiator)
 	c.digest(&r.Authorizer)
@@ -62,6 +63,10 @@ func (r *record) fields(c *coder) {
 		c.string((*string)(&r.Lease.From))
 		c.time(&r.Lease.Until)
 	}
+	if present(c, &r.Rejected) {
+		c.digest(&r.Rejected.Code)
+		c.string(&r.Rejected.Reason)
+	}
 	if present(c, &r.Person) {
 		r.Person.fields(c)
 	}
@@ -70,6 +75,8 @@ func (r *record) fields(c *coder) {
 		c.string(&r.Code.MAC)
 		c.time(&r.Code.Sent)
 		c.int(&r.Code.Tries)
+		c.string(&r.Code.Wrong)
+		c.time(&r.Code.WrongAt)
 	}
 }
 

@@ -28,5 +28,24 @@ var (
 	ErrRepeated = errors.New("the step was taken before")
 )
 
+// RejectedError reports that WeChat rejected a code, or did not answer in time. The ask
+// function of [Store.Exchange] returns it, and Exchange returns it again for the same
+// code, without asking.
+type RejectedError struct {
+	Reason string // a word that the caller understands; it is stored
+	Err    error  // nil if the reason was read from the store
+}
+
+// Error implements error.
+func (e *RejectedError) Error() string {
+	if e.Err == nil {
+		return "the code was rejected before: " + e.Reason
+	}
+	return e.Err.Error()
+}
+
+// Unwrap is for [errors.Is] and [errors.As].
+func (e *RejectedError) Unwrap() error { return e.Err }
+
 // errDamaged reports that a stored record is not a login of this version.
 var errDamaged = errors.New("a damaged login")

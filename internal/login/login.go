@@ -19,10 +19,13 @@ const (
 	renewAfter    = 2 * time.Minute  // until an unscanned QR code is replaced
 	goneAfter     = 5 * time.Minute  // how long an expired login is remembered as expired
 	loopWindow    = 10 * time.Second // a browser that returns so soon after a same-device login keeps no session
-	replayWindow  = time.Minute      // how long a repeated callback gets the first one's answer
-	askTime       = 10 * time.Second // for all calls to WeChat during one exchange
-	leaseTime     = 20 * time.Second // after which the holder of a lease is presumed dead
-	maxFailures   = 10               // failed exchanges of one login
+	replayWindow  = time.Minute      // how long a repeated request gets the first one's answer
+	askTime       = 8 * time.Second  // for all calls to WeChat during one exchange
+	leaseTime     = 9 * time.Second  // after which the holder of a lease is presumed dead
+	maxWait       = 5 * time.Second  // for another callback's exchange
+	maxFailures   = 10               // exchanges of one login that WeChat rejected
+	storeTries    = 3                // for a person whom WeChat has returned: the code cannot be exchanged again
+	storePause    = 200 * time.Millisecond
 )
 
 // Kind distinguishes the devices that can prove the identity.

@@ -13,14 +13,22 @@ type record struct {
 	Created time.Time
 	Expires time.Time
 
-	Authorizer Digest  // of the authorizing browser's key
-	Number     int     // shown on both screens
-	Lease      *lease  // while exchanging
-	Failures   int     // exchanges that failed
-	Person     *Person // once identified
-	Code       *code   // the last one-time code that was sent
+	Authorizer Digest    // of the authorizing browser's key
+	Number     int       // shown on both screens
+	Lease      *lease    // while exchanging
+	Failures   int       // exchanges that WeChat rejected
+	Rejected   *rejected // the last code that WeChat rejected
+	Person     *Person   // once identified
+	Code       *code     // the last one-time code that was sent
 
+	Decided  time.Time // approved or denied
 	Finished time.Time
+}
+
+// rejected is a code that must not be exchanged again, and why.
+type rejected struct {
+	Code   Digest
+	Reason string
 }
 
 // lease is one callback's exclusive right to exchange a code.
@@ -32,7 +40,7 @@ type lease struct {
 // clone returns a copy that shares nothing that a step changes.
 func (r *record) clone() *record {
 	c := *r
-	c.Lease, c.Person, c.Code = cloned(r.Lease), cloned(r.Person), cloned(r.Code)
+	c.Lease, c.Person, c.Code, c.Rejected = cloned(r.Lease), cloned(r.Person), cloned(r.Code), cloned(r.Rejected)
 	return &c
 }
 
@@ -116,8 +124,8 @@ func (r *record) exchanged(browser Digest, s Scope) bool {
 	return r.authorizedBy(browser) && r.State != StateExchanging && (s == ScopeBase || r.Person.Asked)
 }
 
-// claim gives the browser the lease on the login's exchange.
-func (r *record) claim(browser Digest, s Scope) error {
+// claim gives the browser the lease on the exchange of that code.
+func (r *record) claim(browser Digest, s Scope, code Digest) error {
 	if r.exchanged(browser, s) {
 		return ErrRepeated
 	}
@@ -130,6 +138,8 @@ func (r *record) claim(browser Digest, s Scope) error {
 		return err
 	case r.State == StateExchanging:
 		return ErrExchanging
+	case r.Rejected != nil && r.Rejected.Code == code:
+		return &RejectedError{Reason: r.Rejected.Reason}
 	case r.Failures >= maxFailures:
 		return ErrTooManyFailures
 	case r.Person != nil && r.Authorizer != browser:
@@ -150,12 +160,16 @@ func (r *record) holds(held lease) bool {
 	return r.State == StateExchanging && r.Lease.Until.Equal(held.Until)
 }
 
-// release ends a lease whose exchange has failed. The login is as open as before.
-func (r *record) release(held lease) error {
+// release ends a lease whose exchange has failed. The login is as open as before. If
+// WeChat rejected the code, the record remembers it.
+func (r *record) release(held lease, by *rejected) error {
 	if !r.holds(held) {
 		return ErrRepeated
 	}
-	r.Failures++
+	if by != nil {
+		r.Failures++
+		r.Rejected = by
+	}
 	r.endLease()
 	return nil
 }
@@ -244,13 +258,19 @@ func (r *record) forgetPhone() error {
 
 // approve lets the initiator in.
 func (r *record) approve() error {
+	if r.State == StateFinished && time.Since(r.Decided) < replayWindow {
+		return ErrRepeated // the initiator was faster than the repeated request
+	}
 	if err := r.open(); err != nil {
 		return err
+	}
+	if r.State == StateApproved && time.Since(r.Decided) < replayWindow {
+		return ErrRepeated
 	}
 	if r.State != StateIdentified || r.Person.UserID == "" {
 		return ErrNotApproved
 	}
-	r.State = StateApproved
+	r.State, r.Decided = StateApproved, time.Now()
 	if until := time.Now().Add(approvedTTL); until.Before(r.Expires) {
 		r.Expires = until
 	}
@@ -259,10 +279,13 @@ func (r *record) approve() error {
 
 // deny ends the login for good.
 func (r *record) deny() error {
+	if r.State == StateDenied && time.Since(r.Decided) < replayWindow {
+		return ErrRepeated
+	}
 	if err := r.open(); err != nil {
 		return err
 	}
-	r.State = StateDenied
+	r.State, r.Decided = StateDenied, time.Now()
 	r.forget()
 	return nil
 }

@@ -2,8 +2,10 @@ package login
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Scan marks the QR code of a cross-device login as opened. It returns [ErrRepeated]
@@ -12,16 +14,17 @@ func (s *Store) Scan(ctx context.Context, l *Login) (*Login, error) {
 	return s.change(ctx, l, (*record).scan)
 }
 
-// Exchange lets the browser with that key exchange one code of the scope. It takes
-// the lease on the login, calls ask, and stores the person that ask returns. While ask
-// runs no other callback of the login can exchange a code; if ask fails, the login is
-// as open as before, and Exchange returns ask's error.
+// Exchange lets the browser with that key exchange a code of the scope. It takes the
+// lease on the login, calls ask, and stores the person that ask returns. While ask runs
+// no other callback of the login can exchange a code. If ask fails or panics, the login
+// is as open as before, and Exchange returns ask's error. A [RejectedError] is remembered
+// together with the code.
 //
 // It returns [ErrRepeated] if this browser has exchanged a code of the scope before,
 // and [ErrExchanging] while another callback has the lease: see [Store.WaitExchanged].
-func (s *Store) Exchange(ctx context.Context, id string, key Key, scope Scope, ask func(context.Context, *Login) (Person, error)) (*Login, error) {
-	unread := &Login{record: &record{ID: id}}
-	l, err := s.change(ctx, unread, func(r *record) error { return r.claim(key.Digest(), scope) })
+func (s *Store) Exchange(ctx context.Context, id string, key Key, scope Scope, code string, ask func(context.Context, *Login) (Person, error)) (*Login, error) {
+	unread, digest := &Login{record: &record{ID: id}}, Digest(sha256.Sum256([]byte(code)))
+	l, err := s.change(ctx, unread, func(r *record) error { return r.claim(key.Digest(), scope, digest) })
 	if err != nil {
 		return l, err
 	}
@@ -29,33 +32,78 @@ func (s *Store) Exchange(ctx context.Context, id string, key Key, scope Scope, a
 	// Finish even if the browser goes away: a code works once, and the answer may
 	// reach the person by WeChat's second delivery of the callback.
 	ctx = context.WithoutCancel(ctx)
+	var by *rejected
+	var who Person
+	asked := false
+	defer func() {
+		if !asked { // ask has panicked: it runs the application's code
+			_, _ = s.change(ctx, l, func(r *record) error { return r.release(held, nil) })
+		}
+	}()
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	who, err := ask(asking, l)
+	who, err = ask(asking, l)
+	asked = true
 	if err == nil {
-		return s.change(ctx, l, func(r *record) error { return r.identify(held, who) })
+		return s.identify(ctx, l, held, who)
 	}
-	released, undo := s.change(ctx, l, func(r *record) error { return r.release(held) })
+	if rejection := (*RejectedError)(nil); errors.As(err, &rejection) {
+		by = &rejected{Code: digest, Reason: rejection.Reason}
+	}
+	released, undo := s.change(ctx, l, func(r *record) error { return r.release(held, by) })
 	if undo != nil && !errors.Is(undo, ErrRepeated) {
 		return l, fmt.Errorf("%w; %w", err, undo)
 	}
 	return released, err
 }
 
-// WaitExchanged returns when no callback of the login is exchanging a code, or when
-// the lease of the one that was is over.
+// identify stores the person that WeChat has returned. It tries several times, because
+// the code cannot be exchanged again, and then gives the lease back, so that the phone
+// can come with another code at once.
+func (s *Store) identify(ctx context.Context, l *Login, held lease, who Person) (*Login, error) {
+	for try := 1; ; try++ {
+		identified, err := s.change(ctx, l, func(r *record) error { return r.identify(held, who) })
+		if err == nil || isRefusal(err) {
+			return identified, err
+		}
+		if try == storeTries {
+			_, _ = s.change(ctx, l, func(r *record) error { return r.release(held, nil) })
+			return l, err
+		}
+		pause := time.NewTimer(storePause)
+		<-pause.C
+	}
+}
+
+// isRefusal reports whether a step was refused, as opposed to the store having failed.
+func isRefusal(err error) bool {
+	for _, refusal := range []error{ErrUnknown, ErrExpired, ErrDenied, ErrFinished, ErrInUse} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}
+
+// WaitExchanged returns when no callback of the login is exchanging a code. It returns
+// [ErrExchanging] if that takes longer than 5 seconds.
 func (s *Store) WaitExchanged(ctx context.Context, id string) error {
 	l, err := s.Load(ctx, id)
 	if err != nil || l.State() != StateExchanging {
 		return err
 	}
-	leased, cancel := context.WithDeadline(ctx, l.record.Lease.Until)
+	waiting, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
+	leased, cancelLease := context.WithDeadline(waiting, l.record.Lease.Until)
+	defer cancelLease()
 	_, err = s.Wait(leased, l)
-	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		return nil // the holder of the lease has died
+	switch {
+	case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+		return err
+	case waiting.Err() != nil:
+		return ErrExchanging
 	}
-	return err
+	return nil // the holder of the lease has died
 }
 
 // SkipProfile notes that the person does not share their user info.
