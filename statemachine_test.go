@@ -19,15 +19,22 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// stepsPerWorld is how long one sequence is.
-const stepsPerWorld = 100
+const (
+	// defaultSteps is the number of steps that TestRandomSequences takes in all, unless
+	// SCANGATE_STEPS sets another:
+	//
+	//	SCANGATE_STEPS=100000 go test -run TestRandomSequences -timeout 1h .
+	defaultSteps = 1000
+	// stepsPerWorld is the number of rounds in one world. A round is 1 to 3 actions at
+	// once and counts as one step. The next world has the next seed.
+	stepsPerWorld = 100
+)
 
-// TestRandomSequences drives every route by two desktops, two phones and an
-// attacker, in any order, in parallel, with faults, and checks after each step
-// what must always hold. SCANGATE_STEPS sets how many steps, SCANGATE_SEED
-// repeats a sequence.
+// TestRandomSequences drives all routes by two desktops, two phones, and a desktop and a
+// phone of the attacker's, in random order, in parallel and with faults. After each round
+// it checks the rules that must always hold. SCANGATE_SEED repeats a sequence.
 func TestRandomSequences(t *testing.T) {
-	steps := environment(t, "SCANGATE_STEPS", 1000)
+	steps := environment(t, "SCANGATE_STEPS", defaultSteps)
 	seed := environment(t, "SCANGATE_SEED", rand.Uint64N(1<<32)) //nolint:gosec // a test's choice
 	for done := uint64(0); done < steps && !t.Failed(); done += stepsPerWorld {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -38,48 +45,52 @@ func TestRandomSequences(t *testing.T) {
 	}
 }
 
-func environment(t *testing.T, name string, otherwise uint64) uint64 {
+// environment returns the number in an environment variable, or fallback if it is unset.
+func environment(t *testing.T, name string, fallback uint64) uint64 {
 	t.Helper()
 	text, ok := os.LookupEnv(name)
 	if !ok {
-		return otherwise
+		return fallback
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		t.Fatalf("%s: %v", name, err)
+		t.Fatalf("%s = %q: error = %v, want a number", name, text, err)
 	}
 	return n
 }
 
-// actor is one browser, and whose it is.
-type actor struct {
+// device is a browser with a name. A phone has a person, whom WeChat identifies; a
+// desktop has none.
+type device struct {
 	*browser
 	name   string
-	person string // who WeChat says holds it
+	person string
 }
 
-// sequence is a world, the people in it, and what is known to have happened.
+// sequence is a world, its devices, and a log of the actions so far.
 type sequence struct {
 	*world
-	random *rand.Rand
-	state  *failingState
-	actors []*actor
+	random  *rand.Rand
+	state   *failingState
+	devices []*device
 
-	mu       sync.Mutex
-	attempts []*knownAttempt
-	tokens   []string // seen by anybody
-	log      []string
+	mu     sync.Mutex
+	logins []*knownLogin
+	tokens []string // form tokens that any device has seen
+	log    []string
 }
 
-// knownAttempt is what the test has seen of an attempt, from outside.
-type knownAttempt struct {
+// knownLogin is a login as the test sees it from outside.
+type knownLogin struct {
 	scan
-	asker     *actor
-	approvers map[string]bool // people whose approval was accepted, or may have been
+	initiator *device
+	approvers map[string]bool // people whose approval was accepted or is under way
 	denied    bool            // a denial was accepted
 	sessions  int
 }
 
+// newSequence returns a sequence in a new world. The seed chooses the configuration and
+// all actions.
 func newSequence(t *testing.T, seed uint64) *sequence {
 	s := &sequence{
 		random: rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // to be repeatable
@@ -93,87 +104,85 @@ func newSequence(t *testing.T, seed uint64) *sequence {
 			c.Website = website
 		}
 	})
-	for name, person := range map[string]string{"phone": "lin", "second phone": "wang", "attacker's phone": "yueyue"} {
-		s.actors = append(s.actors, &actor{s.phone(person), name, person})
-	}
-	for _, name := range []string{"desktop", "second desktop", "attacker"} {
-		s.actors = append(s.actors, &actor{s.desktop(), name, ""})
-	}
-	// Maps have no order, and the sequence must have one.
-	for i := range s.actors {
-		for j := range i {
-			if s.actors[i].name < s.actors[j].name {
-				s.actors[i], s.actors[j] = s.actors[j], s.actors[i]
-			}
-		}
+	s.devices = []*device{
+		{s.desktop(), "attacker", ""},
+		{s.phone("yueyue"), "attacker's phone", "yueyue"},
+		{s.desktop(), "desktop", ""},
+		{s.phone("lin"), "phone", "lin"},
+		{s.desktop(), "second desktop", ""},
+		{s.phone("wang"), "second phone", "wang"},
 	}
 	return s
 }
 
-// run takes all steps, of which some happen at once.
+// run runs all rounds. The actions of one round run at once.
 func (s *sequence) run() {
 	for range stepsPerWorld {
-		steps := make([]func(), 1+s.random.IntN(3))
-		for i := range steps {
-			steps[i] = s.choose()
+		actions := make([]func(), 1+s.random.IntN(3))
+		for i := range actions {
+			actions[i] = s.choose()
 		}
-		var together sync.WaitGroup
-		for _, step := range steps {
-			together.Go(step)
+		var round sync.WaitGroup
+		for _, action := range actions {
+			round.Go(action)
 		}
-		together.Wait()
+		round.Wait()
 		s.check()
 		if s.t.Failed() {
-			s.t.Logf("the last steps:\n%s", strings.Join(s.log[max(len(s.log)-40, 0):], "\n"))
+			s.t.Logf("the last actions:\n%s", strings.Join(s.log[max(len(s.log)-40, 0):], "\n"))
 			return
 		}
 	}
 }
 
-// choose returns a random step. All random choices are made here, in order.
+// choose returns a random action. It makes all random choices, in the sequence's order.
 func (s *sequence) choose() func() {
-	who := s.actors[s.random.IntN(len(s.actors))]
-	if len(s.attempts) == 0 || s.random.IntN(12) == 0 {
-		to := "/r" + strconv.Itoa(s.random.IntN(1000))
-		return func() { s.begin(who, to) }
+	d := s.devices[s.random.IntN(len(s.devices))]
+	if len(s.logins) == 0 || s.random.IntN(12) == 0 {
+		returnTo := "/r" + strconv.Itoa(s.random.IntN(1000))
+		return func() { s.start(d, returnTo) }
 	}
-	at := s.attempts[s.random.IntN(len(s.attempts))]
+	login := s.logins[s.random.IntN(len(s.logins))]
 	if s.random.IntN(3) > 0 {
-		at = s.attempts[len(s.attempts)-1] // the newest is where things happen
+		login = s.logins[len(s.logins)-1] // most actions concern the newest
 	}
-	steps := []func(){
-		func() { s.visit(who, at.ScanURL) },
-		func() { s.visit(who, at.ScanURL) },
-		func() { s.visit(who, at.confirmURL()) },
-		func() { s.profile(who, at, true) },
-		func() { s.profile(who, at, false) },
-		func() { s.answer(who, at, "approve", true) },
-		func() { s.answer(who, at, "approve", true) },
-		func() { s.answer(who, at, "approve", false) },
-		func() { s.answer(who, at, "deny", true) },
-		func() { s.finish(who, at) },
-		func() { s.finish(who, at) },
-		func() { s.finish(at.asker, at) },
-		func() { s.finish(at.asker, at) },
-		func() { s.visit(who, at.StateURL+"?seen=none") },
-		func() { s.visit(who, at.QRURL) },
-		func() { s.visit(who, "/account") },
-		func() { s.visit(who, "/wechat/me") },
-		func() { s.strangeCallback(who, at) },
-		func() { s.note(who, "logs out", s.do(who, http.MethodPost, "/wechat/logout", "")) },
-		func() { s.breakWeChat() },
+	faults := []wechattest.Fault{{Errcode: -1}, {Errcode: 40029}, {Body: "<html>"}, {Delay: 2 * time.Second}, {Hang: true}}
+	fault := faults[s.random.IntN(len(faults))]
+	// An action that is listed twice is twice as likely.
+	actions := []func(){
+		func() { s.visit(d, login.ScanURL) },
+		func() { s.visit(d, login.ScanURL) },
+		func() { s.visit(d, login.confirmURL()) },
+		func() { s.profile(d, login, true) },
+		func() { s.profile(d, login, false) },
+		func() { s.answer(d, login, "approve", true) },
+		func() { s.answer(d, login, "approve", true) },
+		func() { s.answer(d, login, "approve", false) },
+		func() { s.answer(d, login, "deny", true) },
+		func() { s.finish(d, login) },
+		func() { s.finish(d, login) },
+		func() { s.finish(login.initiator, login) },
+		func() { s.finish(login.initiator, login) },
+		func() { s.visit(d, login.StateURL+"?seen=none") },
+		func() { s.visit(d, login.QRURL) },
+		func() { s.visit(d, "/account") },
+		func() { s.visit(d, "/wechat/me") },
+		func() { s.forgedCallback(d, login) },
+		func() { s.note(d, "logs out", s.do(d, http.MethodPost, "/wechat/logout", "")) },
+		func() { s.wechat.Fail(wechattest.OpExchange, 1, fault) },
 		func() { s.breakStore() },
 		func() { pass(time.Minute) },
 	}
-	return steps[s.random.IntN(len(steps))]
+	return actions[s.random.IntN(len(actions))]
 }
 
-// do sends a request and follows redirects, whatever comes of it.
-func (s *sequence) do(who *actor, method, target, body string) answer {
-	a, err := who.try(s.t.Context(), true, method, target, body)
+// do sends a request, follows redirects and returns the last answer. A request that runs
+// into a time limit or a loop of redirects has an empty answer.
+func (s *sequence) do(d *device, method, target, body string) answer {
+	a, err := d.try(s.t.Context(), true, method, target, body)
 	if err != nil {
 		if !errors.Is(err, context.DeadlineExceeded) && !strings.Contains(err.Error(), "redirects") {
-			s.t.Errorf("%s: %s %s: %v", who.name, method, target, err)
+			s.t.Errorf("%s: %s %s: error = %v, want an answer", d.name, method, target, err)
 		}
 		return answer{Response: &http.Response{Request: &http.Request{URL: &url.URL{}}, Header: http.Header{}}}
 	}
@@ -183,122 +192,123 @@ func (s *sequence) do(who *actor, method, target, body string) answer {
 		s.mu.Unlock()
 	}
 	if a.StatusCode == http.StatusInternalServerError {
-		s.t.Errorf("%s: %s %s: 500\n%s", who.name, method, target, a.body)
+		s.t.Errorf("%s: %s %s: status = %d, want another\n%s", d.name, method, target, a.StatusCode, a.body)
 	}
 	return a
 }
 
-func (s *sequence) note(who *actor, what string, a answer) {
+// note adds an action and its answer to the log.
+func (s *sequence) note(d *device, action string, a answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.log = append(s.log, fmt.Sprintf("%s %s: %d %s", who.name, what, a.StatusCode, a.Request.URL))
+	s.log = append(s.log, fmt.Sprintf("%s %s: %d %s", d.name, action, a.StatusCode, a.Request.URL))
 }
 
-func (s *sequence) begin(who *actor, to string) {
-	a, err := who.try(s.t.Context(), false, http.MethodPost, "/wechat/login", `{"return_to":"`+to+`"}`, "Content-Type", "application/json")
+// start starts a login. An answer that has none, such as a 503, is ignored.
+func (s *sequence) start(d *device, returnTo string) {
+	a, err := d.try(s.t.Context(), false, http.MethodPost, "/wechat/login", `{"return_to":"`+returnTo+`"}`, "Content-Type", "application/json")
 	if err != nil || a.StatusCode != http.StatusCreated || !strings.Contains(a.body, `"id"`) {
 		return
 	}
 	id := a.body[len(`{"id":"`) : len(`{"id":"`)+26]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known := scan{ID: id, QRURL: "/wechat/login/" + id + "/qr.svg"}.urls()
+	login := scan{ID: id, QRURL: "/wechat/login/" + id + "/qr.svg"}.urls()
 	if _, after, ok := strings.Cut(a.body, `"match_number":`); ok {
-		known.MatchNumber, _ = strconv.Atoi(after[:2])
+		login.MatchNumber, _ = strconv.Atoi(after[:2])
 	}
-	s.attempts = append(s.attempts, &knownAttempt{scan: known, asker: who, approvers: map[string]bool{}})
-	s.log = append(s.log, who.name+" begins "+id)
+	s.logins = append(s.logins, &knownLogin{scan: login, initiator: d, approvers: map[string]bool{}})
+	s.log = append(s.log, d.name+" starts "+id)
 }
 
-func (s *sequence) visit(who *actor, target string) {
-	s.note(who, "visits "+target, s.do(who, http.MethodGet, target, ""))
+// visit opens a page and follows redirects.
+func (s *sequence) visit(d *device, target string) {
+	s.note(d, "visits "+target, s.do(d, http.MethodGet, target, ""))
 }
 
-// profile goes through WeChat's consent page, or past it.
-func (s *sequence) profile(who *actor, at *knownAttempt, consent bool) {
-	page := s.do(who, http.MethodGet, "/wechat/profile/"+at.ID, "")
+// profile answers the profile page: with consent it goes through WeChat's consent page,
+// otherwise it posts the form that skips the profile.
+func (s *sequence) profile(d *device, login *knownLogin, consent bool) {
+	page := s.do(d, http.MethodGet, "/wechat/profile/"+login.ID, "")
 	link, token := wechatURLPattern.FindStringSubmatch(page.body), tokenPattern.FindStringSubmatch(page.body)
 	switch {
-	case consent && link != nil && who.person != "":
-		callback, err := s.wechat.Approve(strings.ReplaceAll(link[1], "&amp;", "&"), who.person)
+	case consent && link != nil && d.person != "":
+		callback, err := s.wechat.Approve(strings.ReplaceAll(link[1], "&amp;", "&"), d.person)
 		if err == nil {
-			s.note(who, "gives the profile", s.do(who, http.MethodGet, callback, ""))
+			s.note(d, "gives the profile", s.do(d, http.MethodGet, callback, ""))
 		}
 	case !consent && token != nil:
-		s.note(who, "gives no profile", s.do(who, http.MethodPost, "/wechat/profile/"+at.ID, url.Values{"token": {token[1]}}.Encode()))
+		s.note(d, "skips the profile", s.do(d, http.MethodPost, "/wechat/profile/"+login.ID, url.Values{"token": {token[1]}}.Encode()))
 	}
 }
 
-// answer posts the confirm form, with its own token or one that somebody saw.
-func (s *sequence) answer(who *actor, at *knownAttempt, answer string, own bool) {
-	page := s.do(who, http.MethodGet, at.confirmURL(), "")
-	form := url.Values{"answer": {answer}, "number": {strconv.Itoa(at.MatchNumber)}}
+// answer posts the confirm form, with the token of its own page or, if own is false,
+// with one that some device has seen.
+func (s *sequence) answer(d *device, login *knownLogin, answer string, own bool) {
+	page := s.do(d, http.MethodGet, login.confirmURL(), "")
+	form := url.Values{"answer": {answer}, "number": {strconv.Itoa(login.MatchNumber)}}
 	m := tokenPattern.FindStringSubmatch(page.body)
 	s.mu.Lock()
 	switch {
-	case own && m != nil && page.Request.URL.Path == at.confirmURL():
+	case own && m != nil && page.Request.URL.Path == login.confirmURL():
 		form.Set("token", m[1])
 	case !own && len(s.tokens) > 0:
 		form.Set("token", s.tokens[0])
 	}
-	if answer == "approve" && m != nil && form.Get("token") == m[1] && who.person != "" {
-		at.approvers[who.person] = true // noted before, for a finish may come at once
+	if answer == "approve" && m != nil && form.Get("token") == m[1] && d.person != "" {
+		// Noted before the request, because a finish can succeed before its answer is here.
+		login.approvers[d.person] = true
 	}
 	s.mu.Unlock()
-	a, err := who.try(s.t.Context(), false, http.MethodPost, at.confirmURL(), form.Encode())
+	a, err := d.try(s.t.Context(), false, http.MethodPost, login.confirmURL(), form.Encode())
 	if err != nil {
-		s.t.Errorf("%s: %s: %v", who.name, answer, err)
+		s.t.Errorf("%s: %s %s: error = %v, want an answer", d.name, answer, login.ID, err)
 		return
 	}
-	s.note(who, answer+"s "+at.ID, a)
-	if answer == "deny" && a.StatusCode == http.StatusSeeOther && a.location() == at.confirmURL() {
+	s.note(d, "answers "+answer+" to "+login.ID, a)
+	if answer == "deny" && a.StatusCode == http.StatusSeeOther && a.location() == login.confirmURL() {
 		s.mu.Lock()
-		at.denied = true
+		login.denied = true
 		s.mu.Unlock()
 	}
 }
 
-// finish posts what only the asker may, and checks a session that begins.
-func (s *sequence) finish(who *actor, at *knownAttempt) {
+// finish posts the finish, and checks that only an approved login makes a session, once
+// and for its initiator.
+func (s *sequence) finish(d *device, login *knownLogin) {
 	s.mu.Lock()
-	denied := at.denied
+	denied := login.denied
 	s.mu.Unlock()
-	a, err := who.try(s.t.Context(), false, http.MethodPost, at.FinishURL, "")
+	a, err := d.try(s.t.Context(), false, http.MethodPost, login.FinishURL, "")
 	if err != nil {
-		s.t.Errorf("%s: finish: %v", who.name, err)
+		s.t.Errorf("%s: finish %s: error = %v, want an answer", d.name, login.ID, err)
 		return
 	}
-	s.note(who, "finishes "+at.ID, a)
+	s.note(d, "finishes "+login.ID, a)
 	if sessionCookie(a) == nil || a.StatusCode != http.StatusSeeOther {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at.sessions++
+	login.sessions++
 	switch {
-	case who != at.asker:
-		s.t.Errorf("%s finished the attempt of %s", who.name, at.asker.name)
-	case len(at.approvers) == 0:
-		s.t.Errorf("%s is in without an approval", who.name)
+	case d != login.initiator:
+		s.t.Errorf("%s: finish %s of the %s: got a session, want none", d.name, login.ID, login.initiator.name)
+	case len(login.approvers) == 0:
+		s.t.Errorf("%s: finish %s without an approval: got a session, want none", d.name, login.ID)
 	case denied:
-		s.t.Errorf("%s is in by a denied attempt", who.name)
-	case at.sessions > 1:
-		s.t.Errorf("attempt %s made %d sessions", at.ID, at.sessions)
+		s.t.Errorf("%s: finish %s, which was denied: got a session, want none", d.name, login.ID)
+	case login.sessions > 1:
+		s.t.Errorf("%s: finish %s: sessions = %d, want 1", d.name, login.ID, login.sessions)
 	}
 }
 
-// strangeCallback sends WeChat's answer for one person to a callback of the
-// attempt with a state that somebody made up.
-func (s *sequence) strangeCallback(who *actor, at *knownAttempt) {
-	s.visit(who, "/wechat/callback?code=CODE&state="+at.ID+"0"+strings.Repeat("A", 32))
+// forgedCallback opens the login's callback with a made-up code and MAC.
+func (s *sequence) forgedCallback(d *device, login *knownLogin) {
+	s.visit(d, "/wechat/callback?code=CODE&state="+login.ID+"0"+strings.Repeat("A", 32))
 }
 
-func (s *sequence) breakWeChat() {
-	faults := []wechattest.Fault{{Errcode: -1}, {Errcode: 40029}, {Body: "<html>"}, {Delay: 2 * time.Second}, {Hang: true}}
-	s.wechat.Fail(wechattest.OpExchange, 1, faults[int(time.Now().UnixNano())%len(faults)])
-}
-
-// breakStore takes the state store away for a second.
+// breakStore makes the state store fail for a second.
 func (s *sequence) breakStore() {
 	away := errors.New("away")
 	s.state.err.Store(&away)
@@ -306,55 +316,55 @@ func (s *sequence) breakStore() {
 	s.state.err.Store(nil)
 }
 
-// check looks at what must hold at all times.
+// check checks the rules that must always hold. A person is one user. A device is logged
+// in as its own person, or as a person whose approval it has.
 func (s *sequence) check() {
-	// Every user is somebody whom WeChat knows.
-	users := map[string]string{}
+	people := map[string]string{} // by user ID
 	for _, person := range []string{"lin", "wang", "yueyue"} {
 		if u, err := s.users.UserStore.FindByWeChat(s.t.Context(), s.identity(person)); err == nil {
-			if before, ok := users[u.ID]; ok {
-				s.t.Errorf("%s and %s are one user", before, person)
+			if other, ok := people[u.ID]; ok {
+				s.t.Errorf("FindByWeChat: %s and %s are both the user %q, want two users", other, person, u.ID)
 			}
-			users[u.ID] = person
+			people[u.ID] = person
 		}
 	}
-	for _, who := range s.actors {
-		id := who.user()
+	for _, d := range s.devices {
+		id := d.user()
 		if id == "" {
 			continue
 		}
-		person, ok := users[id]
+		person, ok := people[id]
 		switch {
 		case !ok:
-			s.t.Errorf("%s is logged in as %q, whom WeChat does not know", who.name, id)
-		case who.person != "" && who.person != person && !s.approvedFor(who, person):
-			s.t.Errorf("%s, held by %s, is logged in as %s", who.name, who.person, person)
-		case who.person == "" && !s.approvedFor(who, person):
-			s.t.Errorf("%s is logged in as %s, who approved nothing of it", who.name, person)
+			s.t.Errorf("%s: user = %q, want one whom WeChat identified", d.name, id)
+		case d.person != "" && d.person != person && !s.approvedFor(d, person):
+			s.t.Errorf("%s of %s: logged in as %s, who approved no login of it", d.name, d.person, person)
+		case d.person == "" && !s.approvedFor(d, person):
+			s.t.Errorf("%s: logged in as %s, who approved no login of it", d.name, person)
 		}
 	}
-	s.checkFinal()
+	s.checkDenied()
 }
 
-// approvedFor reports whether that person may have approved an attempt of this asker.
-func (s *sequence) approvedFor(asker *actor, person string) bool {
-	for _, at := range s.attempts {
-		if at.asker == asker && at.approvers[person] {
+// approvedFor reports whether the person may have approved a login of the initiator.
+func (s *sequence) approvedFor(initiator *device, person string) bool {
+	for _, login := range s.logins {
+		if login.initiator == initiator && login.approvers[person] {
 			return true
 		}
 	}
 	return false
 }
 
-// checkFinal looks at denied attempts: they stay so.
-func (s *sequence) checkFinal() {
-	for _, at := range s.attempts {
-		if !at.denied {
+// checkDenied checks that denied logins stay denied.
+func (s *sequence) checkDenied() {
+	for _, login := range s.logins {
+		if !login.denied {
 			continue
 		}
-		a, err := at.asker.try(s.t.Context(), false, http.MethodGet, at.StateURL+"?seen=none", "")
+		a, err := login.initiator.try(s.t.Context(), false, http.MethodGet, login.StateURL+"?seen=none", "")
 		if err == nil && a.StatusCode == http.StatusOK && a.body != `{"state":"denied"}` {
-			s.t.Errorf("a denied attempt says %s", a.body)
+			s.t.Errorf("state of the denied login %s: body = %s, want denied", login.ID, a.body)
 		}
 	}
 }

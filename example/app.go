@@ -12,80 +12,94 @@ import (
 )
 
 //go:embed pages.html
-var files embed.FS
+var pageFiles embed.FS
 
-// app is the application: a page for everybody, and what only people who are
-// logged in may see.
+// app serves the application's pages: a public one and the account page, which
+// requires a login.
 type app struct {
 	pages *template.Template
 }
 
 // newApp returns the application's handler.
 func newApp(gate *scangate.Gate) http.Handler {
-	a := &app{pages: template.Must(template.ParseFS(files, "pages.html"))}
+	// Must panics on a broken template. The file is embedded, so the tests find
+	// that before a release does.
+	a := &app{pages: template.Must(template.ParseFS(pageFiles, "pages.html"))}
 	mux := http.NewServeMux()
 
 	// The gate as a handler: login page, QR code, callback, logout.
 	mux.Handle("/wechat/", gate)
 
-	// The gate as middleware: who isn't logged in doesn't get past it. A browser
-	// is sent to the login page and back; a program gets 401 and some JSON.
+	// The gate as middleware: it refuses requests without a login. It redirects a
+	// browser to the login page, which later returns to the page that the browser
+	// asked for. A script gets status 401 and problem+json.
 	mux.Handle("GET /account", gate.RequireWeChat(http.HandlerFunc(a.account)))
 	mux.Handle("GET /api/account", gate.RequireWeChat(http.HandlerFunc(a.accountJSON)))
 
-	// All else is public.
+	// Public routes. "{$}" matches the root path only, so that unknown paths get
+	// status 404 and not the home page.
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.Handle("GET /spa/", newSPA())
 	return mux
 }
 
-// home is the same for everybody.
+// home serves the public page. It is the same for all visitors.
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
-	a.show(w, r, "home", nil)
+	a.render(w, r, "home", nil)
 }
 
-// account greets the person by name.
+// account serves the page that greets the user by name.
 func (a *app) account(w http.ResponseWriter, r *http.Request) {
-	// There is a user wherever RequireWeChat let somebody pass.
+	// The second result is always true here: RequireWeChat puts a user into the
+	// context of every request that it lets pass.
 	user, _ := scangate.UserFromContext(r.Context())
-	// The gate allows the browser to keep the page. This one is not to be seen
-	// again, by Back, after logging out.
+	// By default the gate lets the browser keep the page, as "private". After a
+	// logout, the Back button must not show this page again.
 	w.Header().Set("Cache-Control", "no-store")
-	a.show(w, r, "account", viewOf(user))
+	a.render(w, r, "account", newView(user))
 }
 
-// accountJSON is the same for programs and for a page's script.
+// accountJSON returns the data of the account page to scripts.
 func (a *app) accountJSON(w http.ResponseWriter, r *http.Request) {
 	user, _ := scangate.UserFromContext(r.Context())
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(viewOf(user)) // a client that has gone needs no answer
+	// Encode fails only if the client has closed the connection. Then there is
+	// nowhere to send an error.
+	_ = json.NewEncoder(w).Encode(newView(user))
 }
 
-// view is what the application shows of a user.
+// view is the part of a user that the application shows.
 type view struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 }
 
-func viewOf(user scangate.User) view {
+// newView returns the view of a user.
+func newView(user scangate.User) view {
 	v := view{ID: user.ID, Name: user.Nickname}
 	if v.Name == "" {
-		v.Name = "WeChat user" // nobody asked for a name, or they said "not now"
+		// Without -fetch-profile WeChat returns no nickname, and the user may
+		// decline to share it.
+		v.Name = "WeChat user"
 	}
 	return v
 }
 
-// Initial stands in for a picture, which would come from outside.
+// Initial returns the first letter of the name. The page shows it in place of the
+// user's picture, which would have to be loaded from a server of WeChat's.
 func (v view) Initial() string {
+	// The loop decodes one rune: a slice of one byte would cut a Chinese
+	// character.
 	for _, r := range v.Name {
 		return string(r)
 	}
 	return ""
 }
 
-// show renders a page. It does so into memory first, so that a mistake in a
-// template is an error and not half a page.
-func (a *app) show(w http.ResponseWriter, r *http.Request, name string, data any) {
+// render executes a template of pages.html and sends the page.
+func (a *app) render(w http.ResponseWriter, r *http.Request, name string, data any) {
+	// Render into memory first: if the template fails, the client gets status 500
+	// and not half a page with status 200.
 	var page bytes.Buffer
 	if err := a.pages.ExecuteTemplate(&page, name, data); err != nil {
 		slog.ErrorContext(r.Context(), "example: rendering a page", "page", name, "error", err)
@@ -93,5 +107,5 @@ func (a *app) show(w http.ResponseWriter, r *http.Request, name string, data any
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = page.WriteTo(w)
+	_, _ = page.WriteTo(w) // fails only if the client has gone
 }

@@ -18,17 +18,19 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// testApp is the application on a server of its own, beside a WeChat that fails
-// the test when the protocol is broken.
+// testApp is the application on a server of its own, with a simulated WeChat that fails
+// the test if the gate breaks the protocol.
 type testApp struct {
 	url    string
 	wechat *wechattest.Server
 }
 
+// newTestApp starts the application until the test ends. One user is registered, 林小北.
 func newTestApp(t *testing.T) *testApp {
 	t.Helper()
 	o := options{official: wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"}}
 	a := &testApp{wechat: wechattest.NewServer(t, wechattest.App{Account: o.official})}
+	// Not started yet: the gate needs the server's address first.
 	server := httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
 	a.url = "http://" + server.Listener.Addr().String()
@@ -43,17 +45,17 @@ func newTestApp(t *testing.T) *testApp {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Config.Handler = counts.around(newApp(gate), gate)
+	server.Config.Handler = counts.handler(newApp(gate), gate)
 	server.Start()
 	return a
 }
 
-// phone is WeChat's own browser in a person's hand.
+// phone returns the phone of a person, which opens pages in WeChat's own browser.
 func (a *testApp) phone(person string) *wechattest.Phone {
 	return a.wechat.Phone(person, nil, a.wechat.URL)
 }
 
-// open returns the page that the phone is shown at path.
+// open opens a path of the application on the phone and returns the page.
 func (a *testApp) open(t *testing.T, phone *wechattest.Phone, path string) string {
 	t.Helper()
 	resp, err := phone.Open(t.Context(), a.url+path)
@@ -63,21 +65,22 @@ func (a *testApp) open(t *testing.T, phone *wechattest.Phone, path string) strin
 	return body(t, resp)
 }
 
-// logout posts the form of the account page.
+// logout sends the form of the account page.
 func (a *testApp) logout(t *testing.T, phone *wechattest.Phone, form url.Values) {
 	t.Helper()
 	resp, err := phone.PostForm(t.Context(), a.url+"/wechat/logout", form)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page := body(t, resp); !strings.Contains(page, "A page for everybody") {
-		t.Errorf("logging out led to %s with %s", resp.Request.URL, page)
+	if page := body(t, resp); !strings.Contains(page, "A public page") {
+		t.Errorf("page after the logout: got %s at %s, want the public page", page, resp.Request.URL)
 	}
 }
 
-// loggedIn asks the API, which sends nobody to WeChat.
+// loggedIn reports whether the phone is logged in.
 func (a *testApp) loggedIn(t *testing.T, phone *wechattest.Phone) bool {
 	t.Helper()
+	// A request of a script: opening a page in WeChat would start a login.
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.url+"/api/account", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -90,6 +93,7 @@ func (a *testApp) loggedIn(t *testing.T, phone *wechattest.Phone) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
+// body reads and closes a response's body.
 func body(t *testing.T, resp *http.Response) string {
 	t.Helper()
 	defer func() { _ = resp.Body.Close() }()
@@ -100,7 +104,7 @@ func body(t *testing.T, resp *http.Response) string {
 	return string(b)
 }
 
-// get is a request of somebody whom nobody knows. Redirects are not followed.
+// get sends a request without cookies. It does not follow redirects.
 func get(t *testing.T, address, accept string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
@@ -117,7 +121,8 @@ func get(t *testing.T, address, accept string) *http.Response {
 	return resp
 }
 
-func TestStrangers(t *testing.T) {
+// TestLoggedOut requests pages without a login.
+func TestLoggedOut(t *testing.T) {
 	a := newTestApp(t)
 	const html, anything = "text/html,*/*;q=0.8", "*/*"
 	for _, tt := range []struct {
@@ -125,75 +130,77 @@ func TestStrangers(t *testing.T) {
 		status             int
 		location, body     string
 	}{
-		{"the public page is for all", "/", html, 200, "", "A page for everybody"},
-		{"a page leads to the login and back", "/account?tab=2", html, 303, "/wechat/login?return_to=%2Faccount%3Ftab%3D2", ""},
-		{"a program is told", "/account", anything, 401, "", `"code":"login_required"`},
-		{"the API tells as well", "/api/account", anything, 401, "", `"login_url":"/wechat/login"`},
-		{"the API in a browser leads to the login", "/api/account", html, 303, "/wechat/login?return_to=%2Fapi%2Faccount", ""},
-		{"there is no other page", "/nothing", html, 404, "", ""},
+		{"the home page is public", "/", html, 200, "", "A public page"},
+		{"a browser is redirected to the login", "/account?tab=2", html, 303, "/wechat/login?return_to=%2Faccount%3Ftab%3D2", ""},
+		{"a script gets a problem", "/account", anything, 401, "", `"code":"login_required"`},
+		{"the API returns a problem", "/api/account", anything, 401, "", `"login_url":"/wechat/login"`},
+		{"the API redirects a browser to the login", "/api/account", html, 303, "/wechat/login?return_to=%2Fapi%2Faccount", ""},
+		{"an unknown path is not found", "/nothing", html, 404, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			resp := get(t, a.url+tt.path, tt.accept)
 			if resp.StatusCode != tt.status || resp.Header.Get("Location") != tt.location {
-				t.Errorf("got %d to %q, want %d to %q", resp.StatusCode, resp.Header.Get("Location"), tt.status, tt.location)
+				t.Errorf("GET %s: status = %d, Location = %q, want %d, %q", tt.path, resp.StatusCode, resp.Header.Get("Location"), tt.status, tt.location)
 			}
 			if got := body(t, resp); !strings.Contains(got, tt.body) {
-				t.Errorf("%q is not in %s", tt.body, got)
+				t.Errorf("GET %s: body = %s, want it to contain %q", tt.path, got, tt.body)
 			}
 		})
 	}
 }
 
+// TestLoginInWeChat logs in with WeChat's own browser, where no QR code is needed.
 func TestLoginInWeChat(t *testing.T) {
 	a := newTestApp(t)
 	phone := a.phone("lin")
 	if page := a.open(t, phone, "/account"); !strings.Contains(page, "Hello, 林小北!") {
-		t.Fatalf("no greeting in %s", page)
+		t.Fatalf("account page = %s, want a greeting of 林小北", page)
 	}
 	var got view
 	if err := json.Unmarshal([]byte(a.open(t, phone, "/api/account")), &got); err != nil {
 		t.Fatal(err)
 	}
 	if got.Name != "林小北" || got.ID == "" {
-		t.Errorf("the API answers %+v", got)
+		t.Errorf("API = %+v, want an ID and the name 林小北", got)
 	}
 	a.logout(t, phone, nil)
 	if a.loggedIn(t, phone) {
-		t.Error("after logging out the API answers still")
+		t.Error("after the logout the phone is logged in, want logged out")
 	}
 }
 
+// TestLogout logs out a phone while a tablet is logged in as the same user.
 func TestLogout(t *testing.T) {
 	for _, tt := range []struct {
-		name       string
-		form       url.Values
-		otherStays bool
+		name        string
+		form        url.Values
+		tabletStays bool
 	}{
-		{"here: the other device stays logged in", nil, true},
-		{"everywhere: the other device is logged out", url.Values{"everywhere": {"true"}}, false},
+		{"on this device only", nil, true},
+		{"on all devices", url.Values{"everywhere": {"true"}}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := newTestApp(t)
-			one, other := a.phone("lin"), a.phone("lin")
-			a.open(t, one, "/account")
-			a.open(t, other, "/account")
-			a.logout(t, one, tt.form)
-			if a.loggedIn(t, one) {
-				t.Error("this device is logged in still")
+			phone, tablet := a.phone("lin"), a.phone("lin")
+			a.open(t, phone, "/account")
+			a.open(t, tablet, "/account")
+			a.logout(t, phone, tt.form)
+			if a.loggedIn(t, phone) {
+				t.Error("after the logout the phone is logged in, want logged out")
 			}
-			if got := a.loggedIn(t, other); got != tt.otherStays {
-				t.Errorf("the other device is logged in: %v, want %v", got, tt.otherStays)
+			if got := a.loggedIn(t, tablet); got != tt.tabletStays {
+				t.Errorf("after the logout the tablet is logged in: %v, want %v", got, tt.tabletStays)
 			}
 		})
 	}
 }
 
-// startProgram runs the program until the test ends, with a database of its own
-// unless args name one, and returns its address.
+// startProgram runs the program until the test ends, and returns its address. Unless
+// args name a database, the program uses a new one.
 func startProgram(t *testing.T, args ...string) string {
 	t.Helper()
 	args = append([]string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "users.db")}, args...)
-	// Not t.Context, which ends before the browser has closed its pages.
+	// Not t.Context, which ends before a browser has closed its pages.
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
@@ -205,20 +212,24 @@ func startProgram(t *testing.T, args ...string) string {
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
-			t.Errorf("the program ended with %v", err)
+			t.Errorf("run: %v, want nil after its context ends", err)
 		}
 	})
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if address, ok := strings.CutPrefix(lines.Text(), "Open "); ok {
-			go func() { _, _ = io.Copy(io.Discard, out) }() // until the program closes it
+			// Read the rest too, until the program closes the pipe. Otherwise its
+			// next write blocks.
+			go func() { _, _ = io.Copy(io.Discard, out) }()
 			return address
 		}
 	}
-	t.Fatal("the program printed no address")
+	t.Fatal("the program ended its output without a line \"Open ...\"")
 	return ""
 }
 
+// TestProgram starts the program with the simulator. The login page must offer both
+// kinds of login.
 func TestProgram(t *testing.T) {
 	address := startProgram(t)
 	resp := get(t, address+"/wechat/login?return_to=/account", "text/html")
@@ -228,11 +239,13 @@ func TestProgram(t *testing.T) {
 		regexp.MustCompile(`href="/wechat/login\?[^"]*with=website`),
 	} {
 		if !want.MatchString(page) {
-			t.Errorf("%s matches nothing in %s", want, page)
+			t.Errorf("login page = %s, want a match of %s", page, want)
 		}
 	}
 }
 
+// TestProgramRefuses starts the program with wrong settings. The error must name the
+// setting and must not contain the password.
 func TestProgramRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -242,18 +255,19 @@ func TestProgramRefuses(t *testing.T) {
 		{"an unknown flag", []string{"-nonsense"}, "-nonsense"},
 		{"an argument", []string{"nonsense"}, "nonsense"},
 		{"an account without its secret", []string{"-appid", "wx1"}, "Config.OfficialAccount"},
-		{"another WeChat without an account", []string{"-wechat-api-url", "http://127.0.0.1:1"}, "-appid"},
-		{"plain http for others", []string{"-public-url", "http://192.168.1.5:8080"}, "Config.PublicURL"},
-		{"another registration", []string{"-registration", "nobody"}, "Config.Registration"},
-		{"another database", []string{"-db", "oracle://scott:tiger@127.0.0.1/x"}, "oracle://"},
-		{"a file in no folder", []string{"-db", "nowhere/users.db"}, "database file"},
-		{"a Redis that is not there", []string{"-db", "", "-redis", "127.0.0.1:1"}, "Redis"},
+		{"a WeChat URL without an AppID", []string{"-wechat-api-url", "http://127.0.0.1:1"}, "-appid"},
+		{"plain http on another host", []string{"-public-url", "http://192.168.1.5:8080"}, "Config.PublicURL"},
+		{"an unknown registration", []string{"-registration", "sometimes"}, "Config.Registration"},
+		{"an unknown kind of database", []string{"-db", "oracle://scott:tiger@127.0.0.1/x"}, "oracle://"},
+		{"a file in a missing folder", []string{"-db", "nowhere/users.db"}, "database file"},
+		{"an unreachable Redis", []string{"-db", "", "-redis", "127.0.0.1:1"}, "Redis"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			// The developer's environment may contain a secret.
 			t.Setenv("WECHAT_SECRET", "")
 			err := run(t.Context(), append([]string{"-addr", "127.0.0.1:0", "-db", "memory"}, tt.args...), io.Discard)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "tiger") {
-				t.Errorf("got %v, want something about %s", err, tt.want)
+				t.Errorf("run %q: error = %v, want one that contains %q and no password", tt.args, err, tt.want)
 			}
 		})
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,18 +18,19 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// patience is how long a test waits for a page to look as it should.
+// patience is the longest time that a test waits for a page or a process. Most waits end
+// within a second or two.
 const patience = time.Minute
 
-// A window is what a page is looked at through.
+// window is the size of a browser window, in CSS pixels.
 type window struct {
 	name          string
 	width, height int64
 }
 
-// TestBrowser does by clicks alone what people do, in a real browser, with the
-// program as it is. The folder named by SCANGATE_SCREENSHOTS, if any, gets
-// pictures of the pages.
+// TestBrowser logs in to the program with a real browser, by clicks only. Each test runs
+// in a wide and in a narrow window. If SCANGATE_SCREENSHOTS names a folder, the tests
+// write pictures of the pages there.
 func TestBrowser(t *testing.T) {
 	browser := startChromium(t)
 	for _, w := range []window{{"desktop", 1280, 800}, {"phone", 360, 740}} {
@@ -38,12 +38,12 @@ func TestBrowser(t *testing.T) {
 			name string
 			test func(*testing.T, *tab)
 		}{
-			{"a known person scans", testKnownPersonScans},
-			{"a new person shows their name", testNewPersonShowsName},
-			{"a new person keeps their name", testNewPersonKeepsName},
-			{"a snapshot visitor scans", testSnapshotVisitor},
-			{"by WeChat's own page", testWeChatsPage},
-			{"refused on the phone", testRefused},
+			{"a known person logs in", testKnownPersonScans},
+			{"a new person shares their name", testNewPersonSharesName},
+			{"a new person does not share their name", testNewPersonSharesNothing},
+			{"a snapshot user has to open the full page", testSnapshotUser},
+			{"a person scans on WeChat's own page", testWeChatsPage},
+			{"a person refuses the login", testRefused},
 		} {
 			t.Run(w.name+"/"+tt.name, func(t *testing.T) {
 				tt.test(t, openTab(t, browser, w))
@@ -52,49 +52,53 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-func testKnownPersonScans(t *testing.T, tab *tab) {
-	tab.toLogin("known")
-	phone := tab.scan("lin")
+func testKnownPersonScans(t *testing.T, desktop *tab) {
+	desktop.toLogin("known")
+	phone := desktop.scan("lin")
 	phone.waitVisible(`button[value=approve]`)
 	phone.screenshot("confirm")
 	phone.click(`button[value=approve]`)
 	phone.waitText(`h1`, "Done")
 	phone.screenshot("approved")
-	tab.waitText(`#greeting`, "Hello, 林小北!")
-	tab.screenshot("greeting")
-	tab.click(`#logout-everywhere`)
-	tab.click(`#account`)
-	tab.waitVisible(`a.qr`)
+	desktop.waitText(`#greeting`, "Hello, 林小北!")
+	desktop.screenshot("greeting")
+	desktop.click(`#logout-everywhere`)
+	// The account page leads to the login again.
+	desktop.click(`#account`)
+	desktop.waitVisible(`a.qr`)
 }
 
-func testNewPersonShowsName(t *testing.T, tab *tab) {
-	tab.toLogin("new")
-	phone := tab.scan("yueyue")
+func testNewPersonSharesName(t *testing.T, desktop *tab) {
+	desktop.toLogin("new")
+	phone := desktop.scan("yueyue")
 	phone.waitVisible(`a.primary`)
 	phone.screenshot("profile")
+	// The gate's page first, then WeChat's consent, then the confirm page.
 	phone.click(`a.primary`)
 	phone.click(`a[href*="answer=allow"]`)
 	phone.click(`button[value=approve]`)
-	tab.waitText(`#greeting`, "Hello, 月月🌙🐰!")
-	tab.screenshot("new-greeting")
-	tab.click(`#logout`)
-	tab.click(`#account`)
-	tab.waitVisible(`a.qr`)
+	desktop.waitText(`#greeting`, "Hello, 月月🌙🐰!")
+	desktop.screenshot("new-greeting")
+	desktop.click(`#logout`)
+	desktop.click(`#account`)
+	desktop.waitVisible(`a.qr`)
 }
 
-func testNewPersonKeepsName(t *testing.T, tab *tab) {
-	tab.toLogin("nameless")
-	phone := tab.scan("wang")
-	phone.click(`button.plain`)
+func testNewPersonSharesNothing(t *testing.T, desktop *tab) {
+	desktop.toLogin("nameless")
+	phone := desktop.scan("wang")
+	phone.click(`button.plain`) // "not now"
 	phone.click(`button[value=approve]`)
-	tab.waitText(`#greeting`, "Hello, WeChat user!")
+	desktop.waitText(`#greeting`, "Hello, WeChat user!")
 }
 
-func testSnapshotVisitor(t *testing.T, tab *tab) {
-	tab.toLogin("snapshot")
-	phone := tab.scan("zhao")
+func testSnapshotUser(t *testing.T, desktop *tab) {
+	desktop.toLogin("snapshot")
+	phone := desktop.scan("zhao")
 	phone.click(`a.primary`)
 	phone.click(`a[href*="answer=allow"]`)
+	// WeChat's snapshot page has consented to a placeholder user. The gate asks the
+	// person to open the full page.
 	phone.waitText(`h1`, "This is a snapshot page")
 	phone.screenshot("snapshot")
 	phone.click(`a.primary`)
@@ -102,50 +106,53 @@ func testSnapshotVisitor(t *testing.T, tab *tab) {
 	phone.click(`a.primary`)
 	phone.click(`a[href*="answer=full"]`)
 	phone.click(`button[value=approve]`)
-	tab.waitText(`#greeting`, "Hello, 赵一!")
+	desktop.waitText(`#greeting`, "Hello, 赵一!")
 }
 
-func testWeChatsPage(t *testing.T, tab *tab) {
-	tab.toLogin("website")
-	tab.click(`a[href*="with=website"]`)
-	tab.waitVisible(`a[href*="person=chen"]`)
-	tab.screenshot("wechats-page")
-	tab.click(`a[href*="person=chen"]`)
-	tab.waitVisible(`a[href*="answer=allow"]`)
-	tab.screenshot("wechats-consent")
-	tab.click(`a[href*="answer=allow"]`)
-	tab.waitText(`#greeting`, "Hello, 陈默!")
-	tab.click(`#logout`)
-	tab.waitVisible(`#account`)
+func testWeChatsPage(t *testing.T, desktop *tab) {
+	desktop.toLogin("website")
+	desktop.click(`a[href*="with=website"]`)
+	desktop.waitVisible(`a[href*="person=chen"]`)
+	desktop.screenshot("wechats-page")
+	desktop.click(`a[href*="person=chen"]`)
+	desktop.waitVisible(`a[href*="answer=allow"]`)
+	desktop.screenshot("wechats-consent")
+	desktop.click(`a[href*="answer=allow"]`)
+	desktop.waitText(`#greeting`, "Hello, 陈默!")
+	desktop.click(`#logout`)
+	desktop.waitVisible(`#account`)
 }
 
-func testRefused(t *testing.T, tab *tab) {
-	tab.toLogin("refused")
-	phone := tab.scan("lin")
+func testRefused(t *testing.T, desktop *tab) {
+	desktop.toLogin("refused")
+	phone := desktop.scan("lin")
 	phone.click(`button[value=deny]`)
 	phone.waitText(`h1`, "Refused")
 	phone.screenshot("denied")
-	tab.waitVisible(`[data-show=denied]`)
-	tab.screenshot("refused")
-	tab.click(`[data-show=denied] a`)
-	tab.waitVisible(`[data-show=waiting]`)
+	desktop.waitVisible(`[data-show=denied]`)
+	desktop.screenshot("refused")
+	desktop.click(`[data-show=denied] a`) // starts a new login
+	desktop.waitVisible(`[data-show=waiting]`)
 }
 
-// tab is a page in the browser. Its methods fail the test.
+// tab is a tab of the browser. Its methods fail the test if a step takes longer than
+// patience.
 type tab struct {
-	t       *testing.T
-	ctx     context.Context
-	window  window
-	mayFail bool // the server answers with errors that are to be looked at
+	t      *testing.T
+	ctx    context.Context // chromedp keeps the target in it
+	window window
+	// allowErrors accepts error statuses of the server, which the browser writes to its
+	// console.
+	allowErrors bool
 }
 
-// openTab opens the program's public page, of a program and with cookies of its
-// own.
+// openTab starts the program and opens its public page in a tab with cookies of its own.
 func openTab(t *testing.T, browser context.Context, w window) *tab {
 	t.Helper()
 	return openTabAt(t, browser, w, startProgram(t))
 }
 
+// openTabAt opens a page in a tab with cookies of its own.
 func openTabAt(t *testing.T, browser context.Context, w window, home string) *tab {
 	t.Helper()
 	tab := &tab{t: t, window: w}
@@ -154,9 +161,9 @@ func openTabAt(t *testing.T, browser context.Context, w window, home string) *ta
 	return tab
 }
 
-// attach makes the context of a target the tab's, in a window of its size, and
-// ends it with the test. What the browser complains about, such as a script that
-// fails or a style that a page's policy forbids, fails the test.
+// attach connects the tab to a browser target and sizes its window. It closes the target
+// when the test ends. An error on the browser's console fails the test, for example a
+// script's exception or a style that the page's Content-Security-Policy forbids.
 func (tab *tab) attach(ctx context.Context, stop context.CancelFunc) {
 	tab.t.Helper()
 	tab.ctx = ctx
@@ -168,37 +175,40 @@ func (tab *tab) attach(ctx context.Context, stop context.CancelFunc) {
 			if err != nil {
 				return // the tab is closed
 			}
-			refused := m.Source == "network" && (tab.mayFail || strings.Contains(m.Text, " 403 ")) // a page that says no, as it should
-			if (m.Type == chromedp.ConsoleError || m.IsException()) && !refused {
-				tab.t.Errorf("the browser complains of %s: %s", m.URL, m.Text)
+			// The browser also reports error statuses. A refusal, status 403, is
+			// part of several tests.
+			expected := m.Source == "network" && (tab.allowErrors || strings.Contains(m.Text, " 403 "))
+			if (m.Type == chromedp.ConsoleError || m.IsException()) && !expected {
+				tab.t.Errorf("browser console: error at %s: %s", m.URL, m.Text)
 			}
 		}
 	}()
 	tab.t.Cleanup(func() {
 		stop()
-		<-read
+		<-read // the goroutine must not use t after the test
 	})
 	tab.front()
 	tab.do("sizing the window", chromedp.EmulateViewport(tab.window.width, tab.window.height))
 }
 
-// do is one step, which has to be done in time.
-func (tab *tab) do(what string, action chromedp.Action[chromedp.Void]) {
+// do does one step. The name of the step is for the failure message.
+func (tab *tab) do(step string, action chromedp.Action[chromedp.Void]) {
 	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, action); err != nil {
+		// The first ctx may be done. Show what the page looks like instead.
 		ctx, cancel := context.WithTimeout(tab.ctx, time.Second)
 		defer cancel()
 		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText`))
-		tab.t.Fatalf("%s: %v\nThe page is %s", what, err, text)
+		tab.t.Fatalf("%s: %v\npage: %s", step, err, text)
 	}
 }
 
-// until tries until something is so.
-func (tab *tab) until(what string, try func(context.Context) (bool, error)) {
+// until calls try every 50 ms until it returns true without an error.
+func (tab *tab) until(step string, try func(context.Context) (bool, error)) {
 	tab.t.Helper()
-	tab.do(what, func(ctx context.Context, _ *chromedp.Target) (none chromedp.Void, err error) {
+	tab.do(step, func(ctx context.Context, _ *chromedp.Target) (none chromedp.Void, err error) {
 		for {
 			done, err := try(ctx)
 			if done && err == nil {
@@ -206,35 +216,39 @@ func (tab *tab) until(what string, try func(context.Context) (bool, error)) {
 			}
 			select {
 			case <-ctx.Done():
-				return none, errors.Join(ctx.Err(), err)
+				if err == nil {
+					return none, ctx.Err()
+				}
+				return none, fmt.Errorf("%w; %w", ctx.Err(), err)
 			case <-time.After(50 * time.Millisecond):
 			}
 		}
 	})
 }
 
-// waitFor waits until a script says true. It asks again and again, for what the
-// browser tells of a page by itself can be lost while the page is replaced.
-func (tab *tab) waitFor(what, script string) {
+// waitFor waits until a script returns true.
+func (tab *tab) waitFor(condition, script string) {
 	tab.t.Helper()
-	tab.until("waiting for "+what, func(ctx context.Context) (bool, error) {
+	// Polling, because the browser's own events can be lost while it loads another page.
+	tab.until("waiting for "+condition, func(ctx context.Context) (bool, error) {
 		return chromedp.Run(ctx, chromedp.Evaluate[bool](script))
 	})
 }
 
-// seen is what a script calls an element that can be seen.
-const seen = `(e => e.checkVisibility({ visibilityProperty: true }) && e.getClientRects().length > 0)`
+// isVisible is a JavaScript function that reports whether an element is visible.
+const isVisible = `(e => e.checkVisibility({ visibilityProperty: true }) && e.getClientRects().length > 0)`
 
+// waitVisible waits until an element is visible.
 func (tab *tab) waitVisible(selector string) {
 	tab.t.Helper()
-	tab.waitFor(selector, fmt.Sprintf(`[...document.querySelectorAll(%q)].some(%s)`, selector, seen))
+	tab.waitFor(selector, fmt.Sprintf(`[...document.querySelectorAll(%q)].some(%s)`, selector, isVisible))
 }
 
-// waitText waits for an element with exactly this text.
+// waitText waits for a visible element with exactly this text, apart from white space.
 func (tab *tab) waitText(selector, text string) {
 	tab.t.Helper()
-	script := fmt.Sprintf(`[...document.querySelectorAll(%q)].some(e => %s(e) && e.textContent.trim().replace(/\s+/g, " ") === %q)`, selector, seen, text)
-	tab.waitFor(selector+" to say "+text, script)
+	script := fmt.Sprintf(`[...document.querySelectorAll(%q)].some(e => %s(e) && e.textContent.trim().replace(/\s+/g, " ") === %q)`, selector, isVisible, text)
+	tab.waitFor(selector+" with the text "+text, script)
 }
 
 // typeInto types a text into a field.
@@ -244,9 +258,8 @@ func (tab *tab) typeInto(field, text string) {
 	tab.do("typing into "+field, chromedp.KeyEvent(text))
 }
 
-// click clicks an element, as soon as the page is there, nothing covers the
-// element, and it has stood still for a moment: a page that is slow to lay itself
-// out has its button elsewhere by the time the mouse comes down.
+// click clicks the center of an element. It waits until the page is loaded, the element
+// is enabled, nothing covers it, and it has not moved for 50 ms.
 func (tab *tab) click(selector string, how ...chromedp.MouseOption) {
 	tab.t.Helper()
 	script := fmt.Sprintf(`(e => {
@@ -257,6 +270,8 @@ func (tab *tab) click(selector string, how ...chromedp.MouseOption) {
 		const at = [box.x + box.width / 2, box.y + box.height / 2];
 		return e.contains(document.elementFromPoint(...at)) ? at : [];
 	})(document.querySelector(%q))`, selector)
+	// The element must not move between the two commands: the click would miss a button
+	// of a page that is still laying itself out.
 	var at []float64
 	tab.until("finding "+selector, func(ctx context.Context) (bool, error) {
 		last := at
@@ -267,7 +282,7 @@ func (tab *tab) click(selector string, how ...chromedp.MouseOption) {
 	tab.do("clicking "+selector, chromedp.MouseClickXY(at[0], at[1], how...))
 }
 
-// toLogin clicks through to the login page.
+// toLogin opens the login page from the public page. The name is for the screenshots.
 func (tab *tab) toLogin(name string) {
 	tab.t.Helper()
 	tab.waitVisible(`#account`)
@@ -277,8 +292,8 @@ func (tab *tab) toLogin(name string) {
 	tab.screenshot(name + "-login")
 }
 
-// scan opens the QR code's link in a new tab, as the phone of a person does, and
-// picks the person. It returns the new tab.
+// scan opens the link of the QR code in a new tab, which is the phone. On the simulator's
+// page it chooses the person. It returns the new tab.
 func (tab *tab) scan(person string) *tab {
 	tab.t.Helper()
 	phone := tab.scanAgain()
@@ -288,34 +303,36 @@ func (tab *tab) scan(person string) *tab {
 	return phone
 }
 
-// scanAgain is scan by the person who has been picked before.
+// scanAgain is scan for the person chosen before, whom the simulator remembers.
 func (tab *tab) scanAgain() *tab {
 	tab.t.Helper()
 	opened := make(chan target.ID, 1)
-	mine := chromedp.FromContext(tab.ctx).BrowserContextID
+	// Tests share the browser: ignore tabs of other tests.
+	own := chromedp.FromContext(tab.ctx).BrowserContextID
 	if err := chromedp.ListenBrowser(tab.ctx, func(event any) {
-		if e, ok := event.(*target.EventTargetCreated); ok && e.TargetInfo.BrowserContextID == mine {
+		if e, ok := event.(*target.EventTargetCreated); ok && e.TargetInfo.BrowserContextID == own {
 			select {
 			case opened <- e.TargetInfo.TargetID:
-			default: // the first one counts
+			default: // keep the first one
 			}
 		}
 	}); err != nil {
 		tab.t.Fatal(err)
 	}
+	// With Ctrl the browser opens a link in a new tab.
 	tab.click(`a.qr`, chromedp.ButtonModifiers(kb.ModifierCtrl))
 	var id target.ID
 	select {
 	case id = <-opened:
 	case <-time.After(patience):
-		tab.t.Fatal("the QR code's link opens no tab")
+		tab.t.Fatalf("clicking the QR code: no new tab after %v", patience)
 	}
 	phone := *tab
 	phone.attach(chromedp.NewContext(tab.ctx, chromedp.WithTargetID(id)))
 	return &phone
 }
 
-// front brings the tab to the front, as somebody does who looks at it.
+// front brings the tab to the front.
 func (tab *tab) front() {
 	tab.t.Helper()
 	tab.do("bringing the tab to the front", func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
@@ -324,14 +341,14 @@ func (tab *tab) front() {
 	})
 }
 
-// screenshot keeps a picture of the whole page, if anybody wants it.
+// screenshot writes a picture of the whole page, if SCANGATE_SCREENSHOTS is set.
 func (tab *tab) screenshot(name string) {
 	tab.t.Helper()
 	folder := os.Getenv("SCANGATE_SCREENSHOTS")
 	if folder == "" {
 		return
 	}
-	tab.front() // for nothing draws a tab in the background
+	tab.front() // the browser does not draw tabs in the background
 	var picture []byte
 	tab.do("taking a picture", func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
 		picture, err = chromedp.FullScreenshot(100)(ctx, target)
@@ -342,21 +359,21 @@ func (tab *tab) screenshot(name string) {
 	}
 }
 
-// startChromium starts a browser that lasts until the test ends. Without one the
-// test is skipped, unless SCANGATE_REQUIRE says that there has to be one.
+// startChromium starts a browser and stops it when the test ends. It skips the test if
+// there is no browser, unless SCANGATE_REQUIRE names chromium, or with -short.
 func startChromium(t *testing.T) context.Context {
 	t.Helper()
+	skipShort(t, "it drives a real browser and waits for it on the wall clock")
 	path := findChromium()
 	if path == "" {
-		if slices.Contains(strings.Split(os.Getenv("SCANGATE_REQUIRE"), ","), "chromium") {
-			t.Fatal("there is no chromium, and SCANGATE_REQUIRE names it")
-		}
-		t.Skip("there is no chromium (or google-chrome) on this machine")
+		skipWithout(t, "chromium", "there is no chromium or google-chrome on this machine")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.UserDataDir(t.TempDir()),
-		chromedp.NoSandbox, // which root and many containers can't have; all pages are this test's own
+		// The sandbox does not work as root and in many containers. All pages are
+		// this test's own, so none of them is hostile.
+		chromedp.NoSandbox,
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
@@ -372,6 +389,7 @@ func startChromium(t *testing.T) context.Context {
 	return ctx
 }
 
+// findChromium returns the path of the browser, or "" if there is none.
 func findChromium() string {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
 		if path, err := exec.LookPath(name); err == nil {

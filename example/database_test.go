@@ -18,9 +18,9 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// without skips the test for what is missing, unless SCANGATE_REQUIRE says that it
-// has to be there.
-func without(t *testing.T, name, reason string) {
+// skipWithout skips a test because a program or server is missing. It fails the test
+// instead if SCANGATE_REQUIRE names the program or server.
+func skipWithout(t *testing.T, name, reason string) {
 	t.Helper()
 	if slices.Contains(strings.Split(os.Getenv("SCANGATE_REQUIRE"), ","), name) {
 		t.Fatalf("SCANGATE_REQUIRE names %s, but %s", name, reason)
@@ -28,13 +28,13 @@ func without(t *testing.T, name, reason string) {
 	t.Skip(reason)
 }
 
-// emptyMySQL makes a database on the server that SCANGATE_MYSQL_DSN names, for the
-// test alone, and returns its DSN.
+// emptyMySQL creates a database for this test on the server of SCANGATE_MYSQL_DSN. It
+// returns the DSN.
 func emptyMySQL(t *testing.T) string {
 	t.Helper()
 	dsn := os.Getenv("SCANGATE_MYSQL_DSN")
 	if dsn == "" {
-		without(t, "mysql", "SCANGATE_MYSQL_DSN is not set")
+		skipWithout(t, "mysql", "SCANGATE_MYSQL_DSN is not set")
 	}
 	config, err := mysql.ParseDSN(dsn)
 	if err != nil {
@@ -49,7 +49,7 @@ func emptyPostgres(t *testing.T) string {
 	t.Helper()
 	dsn := os.Getenv("SCANGATE_POSTGRES_DSN")
 	if dsn == "" {
-		without(t, "postgres", "SCANGATE_POSTGRES_DSN is not set")
+		skipWithout(t, "postgres", "SCANGATE_POSTGRES_DSN is not set")
 	}
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -59,6 +59,8 @@ func emptyPostgres(t *testing.T) string {
 	return u.String()
 }
 
+// emptyDatabase creates a database with a random name and drops it when the test ends.
+// It returns the name.
 func emptyDatabase(t *testing.T, dsn string) string {
 	t.Helper()
 	db, _, err := openDatabase(dsn)
@@ -70,23 +72,26 @@ func emptyDatabase(t *testing.T, dsn string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		// Not t.Context, which is done when cleanups run.
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if _, err := db.ExecContext(ctx, "DROP DATABASE "+name); err != nil {
-			t.Error(err)
+			t.Errorf("dropping database %s: %v", name, err)
 		}
 		_ = db.Close()
 	})
 	return name
 }
 
-// TestUsersStay starts the program twice, and has one person log in each time.
-func TestUsersStay(t *testing.T) {
+// TestUsersPersist starts the program twice. A person who logs in to both must be the
+// same user.
+func TestUsersPersist(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		args func(t *testing.T) []string
 	}{
 		{"sqlite", func(t *testing.T) []string {
+			// Characters with a meaning in a DSN.
 			return []string{"-db", filepath.Join(t.TempDir(), "100% odd? #1.db")}
 		}},
 		{"mysql", func(t *testing.T) []string { return []string{"-db", emptyMySQL(t)} }},
@@ -95,17 +100,17 @@ func TestUsersStay(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			args := tt.args(t)
-			first, again := newcomer(t, args), newcomer(t, args)
-			if first.ID == "" || first != again {
-				t.Errorf("the person is %+v, and after the program was started again %+v", first, again)
+			first, second := logInOnce(t, args), logInOnce(t, args)
+			if first.ID == "" || first != second {
+				t.Errorf("user after a restart = %+v, want %+v with an ID", second, first)
 			}
 		})
 	}
 }
 
-// newcomer logs somebody in who is new to the program at first, and returns what
-// the program shows of them.
-func newcomer(t *testing.T, args []string) view {
+// logInOnce starts the program, logs the person wang in, and stops the program. It
+// returns the user. At the first call the person is new to the program.
+func logInOnce(t *testing.T, args []string) view {
 	t.Helper()
 	p := startProcess(t, args...)
 	defer p.stop()
@@ -124,6 +129,7 @@ func newcomer(t *testing.T, args []string) view {
 	return got
 }
 
+// TestOpenDatabase opens DSNs of all kinds. Wrong ones must not reveal their password.
 func TestOpenDatabase(t *testing.T) {
 	for _, tt := range []struct {
 		dsn     string
@@ -148,11 +154,12 @@ func TestOpenDatabase(t *testing.T) {
 			if err == nil {
 				_ = db.Close()
 			}
+			// sql.Open does not connect, so no server is needed.
 			if (err == nil) != (tt.dialect != "") || err == nil && dialect != tt.dialect {
-				t.Errorf("got %s and %v, want %s", dialect, err, tt.dialect)
+				t.Errorf("openDatabase: got dialect %q, error %v, want dialect %q", dialect, err, tt.dialect)
 			}
 			if err != nil && strings.Contains(err.Error(), "tiger") {
-				t.Errorf("the error shows the password: %v", err)
+				t.Errorf("openDatabase: error %q contains the password", err)
 			}
 		})
 	}

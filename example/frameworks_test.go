@@ -12,12 +12,13 @@ import (
 	"github.com/scangate/scangate/example/internal/servertest"
 )
 
-// TestNetHTTP is for this program what the tests in chi, gin, echo and echov5 are
-// for those: the same tests, of the same logins, on each of the servers.
+// TestNetHTTP runs the suite of all routers against this program, which uses net/http's
+// ServeMux. The folders chi, gin, echo and echov5 run the same suite.
 func TestNetHTTP(t *testing.T) {
 	servertest.Run(t, func(gate *scangate.Gate, _ *scs.SessionManager, routes map[string]http.Handler) http.Handler {
 		mux := http.NewServeMux()
-		mux.Handle("/", newMetrics().around(newApp(gate), gate))
+		mux.Handle("/", newMetrics().handler(newApp(gate), gate))
+		// The suite's own routes, behind the gate.
 		for path, handler := range routes {
 			mux.Handle(path, gate.RequireWeChat(handler))
 		}
@@ -28,7 +29,8 @@ func TestNetHTTP(t *testing.T) {
 	})
 }
 
-// TestServersAreShort holds each server to what one can read at a glance.
+// TestServersAreShort limits the length of each framework's server, because a reader
+// should see the whole of it at a glance.
 func TestServersAreShort(t *testing.T) {
 	for _, framework := range []string{"chi", "gin", "echo", "echov5"} {
 		source, err := os.ReadFile(framework + "/main.go")
@@ -36,7 +38,7 @@ func TestServersAreShort(t *testing.T) {
 			t.Fatal(err)
 		}
 		if lines := strings.Count(string(source), "\n"); lines >= 60 {
-			t.Errorf("%s/main.go has %d lines, want fewer than 60", framework, lines)
+			t.Errorf("%s/main.go: got %d lines, want fewer than 60", framework, lines)
 		}
 	}
 }

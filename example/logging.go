@@ -9,27 +9,31 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// requestIDKey is the context key of a request's id.
+// requestIDKey is the context key of a request's ID.
 type requestIDKey struct{}
 
-// withRequestID gives each request an id, which stands in all that is logged of
-// it, and in its answer for people to quote.
+// withRequestID assigns each request an ID. It sends the ID in X-Request-Id, so that
+// users can quote it in a report, and puts it into the request's context for
+// requestLog.
 func withRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := rand.Text()[:12]
+		// A new ID, even if the client sent one: a client must not choose text
+		// that ends up in the log.
+		id := rand.Text()[:12] // 60 bits
 		w.Header().Set("X-Request-Id", id)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
 	})
 }
 
-// requestLog adds the request's id to what is logged with its context: by the
-// application, and by the gate, which logs and tells its events with the context
-// of the request that they belong to.
+// requestLog adds the request's ID to each log record. It finds the ID in the
+// context, which the gate passes to its logger and to Config.OnEvent.
 type requestLog struct{ slog.Handler }
 
 // Handle implements [slog.Handler].
 func (l requestLog) Handle(ctx context.Context, record slog.Record) error {
 	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
+		// Clone, because another handler may hold a copy of record that shares its
+		// attributes.
 		record = record.Clone()
 		record.AddAttrs(slog.String("request", id))
 	}
@@ -38,6 +42,7 @@ func (l requestLog) Handle(ctx context.Context, record slog.Record) error {
 
 // WithAttrs implements [slog.Handler].
 func (l requestLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	// Wrap the result: the method of the embedded handler would drop requestLog.
 	return requestLog{l.Handler.WithAttrs(attrs)}
 }
 
@@ -46,8 +51,8 @@ func (l requestLog) WithGroup(name string) slog.Handler {
 	return requestLog{l.Handler.WithGroup(name)}
 }
 
-// logEvent shows in the terminal what happens. A real application may keep an
-// audit trail.
+// logEvent writes an event to the log. A real application may write it to an audit
+// trail.
 func logEvent(ctx context.Context, e scangate.Event) {
 	slog.InfoContext(ctx, "login: "+string(e.Name), "login", e.Login, "user", e.UserID, "reason", e.Reason, "address", e.Address)
 }

@@ -1,14 +1,14 @@
-// Command example is a small web application that people log in to by scanning a
-// QR code with WeChat:
+// Command example is a small web application. Its users log in by scanning a QR code
+// with WeChat:
 //
 //	cd example && go run .
 //
-// Without an account at WeChat it runs against the simulated WeChat of package
-// wechattest, so that everything can be clicked through in one browser. With one
-// (see the flags) it is what a real application looks like.
+// Without an AppID it runs against the simulated WeChat of package wechattest. Then
+// the whole login can be clicked through in one browser. With an AppID (see the
+// flags) it uses WeChat itself, as a real application does.
 //
-// Read it from main down: run puts the parts together, newGate configures the
-// gate, and newApp, in app.go, is the application.
+// Read it from main downwards: run creates the parts, newGate configures the gate,
+// and newApp, in app.go, returns the application.
 package main
 
 import (
@@ -29,35 +29,38 @@ import (
 )
 
 func main() {
+	// The gate logs to slog's default logger too, because Config.Logger is nil.
 	slog.SetDefault(slog.New(requestLog{slog.NewTextHandler(os.Stderr, nil)}))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
+	// The flag package has printed the help already, so ErrHelp is not a failure.
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "example:", err)
 		os.Exit(1)
 	}
 }
 
-// run is the program. It ends when ctx does.
+// run runs the program until ctx ends. It prints the program's addresses to out.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parseOptions(args, out)
 	if err != nil {
 		return err
 	}
-	// Listening comes first, because -addr may leave the choice of a port to the
-	// system, and the gate has to know its public address.
+	// Listen before anything else: with -addr and port 0 the system chooses the
+	// port, and newGate needs the address for Config.PublicURL.
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }() // the server has done so, unless it never started
+	// The server closes the listener. This one is for the returns before serve.
+	defer func() { _ = listener.Close() }()
 	if o.publicURL == "" {
 		o.publicURL = "http://" + listener.Addr().String()
 	}
 
-	// The table of users. An application of yours may have one already, and
-	// implements scangate.UserStore over it.
+	// An application with a table of users of its own implements
+	// scangate.UserStore on it instead: see package ownusers.
 	users, closeUsers, err := openUsers(ctx, o)
 	if err != nil {
 		return err
@@ -67,6 +70,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		defer func() { _ = o.redis.Close() }()
 	}
 
+	// The simulator sets the accounts and the endpoint, so newGate comes after it.
 	if o.simulated() {
 		stopSimulator, err := startSimulator(ctx, &o, users, out)
 		if err != nil {
@@ -81,12 +85,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	fmt.Fprintln(out, "Listening on", listener.Addr())
 	fmt.Fprintln(out, "Open", o.publicURL)
-	fmt.Fprintln(out, "Stop with Ctrl-C")
-	return serve(ctx, listener, gate, counts.around(newApp(gate), gate))
+	fmt.Fprintln(out, "Press Ctrl-C to stop")
+	return serve(ctx, listener, gate, counts.handler(newApp(gate), gate))
 }
 
-// newGate configures the gate: where the application is, and who it is at
-// WeChat. The zero value of all else would do.
+// newGate configures the gate. PublicURL and one account are required; the zero
+// value of every other field works too.
 func newGate(o options, users scangate.UserStore, counts *metrics) (*scangate.Gate, error) {
 	return scangate.New(scangate.Config{
 		PublicURL:       o.publicURL,
@@ -108,17 +112,19 @@ func newGate(o options, users scangate.UserStore, counts *metrics) (*scangate.Ga
 	})
 }
 
-// serve answers requests until ctx ends, and then lets those under way finish.
+// serve answers requests until ctx ends. Then it gives the requests in progress 10
+// seconds to finish.
 func serve(ctx context.Context, listener net.Listener, gate *scangate.Gate, app http.Handler) error {
 	server := &http.Server{
 		Handler: withRequestID(app),
-		// Without limits a slow client could hold a connection forever. They may
-		// be short: a browser that waits for its phone is exempt from them.
+		// Without timeouts a slow client could hold a connection forever. Short
+		// ones are fine: the gate lifts them for browsers that wait for a phone.
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 	}
+	// Buffered: after a shutdown nothing receives Serve's error.
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {
@@ -126,9 +132,12 @@ func serve(ctx context.Context, listener net.Listener, gate *scangate.Gate, app 
 		return err
 	case <-ctx.Done():
 	}
-	// The browsers that wait go first: Shutdown would wait for them.
+	// Close answers the browsers that wait for a phone. Otherwise Shutdown would
+	// wait for those requests, up to 25 seconds.
 	_ = gate.Close() // never fails
-	// More than the 5 seconds that it gives a connection to send its first request.
+	// 10 seconds, because Shutdown itself waits 5 seconds for a new connection to
+	// send its first request.
+	// Not ctx itself, which is done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return server.Shutdown(ctx)

@@ -9,47 +9,54 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// metrics counts what happens for Prometheus. The gate knows nothing of it: it
-// tells Config.OnEvent, and that is all this needs.
+// metrics counts the gate's events for Prometheus. The gate itself does not depend
+// on Prometheus: it calls Config.OnEvent, which calls count.
 type metrics struct {
 	registry *prometheus.Registry
-	events   *prometheus.CounterVec
-	refused  *prometheus.CounterVec
-	limited  *prometheus.CounterVec
-	seconds  prometheus.Histogram
+	events   *prometheus.CounterVec // by event
+	refused  *prometheus.CounterVec // by reason
+	limited  *prometheus.CounterVec // by limit
+	seconds  prometheus.Histogram   // of finished logins
 }
 
+// newMetrics returns metrics with a registry of their own, so that several gates in
+// one process do not collide.
 func newMetrics() *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scangate_events_total",
-			Help: "What happened to logins and sessions: started, scanned, identified, approved, denied, finished and so on.",
+			Help: "Events of logins and sessions, by name: started, scanned, identified, approved, denied, finished and others.",
 		}, []string{"event"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scangate_refused_total",
-			Help: "Requests that were refused, by reason: expired, denied, wechat, too_many and so on.",
+			Help: "Refused requests, by reason: expired, denied, wechat, too_many and others.",
 		}, []string{"reason"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scangate_limited_total",
-			Help: "Limits that were met: login, callback, guess or codes.",
+			Help: "Requests over a limit, by limit: login, callback, guess or codes.",
 		}, []string{"limit"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "scangate_login_seconds",
-			Help:    "From the beginning of a login to its session.",
+			Name: "scangate_login_seconds",
+			Help: "Seconds from the start of a login to its session.",
+			// Fine steps up to a minute, because most logins end within it. 300
+			// is the default LoginTTL.
 			Buckets: []float64{1, 2, 5, 10, 15, 20, 30, 45, 60, 120, 300, 900},
 		}),
 	}
 	m.registry.MustRegister(m.events, m.refused, m.limited, m.seconds)
+	// Create the usual series at zero. A rate over a series that appears only with
+	// its first event misses that event.
 	for _, name := range []scangate.EventName{scangate.EventStarted, scangate.EventFinished, scangate.EventDenied} {
-		m.events.WithLabelValues(string(name)) // zero is news too, and rates need it
+		m.events.WithLabelValues(string(name))
 	}
 	return m
 }
 
-// count is told of each event. Neither an event's name nor its reason is
-// anything that a client could choose, so the labels are few.
+// count counts one event.
 func (m *metrics) count(e scangate.Event) {
+	// The number of series is bounded: the gate chooses names and reasons from
+	// constants. A client cannot add a label.
 	m.events.WithLabelValues(string(e.Name)).Inc()
 	switch e.Name {
 	case scangate.EventRefused:
@@ -57,19 +64,21 @@ func (m *metrics) count(e scangate.Event) {
 	case scangate.EventLimited:
 		m.limited.WithLabelValues(e.Reason).Inc()
 	case scangate.EventFinished:
+		// Started is the gate's own record, so this process need not have seen
+		// the start of the login.
 		m.seconds.Observe(e.Time.Sub(e.Started).Seconds())
 	}
 }
 
-// around serves /metrics beside the application. What is counted already, the
-// browsers that wait, is read off the gate when somebody asks.
-//
-// Here everybody may read the metrics. In production, give them a port of their
-// own, or have the proxy in front keep them in.
-func (m *metrics) around(app http.Handler, gate *scangate.Gate) http.Handler {
+// handler returns a handler that serves /metrics and passes all other requests to
+// app. In this example /metrics is public. In production, serve it on a port of its
+// own or block it in the reverse proxy, as nginx/nginx.conf does.
+func (m *metrics) handler(app http.Handler, gate *scangate.Gate) http.Handler {
+	// A gauge function: the gate counts the waiting browsers itself, and
+	// Prometheus reads that number when it scrapes.
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "scangate_waiting_browsers",
-		Help: "Browsers that wait for their phones now.",
+		Help: "Browsers that are waiting for a phone.",
 	}, func() float64 { return float64(gate.Waiting()) }))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))

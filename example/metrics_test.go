@@ -16,8 +16,8 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
-// measure reads a value off /metrics.
-func measure(t *testing.T, address, series string) string {
+// metric returns the value of a series at /metrics, or "" if there is none.
+func metric(t *testing.T, address, series string) string {
 	t.Helper()
 	page := body(t, get(t, address+"/metrics", "*/*"))
 	for line := range strings.Lines(page) {
@@ -28,14 +28,16 @@ func measure(t *testing.T, address, series string) string {
 	return ""
 }
 
+// TestMetrics counts a login in WeChat and a request for an unknown login.
 func TestMetrics(t *testing.T) {
 	a := newTestApp(t)
 	want := func(series, value string) {
 		t.Helper()
-		if got := measure(t, a.url, series); got != value {
-			t.Errorf("%s is %q, want %q", series, got, value)
+		if got := metric(t, a.url, series); got != value {
+			t.Errorf("%s = %q, want %q", series, got, value)
 		}
 	}
+	// The series exist before the first event: a rate needs that.
 	want(`scangate_events_total{event="started"}`, "0")
 	want(`scangate_events_total{event="finished"}`, "0")
 	a.open(t, a.phone("lin"), "/account")
@@ -47,47 +49,50 @@ func TestMetrics(t *testing.T) {
 	want(`scangate_waiting_browsers`, "0")
 }
 
+// TestMetricsCountWaitingBrowsers reads the gauge while a browser waits for a phone, and
+// after the browser has closed its connection.
 func TestMetricsCountWaitingBrowsers(t *testing.T) {
 	a := newTestApp(t)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Jar: jar}
-	resp, err := client.Post(a.url+"/wechat/login", "application/json", strings.NewReader(`{}`))
+	desktop := &http.Client{Jar: jar}
+	resp, err := desktop.Post(a.url+"/wechat/login", "application/json", strings.NewReader(`{}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	state := regexp.MustCompile(`"state_url":"([^"]+)"`).FindStringSubmatch(body(t, resp))
 	if state == nil {
-		t.Fatal("no login has begun")
+		t.Fatal("POST /wechat/login: no state_url in the answer")
 	}
-	ctx, giveUp := context.WithCancel(t.Context())
-	defer giveUp()
+	ctx, disconnect := context.WithCancel(t.Context())
+	defer disconnect()
 	polling := make(chan error, 1)
 	go func() {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url+state[1]+"?seen=waiting", nil)
 		if err == nil {
-			_, err = client.Do(req) //nolint:bodyclose // it is given up
+			_, err = desktop.Do(req) //nolint:bodyclose // cancelled: there is no body
 		}
 		polling <- err
 	}()
-	limit := time.Now().Add(patience)
+	// The gauge changes a moment after the connection does, so ask until it has.
+	deadline := time.Now().Add(patience)
 	for _, want := range []string{"1", "0"} {
-		for measure(t, a.url, "scangate_waiting_browsers") != want {
-			if time.Now().After(limit) {
-				t.Fatalf("there are never %s browsers waiting", want)
+		for metric(t, a.url, "scangate_waiting_browsers") != want {
+			if time.Now().After(deadline) {
+				t.Fatalf("scangate_waiting_browsers: not %s after %v", want, patience)
 			}
 		}
-		giveUp()
+		disconnect()
 	}
 	if err := <-polling; err == nil {
-		t.Error("the browser that gave up has an answer")
+		t.Error("state request after disconnecting: no error, want one")
 	}
 }
 
-// TestMetricsSeconds has this process see the end of logins alone: the gate says
-// when they began.
+// TestMetricsSeconds counts logins of which this process has seen only the end. Their
+// duration comes from the start time in the event.
 func TestMetricsSeconds(t *testing.T) {
 	m := newMetrics()
 	o := options{official: wechat.Account{AppID: "wx1", Secret: "simulated"}, publicURL: "http://127.0.0.1"}
@@ -95,12 +100,13 @@ func TestMetricsSeconds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(m.around(http.NotFoundHandler(), gate))
+	server := httptest.NewServer(m.handler(http.NotFoundHandler(), gate))
 	defer server.Close()
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, seconds := range []time.Duration{7, 20} {
 		m.count(scangate.Event{Name: scangate.EventFinished, Started: start, Time: start.Add(seconds * time.Second)})
 	}
+	// Only finished logins have a duration.
 	m.count(scangate.Event{Name: scangate.EventDenied, Started: start, Time: start.Add(time.Second)})
 	m.count(scangate.Event{Name: scangate.EventLimited, Reason: "codes", Started: start, Time: start.Add(time.Second)})
 	for series, want := range map[string]string{
@@ -111,17 +117,18 @@ func TestMetricsSeconds(t *testing.T) {
 		`scangate_limited_total{limit="codes"}`:  "1",
 		`scangate_refused_total{reason="codes"}`: "",
 	} {
-		if got := measure(t, server.URL, series); got != want {
-			t.Errorf("%s is %q, want %q", series, got, want)
+		if got := metric(t, server.URL, series); got != want {
+			t.Errorf("%s = %q, want %q", series, got, want)
 		}
 	}
 }
 
-// TestRequestsAreTold follows a request through the log: what the gate says of
-// it, and what is made of the gate's events, bear the same id as its answer.
-func TestRequestsAreTold(t *testing.T) {
-	before := slog.Default()
-	defer slog.SetDefault(before)
+// TestRequestID sends a request that the gate refuses. Both log records, the gate's own
+// and the one of its event, must have the ID of the answer's X-Request-Id.
+func TestRequestID(t *testing.T) {
+	previous := slog.Default()
+	defer slog.SetDefault(previous)
+	// With calls WithAttrs, which must keep the handler.
 	var text bytes.Buffer
 	slog.SetDefault(slog.New(requestLog{slog.NewTextHandler(&text, nil)}).With("program", "example"))
 	o := options{official: wechat.Account{AppID: "wx1", Secret: "simulated"}, publicURL: "http://127.0.0.1"}
@@ -135,11 +142,12 @@ func TestRequestsAreTold(t *testing.T) {
 	id := answer.Header().Get("X-Request-Id")
 	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
 	if len(lines) != 2 || id == "" {
-		t.Fatalf("request %q is logged as\n%s", id, &text)
+		t.Fatalf("log of request %q = %q, want two lines", id, lines)
 	}
+	// The query's code is a secret and must not be in the log.
 	for _, line := range lines {
 		if !strings.Contains(line, "program=example") || !strings.Contains(line, "request="+id) || strings.Contains(line, "c0de") {
-			t.Errorf("request %q is logged as %s", id, line)
+			t.Errorf("log line = %s, want program=example and request=%s, without the code", line, id)
 		}
 	}
 }

@@ -25,23 +25,24 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// proxied is nginx with nginx/nginx.conf, in front of two processes.
-type proxied struct {
-	dir       string // where its logs are
+// nginxSite is nginx with nginx/nginx.conf in front of two processes of the program.
+type nginxSite struct {
+	dir       string // holds nginx's files and logs
 	processes []*process
 	wechat    *wechattest.Server
-	hosts     map[string]string // what app.example.com is here, by port
-	roots     *x509.CertPool
+	hosts     map[string]string // from app.example.com:port to the real address
+	roots     *x509.CertPool    // the certificate of app.example.com
 }
 
-// startNginx starts it on ports of its own.
-func startNginx(t *testing.T) *proxied {
+// startNginx starts the site on free ports until the test ends.
+func startNginx(t *testing.T) *nginxSite {
 	t.Helper()
+	skipShort(t, "it starts nginx, Redis and two processes, and waits for them on the wall clock")
 	if _, err := exec.LookPath("nginx"); err != nil {
-		without(t, "nginx", "there is no nginx on this machine")
+		skipWithout(t, "nginx", "there is no nginx on this machine")
 	}
 	account := wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"}
-	p := &proxied{
+	s := &nginxSite{
 		dir:    t.TempDir(),
 		hosts:  map[string]string{"app.example.com:80": freeAddress(t), "app.example.com:443": freeAddress(t)},
 		roots:  x509.NewCertPool(),
@@ -49,34 +50,35 @@ func startNginx(t *testing.T) *proxied {
 	}
 	redis := startRedis(t)
 	for range 2 {
-		p.processes = append(p.processes, startProcess(t,
+		s.processes = append(s.processes, startProcess(t,
 			"-public-url", "https://app.example.com", "-behind-proxy", "-redis", redis, "-appid", account.AppID, "-secret", account.Secret,
-			"-wechat-open-url", p.wechat.URL, "-wechat-api-url", p.wechat.URL))
+			"-wechat-open-url", s.wechat.URL, "-wechat-api-url", s.wechat.URL))
 	}
-	p.certify(t)
-	p.configure(t)
-	cmd := exec.Command("nginx", "-p", p.dir, "-c", "main.conf", "-g", "daemon off;")
+	s.certify(t)
+	s.configure(t)
+	cmd := exec.Command("nginx", "-p", s.dir, "-c", "main.conf", "-g", "daemon off;")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt) // which its workers end by, too
+		// Not Kill, after which nginx's worker processes would go on.
+		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Log(p.read(t, "error.log"))
+			t.Log(s.read(t, "error.log"))
 		}
 	})
 	eventually(t, "nginx answers", func() bool {
-		conn, err := net.Dial("tcp", p.hosts["app.example.com:443"])
+		conn, err := net.Dial("tcp", s.hosts["app.example.com:443"])
 		if err == nil {
 			_ = conn.Close()
 		}
 		return err == nil
 	})
-	return p
+	return s
 }
 
-// freeAddress is one that nothing listens on.
+// freeAddress returns an address that no program listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -87,8 +89,8 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// certify makes the certificate of app.example.com.
-func (p *proxied) certify(t *testing.T) {
+// certify writes a self-signed certificate of app.example.com.
+func (s *nginxSite) certify(t *testing.T) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -104,167 +106,183 @@ func (p *proxied) certify(t *testing.T) {
 		t.Fatal(err)
 	}
 	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
-	p.roots.AppendCertsFromPEM(public)
-	p.write(t, "fullchain.pem", string(public))
-	p.write(t, "privkey.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
+	s.roots.AppendCertsFromPEM(public)
+	s.write(t, "fullchain.pem", string(public))
+	s.write(t, "privkey.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
 }
 
-// configure writes nginx.conf as it is, but for the addresses and files.
-func (p *proxied) configure(t *testing.T) {
+// configure writes nginx.conf with this test's addresses and files.
+func (s *nginxSite) configure(t *testing.T) {
 	t.Helper()
 	site := readFile(t, "nginx/nginx.conf")
 	for old, here := range map[string]string{
-		"listen 80;":                             "listen " + p.hosts["app.example.com:80"] + ";",
-		"listen 443 ssl":                         "listen " + p.hosts["app.example.com:443"] + " ssl",
-		"127.0.0.1:8080":                         p.processes[0].listen,
-		"127.0.0.1:8081":                         p.processes[1].listen,
-		"/etc/letsencrypt/live/app.example.com/": p.dir + "/",
-		"/var/log/nginx/":                        p.dir + "/",
+		"listen 80;":                             "listen " + s.hosts["app.example.com:80"] + ";",
+		"listen 443 ssl":                         "listen " + s.hosts["app.example.com:443"] + " ssl",
+		"127.0.0.1:8080":                         s.processes[0].listen,
+		"127.0.0.1:8081":                         s.processes[1].listen,
+		"/etc/letsencrypt/live/app.example.com/": s.dir + "/",
+		"/var/log/nginx/":                        s.dir + "/",
 	} {
 		if !strings.Contains(site, old) {
-			t.Fatalf("nginx.conf has no %q", old)
+			t.Fatalf("nginx/nginx.conf does not contain %q", old)
 		}
 		site = strings.ReplaceAll(site, old, here)
 	}
-	p.write(t, "site.conf", site)
+	s.write(t, "site.conf", site)
 	main := "pid nginx.pid; error_log error.log;\nevents { worker_connections 256; }\nhttp {\n"
 	if os.Geteuid() == 0 {
-		main = "user root root; " + main // the folder is the test's user's
+		// As root, nginx runs its workers as another user, which cannot read the
+		// folder.
+		main = "user root root; " + main
 	}
+	// By default these folders are where only root can write.
 	for _, of := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		main += of + "_temp_path " + of + ";\n"
 	}
-	p.write(t, "main.conf", main+"include site.conf;\n}\n")
+	s.write(t, "main.conf", main+"include site.conf;\n}\n")
 }
 
-func (p *proxied) write(t *testing.T, name, text string) {
+// write writes a file into nginx's folder.
+func (s *nginxSite) write(t *testing.T, name, text string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (p *proxied) read(t *testing.T, name string) string {
+// read returns a file of nginx's folder.
+func (s *nginxSite) read(t *testing.T, name string) string {
 	t.Helper()
-	return readFile(t, filepath.Join(p.dir, name))
+	return readFile(t, filepath.Join(s.dir, name))
 }
 
-// from makes requests from an address of this machine, which says in the usual
-// headers that it is another one.
-func (p *proxied) from(t *testing.T, address string) http.RoundTripper {
+// from returns a transport that connects from a local address. It adds headers that
+// claim the forged address, as an attacker would.
+func (s *nginxSite) from(t *testing.T, address string) http.RoundTripper {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: p.roots},
+		TLSClientConfig: &tls.Config{RootCAs: s.roots},
 		DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
-			if here, ok := p.hosts[to]; ok {
+			if here, ok := s.hosts[to]; ok {
 				return dialer.DialContext(ctx, network, here)
 			}
 			return new(net.Dialer).DialContext(ctx, network, to)
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return liar{transport}
+	return forger{transport}
 }
 
-// forged is the address that nobody is at.
+// forged is an address that no client has.
 const forged = "203.0.113.66"
 
-type liar struct{ next http.RoundTripper }
+// forger sends forged headers with each request.
+type forger struct{ next http.RoundTripper }
 
-func (l liar) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
+// RoundTrip implements [http.RoundTripper].
+func (f forger) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context()) // a RoundTripper must not change the request
 	for _, name := range []string{"X-Real-IP", "X-Forwarded-For", "Forwarded", "True-Client-IP"} {
 		r.Header.Set(name, forged)
 	}
-	return l.next.RoundTrip(r)
+	return f.next.RoundTrip(r)
 }
 
-// TestNginx logs somebody in through nginx, looks at what it logs, and takes the
-// application away.
+// TestNginx logs a desktop in through nginx. It checks the address on the confirm page
+// and nginx's log, and then stops the processes.
 func TestNginx(t *testing.T) {
-	p := startNginx(t)
+	s := startNginx(t)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := desktop{"https://app.example.com", &http.Client{Jar: jar, Transport: p.from(t, "127.0.0.2")}}
-	var login struct {
-		ScanURL   string `json:"scan_url"`
-		StateURL  string `json:"state_url"`
-		FinishURL string `json:"finish_url"`
-	}
-	if err := d.call(t.Context(), http.MethodPost, "/wechat/login", &login); err != nil {
+	desktop := scriptedBrowser{"https://app.example.com", &http.Client{Jar: jar, Transport: s.from(t, "127.0.0.2")}}
+	var login loginURLs
+	if err := desktop.call(t.Context(), http.MethodPost, "/wechat/login", &login); err != nil {
 		t.Fatal(err)
 	}
-	told := make(chan error, 1)
-	go func() { told <- d.wait(t.Context(), login.StateURL) }()
-	phone := p.wechat.Phone("lin", p.from(t, "127.0.0.3"), p.wechat.URL)
+	approved := make(chan error, 1)
+	go func() { approved <- desktop.waitApproved(t.Context(), login.StateURL) }()
+	phone := s.wechat.Phone("lin", s.from(t, "127.0.0.3"), s.wechat.URL)
 	resp, page, err := allow(t.Context(), phone, login.ScanURL)
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The phone shows the desktop's address, so that its user can notice a stranger's
+	// login. X-Real-IP must come from nginx and not from the desktop.
 	if !strings.Contains(page, "127.0.0.2") || strings.Contains(page, forged) {
-		t.Errorf("the confirm page doesn't say that the login is from 127.0.0.2: %s", page)
+		t.Errorf("confirm page = %s, want the address 127.0.0.2 and not %s", page, forged)
 	}
 	if _, err := post(t.Context(), phone, resp, page, "", url.Values{"answer": {"approve"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-told; err != nil {
+	if err := <-approved; err != nil {
 		t.Fatal(err)
 	}
 	var got view
-	if err := d.call(t.Context(), http.MethodPost, login.FinishURL, nil); err != nil {
+	if err := desktop.call(t.Context(), http.MethodPost, login.FinishURL, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.call(t.Context(), http.MethodGet, "/api/account", &got); err != nil || got.Name != "林小北" {
-		t.Errorf("the desktop is logged in as %+v, %v", got, err)
+	if err := desktop.call(t.Context(), http.MethodGet, "/api/account", &got); err != nil || got.Name != "林小北" {
+		t.Errorf("user of the desktop = %+v, %v, want 林小北", got, err)
 	}
-	eventually(t, "the callback is in the log", func() bool { return strings.Contains(p.read(t, "app.log"), "GET /wechat/callback 303") })
-	if log := p.read(t, "app.log"); strings.Contains(log, "code=") || strings.Contains(log, "?") {
-		t.Errorf("the log has queries: %s", log)
-	}
-	resp, err = d.client.Get(d.url + "/metrics")
+	s.testLog(t)
+	resp, err = desktop.client.Get(desktop.url + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if body(t, resp); resp.StatusCode != http.StatusNotFound {
-		t.Errorf("everybody may read the metrics: %s", resp.Status)
+		t.Errorf("GET /metrics through nginx: status = %d, want 404", resp.StatusCode)
 	}
-	p.testAway(t)
+	s.testDown(t)
 }
 
-// testAway ends the processes: nginx has to keep a callback's code to itself.
-func (p *proxied) testAway(t *testing.T) {
+// testLog checks that nginx logs no queries: the callback's contains WeChat's code.
+func (s *nginxSite) testLog(t *testing.T) {
 	t.Helper()
-	for _, process := range p.processes {
+	// nginx writes a line after it has sent the answer.
+	eventually(t, "the callback is in app.log", func() bool { return strings.Contains(s.read(t, "app.log"), "GET /wechat/callback 303") })
+	if log := s.read(t, "app.log"); strings.Contains(log, "code=") || strings.Contains(log, "?") {
+		t.Errorf("app.log = %s, want no queries", log)
+	}
+}
+
+// testDown stops the processes. nginx must not log the code of a callback that it cannot
+// pass on.
+func (s *nginxSite) testDown(t *testing.T) {
+	t.Helper()
+	for _, process := range s.processes {
 		process.stop()
 	}
-	client := &http.Client{Transport: p.from(t, "127.0.0.2")}
+	client := &http.Client{Transport: s.from(t, "127.0.0.2")}
 	for _, path := range []string{"/wechat/callback?code=c0de", "/account?tab=2"} {
-		resp, err := client.Get("http://app.example.com" + path) // which leads to https
+		// nginx redirects http to https, and the client follows.
+		resp, err := client.Get("http://app.example.com" + path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if body(t, resp); resp.StatusCode != http.StatusBadGateway || resp.Request.URL.Scheme != "https" {
-			t.Errorf("%s answers %s", resp.Request.URL, resp.Status)
+			t.Errorf("GET %s: status = %d, want 502 over https", resp.Request.URL, resp.StatusCode)
 		}
 	}
-	eventually(t, "the error is in the log", func() bool { return strings.Contains(p.read(t, "error.log"), "/account?tab=2") })
-	if log := p.read(t, "error.log"); strings.Contains(log, "c0de") {
-		t.Errorf("the log has WeChat's code: %s", log)
+	// The errors of other routes are logged. After the second one, the first would be
+	// in the log too.
+	eventually(t, "the second error is in error.log", func() bool { return strings.Contains(s.read(t, "error.log"), "/account?tab=2") })
+	if log := s.read(t, "error.log"); strings.Contains(log, "c0de") {
+		t.Errorf("error.log = %s, want it without WeChat's code", log)
 	}
 }
 
-// TestNginxWaits compares nginx's patience with the gate's, which answers a
-// browser that waits after 25 seconds.
-func TestNginxWaits(t *testing.T) {
+// TestNginxTimeouts checks that nginx's timeouts are longer than the 25 seconds after which
+// the gate answers a waiting browser.
+func TestNginxTimeouts(t *testing.T) {
 	limits := regexp.MustCompile(`(\w+_timeout) (\w+);`).FindAllStringSubmatch(readFile(t, "nginx/nginx.conf"), -1)
 	if len(limits) == 0 {
-		t.Error("nginx.conf says nothing of limits")
+		t.Error("nginx.conf: got no *_timeout, want at least one")
 	}
 	for _, limit := range limits {
 		if d, err := time.ParseDuration(limit[2]); err != nil || d < 30*time.Second {
-			t.Errorf("%s is %s, %v", limit[1], limit[2], err)
+			t.Errorf("%s = %s, %v, want at least 30s", limit[1], limit[2], err)
 		}
 	}
 }

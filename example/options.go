@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 
@@ -13,64 +14,69 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
-// options are the command line.
+// options are the settings from the command line and the environment.
 type options struct {
-	addr         string
-	publicURL    string
-	official     wechat.Account
-	website      wechat.Account
-	endpoint     wechat.Endpoint
-	fetchProfile bool
-	registration string
+	addr         string          // to listen on
+	publicURL    string          // empty: http:// and the address that the program listens on
+	official     wechat.Account  // zero without -appid
+	website      wechat.Account  // zero without -website-appid
+	endpoint     wechat.Endpoint // zero: WeChat's own hosts
+	fetchProfile bool            // ask new users for nickname and picture
+	registration string          // a scangate.Registration; scangate.New checks it
 	requirePhone bool
-	db           string
+	db           string      // empty: the users are in Redis
 	redis        *redis.Pool // nil without -redis
-	insecureHTTP bool
-	behindProxy  bool
+	insecureHTTP bool        // accept plain http on another host
+	behindProxy  bool        // trust the X-Real-IP header
 }
 
-// parseOptions reads the arguments, and then the environment. Help goes to out.
+// parseOptions reads the arguments and then the environment. The flag package
+// prints its help and its complaints to out.
 func parseOptions(args []string, out io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("example", flag.ContinueOnError)
 	f.SetOutput(out)
-	f.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `address` to listen on; port 0 picks a free one")
-	f.StringVar(&o.publicURL, "public-url", "", "the `URL` by which browsers and phones reach this program (default http://<addr>)")
-	f.StringVar(&o.official.AppID, "appid", "", "`AppID` of a service account or test account; without any AppID, WeChat is simulated")
-	f.StringVar(&o.official.Secret, "secret", "", "its `AppSecret`; better in the environment, as WECHAT_SECRET, where other users can't read it")
-	f.StringVar(&o.website.AppID, "website-appid", "", "`AppID` of a website application of the Open Platform")
-	f.StringVar(&o.website.Secret, "website-secret", "", "its `AppSecret`; better in the environment, as WECHAT_WEBSITE_SECRET")
-	f.StringVar(&o.endpoint.Open, "wechat-open-url", "", "`URL` of WeChat's pages (default WeChat's own)")
-	f.StringVar(&o.endpoint.API, "wechat-api-url", "", "`URL` of WeChat's API (default WeChat's own)")
-	f.BoolVar(&o.fetchProfile, "fetch-profile", true, "ask new people for their nickname and picture")
-	f.StringVar(&o.registration, "registration", string(scangate.RegisterOpen), "`who` may become a user: open (everybody), phone (people whose number is known) or closed (nobody new)")
-	f.BoolVar(&o.requirePhone, "require-phone", false, "ask everybody for a phone number; the codes that prove it appear in the log")
-	f.StringVar(&o.db, "db", "", "`where` the users are: a file for SQLite, mysql://user:password@host/name, postgres://user:password@host/name, or memory; with a password better in the environment, as EXAMPLE_DB (default example.db, but with -redis in Redis)")
-	f.Func("redis", "`address` of a Redis server, such as 127.0.0.1:6379, to keep logins and sessions in: several processes are one then (default in memory)", func(address string) error {
+	f.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `address` to listen on; with port 0 the system chooses a free port")
+	f.StringVar(&o.publicURL, "public-url", "", "the `URL` at which browsers and phones reach this program (default http://<addr>)")
+	f.StringVar(&o.official.AppID, "appid", "", "the `AppID` of a service account or test account; without any AppID the program simulates WeChat")
+	f.StringVar(&o.official.Secret, "secret", "", "the `AppSecret` of -appid; safer in the environment variable WECHAT_SECRET, because other users of this machine can read the command line")
+	f.StringVar(&o.website.AppID, "website-appid", "", "the `AppID` of a website application of the Open Platform")
+	f.StringVar(&o.website.Secret, "website-secret", "", "the `AppSecret` of -website-appid; safer in the environment variable WECHAT_WEBSITE_SECRET")
+	f.StringVar(&o.endpoint.Open, "wechat-open-url", "", "the `URL` of WeChat's pages (default: WeChat's own)")
+	f.StringVar(&o.endpoint.API, "wechat-api-url", "", "the `URL` of WeChat's API (default: WeChat's own)")
+	f.BoolVar(&o.fetchProfile, "fetch-profile", true, "ask new users to share their nickname and picture")
+	f.StringVar(&o.registration, "registration", string(scangate.RegisterOpen), "the `policy` for new users: open (all may register), phone (only people whose phone number is in the table of users) or closed (no new users)")
+	f.BoolVar(&o.requirePhone, "require-phone", false, "require a phone number from every user; the program writes the verification codes to its log")
+	f.StringVar(&o.db, "db", "", "the `database` of users: a file name for SQLite, mysql://user:password@host/name, postgres://user:password@host/name, or memory; if it contains a password, safer in the environment variable EXAMPLE_DB (default example.db; with -redis, Redis)")
+	f.Func("redis", "the `address` of a Redis server, such as 127.0.0.1:6379, for logins and sessions; several processes can share it (default: keep them in memory)", func(address string) error {
 		o.redis = newRedisPool(address)
 		return nil
 	})
-	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "accept a -public-url of plain http that isn't this machine: for a test account and a phone in the same LAN, never in production")
-	f.BoolVar(&o.behindProxy, "behind-proxy", false, "take the client's address from X-Real-IP, which the proxy in front has to set: see nginx/nginx.conf")
+	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "accept a plain http -public-url on another host than this machine; for trying a test account with a phone in the same network, never in production")
+	f.BoolVar(&o.behindProxy, "behind-proxy", false, "take the client's address from the X-Real-IP header, which the reverse proxy has to set; see nginx/nginx.conf")
 	if err := f.Parse(args); err != nil {
 		return options{}, err
 	}
 	if f.NArg() > 0 {
-		return options{}, errors.New("unexpected argument " + f.Arg(0))
+		return options{}, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
 	o.fillFromEnvironment()
+	// Without Redis the users have to be in a file, so that they outlive the process.
 	if o.db == "" && o.redis == nil {
 		o.db = "example.db"
 	}
+	// startSimulator sets the endpoint itself.
 	if o.simulated() && o.endpoint != (wechat.Endpoint{}) {
-		return options{}, errors.New("-wechat-open-url and -wechat-api-url need an -appid or a -website-appid")
+		return options{}, errors.New("-wechat-open-url and -wechat-api-url require -appid or -website-appid")
 	}
 	return o, nil
 }
 
-// fillFromEnvironment fills in what holds a secret, unless a flag has: other users
-// of the machine can read a command line.
+// fillFromEnvironment sets the options that hold a secret from the environment,
+// unless a flag has set them.
 func (o *options) fillFromEnvironment() {
+	// A secret without an AppID is ignored. Otherwise a variable left in the
+	// environment would turn the simulator off.
 	if o.official.AppID != "" {
 		o.official.Secret = cmp.Or(o.official.Secret, os.Getenv("WECHAT_SECRET"))
 	}
@@ -80,7 +86,8 @@ func (o *options) fillFromEnvironment() {
 	o.db = cmp.Or(o.db, os.Getenv("EXAMPLE_DB"))
 }
 
-// simulated reports whether there is no account to go to WeChat with.
+// simulated reports whether the program has to simulate WeChat, because no account
+// is configured.
 func (o *options) simulated() bool {
 	return o.official == wechat.Account{} && o.website == wechat.Account{}
 }

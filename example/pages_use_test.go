@@ -12,135 +12,139 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// mustBe fails the test unless the expression is true, now or soon.
-func (v *visit) mustBe(expression string) {
+// wantTrue waits until a JavaScript expression is true.
+func (v *visit) wantTrue(expression string) {
 	v.t.Helper()
 	v.waitFor(expression, expression)
 }
 
-// later has the page's clock run ahead.
-func (v *visit) later(seconds string) {
+// advanceClock moves the clock of the page's scripts forward.
+func (v *visit) advanceClock(seconds string) {
 	v.t.Helper()
 	v.evaluate(`{ const now = Date.now; Date.now = () => now() + 1000 * ` + seconds + ` }`)
 }
 
-// press presses a key until the expression is true.
-func (v *visit) press(key, expression string) {
+// pressUntil presses a key until a JavaScript expression is true, at most 20 times.
+func (v *visit) pressUntil(key, expression string) {
 	v.t.Helper()
 	for range 20 {
 		if read[bool](v, expression) {
 			return
 		}
-		v.do("pressing a key", chromedp.KeyEvent(key))
+		v.do("pressing the key", chromedp.KeyEvent(key))
 	}
-	v.t.Fatalf("the key never brings about %s", expression)
+	v.t.Fatalf("pressing the key 20 times: %s is false, want true", expression)
 }
 
+// TestTimeLeft reads the countdown of the QR code, down to its renewal.
 func TestTimeLeft(t *testing.T) {
-	v := newVisit(t, startChromium(t), "en", nil)
-	v.login()
-	v.mustBe(`/^New code in (2:00|1:[1-5]\d)$/.test(document.querySelector(".timer").textContent)`)
-	v.later("60")
-	v.mustBe(`/^New code in (1:00|0:[1-5]\d)$/.test(document.querySelector(".timer").textContent)`)
-	v.later("60")
-	v.mustBe(`/^New code in (2:00|1:\d\d)$/.test(document.querySelector(".timer").textContent)`) // the page has begun again
+	desktop := newVisit(t, startChromium(t), "en", nil)
+	desktop.login()
+	desktop.wantTrue(`/^New code in (2:00|1:[1-5]\d)$/.test(document.querySelector(".timer").textContent)`)
+	desktop.advanceClock("60")
+	desktop.wantTrue(`/^New code in (1:00|0:[1-5]\d)$/.test(document.querySelector(".timer").textContent)`)
+	desktop.advanceClock("60")
+	desktop.wantTrue(`/^New code in (2:00|1:\d\d)$/.test(document.querySelector(".timer").textContent)`) // a new code
 }
 
-// TestPhoneForm sees that a phone shows digits to type with, fills the code in by
-// itself, and counts down to when another code may be sent.
+// TestPhoneForm checks the attributes by which a phone shows a keypad and fills in the code
+// from a text message, and the countdown until another code can be sent.
 func TestPhoneForm(t *testing.T) {
-	v := newVisit(t, startChromium(t), "en", withPhone)
-	v.scan("wang")
-	v.mustBe(`document.activeElement.matches("#phone[type=tel][autocomplete=tel]")`)
-	v.sendCode("13800138000")
-	v.mustBe(`document.activeElement.matches("#code[inputmode=numeric][autocomplete=one-time-code][maxlength='6']")`)
+	phone := newVisit(t, startChromium(t), "en", withPhone)
+	phone.scan("wang")
+	phone.wantTrue(`document.activeElement.matches("#phone[type=tel][autocomplete=tel]")`)
+	phone.sendCode("13800138000")
+	phone.wantTrue(`document.activeElement.matches("#code[inputmode=numeric][autocomplete=one-time-code][maxlength='6']")`)
 	const again = `document.querySelector("button.plain")`
-	v.mustBe(again + `.disabled && /^Send again \((60|[3-5]\d)\)$/.test(` + again + `.textContent)`)
-	v.later("30")
-	v.mustBe(again + `.disabled && /^Send again \((30|[12]?\d)\)$/.test(` + again + `.textContent)`)
-	v.later("30")
-	v.mustBe(`!` + again + `.disabled && ` + again + `.textContent === "Send again"`)
-	v.typeCode("000000")
-	v.mustBe(`document.activeElement.matches("#code[aria-invalid][aria-describedby=wrong]")`)
+	phone.wantTrue(again + `.disabled && /^Send again \((60|[3-5]\d)\)$/.test(` + again + `.textContent)`)
+	phone.advanceClock("30")
+	phone.wantTrue(again + `.disabled && /^Send again \((30|[12]?\d)\)$/.test(` + again + `.textContent)`)
+	phone.advanceClock("30")
+	phone.wantTrue(`!` + again + `.disabled && ` + again + `.textContent === "Send again"`)
+	phone.typeCode("000000")
+	phone.wantTrue(`document.activeElement.matches("#code[aria-invalid][aria-describedby=wrong]")`)
 }
 
-// TestKeyboard logs in with the phone's page in a browser without a mouse, which
-// can always see where it is.
+// TestKeyboard uses the confirm page with a keyboard only. The focus must be visible.
 func TestKeyboard(t *testing.T) {
-	v := newVisit(t, startChromium(t), "en", withNumber)
-	v.scan("lin")
-	v.press("\t", `document.activeElement.id === "number"`)
-	v.do("typing a number", chromedp.KeyEvent("10"))
-	v.press("\t", `document.activeElement.value === "approve"`)
-	if !read[bool](v, `document.activeElement.matches(":focus-visible") && getComputedStyle(document.activeElement).outlineStyle === "solid"`) {
-		t.Error("the focus can't be seen")
+	phone := newVisit(t, startChromium(t), "en", withNumber)
+	phone.scan("lin")
+	phone.pressUntil("\t", `document.activeElement.id === "number"`)
+	phone.do("typing a number", chromedp.KeyEvent("10"))
+	phone.pressUntil("\t", `document.activeElement.value === "approve"`)
+	if !read[bool](phone, `document.activeElement.matches(":focus-visible") && getComputedStyle(document.activeElement).outlineStyle === "solid"`) {
+		t.Error("focused button: got no visible outline, want a solid one")
 	}
-	v.press("\t", `document.activeElement.value === "deny"`)
-	v.do("pressing the space bar", chromedp.KeyEvent(" "))
-	v.waitText(`h1`, "Refused")
+	phone.pressUntil("\t", `document.activeElement.value === "deny"`)
+	phone.do("pressing the space bar", chromedp.KeyEvent(" "))
+	phone.waitText(`h1`, "Refused")
 }
 
-// TestStatusIsSaid sees that a screen reader is told of a new state.
-func TestStatusIsSaid(t *testing.T) {
-	v := newVisit(t, startChromium(t), "en", nil)
-	v.login()
+// TestStatusIsAnnounced checks that the status, which a screen reader announces, contains
+// the text of each new state.
+func TestStatusIsAnnounced(t *testing.T) {
+	desktop := newVisit(t, startChromium(t), "en", nil)
+	desktop.login()
+	// A role=status element is a live region: its text is announced when it changes.
 	for _, c := range []struct{ state, want string }{{"scanned", "Look at your phone"}, {"offline", "No connection"}, {"denied", "Refused"}} {
-		v.say(c.state)
-		v.mustBe(`document.querySelector("[role=status]").innerText.startsWith("` + c.want + `")`)
+		desktop.showState(c.state)
+		desktop.wantTrue(`document.querySelector("[role=status]").innerText.startsWith("` + c.want + `")`)
 	}
 }
 
+// TestReducedMotion checks that the login page has no animations for users who have asked
+// the system for less motion.
 func TestReducedMotion(t *testing.T) {
-	v := newVisit(t, startChromium(t), "en", nil)
+	desktop := newVisit(t, startChromium(t), "en", nil)
 	for preference, want := range map[string]string{"reduce": "=== 0", "no-preference": "> 0"} {
-		v.call("asking for motion: "+preference, func(ctx context.Context) error {
+		desktop.call("setting prefers-reduced-motion: "+preference, func(ctx context.Context) error {
 			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 				Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: preference}},
 			})
 			return err
 		})
-		v.login()
-		v.waitVisible(`[data-show=waiting]`)
-		v.mustBe(`document.getAnimations().length ` + want)
+		desktop.login()
+		desktop.waitVisible(`[data-show=waiting]`)
+		desktop.wantTrue(`document.getAnimations().length ` + want)
 	}
 }
 
-// TestExpiredIsRenewed takes one tap.
+// TestExpiredIsRenewed renews an expired QR code with one click.
 func TestExpiredIsRenewed(t *testing.T) {
-	v := newVisit(t, startChromium(t), "en", nil)
-	v.login()
-	v.say("expired")
-	v.lie.Store("")
-	v.click(`[data-show=expired] a`)
-	v.waitVisible(`[data-show=waiting]`)
+	desktop := newVisit(t, startChromium(t), "en", nil)
+	desktop.login()
+	desktop.showState("expired")
+	desktop.fakeState.Store("")
+	desktop.click(`[data-show=expired] a`)
+	desktop.waitVisible(`[data-show=waiting]`)
 }
 
-// TestPagesLoadTheirOwn sees that a page needs nothing but what the gate serves,
-// and that browsers keep the style and the script.
-func TestPagesLoadTheirOwn(t *testing.T) {
-	v := newVisit(t, startChromium(t), "zh-CN", nil)
-	v.login()
-	v.waitVisible(`[data-show=waiting]`)
-	loaded := read[[]string](v, `performance.getEntriesByType("resource").map(e => e.name)`)
-	kept := 0
+// TestPagesAreSelfContained checks that the login page loads resources of the gate only,
+// and that browsers may cache its style sheet and its script.
+func TestPagesAreSelfContained(t *testing.T) {
+	desktop := newVisit(t, startChromium(t), "zh-CN", nil)
+	desktop.login()
+	desktop.waitVisible(`[data-show=waiting]`)
+	loaded := read[[]string](desktop, `performance.getEntriesByType("resource").map(e => e.name)`)
+	assets := 0
 	for _, address := range loaded {
-		if !strings.HasPrefix(address, v.url+"/wechat/") {
-			t.Errorf("the page loads %s", address)
+		if !strings.HasPrefix(address, desktop.url+"/wechat/") {
+			t.Errorf("the login page loaded %s, want only URLs of the gate", address)
 		}
 		if strings.Contains(address, "/assets/") {
-			kept++
+			assets++
 			resp := get(t, address, "*/*")
 			if caching := resp.Header.Get("Cache-Control"); resp.StatusCode != http.StatusOK || !strings.Contains(caching, "immutable") {
-				t.Errorf("%s is %d, %q", address, resp.StatusCode, caching)
+				t.Errorf("GET %s: status = %d, Cache-Control = %q, want 200, immutable", address, resp.StatusCode, caching)
 			}
 		}
 	}
-	if kept != 2 {
-		t.Errorf("the page has loaded %q", loaded)
+	if assets != 2 {
+		t.Errorf("the login page loaded %d assets, want 2: %q", assets, loaded)
 	}
 }
 
-// TestExampleIsAccessible has axe-core look at the example's own pages.
+// TestExampleIsAccessible checks the example's own pages with axe-core.
 func TestExampleIsAccessible(t *testing.T) {
 	axe := axeCore(t)
 	if axe == "" {
@@ -149,21 +153,21 @@ func TestExampleIsAccessible(t *testing.T) {
 	browser := startChromium(t)
 	for name, show := range map[string]func(*visit){
 		"the public page": func(v *visit) { v.open("/") },
-		"the account": func(v *visit) {
-			v.agent(wechattest.UserAgentPhone)
+		"the account page": func(v *visit) {
+			v.setUserAgent(wechattest.UserAgentPhone)
 			v.open("/account")
 			v.click(`a[href*="person=lin"]`)
 			v.click(`button.plain`)
 			v.waitVisible(`#greeting`)
 		},
-		"the page that nobody leaves": func(v *visit) { v.open("/spa/"); v.waitVisible(`#open`) },
+		"the single-page application": func(v *visit) { v.open("/spa/"); v.waitVisible(`#open`) },
 		"its dialog":                  func(v *visit) { v.openDialog(); v.waitVisible(`[data-show=waiting]`) },
 		"its dialog, refused": func(v *visit) {
 			v.openDialog()
-			v.say("denied")
+			v.showState("denied")
 		},
 	} {
-		for _, lang := range []string{"zh-CN", "en"} { // which is light and dark
+		for _, lang := range []string{"zh-CN", "en"} { // testAccessibility uses dark colors for English
 			t.Run(name+"/"+lang, func(t *testing.T) {
 				v := newVisit(t, browser, lang, withWebsite)
 				show(v)
@@ -174,6 +178,7 @@ func TestExampleIsAccessible(t *testing.T) {
 	}
 }
 
+// openDialog opens the login dialog of the single-page application.
 func (v *visit) openDialog() {
 	v.t.Helper()
 	v.open("/spa/")

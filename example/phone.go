@@ -8,25 +8,30 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// sendCode stands in for a provider of text messages: it writes the code into the
-// log. A real one is called with ctx, and its error is returned without the number
-// in it.
+// sendCode writes a verification code to the log, in place of an SMS provider.
 func sendCode(ctx context.Context, phone, code string) error {
-	slog.WarnContext(ctx, "TEXT MESSAGE, which this example only logs", "to", phone, "code", code)
+	// A real implementation passes ctx to the provider's client, so that the
+	// request ends in time. It returns the provider's error without the number:
+	// the gate logs that error.
+	slog.WarnContext(ctx, "text message (this example only logs it)", "to", phone, "code", code)
 	return nil
 }
 
-// normalizePhone takes the numbers of all countries, in what spelling people there
-// write them; one without a country's code is China's. The gate's own takes
-// mainland mobile numbers, and of others any that begins with a plus.
+// normalizePhone returns a mobile number in E.164 form. It accepts the numbers of
+// all countries in their local spellings. A number without a country code belongs to
+// mainland China. The gate's default accepts mainland mobile numbers, and any other
+// number that begins with a plus sign.
 func normalizePhone(typed string) (string, error) {
+	// "CN" is the region of numbers without a country code.
 	number, err := phonenumbers.Parse(typed, "CN")
 	if err != nil || !phonenumbers.IsValidNumber(number) || number.GetExtension() != "" {
-		return "", errors.New("no phone number")
+		// Neither err nor typed: the error must not contain the number.
+		return "", errors.New("not a valid phone number")
 	}
 	switch phonenumbers.GetNumberType(number) {
+	// In countries such as the United States, a mobile number looks like any other.
 	case phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
 		return phonenumbers.Format(number, phonenumbers.E164), nil
 	}
-	return "", errors.New("no text message gets there")
+	return "", errors.New("not a mobile number")
 }

@@ -5,18 +5,19 @@ import (
 	"net/netip"
 )
 
-// clientIP says where requests come from: from the connection's other end, which
-// is the gate's default, or from where the proxy in front says.
+// clientIP returns the function for Config.ClientIP. Without -behind-proxy it is
+// nil, so that the gate uses the address of the connection.
 func (o *options) clientIP() func(*http.Request) netip.Addr {
+	// Without a proxy, a client could set X-Real-IP and so choose its address.
 	if !o.behindProxy {
 		return nil
 	}
 	return realIP
 }
 
-// realIP reads the one header that the proxy sets, and that no client can get past
-// it. All others are whatever somebody sent. The program has to listen where only
-// the proxy reaches it.
+// realIP returns the client's address from X-Real-IP. The proxy overwrites that
+// header in every request; a client can forge all others. The program must listen
+// where only the proxy can connect.
 func realIP(r *http.Request) netip.Addr {
 	address, _ := netip.ParseAddr(r.Header.Get("X-Real-IP"))
 	return address

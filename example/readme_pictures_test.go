@@ -19,7 +19,7 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// pictures are those of README.md, by their names in docs/images.
+// pictures are the pictures in the READMEs, with their names in docs/images.
 var pictures = []struct {
 	name, lang, scheme string
 	width, height      int64
@@ -38,18 +38,18 @@ var pictures = []struct {
 		v.open("/spa/")
 		v.click(`#open`)
 		v.waitVisible(`[data-show=waiting]`)
-		eventually(v.t, "the QR code is there", func() bool { return read[bool](v, `document.querySelector(".qr img").naturalWidth > 0`) })
+		eventually(v.t, "the QR code is loaded", func() bool { return read[bool](v, `document.querySelector(".qr img").naturalWidth > 0`) })
 	}},
 }
 
-// Their limits, in bytes: a README is to be there at once.
+// The limits of one picture and of all pictures, in bytes. A README has to load fast.
 const (
 	pictureLimit  = 40_000
 	picturesLimit = 250_000
 )
 
-// TestReadmePictures makes the pictures of README.md, in the folder that
-// SCANGATE_PICTURES names. Without that it looks at how large they are.
+// TestReadmePictures checks the size of the pictures in the READMEs. If SCANGATE_PICTURES
+// names a folder, the test first makes the pictures there.
 func TestReadmePictures(t *testing.T) {
 	folder := os.Getenv("SCANGATE_PICTURES")
 	if folder != "" {
@@ -58,9 +58,9 @@ func TestReadmePictures(t *testing.T) {
 			t.Run(p.name, func(t *testing.T) {
 				v := newVisit(t, browser, p.lang, p.config)
 				p.show(v)
-				v.look(window{"", p.width, p.height}, p.scheme)
+				v.setWindow(window{"", p.width, p.height}, p.scheme)
 				v.do("sizing the window", chromedp.EmulateViewport(p.width, p.height, chromedp.EmulateScale(1.5)))
-				v.keep(filepath.Join(folder, p.name+".png"))
+				v.savePicture(filepath.Join(folder, p.name+".png"))
 			})
 		}
 	} else {
@@ -70,16 +70,17 @@ func TestReadmePictures(t *testing.T) {
 	for _, p := range pictures {
 		size := len(readFile(t, filepath.Join(folder, p.name+".png")))
 		if total += size; size > pictureLimit {
-			t.Errorf("%s has %d bytes", p.name, size)
+			t.Errorf("%s.png: got %d bytes, want at most %d", p.name, size, pictureLimit)
 		}
 	}
 	if total > picturesLimit {
-		t.Errorf("all together have %d bytes", total)
+		t.Errorf("all pictures: got %d bytes, want at most %d", total, picturesLimit)
 	}
 }
 
-// keep writes what the window shows, with few colors.
-func (v *visit) keep(file string) {
+// savePicture writes a picture of the window with at most 65 colors, which keeps the file
+// small.
+func (v *visit) savePicture(file string) {
 	v.t.Helper()
 	var shot []byte
 	v.do("taking a picture", func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
@@ -90,13 +91,14 @@ func (v *visit) keep(file string) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	frame := color.RGBA{0xd0, 0xd4, 0xd2, 0xff} // a white page on a white page needs one
-	few := image.NewPaletted(picture.Bounds(), append(palette(picture, 64), frame))
-	draw.Draw(few, few.Bounds(), image.NewUniform(frame), image.Point{}, draw.Src)
-	draw.Draw(few, few.Bounds().Inset(1), picture, picture.Bounds().Min.Add(image.Pt(1, 1)), draw.Src)
+	// A frame of one pixel, so that a white page is visible in a white README.
+	frame := color.RGBA{0xd0, 0xd4, 0xd2, 0xff}
+	framed := image.NewPaletted(picture.Bounds(), append(palette(picture, 64), frame))
+	draw.Draw(framed, framed.Bounds(), image.NewUniform(frame), image.Point{}, draw.Src)
+	draw.Draw(framed, framed.Bounds().Inset(1), picture, picture.Bounds().Min.Add(image.Pt(1, 1)), draw.Src)
 	var b bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: png.BestCompression}
-	if err := encoder.Encode(&b, few); err != nil {
+	if err := encoder.Encode(&b, framed); err != nil {
 		v.t.Fatal(err)
 	}
 	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
@@ -104,8 +106,8 @@ func (v *visit) keep(file string) {
 	}
 }
 
-// palette returns the colors that are most frequent. What lies between them, at
-// the edges of letters, becomes the nearest.
+// palette returns the n most frequent colors of a picture. Drawing replaces other colors,
+// such as those at the edges of letters, by the nearest one.
 func palette(picture image.Image, n int) color.Palette {
 	count := make(map[color.RGBA]int)
 	for y := picture.Bounds().Min.Y; y < picture.Bounds().Max.Y; y++ {
@@ -114,12 +116,13 @@ func palette(picture image.Image, n int) color.Palette {
 			count[c]++
 		}
 	}
+	// The order of equal counts is fixed, so that the same page gives the same file.
 	byCount := slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int {
 		return cmp.Or(count[b]-count[a], int(a.R)-int(b.R), int(a.G)-int(b.G), int(a.B)-int(b.B))
 	})
-	var few color.Palette
+	var frequent color.Palette
 	for _, c := range byCount[:min(n, len(byCount))] {
-		few = append(few, c)
+		frequent = append(frequent, c)
 	}
-	return few
+	return frequent
 }

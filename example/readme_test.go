@@ -19,9 +19,10 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// readmes are the two, which say the same.
+// readmes are the English and the Chinese README.
 var readmes = []string{"../README.md", "../README.zh-CN.md"}
 
+// readFile returns the text of a file.
 func readFile(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)
@@ -31,7 +32,7 @@ func readFile(t *testing.T, name string) string {
 	return string(text)
 }
 
-// fenced returns a document's blocks of code in a language.
+// fenced returns the code blocks of a document in a language.
 func fenced(text, language string) []string {
 	var blocks []string
 	for _, block := range regexp.MustCompile("(?sm)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
@@ -40,12 +41,12 @@ func fenced(text, language string) []string {
 	return blocks
 }
 
-// flat is code whatever it is indented by.
-func flat(code string) string {
+// unindent removes the tabs at the start of each line.
+func unindent(code string) string {
 	return regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(code, "")
 }
 
-// sources returns all of the repository's Go code, file by file.
+// sources returns the text of every Go file in the repository, without indentation.
 func sources(t *testing.T) []string {
 	t.Helper()
 	var all []string
@@ -56,7 +57,7 @@ func sources(t *testing.T) []string {
 		case entry.IsDir() && entry.Name() == ".git":
 			return fs.SkipDir
 		case strings.HasSuffix(path, ".go"):
-			all = append(all, flat(readFile(t, path)))
+			all = append(all, unindent(readFile(t, path)))
 		}
 		return nil
 	})
@@ -66,72 +67,75 @@ func sources(t *testing.T) []string {
 	return all
 }
 
-// TestReadmeCode demands that what README.md shows is quoted from code that
-// compiles, line by line, or from nginx.conf.
+// TestReadmeCode checks that every code block of README.md is a part of a file that
+// compiles, or of nginx.conf. TestReadmeLanguages checks the Chinese README.
 func TestReadmeCode(t *testing.T) {
 	readme := readFile(t, readmes[0])
 	blocks := fenced(readme, "go")
 	if len(blocks) == 0 {
-		t.Error("there is no code")
+		t.Error("README.md: got no Go blocks, want some")
 	}
 	all := sources(t)
 	for _, block := range blocks {
 		if got, err := format.Source([]byte(block)); err != nil || string(got) != block {
-			t.Errorf("gofmt would change this, or says %v:\n%s", err, block)
+			t.Errorf("README.md: block is not in gofmt's form (error %v):\n%s\nwant:\n%s", err, block, got)
 		}
 		if block == apiBlock(t, readme) {
-			continue // see TestReadmeAPI
+			continue // TestReadmeAPI checks it
 		}
 		quoted := block
 		if _, body, ok := strings.Cut(block, "func main() {\n"); ok {
-			quoted = strings.TrimSuffix(body, "}\n") // which is an Example in its file
+			// In its file the body of main is the body of an Example.
+			quoted = strings.TrimSuffix(body, "}\n")
 		}
-		if !slices.ContainsFunc(all, func(code string) bool { return strings.Contains(code, flat(quoted)) }) {
-			t.Errorf("no file has this:\n%s", block)
+		if !slices.ContainsFunc(all, func(code string) bool { return strings.Contains(code, unindent(quoted)) }) {
+			t.Errorf("README.md: block is in no Go file, want it in one:\n%s", block)
 		}
 	}
 	for _, block := range fenced(readme, "nginx") {
 		if !strings.Contains(readFile(t, "nginx/nginx.conf"), block) {
-			t.Errorf("nginx.conf hasn't this:\n%s", block)
+			t.Errorf("README.md: block is not in nginx/nginx.conf:\n%s", block)
 		}
 	}
-	if own := readFile(t, "ownusers/members.go"); !slices.Contains(blocks, own) {
-		t.Error("the store of an application's own isn't there whole")
+	if members := readFile(t, "ownusers/members.go"); !slices.Contains(blocks, members) {
+		t.Error("README.md: no block equals ownusers/members.go")
 	}
 }
 
-// TestReadmeSettings demands a row for each field of the Config.
+// TestReadmeSettings checks that the tables of both READMEs have one row for each field of
+// Config.
 func TestReadmeSettings(t *testing.T) {
 	for _, name := range readmes {
 		readme := readFile(t, name)
 		for _, field := range reflect.VisibleFields(reflect.TypeFor[scangate.Config]()) {
 			if n := strings.Count(readme, "\n| `"+field.Name+"` | "); n != 1 {
-				t.Errorf("%s: Config.%s has %d rows", name, field.Name, n)
+				t.Errorf("%s: got %d rows for Config.%s, want 1", name, n, field.Name)
 			}
 		}
 	}
 }
 
-// TestReadmeLanguages compares the two: headings, code, settings, pictures, links
-// and commands are the same.
+// TestReadmeLanguages checks that both READMEs have the same headings, code, settings,
+// pictures, links and commands.
 func TestReadmeLanguages(t *testing.T) {
 	english, chinese := readFile(t, readmes[0]), readFile(t, readmes[1])
-	outline := func(s string) string { return strings.SplitN(s, " ", 2)[0] }
+	level := func(s string) string { return strings.SplitN(s, " ", 2)[0] }
 	same := func(s string) string { return s }
 	for _, c := range []struct {
 		name, pattern string
 		as            func(string) string
 	}{
-		{"levels of headings", `(?m)^#+ .*$`, outline},
+		{"levels of headings", `(?m)^#+ .*$`, level},
 		{"blocks of code", "(?sm)^```.*?^```$", same},
 		{"commands", `(?m)^    \S.*$`, same},
 		{"first columns of settings", "(?m)^\\| `\\w+` \\|", same},
-		{"codes of WeChat's", `(?m)^\| 100\d\d`, same},
+		{"WeChat's error codes", `(?m)^\| 100\d\d`, same},
 		{"numbers of steps", `(?m)^\d+\. `, same},
 		{"links", `\]\([^)#]+`, same},
 		{"pictures", `<img src="[^"]+" width="\d+"`, func(s string) string { return strings.Replace(s, "-zh.png", "-en.png", 1) }},
 	} {
 		list := func(text string) []string {
+			// Code contains comments, which look like headings, and brackets.
 			if c.name != "blocks of code" {
 				text = regexp.MustCompile("(?sm)^```.*?^```$").ReplaceAllString(text, "")
 			}
@@ -140,19 +144,21 @@ func TestReadmeLanguages(t *testing.T) {
 				found[i] = strings.NewReplacer("README.zh-CN.md", "README.md").Replace(c.as(s))
 			}
 			if c.name == "links" {
-				slices.Sort(found) // sentences are built in another order
+				// The two languages order the parts of a sentence differently.
+				slices.Sort(found)
 				found = slices.Compact(found)
 			}
 			return found
 		}
 		en, zh := list(english), list(chinese)
 		if len(en) == 0 || !slices.Equal(en, zh) {
-			t.Errorf("%s differ: %q\nand %q", c.name, onlyIn(en, zh), onlyIn(zh, en))
+			t.Errorf("%s: only in README.md: %q, only in README.zh-CN.md: %q, want no difference", c.name, onlyIn(en, zh), onlyIn(zh, en))
 		}
 	}
 }
 
-// onlyIn returns what only the first list has; all of it if that is nothing.
+// onlyIn returns the elements of list that other does not contain. If the lists differ
+// only in their order or in repetitions, it returns the whole list.
 func onlyIn(list, other []string) []string {
 	only := slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
 	if len(only) == 0 {
@@ -161,7 +167,7 @@ func onlyIn(list, other []string) []string {
 	return only
 }
 
-// TestReadmeLinks demands that what is linked to is there.
+// TestReadmeLinks checks that every file exists that a README links to.
 func TestReadmeLinks(t *testing.T) {
 	for _, name := range readmes {
 		readme := readFile(t, name)
@@ -177,7 +183,7 @@ func TestReadmeLinks(t *testing.T) {
 	}
 }
 
-// apiBlock is the block of code with the root package's API.
+// apiBlock returns the code block with the API of the root package.
 func apiBlock(t *testing.T, readme string) string {
 	t.Helper()
 	for _, block := range fenced(readme, "go") {
@@ -185,22 +191,22 @@ func apiBlock(t *testing.T, readme string) string {
 			return block
 		}
 	}
-	t.Fatal("README.md doesn't show the API")
+	t.Fatal("README.md: got no block with func New, want one with the API")
 	return ""
 }
 
-// api is what a package exports: each function, method and type as code, and the
-// names of all else.
+// api holds what a package exports.
 type api struct {
-	funcs, types map[string]string
-	names        []string
+	funcs map[string]string // from "New" or "Gate.Check" to the signature
+	types map[string]string // from the name to the type, see typeCode
+	names []string          // of constants and variables
 }
 
-// elided are types of which README.md shows the name alone.
+// elided are the types whose fields README.md does not show.
 var elided = []string{"Config", "Gate", "PageData", "MemoryStore", "RedisStore", "StateStore"}
 
-// TestReadmeAPI demands that README.md shows all that the root package exports as
-// it is, and nothing else. Methods that an interface asks for are known by it.
+// TestReadmeAPI checks that README.md shows the exported API of the root package, all of
+// it and nothing else.
 func TestReadmeAPI(t *testing.T) {
 	block := apiBlock(t, readFile(t, readmes[0]))
 	parse := func(name string, source any) *ast.File {
@@ -222,47 +228,61 @@ func TestReadmeAPI(t *testing.T) {
 		}
 	}
 	exported := newAPI(root...)
-	word := func(name string) bool { return regexp.MustCompile(`\b` + name + `\b`).MatchString(block) }
+	mentioned := func(name string) bool { return regexp.MustCompile(`\b` + name + `\b`).MatchString(block) }
+	checkShown(t, exported, shown, mentioned)
+	checkExists(t, exported, shown, block)
+}
+
+// checkShown fails the test if README.md does not show a part of the API as it is.
+func checkShown(t *testing.T, exported, shown api, mentioned func(name string) bool) {
+	t.Helper()
 	for name, signature := range exported.funcs {
 		receiver, method, _ := strings.Cut(name, ".")
 		switch {
 		case slices.Contains([]string{"MemoryStore", "RedisStore"}, receiver) && method != "Close":
+			// Their methods implement interfaces, which README.md shows.
 		case receiver == "PageData":
-			if !word(method) {
-				t.Errorf("PageData's method %s is missing", method)
+			if !mentioned(method) {
+				t.Errorf("README.md: no mention of the method PageData.%s, want one", method)
 			}
 		case shown.funcs[name] != signature:
-			t.Errorf("%s is %q, and shown as %q", name, signature, shown.funcs[name])
+			t.Errorf("README.md: signature of %s = %q, want %q", name, shown.funcs[name], signature)
 		}
 	}
 	for name, code := range exported.types {
-		if !word(name) || !slices.Contains(elided, name) && shown.types[name] != code {
-			t.Errorf("%s is %q, and shown as %q", name, code, shown.types[name])
+		if !mentioned(name) || !slices.Contains(elided, name) && shown.types[name] != code {
+			t.Errorf("README.md: type %s = %q, want %q", name, shown.types[name], code)
 		}
 	}
 	for _, name := range exported.names {
-		if !word(name) {
-			t.Errorf("%s is missing", name)
-		}
-	}
-	for name := range shown.funcs {
-		if exported.funcs[name] == "" {
-			t.Errorf("there is no %s", name)
-		}
-	}
-	for name := range shown.types {
-		if exported.types[name] == "" {
-			t.Errorf("there is no type %s", name)
-		}
-	}
-	for _, name := range regexp.MustCompile(`\b(Err|Event|Register)[A-Z]\w+\b`).FindAllString(block, -1) {
-		if !slices.Contains(exported.names, name) && exported.types[name] == "" && !strings.Contains(block, "Config."+name) {
-			t.Errorf("there is no %s", name)
+		if !mentioned(name) {
+			t.Errorf("README.md: no mention of %s, want one", name)
 		}
 	}
 }
 
-// newAPI reads what the files export.
+// checkExists fails the test if README.md shows something that is not part of the API.
+func checkExists(t *testing.T, exported, shown api, block string) {
+	t.Helper()
+	for name := range shown.funcs {
+		if exported.funcs[name] == "" {
+			t.Errorf("README.md: shows %s, which the package does not export", name)
+		}
+	}
+	for name := range shown.types {
+		if exported.types[name] == "" {
+			t.Errorf("README.md: shows type %s, which the package does not export", name)
+		}
+	}
+	// Comments in the block mention constants and errors.
+	for _, name := range regexp.MustCompile(`\b(Err|Event|Register)[A-Z]\w+\b`).FindAllString(block, -1) {
+		if !slices.Contains(exported.names, name) && exported.types[name] == "" && !strings.Contains(block, "Config."+name) {
+			t.Errorf("README.md: mentions %s, which the package does not export", name)
+		}
+	}
+}
+
+// newAPI returns what the files export.
 func newAPI(files ...*ast.File) api {
 	a := api{funcs: make(map[string]string), types: make(map[string]string)}
 	for _, file := range files {
@@ -280,6 +300,7 @@ func newAPI(files ...*ast.File) api {
 	return a
 }
 
+// addFunc adds a function or a method.
 func (a *api) addFunc(d *ast.FuncDecl) {
 	name := d.Name.Name
 	if d.Recv != nil {
@@ -289,20 +310,22 @@ func (a *api) addFunc(d *ast.FuncDecl) {
 		}
 		ident, ok := receiver.(*ast.Ident)
 		if !ok {
-			return // of a generic type: all of them are the package's own
+			return // the package exports no generic types
 		}
 		name = ident.Name + "." + name
 	}
+	// The second check is for the receiver's type.
 	if d.Name.IsExported() && ast.IsExported(name) {
 		a.funcs[name] = code(&ast.FuncDecl{Recv: d.Recv, Name: d.Name, Type: d.Type})
 	}
 }
 
+// addSpec adds a type, or the names of constants or variables.
 func (a *api) addSpec(spec ast.Spec) {
 	switch s := spec.(type) {
 	case *ast.TypeSpec:
 		if s.Name.IsExported() {
-			a.types[s.Name.Name] = shape(s.Type)
+			a.types[s.Name.Name] = typeCode(s.Type)
 		}
 	case *ast.ValueSpec:
 		for _, name := range s.Names {
@@ -313,9 +336,9 @@ func (a *api) addSpec(spec ast.Spec) {
 	}
 }
 
-// shape is a type's code, without comments; of a struct its exported fields, in
-// alphabetical order, for README.md puts those of one type together.
-func shape(expr ast.Expr) string {
+// typeCode returns a type as code. For structs and interfaces it returns the exported
+// members in alphabetical order, because README.md groups fields by their type.
+func typeCode(expr ast.Expr) string {
 	var list *ast.FieldList
 	switch e := expr.(type) {
 	case *ast.StructType:
@@ -337,6 +360,7 @@ func shape(expr ast.Expr) string {
 	return "has " + strings.Join(members, "; ")
 }
 
+// code returns a node as code in one line.
 func code(node any) string {
 	var b bytes.Buffer
 	if err := printer.Fprint(&b, token.NewFileSet(), node); err != nil {
@@ -345,12 +369,12 @@ func code(node any) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// TestExamples demands an Example for what applications call: every exported
-// function of the packages, and every method of the types that they work with.
+// TestExamples checks that there is an Example for every exported function, and for every
+// method of the types that applications call.
 func TestExamples(t *testing.T) {
 	for _, p := range []struct {
 		dir   string
-		types []string
+		types []string // whose methods need an Example
 	}{
 		{"..", []string{"Gate"}},
 		{"../wechat", []string{"Client"}},
@@ -358,33 +382,40 @@ func TestExamples(t *testing.T) {
 		{"../storetest", nil},
 		{"../sqlstore", nil},
 	} {
-		files, err := filepath.Glob(p.dir + "/*.go")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var code []*ast.File
-		examples := make(map[string]bool)
-		for _, name := range files {
-			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-			switch {
-			case err != nil:
-				t.Fatal(err)
-			case !strings.HasSuffix(name, "_test.go"):
-				code = append(code, file)
-				continue
-			}
-			for _, decl := range file.Decls {
-				if d, ok := decl.(*ast.FuncDecl); ok && strings.HasPrefix(d.Name.Name, "Example") {
-					examples[d.Name.Name] = true
-				}
-			}
-		}
+		code, examples := parsePackage(t, p.dir)
 		for name := range newAPI(code...).funcs {
 			receiver, _, method := strings.Cut(name, ".")
 			want := "Example" + strings.ReplaceAll(name, ".", "_")
 			if (!method || slices.Contains(p.types, receiver)) && !examples[want] {
-				t.Errorf("%s has no %s", p.dir, want)
+				t.Errorf("package in %s: no %s for %s, want one", p.dir, want, name)
 			}
 		}
 	}
+}
+
+// parsePackage returns the files of a package without its tests, and the names of the
+// Examples in its tests.
+func parsePackage(t *testing.T, dir string) (code []*ast.File, examples map[string]bool) {
+	t.Helper()
+	files, err := filepath.Glob(dir + "/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples = make(map[string]bool)
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(name, "_test.go") {
+			code = append(code, file)
+			continue
+		}
+		for _, decl := range file.Decls {
+			if d, ok := decl.(*ast.FuncDecl); ok && strings.HasPrefix(d.Name.Name, "Example") {
+				examples[d.Name.Name] = true
+			}
+		}
+	}
+	return code, examples
 }

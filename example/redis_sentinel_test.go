@@ -19,9 +19,9 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
-// With Redis Sentinel the pool asks, for each connection that it makes, where the
-// master is. That is all: Sentinel cuts the connections to a master that it
-// demotes, and the gate makes them anew.
+// With Redis Sentinel, the pool asks the sentinels for the master's address whenever it
+// opens a connection. No more is needed: Sentinel closes the connections to a demoted
+// master, and the gate opens new ones.
 func Example_sentinel() {
 	pool := newRedisPool("")
 	pool.DialContext = dialMaster("main", "10.0.0.1:26379", "10.0.0.2:26379", "10.0.0.3:26379")
@@ -36,13 +36,13 @@ func Example_sentinel() {
 	http.Handle("/wechat/", gate)
 }
 
-// dialMaster is a pool's DialContext that asks the sentinels, one after the other,
-// for the master of that name.
+// dialMaster returns a DialContext for a pool. It connects to the master of that name,
+// whose address it gets from the first sentinel that answers.
 func dialMaster(name string, sentinels ...string) func(context.Context) (redis.Conn, error) {
 	limits := []redis.DialOption{
 		redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(2 * time.Second), redis.DialWriteTimeout(2 * time.Second),
 	}
-	ask := func(ctx context.Context, sentinel string) (string, error) {
+	masterAddress := func(ctx context.Context, sentinel string) (string, error) {
 		conn, err := redis.DialContext(ctx, "tcp", sentinel, limits...)
 		if err != nil {
 			return "", err
@@ -50,28 +50,32 @@ func dialMaster(name string, sentinels ...string) func(context.Context) (redis.C
 		defer func() { _ = conn.Close() }()
 		reply, err := redis.Strings(redis.DoContext(conn, ctx, "SENTINEL", "get-master-addr-by-name", name))
 		if err == nil && len(reply) != 2 {
-			err = errors.New("the sentinel's answer makes no sense")
+			err = fmt.Errorf("sentinel %s: got %d strings, want host and port", sentinel, len(reply))
 		}
 		return strings.Join(reply, ":"), err
 	}
 	return func(ctx context.Context) (redis.Conn, error) {
-		var failures error
+		err := errors.New("no sentinel returned a master")
 		for _, sentinel := range sentinels {
-			address, err := ask(ctx, sentinel)
-			if err == nil {
+			address, failure := masterAddress(ctx, sentinel)
+			if failure == nil {
 				return redis.DialContext(ctx, "tcp", address, limits...)
 			}
-			failures = errors.Join(failures, err)
+			// Not errors.Join, which puts a newline into the text.
+			err = fmt.Errorf("%w; %w", err, failure)
 		}
-		return nil, failures
+		return nil, err
 	}
 }
 
-// TestSentinel has the master go away while somebody waits.
+// TestSentinel stops the master during a call of Wait. After the failover, Wait must
+// return the change that was made at the new master.
 func TestSentinel(t *testing.T) {
+	skipShort(t, "it waits for a failover, which takes Sentinel several seconds")
 	master := startRedis(t)
 	host, port, _ := net.SplitHostPort(master)
 	replica := startRedis(t, "--replicaof", host+" "+port)
+	// A quorum of one sentinel. After a second without an answer the master is down.
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
 	settings := fmt.Sprintf("sentinel monitor main %s %s 1\nsentinel down-after-milliseconds main 1000\n", host, port)
 	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
@@ -81,7 +85,7 @@ func TestSentinel(t *testing.T) {
 
 	pool := newRedisPool("")
 	t.Cleanup(func() { _ = pool.Close() })
-	pool.DialContext = dialMaster("main", "127.0.0.1:1", sentinel) // nobody is at the first one
+	pool.DialContext = dialMaster("main", "127.0.0.1:1", sentinel) // the first address is down
 	store, err := scangate.NewRedisStore(pool, "")
 	if err != nil {
 		t.Fatal(err)
@@ -90,29 +94,32 @@ func TestSentinel(t *testing.T) {
 	if err := store.Create(t.Context(), "kept", []byte("value"), time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	waited := make(chan string, 1)
+	result := make(chan string, 1)
 	go func() {
 		value, _, err := store.Wait(t.Context(), "kept", 1)
-		waited <- fmt.Sprint(string(value), err)
+		result <- fmt.Sprint(string(value), err)
 	}()
-	eventually(t, "the replica has what the master has", func() bool { return tell(replica, "HGET", "{scangate}:state:kept", "value") == "value" })
-	eventually(t, "the sentinel knows the replica", func() bool { return strings.Contains(tell(sentinel, "SENTINEL", "replicas", "main"), replica) })
-	tell(master, "SHUTDOWN", "NOSAVE")
-	eventually(t, "the replica is the master", func() bool { return strings.HasPrefix(tell(replica, "ROLE"), "[master ") })
-	eventually(t, "the store is at the new master", func() bool {
+	eventually(t, "the replica has the value", func() bool { return redisCommand(replica, "HGET", "{scangate}:state:kept", "value") == "value" })
+	eventually(t, "the sentinel knows the replica", func() bool { return strings.Contains(redisCommand(sentinel, "SENTINEL", "replicas", "main"), replica) })
+	redisCommand(master, "SHUTDOWN", "NOSAVE")
+	eventually(t, "the replica is the new master", func() bool { return strings.HasPrefix(redisCommand(replica, "ROLE"), "[master ") })
+	eventually(t, "the store writes to the new master", func() bool {
 		err := store.Update(t.Context(), "kept", 1, []byte("changed "), time.Hour)
-		return err == nil || errors.Is(err, scangate.ErrConflict) // made, and its answer lost
+		// A conflict means that an earlier write succeeded and only its answer was
+		// lost.
+		return err == nil || errors.Is(err, scangate.ErrConflict)
 	})
-	if got := tell(replica, "HGET", "{scangate}:state:kept", "value"); got != "changed " {
-		t.Errorf("the new master holds %q", got)
+	if got := redisCommand(replica, "HGET", "{scangate}:state:kept", "value"); got != "changed " {
+		t.Errorf("value at the new master = %q, want %q", got, "changed ")
 	}
-	if got := <-waited; got != "changed <nil>" {
-		t.Errorf("who waited is told %q", got)
+	if got := <-result; got != "changed <nil>" {
+		t.Errorf("Wait = %q, want %q", got, "changed <nil>")
 	}
 }
 
-// tell sends one command, and returns the answer as text.
-func tell(address, command string, args ...any) string {
+// redisCommand sends one command on a connection of its own. It returns the answer or the
+// error as text.
+func redisCommand(address, command string, args ...any) string {
 	conn, err := redis.Dial("tcp", address, redis.DialReadTimeout(2*time.Second))
 	if err != nil {
 		return err.Error()

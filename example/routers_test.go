@@ -10,8 +10,8 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// mount is what README.md shows of each framework. Whole applications are in the
-// folders chi, echo, echov5 and gin.
+// mount is the code that README.md quotes for each framework. TestReadmeCode compares
+// them. Whole applications are in the folders chi, echo, echov5 and gin.
 func mount(gate *scangate.Gate, account http.HandlerFunc, echoAccount echo.HandlerFunc, private *gin.Engine) {
 	r := chi.NewRouter() // chi
 	r.Handle("/wechat/*", gate)
@@ -26,4 +26,5 @@ func mount(gate *scangate.Gate, account http.HandlerFunc, echoAccount echo.Handl
 	engine.NoRoute(gin.WrapH(gate.RequireWeChat(private)))
 }
 
+// mount only has to compile.
 var _ = mount

@@ -17,23 +17,22 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// spa is the page in a browser, and the server that it is from.
+// spa is the single-page application in a browser, with its server.
 type spa struct {
 	*tab
-	url    string
-	wechat *wechattest.Server
-	lie    atomic.Value  // a state that the browser is told in place of the true one
-	logins atomic.Int32  // that the page has begun
-	polled chan struct{} // gets one when a browser begins to wait
-	left   chan struct{} // and one when it gives up
+	url       string
+	wechat    *wechattest.Server
+	fakeState atomic.Value  // a state that the server returns in place of the true one; "" for none
+	logins    atomic.Int32  // the number of logins that the page has started
+	polled    chan struct{} // receives a value when a browser starts to wait
+	left      chan struct{} // receives a value when a waiting browser disconnects
 }
 
-// openSPA opens the page at "localhost": to a browser that is another site than
-// 127.0.0.1, where WeChat is, as it is in truth.
+// openSPA starts the application and opens the page.
 func openSPA(t *testing.T, browser context.Context, w window) *spa {
 	t.Helper()
-	s := &spa{tab: &tab{t: t, window: w, mayFail: true}, polled: make(chan struct{}, 100), left: make(chan struct{}, 100)}
-	s.lie.Store("")
+	s := &spa{tab: &tab{t: t, window: w, allowErrors: true}, polled: make(chan struct{}, 100), left: make(chan struct{}, 100)}
+	s.fakeState.Store("")
 	o := options{
 		official:     wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"},
 		website:      wechat.Account{AppID: "wx0000000000000002", Secret: "simulated"},
@@ -42,11 +41,13 @@ func openSPA(t *testing.T, browser context.Context, w window) *spa {
 	s.wechat = wechattest.NewServer(t, wechattest.App{Account: o.official}, wechattest.App{Account: o.website, Website: true})
 	server := httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
+	// The simulator is at 127.0.0.1. For a browser, localhost is another site than that,
+	// just as WeChat is another site than a real application.
 	_, port, _ := strings.Cut(server.Listener.Addr().String(), ":")
 	s.url = "http://localhost:" + port
 	o.publicURL, o.endpoint = s.url, s.wechat.Endpoint()
 	users := scangate.NewMemoryStore()
-	if err := registerRegular(t.Context(), s.wechat.WeChat, &o, users); err != nil {
+	if err := registerKnownPerson(t.Context(), s.wechat.WeChat, &o, users); err != nil {
 		t.Fatal(err)
 	}
 	gate, err := newGate(o, users, newMetrics())
@@ -54,7 +55,7 @@ func openSPA(t *testing.T, browser context.Context, w window) *spa {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = gate.Close() })
-	server.Config.Handler = s.meddle(newApp(gate))
+	server.Config.Handler = s.intercept(newApp(gate))
 	server.Start()
 	s.attach(chromedp.NewContext(browser, chromedp.WithNewBrowserContext()))
 	s.do("opening the page", chromedp.Navigate(s.url+"/spa/"))
@@ -62,8 +63,9 @@ func openSPA(t *testing.T, browser context.Context, w window) *spa {
 	return s
 }
 
-// meddle stands between the browser and the application.
-func (s *spa) meddle(app http.Handler) http.Handler {
+// intercept returns a handler in front of the application. It counts the logins, signals
+// the polls, and returns the fake state.
+func (s *spa) intercept(app http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && r.URL.Path == "/wechat/login" {
 			s.logins.Add(1)
@@ -72,7 +74,8 @@ func (s *spa) meddle(app http.Handler) http.Handler {
 			app.ServeHTTP(w, r)
 			return
 		}
-		switch lie := s.lie.Swap("").(string); lie {
+		// A fake state is returned once, so that the page's next poll gets the true one.
+		switch fake := s.fakeState.Swap("").(string); fake {
 		case "":
 			s.polled <- struct{}{}
 			app.ServeHTTP(w, r)
@@ -80,40 +83,41 @@ func (s *spa) meddle(app http.Handler) http.Handler {
 				s.left <- struct{}{}
 			}
 		case "offline":
-			s.lie.Store(lie)
-			http.Error(w, "away", http.StatusBadGateway)
+			s.fakeState.Store(fake) // until the test resets it
+			http.Error(w, "the server is down", http.StatusBadGateway)
 		default:
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = fmt.Fprintf(w, `{"state":%q}`, lie)
+			_, _ = fmt.Fprintf(w, `{"state":%q}`, fake)
 		}
 	})
 }
 
-// open opens the dialog.
+// open opens the login dialog.
 func (s *spa) open() {
 	s.t.Helper()
 	s.click(`#open`)
 }
 
-// wantIn waits until the page says who is logged in, and checks that it is still
-// the page that was opened.
-func (s *spa) wantIn(name string) {
+// wantLoggedIn waits until the page shows the name of the user.
+func (s *spa) wantLoggedIn(name string) {
 	s.t.Helper()
 	s.waitText(`#name`, name)
-	s.evaluate(`window.same === true && location.pathname === "/spa/" && !document.querySelector("dialog").open && !document.querySelector("iframe")`)
+	// The test has set window.same. The page loses it if the browser loads it again.
+	s.wantTrue(`window.same === true && location.pathname === "/spa/" && !document.querySelector("dialog").open && !document.querySelector("iframe")`)
 }
 
-// phone is a visit whose phone scans the code on the page.
-func (s *spa) phone() *visit {
+// visit returns a visit of the page, for the methods that scan its QR code.
+func (s *spa) visit() *visit {
 	return &visit{tab: s.tab, site: &site{url: s.url, wechat: s.wechat}}
 }
 
-// evaluate fails the test unless the expression is true, now or soon.
-func (s *spa) evaluate(expression string) {
+// wantTrue waits until a JavaScript expression is true.
+func (s *spa) wantTrue(expression string) {
 	s.t.Helper()
 	s.waitFor(expression, expression)
 }
 
+// TestSPA logs in on the single-page application, in a wide and in a narrow window.
 func TestSPA(t *testing.T) {
 	browser := startChromium(t)
 	for _, w := range []window{{"desktop", 1280, 800}, {"phone", 360, 740}} {
@@ -121,14 +125,14 @@ func TestSPA(t *testing.T) {
 			name string
 			test func(*spa)
 		}{
-			{"a scan logs in", testSPAScan},
-			{"WeChat's frame logs in", testSPAFrame},
-			{"no in WeChat's frame is no", testSPAFrameRefused},
-			{"no on the phone is no", testSPADenied},
-			{"an expired code is renewed by a tap", testSPAExpired},
-			{"a code that is due is renewed", testSPARenewed},
-			{"a server that is away is waited for", testSPAOffline},
-			{"closing the dialog ends the login", testSPAClosed},
+			{"a scan logs the user in", testSPAScan},
+			{"WeChat's frame logs the user in", testSPAFrame},
+			{"refusing in WeChat's frame ends the login", testSPAFrameRefused},
+			{"refusing on the phone ends the login", testSPADenied},
+			{"a button renews an expired code", testSPAExpired},
+			{"the page renews a code that is due", testSPARenewed},
+			{"the page waits for a server that is down", testSPAOffline},
+			{"closing the dialog aborts the login", testSPAClosed},
 		} {
 			t.Run(w.name+"/"+tt.name, func(t *testing.T) {
 				s := openSPA(t, browser, w)
@@ -139,27 +143,29 @@ func TestSPA(t *testing.T) {
 	}
 }
 
-func testSPAScan(s *spa) {
-	s.screenshot("spa-stranger")
-	s.open()
-	s.waitVisible(`[data-show=waiting]`)
-	s.evaluate(`document.querySelector(".qr img").naturalWidth > 0`)
-	s.screenshot("spa-waiting")
-	phone := s.scan("lin")
+func testSPAScan(desktop *spa) {
+	desktop.screenshot("spa-stranger")
+	desktop.open()
+	desktop.waitVisible(`[data-show=waiting]`)
+	desktop.wantTrue(`document.querySelector(".qr img").naturalWidth > 0`)
+	desktop.screenshot("spa-waiting")
+	phone := desktop.scan("lin")
 	phone.waitVisible(`button[value=approve]`)
-	s.front()
-	s.waitVisible(`[data-show=scanned]`)
-	s.screenshot("spa-scanned")
+	// The browser slows scripts of background tabs down.
+	desktop.front()
+	desktop.waitVisible(`[data-show=scanned]`)
+	desktop.screenshot("spa-scanned")
 	phone.front()
 	phone.click(`button[value=approve]`)
-	s.wantIn("林小北")
-	s.screenshot("spa-member")
-	s.click(`#logout`)
-	s.waitVisible(`#open`)
+	desktop.wantLoggedIn("林小北")
+	desktop.screenshot("spa-member")
+	desktop.click(`#logout`)
+	desktop.waitVisible(`#open`)
 }
 
-// framed returns the frame with WeChat's page, which is a target of its own.
-func (s *spa) framed() *tab {
+// weChatFrame waits for the frame with WeChat's page. To the browser a frame of another
+// site is a target of its own.
+func (s *spa) weChatFrame() *tab {
 	s.t.Helper()
 	frame := *s.tab
 	var id target.ID
@@ -178,88 +184,92 @@ func (s *spa) framed() *tab {
 	return &frame
 }
 
-// tap follows a link in the frame, which gets no mouse by itself.
+// tap clicks a link in the frame by script: mouse events go to the page around it.
 func (s *spa) tap(frame *tab, selector string) {
 	s.t.Helper()
+	// The click comes after the script's answer. Otherwise the next page could replace
+	// the script before it has answered.
 	script := fmt.Sprintf(`(a => Boolean(a) && (setTimeout(() => a.click()), true))(document.querySelector(%q))`, selector)
 	s.until("tapping "+selector, func(context.Context) (bool, error) {
 		return chromedp.Run(frame.ctx, chromedp.Evaluate[bool](script))
 	})
 }
 
-func testSPAFrame(s *spa) {
-	s.open()
-	s.waitVisible(`#by-website`)
-	s.click(`#by-website`)
-	s.waitVisible(`iframe`)
-	frame := s.framed()
-	s.tap(frame, `a[href*="person=chen"]`)
-	s.tap(frame, `a[href*="answer=allow"]`)
-	s.wantIn("陈默")
+func testSPAFrame(desktop *spa) {
+	desktop.open()
+	desktop.waitVisible(`#by-website`)
+	desktop.click(`#by-website`)
+	desktop.waitVisible(`iframe`)
+	frame := desktop.weChatFrame()
+	desktop.tap(frame, `a[href*="person=chen"]`)
+	desktop.tap(frame, `a[href*="answer=allow"]`)
+	desktop.wantLoggedIn("陈默")
 }
 
-func testSPAFrameRefused(s *spa) {
-	s.open()
-	s.waitVisible(`#by-website`)
-	s.click(`#by-website`)
-	s.waitVisible(`iframe`)
-	frame := s.framed()
-	s.tap(frame, `a[href*="person=chen"]`)
-	s.screenshot("spa-frame")
-	s.tap(frame, `a[href*="answer=refuse"]`)
-	s.waitVisible(`[data-show=denied]`)
-	s.click(`#by-scan`)
-	s.waitVisible(`[data-show=waiting]`)
-	s.waitVisible(`.qr`)
+func testSPAFrameRefused(desktop *spa) {
+	desktop.open()
+	desktop.waitVisible(`#by-website`)
+	desktop.click(`#by-website`)
+	desktop.waitVisible(`iframe`)
+	frame := desktop.weChatFrame()
+	desktop.tap(frame, `a[href*="person=chen"]`)
+	desktop.screenshot("spa-frame")
+	desktop.tap(frame, `a[href*="answer=refuse"]`)
+	desktop.waitVisible(`[data-show=denied]`)
+	desktop.click(`#by-scan`)
+	desktop.waitVisible(`[data-show=waiting]`)
+	desktop.waitVisible(`.qr`)
 }
 
-func testSPADenied(s *spa) {
-	s.open()
-	s.waitVisible(`[data-show=waiting]`)
-	s.phone().phoneAnswers("lin", "deny")
-	s.waitVisible(`[data-show=denied]`)
-	s.screenshot("spa-denied")
-	s.click(`[data-show=denied] button`)
-	s.waitVisible(`[data-show=waiting]`)
+func testSPADenied(desktop *spa) {
+	desktop.open()
+	desktop.waitVisible(`[data-show=waiting]`)
+	desktop.visit().phoneAnswers("lin", "deny")
+	desktop.waitVisible(`[data-show=denied]`)
+	desktop.screenshot("spa-denied")
+	desktop.click(`[data-show=denied] button`)
+	desktop.waitVisible(`[data-show=waiting]`)
 }
 
-func testSPAExpired(s *spa) {
-	s.lie.Store("expired")
-	s.open()
-	s.waitVisible(`[data-show=expired]`)
-	s.screenshot("spa-expired")
-	s.click(`[data-show=expired] button`)
-	s.waitVisible(`[data-show=waiting]`)
+func testSPAExpired(desktop *spa) {
+	desktop.fakeState.Store("expired")
+	desktop.open()
+	desktop.waitVisible(`[data-show=expired]`)
+	desktop.screenshot("spa-expired")
+	desktop.click(`[data-show=expired] button`)
+	desktop.waitVisible(`[data-show=waiting]`)
 }
 
-func testSPARenewed(s *spa) {
-	s.do("going to another year", chromedp.Evaluate[chromedp.Void](`void (Date.now = () => 8e12)`))
-	s.lie.Store("waiting") // as at the end of a long poll
-	s.open()
-	s.waitVisible(`[data-show=waiting]`)
-	<-s.polled
-	if n := s.logins.Load(); n != 2 {
-		s.t.Errorf("%d logins have begun, want 2", n)
+func testSPARenewed(desktop *spa) {
+	// Every code is past its time, by this clock.
+	desktop.do("setting the clock forward", chromedp.Evaluate[chromedp.Void](`void (Date.now = () => 8e12)`))
+	desktop.fakeState.Store("waiting") // the answer when a poll ends without news
+	desktop.open()
+	desktop.waitVisible(`[data-show=waiting]`)
+	<-desktop.polled
+	if n := desktop.logins.Load(); n != 2 {
+		desktop.t.Errorf("logins started = %d, want 2", n)
 	}
 }
 
-func testSPAOffline(s *spa) {
-	s.lie.Store("offline")
-	s.open()
-	s.waitVisible(`[data-show=offline]`)
-	s.screenshot("spa-offline")
-	s.lie.Store("")
-	s.phone().phoneAnswers("lin", "approve")
-	s.wantIn("林小北")
+func testSPAOffline(desktop *spa) {
+	desktop.fakeState.Store("offline")
+	desktop.open()
+	desktop.waitVisible(`[data-show=offline]`)
+	desktop.screenshot("spa-offline")
+	// The page retries by itself.
+	desktop.fakeState.Store("")
+	desktop.visit().phoneAnswers("lin", "approve")
+	desktop.wantLoggedIn("林小北")
 }
 
-func testSPAClosed(s *spa) {
-	s.open()
-	<-s.polled
-	s.click(`#close`)
-	<-s.left
-	s.evaluate(`!document.querySelector("dialog").open`)
-	s.open()
-	<-s.polled
-	s.waitVisible(`[data-show=waiting]`)
+func testSPAClosed(desktop *spa) {
+	desktop.open()
+	<-desktop.polled
+	desktop.click(`#close`)
+	<-desktop.left // the page has aborted its request
+	desktop.wantTrue(`!document.querySelector("dialog").open`)
+	desktop.open()
+	<-desktop.polled
+	desktop.waitVisible(`[data-show=waiting]`)
 }

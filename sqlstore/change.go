@@ -13,30 +13,32 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// tries is how often a change is begun, and the pauses between are random ones of
-// up to firstPause, twice that, and so on up to longestPause: half a second in
-// all.
+// A change is attempted at most maxAttempts times. The pauses in between are random: up
+// to firstPause, then up to twice that, and so on up to longestPause. Together they take
+// 0.4 s on average and 0.9 s at most.
 const (
-	tries        = 10
+	maxAttempts  = 10
 	firstPause   = 4 * time.Millisecond
 	longestPause = 200 * time.Millisecond
 )
 
-// errUnfit says that a value is such that no column can hold it.
-var errUnfit = errors.New("a value is too long, empty or no text")
+// errInvalid is the error for a value that the columns cannot hold.
+var errInvalid = errors.New("a value is empty, too long or not UTF-8 without U+0000")
 
-// change calls f in a transaction, and in another one if that fails. So whatever f
-// does has to begin by reading: what was in its way, it then sees. Texts are what
-// no error may quote.
-func (s *Store) change(ctx context.Context, doing string, texts []string, f func(*sql.Tx) error) error {
-	return s.retry(ctx, doing, texts, func() error {
+// change runs f in a transaction, and again in a new one if that fails. f must read
+// before it writes: a repeated call then sees the rows that another transaction has
+// committed in the meantime. No error of change quotes any of secrets.
+func (s *Store) change(ctx context.Context, doing string, secrets []string, f func(*sql.Tx) error) error {
+	return s.retry(ctx, doing, secrets, func() error {
 		tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: s.dialect.isolation})
 		if err != nil {
 			return err
 		}
-		defer func() { _ = tx.Rollback() }() // nothing after Commit
-		if s.query.begin != "" {
-			if _, err := tx.ExecContext(ctx, s.query.begin); err != nil {
+		// After Commit, Rollback does nothing. Before it, the error of f or Commit
+		// matters more than that of Rollback.
+		defer func() { _ = tx.Rollback() }()
+		if s.query.firstWrite != "" {
+			if _, err := tx.ExecContext(ctx, s.query.firstWrite); err != nil {
 				return err
 			}
 		}
@@ -47,11 +49,14 @@ func (s *Store) change(ctx context.Context, doing string, texts []string, f func
 	})
 }
 
-// changeUser is change for one user, whose row f finds locked.
-func (s *Store) changeUser(ctx context.Context, id, doing string, texts []string, f func(*sql.Tx) error) error {
-	return s.change(ctx, doing, texts, func(tx *sql.Tx) error {
+// changeUser is change for one user, whose row is locked while f runs. It returns
+// ErrNotFound if there is no such user.
+func (s *Store) changeUser(ctx context.Context, id, doing string, secrets []string, f func(*sql.Tx) error) error {
+	return s.change(ctx, doing, secrets, func(tx *sql.Tx) error {
+		// The lock makes changes of one user wait for each other. On SQLite the
+		// transaction's first write has locked the entire database.
 		var locked string
-		err := tx.QueryRowContext(ctx, s.query.lock, key(id)).Scan(&locked)
+		err := tx.QueryRowContext(ctx, s.query.lockUser, parameter(id)).Scan(&locked)
 		if errors.Is(err, sql.ErrNoRows) {
 			return scangate.ErrNotFound
 		}
@@ -62,33 +67,40 @@ func (s *Store) changeUser(ctx context.Context, id, doing string, texts []string
 	})
 }
 
-// retry calls f until it ends otherwise than by a failure of the database. Drivers
-// have no common way to tell a deadlock, a busy database or a duplicate from what
-// won't pass; a few useless tries do no harm.
-func (s *Store) retry(ctx context.Context, doing string, texts []string, f func() error) error {
-	for try := 1; ; try++ {
+// retry calls f until it succeeds, its error is final, or the attempts are used up.
+func (s *Store) retry(ctx context.Context, doing string, secrets []string, f func() error) error {
+	for attempt := 1; ; attempt++ {
 		err := f()
 		switch {
 		case err == nil:
 			return nil
 		case errors.Is(err, scangate.ErrNotFound), errors.Is(err, scangate.ErrIdentityTaken), errors.Is(err, scangate.ErrPhoneTaken):
+			// Returned as they are: they are the store's documented results.
 			return err
-		case try == tries, errors.Is(err, errUnfit), unreachable(err), !pause(ctx, try):
-			return failure(ctx, doing, err, texts)
+		case errors.Is(err, errInvalid), unreachable(err):
+			// The same values would be invalid again, and an unreachable database
+			// could take a connection timeout for each attempt.
+			return failure(ctx, doing, err, secrets)
+		}
+		// Drivers share no way to distinguish a deadlock, a busy database or a
+		// duplicate row from a permanent failure. A few useless attempts do no harm.
+		if attempt == maxAttempts || !pause(ctx, attempt) {
+			return failure(ctx, doing, err, secrets)
 		}
 	}
 }
 
-// unreachable reports whether err is the network's.
+// unreachable reports whether err is a network error.
 func unreachable(err error) bool {
-	var n net.Error
-	return errors.As(err, &n)
+	var network net.Error
+	return errors.As(err, &network)
 }
 
-// pause waits before the next try. It reports false if the context ends first.
-func pause(ctx context.Context, try int) bool {
-	longest := min(firstPause<<(try-1), longestPause)
-	timer := time.NewTimer(rand.N(longest)) // #nosec G404 -- no secret
+// pause waits before the next attempt. It reports false if the context ends first.
+func pause(ctx context.Context, attempt int) bool {
+	longest := min(firstPause<<(attempt-1), longestPause)
+	// Random, so that transactions that failed because of each other do not meet again.
+	timer := time.NewTimer(rand.N(longest)) //nolint:gosec // jitter may be predictable
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -98,33 +110,56 @@ func pause(ctx context.Context, try int) bool {
 	}
 }
 
-// missOr is what a look-up returns for an error: ErrNotFound for sql.ErrNoRows.
-func missOr(ctx context.Context, doing string, err error, texts []string) error {
+// lookupError returns the error of a failed look-up: ErrNotFound if the query found no
+// row, and otherwise that of failure.
+func lookupError(ctx context.Context, doing string, err error, secrets []string) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return scangate.ErrNotFound
 	}
-	return failure(ctx, doing, err, texts)
+	return failure(ctx, doing, err, secrets)
 }
 
-// failure is what a method returns for an error of the database. Some drivers'
-// errors quote the values that they are about; those are left out.
-func failure(ctx context.Context, doing string, err error, texts []string) error {
+// failure returns the error of a method for one of the database. It leaves the
+// database's error out if its text quotes any of secrets.
+func failure(ctx context.Context, doing string, err error, secrets []string) error {
 	switch {
 	case ctx.Err() != nil:
+		// Not every driver's error matches that of the context.
 		return fmt.Errorf("sqlstore: %s: %w", doing, ctx.Err())
-	case quotes(err.Error(), texts):
-		return fmt.Errorf("sqlstore: %s: the database's error is withheld, as it quotes a value", doing)
+	case quotes(err.Error(), secrets):
+		// Not wrapped either: a log that prints the chain would print the values.
+		return fmt.Errorf("sqlstore: %s: the database's error is withheld because it quotes a value", doing)
 	}
-	return fmt.Errorf("sqlstore: %s: %w", doing, err)
+	return &callError{doing, err}
 }
 
-// quotes reports whether a message holds one of the texts, or as much of one as
-// an error that cuts it short, or escapes some of it, leaves.
-func quotes(message string, texts []string) bool {
+// callError annotates an error with what the Store was doing.
+type callError struct {
+	doing string
+	err   error
+}
+
+// Error implements error. The text is one line.
+func (e *callError) Error() string {
+	// Some drivers list the addresses that they tried, one per line.
+	lines := strings.FieldsFunc(e.err.Error(), func(c rune) bool { return c == '\n' || c == '\r' })
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	return "sqlstore: " + e.doing + ": " + strings.Join(lines, " ")
+}
+
+// Unwrap returns the error without the annotation.
+func (e *callError) Unwrap() error { return e.err }
+
+// quotes reports whether message contains one of secrets, or a part of one.
+func quotes(message string, secrets []string) bool {
+	// An error may cut a value short or escape some of it. Six bytes in a row are few
+	// enough to find the rest, and enough not to match by chance.
 	const run = 6
-	for _, text := range texts {
-		for i := 0; text != "" && i <= max(0, len(text)-run); i++ {
-			if strings.Contains(message, text[i:min(len(text), i+run)]) {
+	for _, secret := range secrets {
+		for i := 0; secret != "" && i <= max(0, len(secret)-run); i++ {
+			if strings.Contains(message, secret[i:min(len(secret), i+run)]) {
 				return true
 			}
 		}

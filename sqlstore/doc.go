@@ -1,8 +1,7 @@
 // Package sqlstore keeps users in SQLite, MySQL, MariaDB or PostgreSQL, through
-// database/sql. [Store] is a [scangate.UserStore].
+// database/sql. [Store] implements [scangate.UserStore].
 //
-// It imports no driver: the application opens the database with the one of its
-// choice.
+// The package imports no driver. The application imports one and opens the database:
 //
 //	db, err := sql.Open("pgx", dsn)
 //	users, err := sqlstore.New(db, sqlstore.PostgreSQL)
@@ -11,57 +10,57 @@
 //
 // # Guarantees
 //
-// What is unique is so by the database's own constraints: an OpenID at its
-// AppID, a UnionID, a number. It holds among any number of processes that share
-// the database, and against whatever else writes to it.
+// The database's own constraints keep a phone number, a UnionID and an OpenID at its
+// AppID unique. They hold among any number of processes that share the database, and
+// against other programs that write to it.
 //
-// [Store.FindByID], which runs on every request, is one read by primary key; the
-// other look-ups are one query each, by indexes alone. Changes are short
-// transactions. One that fails because of another, by a deadlock, a busy
-// database or a row that has just come to be, is begun again a few times.
+// [Store.FindByID], which the gate calls on every request, reads one row by primary
+// key. The other look-ups are one query each and use indexes only. Changes are short
+// transactions. A transaction that fails because of another, through a deadlock, a busy
+// database or a duplicate row, is run again, at most ten times in total.
 //
-// No error quotes what was looked up or written, also where the driver's does.
+// No error quotes a phone number, an OpenID or a UnionID, even if the driver's error
+// does. An error's text is one line.
 //
 // # Tables
 //
-// There are three, and they are the application's own: it may add columns and
-// tables that refer to them, and rows of people it knows already.
+// The store uses three tables. They belong to the application, which may add columns,
+// tables that refer to them, and rows for the users that it already has.
 //
 //	scangate_users       id, nickname, avatar_url, phone, disabled, sessions_ended_at, created_at
 //	scangate_identities  app_id, open_id, union_id, user_id
 //	scangate_unionids    union_id, user_id
 //
-// [Prefix] changes their names. [Store.Migrate] creates them; whoever has
-// migrations of their own takes [Schema] into them. A phone or union_id that
-// somebody does not have is NULL. Times are microseconds since 1970 in UTC. An
-// identity with a union_id needs the row of it in scangate_unionids, which says
-// whose it is.
+// [Prefix] changes the names. [Store.Migrate] creates the tables; an application with
+// migrations of its own copies the statements of [Schema] into them. A missing phone
+// or union_id is NULL. Times are microseconds since 1970 in UTC. An identity with a
+// union_id refers to a row of scangate_unionids, which holds the owner of the UnionID.
 //
-// To bar somebody set disabled:
+// To disable a user:
 //
 //	UPDATE scangate_users SET disabled = TRUE WHERE phone = '+8613800138000'
 //
-// Removing a row of scangate_users removes all of the user (on SQLite if
-// foreign_keys is on). An id must not be given again.
+// Deleting a row of scangate_users also deletes the user's identities and UnionIDs (on
+// SQLite only if foreign_keys is on). Never use the ID of a deleted user again.
 //
-// Identifiers are compared byte for byte. They may be any UTF-8 without U+0000 of
-// up to 255 bytes, names and avatar URLs of up to 1024; anything else is found
-// by nobody, and writing it is an error.
+// Identifiers are compared byte for byte. The columns hold UTF-8 without U+0000:
+// identifiers of up to 255 bytes, nicknames and avatar URLs of up to 1024. A look-up of
+// anything else finds no user, and writing it is an error.
 //
-// The store needs the privileges SELECT, INSERT, UPDATE and DELETE on the
-// tables; Migrate needs CREATE and REFERENCES besides. Every read has to see
-// what was written before: give it the primary, not a replica.
+// The store needs the privileges SELECT, INSERT, UPDATE and DELETE on the tables;
+// Migrate also needs CREATE and REFERENCES. Connect the store to the primary: a read
+// from a replica can miss an earlier write.
 //
 // # SQLite
 //
-// Let readers go on beside a writer and writers wait for each other, and have
-// foreign keys enforced. With modernc.org/sqlite:
+// Turn on WAL, so that readers do not wait for a writer, a busy timeout, so that writers
+// wait for each other, and foreign keys. With modernc.org/sqlite:
 //
 //	file:app.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)
 //
-// Without busy_timeout, reads fail while another process or connection commits;
-// or use one connection, by db.SetMaxOpenConns(1). No _txlock is needed, as the
-// store's transactions begin with a write.
+// Without busy_timeout, reads fail while another process or connection commits. The
+// alternative is a single connection: db.SetMaxOpenConns(1). _txlock is not needed,
+// because the store's transactions begin with a write.
 //
 // # MySQL and MariaDB
 //
@@ -69,14 +68,14 @@
 //
 //	app:secret@tcp(127.0.0.1:3306)/app?interpolateParams=true&timeout=5s&readTimeout=10s&writeTimeout=10s
 //
-// interpolateParams saves a round trip on every query. The connection's character
-// set has to be utf8mb4, which is that driver's default, and binlog_format, if
-// there is a binary log, ROW or MIXED. Identifiers are in VARBINARY columns, as
-// every collation that MySQL and MariaDB share takes "a" for "a " with a space;
-// to read them, CONVERT(open_id USING utf8mb4).
+// interpolateParams saves a round trip per query. The connection's character set must be
+// utf8mb4, which is the driver's default. If the server keeps a binary log,
+// binlog_format must be ROW or MIXED. Identifiers are in VARBINARY columns, because
+// every collation that MySQL and MariaDB share ignores trailing spaces. To read them,
+// use CONVERT(open_id USING utf8mb4).
 //
 // # PostgreSQL
 //
-// With github.com/jackc/pgx/v5/stdlib nothing is to be set. Behind a pooler in
-// transaction mode add default_query_exec_mode=exec.
+// github.com/jackc/pgx/v5/stdlib needs no settings. Behind a pooler in transaction mode,
+// add default_query_exec_mode=exec.
 package sqlstore

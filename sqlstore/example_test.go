@@ -9,7 +9,7 @@ import (
 	"github.com/scangate/scangate/sqlstore"
 )
 
-// With a driver imported, as in
+// The application imports the driver:
 //
 //	import _ "github.com/jackc/pgx/v5/stdlib"
 func ExampleNew() {
@@ -27,20 +27,20 @@ func ExampleNew() {
 	// scangate.New(scangate.Config{Users: users, ...})
 }
 
-// Two applications in one database have tables of their own.
+// Two applications use separate tables in one database.
 func ExamplePrefix() {
-	for _, prefix := range []string{"shop_", "blog_", "No such thing"} {
+	for _, prefix := range []string{"shop_", "blog_", "My Shop"} {
 		_, err := sqlstore.New(new(sql.DB), sqlstore.MySQL, sqlstore.Prefix(prefix))
 		fmt.Println(err)
 	}
 	// Output:
 	// <nil>
 	// <nil>
-	// sqlstore: Prefix "No such thing" is not of a-z, 0-9 and _
+	// sqlstore: Prefix "My Shop" must be 1 to 40 characters out of a-z, 0-9 and _, and not begin with a digit
 }
 
-// Migrate makes the tables where they are not, so each start may call it. Who has
-// migrations of their own runs the statements of Schema with them instead.
+// Migrate creates the tables that do not exist, so the application may call it at every
+// start. An application with migrations of its own runs the statements of Schema instead.
 func ExampleStore_Migrate() {
 	db, err := sql.Open("sqlite", "file:app.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)")
 	if err != nil {
@@ -55,6 +55,7 @@ func ExampleStore_Migrate() {
 	}
 }
 
+// Schema returns the statements for a migration of the application's own.
 func ExampleSchema() {
 	schema, err := sqlstore.Schema(sqlstore.SQLite, sqlstore.Prefix("app_"))
 	if err != nil {

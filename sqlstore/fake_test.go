@@ -10,17 +10,17 @@ import (
 	"testing"
 )
 
-// fakeDatabase is a driver whose answers a test gives.
+// fakeDatabase is a driver that a test controls. It records every statement.
 type fakeDatabase struct {
-	// rows are what a query returns, exec how a statement ends, commit how a
-	// transaction does. A nil one is no rows, and no error.
+	// rows returns the rows of a query. exec and commit return the error of a
+	// statement and of a commit. If one is nil, there are no rows and no error.
 	rows   func(query string, args []driver.NamedValue) ([][]driver.Value, error)
 	exec   func(query string, args []driver.NamedValue) error
 	commit func() error
 
-	mu        sync.Mutex
-	seen      []string // what was asked, in order
-	isolation driver.IsolationLevel
+	mu         sync.Mutex
+	statements []string // in order, with BEGIN, COMMIT and ROLLBACK
+	isolation  driver.IsolationLevel
 }
 
 // store returns a Store in the fake database.
@@ -30,24 +30,25 @@ func (f *fakeDatabase) store(t *testing.T, dialect Dialect) *Store {
 	t.Cleanup(func() { _ = db.Close() })
 	s, err := New(db, dialect)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("New(db, %q): %v", dialect, err)
 	}
 	return s
 }
 
-func (f *fakeDatabase) see(what string) {
+// record appends a statement, with each run of white space as one space.
+func (f *fakeDatabase) record(statement string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.seen = append(f.seen, strings.Join(strings.Fields(what), " "))
+	f.statements = append(f.statements, strings.Join(strings.Fields(statement), " "))
 }
 
-// count returns how often something that begins so was asked.
-func (f *fakeDatabase) count(what string) int {
+// count returns the number of recorded statements that begin with prefix.
+func (f *fakeDatabase) count(prefix string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := 0
-	for _, s := range f.seen {
-		if strings.HasPrefix(s, what) {
+	for _, s := range f.statements {
+		if strings.HasPrefix(s, prefix) {
 			n++
 		}
 	}
@@ -57,7 +58,7 @@ func (f *fakeDatabase) count(what string) int {
 func (f *fakeDatabase) Connect(context.Context) (driver.Conn, error) { return fakeConn{f}, nil }
 func (f *fakeDatabase) Driver() driver.Driver                        { return nil }
 
-// fakeConn is a connection, and its transaction.
+// fakeConn is a connection to a fakeDatabase, and the connection's transaction.
 type fakeConn struct{ f *fakeDatabase }
 
 func (c fakeConn) Prepare(string) (driver.Stmt, error) { return nil, driver.ErrSkip }
@@ -65,13 +66,13 @@ func (c fakeConn) Close() error                        { return nil }
 func (c fakeConn) Begin() (driver.Tx, error)           { return nil, driver.ErrSkip }
 
 func (c fakeConn) BeginTx(_ context.Context, options driver.TxOptions) (driver.Tx, error) {
-	c.f.see("BEGIN")
+	c.f.record("BEGIN")
 	c.f.isolation = options.Isolation
 	return c, nil
 }
 
 func (c fakeConn) Commit() error {
-	c.f.see("COMMIT")
+	c.f.record("COMMIT")
 	if c.f.commit == nil {
 		return nil
 	}
@@ -79,12 +80,12 @@ func (c fakeConn) Commit() error {
 }
 
 func (c fakeConn) Rollback() error {
-	c.f.see("ROLLBACK")
+	c.f.record("ROLLBACK")
 	return nil
 }
 
 func (c fakeConn) ExecContext(_ context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	c.f.see(query)
+	c.f.record(query)
 	if c.f.exec == nil {
 		return driver.RowsAffected(1), nil
 	}
@@ -92,7 +93,7 @@ func (c fakeConn) ExecContext(_ context.Context, query string, args []driver.Nam
 }
 
 func (c fakeConn) QueryContext(_ context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	c.f.see(query)
+	c.f.record(query)
 	if c.f.rows == nil {
 		return &fakeRows{}, nil
 	}
@@ -100,6 +101,7 @@ func (c fakeConn) QueryContext(_ context.Context, query string, args []driver.Na
 	return &fakeRows{rows}, err
 }
 
+// fakeRows is the result of a query.
 type fakeRows struct{ left [][]driver.Value }
 
 func (r *fakeRows) Close() error { return nil }

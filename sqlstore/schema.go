@@ -6,85 +6,94 @@ import (
 	"strings"
 )
 
-// Dialect is the kind of SQL that a database speaks.
+// Dialect is the SQL dialect of a database.
 type Dialect string
 
-// The dialects. MySQL is MariaDB's too.
+// The supported dialects. MySQL also serves MariaDB.
 const (
 	SQLite     Dialect = "sqlite"
 	MySQL      Dialect = "mysql"
 	PostgreSQL Dialect = "postgresql"
 )
 
-// grammar is what makes a dialect.
+// grammar holds the differences between the dialects.
 type grammar struct {
-	key, name string // the types of identifiers and of names
-	table     string // what ends a CREATE TABLE
-	forUpdate string // what ends a SELECT that locks
-	numbered  bool   // whether placeholders are $1, $2
-	// begin is a statement that has to be a transaction's first, or empty.
-	begin     string
-	isolation sql.IsolationLevel
+	idType       string // column type of identifiers
+	nameType     string // column type of nicknames and URLs
+	tableOptions string // appended to CREATE TABLE
+	forUpdate    string // appended to a SELECT that locks its rows
+	numbered     bool   // placeholders are $1, $2, ... instead of ?
+	firstWrite   string // the first statement of each transaction, or empty
+	isolation    sql.IsolationLevel
 }
 
-// grammar returns that of the dialect, if it is one.
+// grammar returns the grammar of d, and whether d is one of the supported dialects.
 func (d Dialect) grammar() (grammar, bool) {
 	switch d {
 	case SQLite:
 		return grammar{
-			key:   "TEXT",
-			name:  "TEXT",
-			table: " WITHOUT ROWID",
-			// SQLite has one writer. A transaction that has read before it first
-			// writes fails, rather than wait, if there was another in between.
-			begin: "UPDATE {users} SET id = id WHERE id = ''",
+			idType:       "TEXT",
+			nameType:     "TEXT",
+			tableOptions: " WITHOUT ROWID",
+			// SQLite has one writer at a time. A transaction that reads first and
+			// then writes fails at once if another has written in between. One that
+			// begins with a write waits for its turn.
+			firstWrite: "UPDATE {users} SET id = id WHERE id = ''",
 		}, true
 	case MySQL:
-		// With VARBINARY "a" is not "a ", which it is with utf8mb4_bin.
 		return grammar{
-			key:       "VARBINARY(255)",
-			name:      "VARCHAR(1024)",
-			table:     " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
-			forUpdate: " FOR UPDATE",
+			// Not VARCHAR: in utf8mb4_bin, "a" equals "a ".
+			idType:       "VARBINARY(255)",
+			nameType:     "VARCHAR(1024)",
+			tableOptions: " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+			forUpdate:    " FOR UPDATE",
+			// The default, repeatable read, also locks the gaps between rows. Calls
+			// that add different rows then deadlock.
 			isolation: sql.LevelReadCommitted,
 		}, true
 	case PostgreSQL:
 		return grammar{
-			key:       `TEXT COLLATE "C"`,
-			name:      "TEXT",
+			// "C" compares bytes, unlike most databases' default collation.
+			idType:    `TEXT COLLATE "C"`,
+			nameType:  "TEXT",
 			forUpdate: " FOR UPDATE",
 			numbered:  true,
+			// A database may be set to a stricter level, at which transactions that
+			// meet fail instead of waiting.
 			isolation: sql.LevelReadCommitted,
 		}, true
 	}
 	return grammar{}, false
 }
 
-// tables are the statements that create them. That a UnionID is one user's,
-// though several of their identities may have it, needs a table of its own; the
-// last foreign key says that an identity's UnionID is its user's.
+// tables returns the statements that create the tables, in an order in which each
+// table only refers to earlier ones.
 func tables() []string {
 	return []string{
 		`CREATE TABLE IF NOT EXISTS {users} (
-  id {key} NOT NULL PRIMARY KEY,
+  id {id} NOT NULL PRIMARY KEY,
   nickname {name} NOT NULL DEFAULT '',
   avatar_url {name} NOT NULL DEFAULT '',
-  phone {key} UNIQUE CHECK (phone <> ''),
+  phone {id} UNIQUE CHECK (phone <> ''),
   disabled BOOLEAN NOT NULL DEFAULT FALSE,
   sessions_ended_at BIGINT,
   created_at BIGINT NOT NULL DEFAULT 0
 )`,
+		// Several identities of one user may have the same UnionID, so a unique
+		// column of identities could not express that a UnionID has one owner.
 		`CREATE TABLE IF NOT EXISTS {unionids} (
-  union_id {key} NOT NULL PRIMARY KEY CHECK (union_id <> ''),
-  user_id {key} NOT NULL,
+  union_id {id} NOT NULL PRIMARY KEY CHECK (union_id <> ''),
+  user_id {id} NOT NULL,
   UNIQUE (user_id, union_id),
   FOREIGN KEY (user_id) REFERENCES {users} (id) ON DELETE CASCADE
 )`,
+		// UNIQUE (user_id, app_id) allows a user one OpenID per account. The last
+		// foreign key allows an identity no UnionID of another user.
 		`CREATE TABLE IF NOT EXISTS {identities} (
-  app_id {key} NOT NULL,
-  open_id {key} NOT NULL,
-  union_id {key},
-  user_id {key} NOT NULL,
+  app_id {id} NOT NULL,
+  open_id {id} NOT NULL,
+  union_id {id},
+  user_id {id} NOT NULL,
   PRIMARY KEY (app_id, open_id),
   UNIQUE (user_id, app_id),
   FOREIGN KEY (user_id) REFERENCES {users} (id) ON DELETE CASCADE,
@@ -93,19 +102,19 @@ func tables() []string {
 	}
 }
 
-// schema returns the statements that create the tables.
+// schema returns the statements that create the tables in this dialect.
 func (g grammar) schema(prefix string) []string {
-	types := strings.NewReplacer("{key}", g.key, "{name}", g.name)
+	types := strings.NewReplacer("{id}", g.idType, "{name}", g.nameType)
 	statements := tables()
 	for i, s := range statements {
-		statements[i] = g.statement(prefix, types.Replace(s)) + g.table
+		statements[i] = g.statement(prefix, types.Replace(s)) + g.tableOptions
 	}
 	return statements
 }
 
-// Schema returns the SQL that creates the tables where they are not, each
-// statement ending in a semicolon and a newline: for those who have migrations of
-// their own. It is what [Store.Migrate] executes.
+// Schema returns the SQL that [Store.Migrate] executes, for applications with
+// migrations of their own. It creates the tables that do not exist. Each statement ends
+// in a semicolon and a newline.
 func Schema(dialect Dialect, options ...Option) (string, error) {
 	g, prefix, err := resolve(dialect, options)
 	if err != nil {
@@ -114,11 +123,13 @@ func Schema(dialect Dialect, options ...Option) (string, error) {
 	return strings.Join(g.schema(prefix), ";\n\n") + ";\n", nil
 }
 
-// Migrate creates the tables where they are not. It may be called by each process
-// that starts, and by several at once. A table of that name which is another's is
-// an error.
+// Migrate creates the tables that do not exist. Every process may call it at its
+// start, several at the same time. It returns an error if a table of that name exists
+// and lacks a column.
 func (s *Store) Migrate(ctx context.Context) error {
 	for _, statement := range s.schema {
+		// Despite IF NOT EXISTS, PostgreSQL returns an error to one of two processes
+		// that create a table at the same time.
 		err := s.retry(ctx, "creating the tables", nil, func() error {
 			_, err := s.db.ExecContext(ctx, statement)
 			return err
@@ -127,18 +138,18 @@ func (s *Store) Migrate(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.verify(ctx)
+	return s.verifyColumns(ctx)
 }
 
-// verify reads no row of each table, but all of the columns.
-func (s *Store) verify(ctx context.Context) error {
-	for _, query := range s.query.columns {
+// verifyColumns returns an error if a table lacks one of the store's columns.
+func (s *Store) verifyColumns(ctx context.Context) error {
+	for _, query := range s.query.allColumns {
 		rows, err := s.db.QueryContext(ctx, query)
 		if err == nil {
 			err = rows.Close()
 		}
 		if err != nil {
-			return failure(ctx, "a table is not as Schema has it", err, nil)
+			return failure(ctx, "a table differs from Schema", err, nil)
 		}
 	}
 	return nil

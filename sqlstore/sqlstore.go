@@ -13,18 +13,18 @@ import (
 
 var _ scangate.UserStore = (*Store)(nil)
 
-// What the columns hold, in bytes.
+// The sizes of the columns in bytes.
 const (
-	maxKey  = 255
-	maxName = 1024
+	maxID   = 255  // of identifiers
+	maxName = 1024 // of nicknames and avatar URLs
 )
 
-// maxPrefix leaves room, in the 63 characters of an SQL name, for the rest of a
-// constraint's.
+// maxPrefix leaves room for the rest of a constraint's generated name: PostgreSQL's
+// names have at most 63 bytes.
 const maxPrefix = 40
 
-// Store is a [scangate.UserStore] in an SQL database. It may be used from many
-// goroutines, and by many processes at once.
+// Store is a [scangate.UserStore] in an SQL database. Any number of goroutines, and any
+// number of processes on the same database, may use it at the same time.
 type Store struct {
 	db      *sql.DB
 	dialect grammar
@@ -32,8 +32,8 @@ type Store struct {
 	query   queries
 }
 
-// New returns a Store in the database, which speaks the dialect. It does not
-// connect. The Store does not own the database: whoever opened it closes it.
+// New returns a Store in a database of the given dialect. It does not connect. The
+// caller keeps ownership of db and closes it.
 func New(db *sql.DB, dialect Dialect, options ...Option) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlstore: New needs a database")
@@ -50,14 +50,14 @@ type Option func(*settings)
 
 type settings struct{ prefix string }
 
-// Prefix begins the names of the tables; without it they begin with "scangate_".
-// It has to be of a-z, 0-9 and _, not to begin with a digit, and to be no longer
-// than 40 characters.
+// Prefix sets the beginning of the tables' names, by default "scangate_". It must have
+// 1 to 40 characters out of a-z, 0-9 and _, the first of which is not a digit.
 func Prefix(prefix string) Option {
 	return func(s *settings) { s.prefix = prefix }
 }
 
-// resolve checks what New and Schema are given.
+// resolve checks the arguments of New and Schema, and returns the dialect's grammar and
+// the prefix.
 func resolve(dialect Dialect, options []Option) (grammar, string, error) {
 	g, ok := dialect.grammar()
 	if !ok {
@@ -67,85 +67,99 @@ func resolve(dialect Dialect, options []Option) (grammar, string, error) {
 	for _, option := range options {
 		option(&s)
 	}
-	odd := func(c rune) bool { return c != '_' && (c < 'a' || c > 'z') && (c < '0' || c > '9') }
-	if s.prefix == "" || len(s.prefix) > maxPrefix || s.prefix[0] <= '9' || strings.ContainsFunc(s.prefix, odd) {
-		return grammar{}, "", fmt.Errorf("sqlstore: Prefix %q is not of a-z, 0-9 and _", s.prefix)
+	// The prefix becomes part of the SQL, unquoted. Upper case is refused because the
+	// databases disagree on whether it makes another name.
+	forbidden := func(c rune) bool { return c != '_' && (c < 'a' || c > 'z') && (c < '0' || c > '9') }
+	if s.prefix == "" || len(s.prefix) > maxPrefix || s.prefix[0] <= '9' || strings.ContainsFunc(s.prefix, forbidden) {
+		return grammar{}, "", fmt.Errorf("sqlstore: Prefix %q must be 1 to %d characters out of a-z, 0-9 and _, and not begin with a digit", s.prefix, maxPrefix)
 	}
 	return g, s.prefix, nil
 }
 
-// fits reports whether a column of that size holds the text, in every dialect.
+// fits reports whether a column of size bytes holds text in every dialect.
 func fits(text string, size int) bool {
+	// PostgreSQL has no U+0000 in a text, and refuses invalid UTF-8. MySQL in its
+	// non-strict mode cuts a text that is too long.
 	return len(text) <= size && utf8.ValidString(text) && !strings.Contains(text, "\x00")
 }
 
-// key is an identifier as a parameter: NULL, which equals nothing, if it is empty
-// or such that no column can hold it.
-func key(text string) sql.NullString {
-	return sql.NullString{String: text, Valid: text != "" && fits(text, maxKey)}
+// parameter returns an identifier as a query's parameter. It is NULL, which equals
+// nothing, if the identifier is empty or does not fit its column.
+func parameter(id string) sql.NullString {
+	return sql.NullString{String: id, Valid: id != "" && fits(id, maxID)}
 }
 
-// queries are the statements of a Store, with its tables' names and its
-// dialect's placeholders.
+// queries are a Store's statements, with its tables' names and its dialect's
+// placeholders.
 type queries struct {
-	begin                              string // if not empty, what a transaction begins with
-	byID, byWeChat, byPhone            string
-	lock, taken                        string
-	addUser, addIdentity, addUnionID   string
-	identitiesAt, identities, unionID  string
-	fillIn, unlink, dropUnionID        string
-	phoneOwner, bindPhone, endSessions string
-	columns                            []string
+	firstWrite string // the first statement of each transaction, or empty
+
+	userByID, userByWeChat, userByPhone       string
+	lockUser, owners                          string
+	identitiesAtAccount, identitiesOfUser     string
+	unionIDOwner, phoneOwner                  string
+	insertUser, insertIdentity, insertUnionID string
+	setUnionID, setPhone, setSessionsEndedAt  string
+	deleteIdentity, deleteUnionID             string
+	allColumns                                []string // select no row of every column
 }
 
 const (
 	userColumns     = `u.id, u.nickname, u.avatar_url, u.phone, u.disabled, u.sessions_ended_at`
 	identityColumns = `i.app_id, i.open_id, i.union_id`
-	everyColumn     = `SELECT ` + userColumns + `, ` + identityColumns + ` FROM {users} u LEFT JOIN {identities} i ON i.user_id = u.id `
+	// selectUser returns a row per identity of the user, or one row without.
+	selectUser = `SELECT ` + userColumns + `, ` + identityColumns + ` FROM {users} u LEFT JOIN {identities} i ON i.user_id = u.id `
 )
 
+// queries returns the statements for tables with the prefix.
 func (g grammar) queries(prefix string) queries {
 	in := func(text string) string { return g.statement(prefix, text) }
 	return queries{
-		begin: in(g.begin),
-		byID:  in(`SELECT ` + userColumns + ` FROM {users} u WHERE u.id = ?`),
-		byWeChat: in(everyColumn + `WHERE u.id = COALESCE(
+		firstWrite: in(g.firstWrite),
+
+		userByID: in(`SELECT ` + userColumns + ` FROM {users} u WHERE u.id = ?`),
+		// COALESCE gives the owner of the OpenID precedence over that of the UnionID.
+		userByWeChat: in(selectUser + `WHERE u.id = COALESCE(
 			(SELECT user_id FROM {identities} WHERE app_id = ? AND open_id = ?),
 			(SELECT user_id FROM {unionids} WHERE union_id = ?))`),
-		byPhone: in(everyColumn + `WHERE u.phone = ?`),
+		userByPhone: in(selectUser + `WHERE u.phone = ?`),
 
-		lock: in(`SELECT id FROM {users} WHERE id = ?` + g.forUpdate),
-		taken: in(`SELECT user_id, 'openid' FROM {identities} WHERE app_id = ? AND open_id = ?
+		lockUser: in(`SELECT id FROM {users} WHERE id = ?` + g.forUpdate),
+		owners: in(`SELECT user_id, 'openid' FROM {identities} WHERE app_id = ? AND open_id = ?
 			UNION ALL SELECT user_id, 'unionid' FROM {unionids} WHERE union_id = ?
 			UNION ALL SELECT id, 'phone' FROM {users} WHERE phone = ?`),
-		identitiesAt: in(`SELECT ` + identityColumns + `, i.user_id FROM {identities} i WHERE i.app_id = ? AND (i.open_id = ? OR i.user_id = ?)`),
-		identities:   in(`SELECT ` + identityColumns + ` FROM {identities} i WHERE i.user_id = ?`),
-		unionID:      in(`SELECT user_id FROM {unionids} WHERE union_id = ?`),
-		phoneOwner:   in(`SELECT id FROM {users} WHERE phone = ?`),
+		identitiesAtAccount: in(`SELECT ` + identityColumns + `, i.user_id FROM {identities} i WHERE i.app_id = ? AND (i.open_id = ? OR i.user_id = ?)`),
+		identitiesOfUser:    in(`SELECT ` + identityColumns + ` FROM {identities} i WHERE i.user_id = ?`),
+		unionIDOwner:        in(`SELECT user_id FROM {unionids} WHERE union_id = ?`),
+		phoneOwner:          in(`SELECT id FROM {users} WHERE phone = ?`),
 
-		addUser:     in(`INSERT INTO {users} (id, nickname, avatar_url, phone, created_at) VALUES (?, ?, ?, ?, ?)`),
-		addUnionID:  in(`INSERT INTO {unionids} (union_id, user_id) VALUES (?, ?)`),
-		addIdentity: in(`INSERT INTO {identities} (app_id, open_id, union_id, user_id) VALUES (?, ?, ?, ?)`),
-		fillIn:      in(`UPDATE {identities} SET union_id = ? WHERE app_id = ? AND open_id = ?`),
-		unlink:      in(`DELETE FROM {identities} WHERE app_id = ? AND open_id = ?`),
-		dropUnionID: in(`DELETE FROM {unionids} WHERE union_id = ?`),
-		bindPhone:   in(`UPDATE {users} SET phone = ? WHERE id = ?`),
-		endSessions: in(`UPDATE {users} SET sessions_ended_at = ? WHERE id = ? AND (sessions_ended_at IS NULL OR sessions_ended_at < ?)`),
+		insertUser:     in(`INSERT INTO {users} (id, nickname, avatar_url, phone, created_at) VALUES (?, ?, ?, ?, ?)`),
+		insertUnionID:  in(`INSERT INTO {unionids} (union_id, user_id) VALUES (?, ?)`),
+		insertIdentity: in(`INSERT INTO {identities} (app_id, open_id, union_id, user_id) VALUES (?, ?, ?, ?)`),
 
-		columns: []string{
-			in(everyColumn + `WHERE 1 = 0`),
+		setUnionID: in(`UPDATE {identities} SET union_id = ? WHERE app_id = ? AND open_id = ?`),
+		setPhone:   in(`UPDATE {users} SET phone = ? WHERE id = ?`),
+		// The condition keeps the latest time if calls arrive out of order.
+		setSessionsEndedAt: in(`UPDATE {users} SET sessions_ended_at = ? WHERE id = ? AND (sessions_ended_at IS NULL OR sessions_ended_at < ?)`),
+
+		deleteIdentity: in(`DELETE FROM {identities} WHERE app_id = ? AND open_id = ?`),
+		deleteUnionID:  in(`DELETE FROM {unionids} WHERE union_id = ?`),
+
+		allColumns: []string{
+			in(selectUser + `WHERE 1 = 0`),
 			in(`SELECT created_at FROM {users} WHERE 1 = 0`),
 			in(`SELECT union_id, user_id FROM {unionids} WHERE 1 = 0`),
 		},
 	}
 }
 
-// statement puts the tables' names and the dialect's placeholders into text.
+// statement replaces the names of the tables and the placeholders in text.
 func (g grammar) statement(prefix, text string) string {
 	text = strings.NewReplacer("{users}", prefix+"users", "{identities}", prefix+"identities", "{unionids}", prefix+"unionids").Replace(text)
 	if !g.numbered {
 		return text
 	}
+	// Every question mark is a placeholder: no statement contains one in a literal.
 	parts := strings.Split(text, "?")
 	var b strings.Builder
 	for i, part := range parts[:len(parts)-1] {

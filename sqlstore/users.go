@@ -11,32 +11,32 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// row is a row of users, and where it is joined with identities one of those.
+// row is a row of the users' table and, in a join, one of the user's identities.
 type row struct {
 	user                   scangate.User
 	phone                  sql.NullString
 	sessionsEndedAt        sql.NullInt64
-	appID, openID, unionID sql.NullString
+	appID, openID, unionID sql.NullString // NULL for a user without identities
 }
 
-// ofUser are where userColumns go.
-func (r *row) ofUser() []any {
+// userFields returns the destinations of userColumns.
+func (r *row) userFields() []any {
 	u := &r.user
 	return []any{&u.ID, &u.Nickname, &u.AvatarURL, &r.phone, &u.Disabled, &r.sessionsEndedAt}
 }
 
-// ofIdentity are where identityColumns go.
-func (r *row) ofIdentity() []any {
+// identityFields returns the destinations of identityColumns.
+func (r *row) identityFields() []any {
 	return []any{&r.appID, &r.openID, &r.unionID}
 }
 
-// identity returns that of a row that was scanned.
-func (r *row) identity() scangate.Identity {
+// scannedIdentity returns the identity of a scanned row.
+func (r *row) scannedIdentity() scangate.Identity {
 	return scangate.Identity{AppID: r.appID.String, OpenID: r.openID.String, UnionID: r.unionID.String}
 }
 
-// result returns the user of rows that were scanned.
-func (r *row) result(identities []scangate.Identity) scangate.User {
+// scannedUser returns the user of a scanned row, with the given identities.
+func (r *row) scannedUser(identities []scangate.Identity) scangate.User {
 	u := r.user
 	u.Phone = r.phone.String
 	if r.sessionsEndedAt.Valid {
@@ -46,102 +46,110 @@ func (r *row) result(identities []scangate.Identity) scangate.User {
 	return u
 }
 
-// FindByID implements [scangate.UserStore]. It is one read by primary key, outside
-// a transaction, and leaves the identities out.
+// FindByID implements [scangate.UserStore]. It reads one row by primary key, without a
+// transaction. The user's identities are left out.
 func (s *Store) FindByID(ctx context.Context, id string) (scangate.User, error) {
 	var r row
-	err := s.db.QueryRowContext(ctx, s.query.byID, key(id)).Scan(r.ofUser()...)
+	err := s.db.QueryRowContext(ctx, s.query.userByID, parameter(id)).Scan(r.userFields()...)
 	if err != nil {
-		return scangate.User{}, missOr(ctx, "finding a user by ID", err, nil)
+		// An ID is not secret, so the error may quote it.
+		return scangate.User{}, lookupError(ctx, "finding a user by ID", err, nil)
 	}
-	return r.result(nil), nil
+	return r.scannedUser(nil), nil
 }
 
-// FindByWeChat implements [scangate.UserStore]. It is one query, so what it
-// returns was true at one time.
-func (s *Store) FindByWeChat(ctx context.Context, who scangate.Identity) (scangate.User, error) {
-	user, err := s.find(ctx, s.query.byWeChat, key(who.AppID), key(who.OpenID), key(who.UnionID))
+// FindByWeChat implements [scangate.UserStore]. It is one query, so the user and the
+// identities that it returns belong to one state of the database.
+func (s *Store) FindByWeChat(ctx context.Context, identity scangate.Identity) (scangate.User, error) {
+	user, err := s.find(ctx, s.query.userByWeChat, parameter(identity.AppID), parameter(identity.OpenID), parameter(identity.UnionID))
 	if err != nil {
-		return user, missOr(ctx, "finding a user by identity", err, personal(who))
+		return user, lookupError(ctx, "finding a user by identity", err, secretsOf(identity))
 	}
 	return user, nil
 }
 
 // FindByPhone implements [scangate.UserStore]. It is one query.
 func (s *Store) FindByPhone(ctx context.Context, phone string) (scangate.User, error) {
-	user, err := s.find(ctx, s.query.byPhone, key(phone))
+	user, err := s.find(ctx, s.query.userByPhone, parameter(phone))
 	if err != nil {
-		return user, missOr(ctx, "finding a user by number", err, []string{phone})
+		return user, lookupError(ctx, "finding a user by phone number", err, []string{phone})
 	}
 	return user, nil
 }
 
-// find returns the user of a query with everyColumn, or sql.ErrNoRows.
+// find runs a query that begins with selectUser. It returns the user, or sql.ErrNoRows.
 func (s *Store) find(ctx context.Context, query string, args ...any) (scangate.User, error) {
 	rows, err := s.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return scangate.User{}, err
 	}
-	r, identities, err := scan(rows, (*row).ofUser, (*row).ofIdentity)
+	last, identities, err := scan(rows, (*row).userFields, (*row).identityFields)
 	switch {
 	case err != nil:
 		return scangate.User{}, err
-	case r.user.ID == "":
+	case last.user.ID == "":
 		return scangate.User{}, sql.ErrNoRows
 	}
-	return r.result(identities), nil
+	// The rows differ in the identity only, so any of them has the user.
+	return last.scannedUser(identities), nil
 }
 
-// scan reads rows of the columns given, closes them, and returns the last one and
-// the identities of all.
-func scan(rows *sql.Rows, columns ...func(*row) []any) (row, []scangate.Identity, error) {
+// scan reads and closes rows, whose columns go to the given fields. It returns the last
+// row and the identities of all rows.
+func scan(rows *sql.Rows, fields ...func(*row) []any) (row, []scangate.Identity, error) {
+	// Next closes rows after the last one. This is for the early return.
 	defer func() { _ = rows.Close() }()
 	var last row
 	var identities []scangate.Identity
 	for rows.Next() {
 		last = row{}
-		var to []any
-		for _, of := range columns {
-			to = append(to, of(&last)...)
+		var destinations []any
+		for _, of := range fields {
+			destinations = append(destinations, of(&last)...)
 		}
-		if err := rows.Scan(to...); err != nil {
+		if err := rows.Scan(destinations...); err != nil {
 			return row{}, nil, err
 		}
+		// The join returns NULLs for a user without identities.
 		if last.openID.Valid {
-			identities = append(identities, last.identity())
+			identities = append(identities, last.scannedIdentity())
 		}
 	}
 	return last, identities, rows.Err()
 }
 
-// personal are the parts of an identity that no error may quote.
-func personal(who scangate.Identity) []string { return []string{who.OpenID, who.UnionID} }
-
-// whole reports whether an identity is one, and the columns hold it.
-func whole(who scangate.Identity) bool {
-	return key(who.AppID).Valid && key(who.OpenID).Valid && fits(who.UnionID, maxKey)
+// secretsOf returns the parts of identity that no error may quote. An AppID is public.
+func secretsOf(identity scangate.Identity) []string {
+	return []string{identity.OpenID, identity.UnionID}
 }
 
-// same reports whether two identities are one person at one account.
-func same(a, b scangate.Identity) bool { return a.AppID == b.AppID && a.OpenID == b.OpenID }
+// storable reports whether identity has an AppID and an OpenID and fits the columns.
+func storable(identity scangate.Identity) bool {
+	return parameter(identity.AppID).Valid && parameter(identity.OpenID).Valid && fits(identity.UnionID, maxID)
+}
 
-// Register implements [scangate.UserStore]. The user's ID is 26 random characters
-// of A-Z and 2-7. An identity without an AppID or OpenID, and what the columns
-// can't hold, is an error.
-func (s *Store) Register(ctx context.Context, who scangate.NewUser) (scangate.User, error) {
+// sameOpenID reports whether a and b are the same OpenID at the same account.
+func sameOpenID(a, b scangate.Identity) bool { return a.AppID == b.AppID && a.OpenID == b.OpenID }
+
+// Register implements [scangate.UserStore]. The user's ID is 26 random characters out
+// of A-Z and 2-7. Register returns an error for an identity without an AppID or OpenID,
+// and for values that the columns cannot hold.
+func (s *Store) Register(ctx context.Context, newUser scangate.NewUser) (scangate.User, error) {
 	user := scangate.User{
 		ID:         rand.Text(),
-		Nickname:   who.Nickname,
-		AvatarURL:  who.AvatarURL,
-		Phone:      who.Phone,
-		Identities: []scangate.Identity{who.Identity},
+		Nickname:   newUser.Nickname,
+		AvatarURL:  newUser.AvatarURL,
+		Phone:      newUser.Phone,
+		Identities: []scangate.Identity{newUser.Identity},
 	}
-	texts := append(personal(who.Identity), who.Phone)
-	err := s.change(ctx, "registering", texts, func(tx *sql.Tx) error {
-		if !whole(who.Identity) || !fits(who.Phone, maxKey) || !fits(who.Nickname, maxName) || !fits(who.AvatarURL, maxName) {
-			return errUnfit
+	secrets := append(secretsOf(newUser.Identity), newUser.Phone)
+	err := s.change(ctx, "registering a user", secrets, func(tx *sql.Tx) error {
+		// Checked inside of the transaction, so that a context that has ended comes
+		// first.
+		if !storable(newUser.Identity) || !fits(user.Phone, maxID) || !fits(user.Nickname, maxName) || !fits(user.AvatarURL, maxName) {
+			return errInvalid
 		}
-		return s.register(ctx, tx, user, who.Identity)
+		return s.register(ctx, tx, user, newUser.Identity)
 	})
 	if err != nil {
 		return scangate.User{}, err
@@ -149,133 +157,149 @@ func (s *Store) Register(ctx context.Context, who scangate.NewUser) (scangate.Us
 	return user, nil
 }
 
-// register adds the user unless somebody has what is to be theirs. That can be
-// the user themselves, if they were added at the last try and only the word of it
-// was lost.
-func (s *Store) register(ctx context.Context, tx *sql.Tx, user scangate.User, who scangate.Identity) error {
-	var owner, has string
-	err := tx.QueryRowContext(ctx, s.query.taken, who.AppID, who.OpenID, key(who.UnionID), key(user.Phone)).Scan(&owner, &has)
+// register inserts user with the identity. It returns ErrIdentityTaken or ErrPhoneTaken
+// if another user has the identity or the phone number.
+func (s *Store) register(ctx context.Context, tx *sql.Tx, user scangate.User, identity scangate.Identity) error {
+	var owner, owned string
+	err := tx.QueryRowContext(ctx, s.query.owners, identity.AppID, identity.OpenID, parameter(identity.UnionID), parameter(user.Phone)).Scan(&owner, &owned)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-	case err != nil || owner == user.ID:
+		// Everything is free.
+	case err != nil:
 		return err
-	case has == "phone":
+	case owner == user.ID:
+		// An earlier attempt was committed, but its result did not arrive.
+		return nil
+	case owned == "phone":
 		return scangate.ErrPhoneTaken
 	default:
 		return scangate.ErrIdentityTaken
 	}
 	created := time.Now().UnixMicro()
-	if err := exec(ctx, tx, s.query.addUser, user.ID, user.Nickname, user.AvatarURL, key(user.Phone), created); err != nil {
+	if err := exec(ctx, tx, s.query.insertUser, user.ID, user.Nickname, user.AvatarURL, parameter(user.Phone), created); err != nil {
+		// Also if another call has registered the same since the query above: the
+		// next attempt then finds the owner.
 		return err
 	}
-	return s.addIdentity(ctx, tx, user.ID, who)
+	return s.addIdentity(ctx, tx, user.ID, identity)
 }
 
-// LinkWeChat implements [scangate.UserStore]. Changes of one user wait for each
-// other, so what is read here still holds when it is acted upon.
-func (s *Store) LinkWeChat(ctx context.Context, id string, who scangate.Identity) error {
-	return s.changeUser(ctx, id, "linking an identity", personal(who), func(tx *sql.Tx) error {
-		if !whole(who) {
-			return errUnfit
+// LinkWeChat implements [scangate.UserStore].
+func (s *Store) LinkWeChat(ctx context.Context, id string, identity scangate.Identity) error {
+	return s.changeUser(ctx, id, "linking an identity", secretsOf(identity), func(tx *sql.Tx) error {
+		if !storable(identity) {
+			return errInvalid
 		}
-		has, err := s.identityAt(ctx, tx, id, who)
+		// The user's row is locked, so this result stays true until the commit.
+		linked, err := s.identityAtAccount(ctx, tx, id, identity)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			return s.addIdentity(ctx, tx, id, who)
-		case err != nil || who.UnionID == "" || has.UnionID == who.UnionID:
+			return s.addIdentity(ctx, tx, id, identity)
+		case err != nil:
 			return err
-		case has.UnionID != "":
+		case identity.UnionID == "", linked.UnionID == identity.UnionID:
+			// There is nothing to add.
+			return nil
+		case linked.UnionID != "":
 			return scangate.ErrIdentityTaken
 		}
-		if err := s.claimUnionID(ctx, tx, id, who.UnionID); err != nil {
+		// The foreign key requires the UnionID to be the user's first.
+		if err := s.claimUnionID(ctx, tx, id, identity.UnionID); err != nil {
 			return err
 		}
-		return exec(ctx, tx, s.query.fillIn, who.UnionID, who.AppID, who.OpenID)
+		return exec(ctx, tx, s.query.setUnionID, identity.UnionID, identity.AppID, identity.OpenID)
 	})
 }
 
-// identityAt returns the user's identity at the account of who, or sql.ErrNoRows.
-// It returns ErrIdentityTaken if another user has who, or this one is another
-// there.
-func (s *Store) identityAt(ctx context.Context, tx *sql.Tx, id string, who scangate.Identity) (scangate.Identity, error) {
-	rows, err := tx.QueryContext(ctx, s.query.identitiesAt, who.AppID, who.OpenID, id)
+// identityAtAccount returns the user's identity at the AppID of identity, or
+// sql.ErrNoRows. It returns ErrIdentityTaken if the user has another OpenID there, or
+// another user has this one.
+func (s *Store) identityAtAccount(ctx context.Context, tx *sql.Tx, id string, identity scangate.Identity) (scangate.Identity, error) {
+	rows, err := tx.QueryContext(ctx, s.query.identitiesAtAccount, identity.AppID, identity.OpenID, id)
 	if err != nil {
 		return scangate.Identity{}, err
 	}
-	owner := func(r *row) []any { return []any{&r.user.ID} }
-	last, found, err := scan(rows, (*row).ofIdentity, owner)
+	ownerField := func(r *row) []any { return []any{&r.user.ID} }
+	last, found, err := scan(rows, (*row).identityFields, ownerField)
 	switch {
 	case err != nil:
 		return scangate.Identity{}, err
 	case len(found) == 0:
 		return scangate.Identity{}, sql.ErrNoRows
-	case len(found) > 1 || last.user.ID != id || !same(found[0], who):
+	case len(found) > 1 || last.user.ID != id || !sameOpenID(found[0], identity):
+		// Two rows are the user's other OpenID and another user's identity.
 		return scangate.Identity{}, scangate.ErrIdentityTaken
 	}
 	return found[0], nil
 }
 
-// addIdentity links an identity of which the user has none at that account.
-func (s *Store) addIdentity(ctx context.Context, tx *sql.Tx, id string, who scangate.Identity) error {
-	if err := s.claimUnionID(ctx, tx, id, who.UnionID); err != nil {
+// addIdentity links identity to a user who has none at that account.
+func (s *Store) addIdentity(ctx context.Context, tx *sql.Tx, id string, identity scangate.Identity) error {
+	// The foreign key requires the UnionID to be the user's first.
+	if err := s.claimUnionID(ctx, tx, id, identity.UnionID); err != nil {
 		return err
 	}
-	return exec(ctx, tx, s.query.addIdentity, who.AppID, who.OpenID, key(who.UnionID), id)
+	return exec(ctx, tx, s.query.insertIdentity, identity.AppID, identity.OpenID, parameter(identity.UnionID), id)
 }
 
-// claimUnionID makes the UnionID the user's, if it is not empty.
+// claimUnionID makes the user the owner of unionID unless it is empty. It returns
+// ErrIdentityTaken if another user owns it.
 func (s *Store) claimUnionID(ctx context.Context, tx *sql.Tx, id, unionID string) error {
 	if unionID == "" {
 		return nil
 	}
 	var owner string
-	err := tx.QueryRowContext(ctx, s.query.unionID, unionID).Scan(&owner)
+	err := tx.QueryRowContext(ctx, s.query.unionIDOwner, unionID).Scan(&owner)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return exec(ctx, tx, s.query.addUnionID, unionID, id)
+		// Two users can get here at once. The primary key lets one insert the row;
+		// the next attempt of the other finds the owner.
+		return exec(ctx, tx, s.query.insertUnionID, unionID, id)
 	case err == nil && owner != id:
 		return scangate.ErrIdentityTaken
 	}
 	return err
 }
 
-// UnlinkWeChat implements [scangate.UserStore]. The UnionID goes with the last
-// identity of the user that has it.
-func (s *Store) UnlinkWeChat(ctx context.Context, id string, who scangate.Identity) error {
-	return s.changeUser(ctx, id, "unlinking an identity", personal(who), func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, s.query.identities, id)
+// UnlinkWeChat implements [scangate.UserStore]. It deletes the UnionID with the user's
+// last identity that has it.
+func (s *Store) UnlinkWeChat(ctx context.Context, id string, identity scangate.Identity) error {
+	return s.changeUser(ctx, id, "unlinking an identity", secretsOf(identity), func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, s.query.identitiesOfUser, id)
 		if err != nil {
 			return err
 		}
-		_, has, err := scan(rows, (*row).ofIdentity)
-		at := slices.IndexFunc(has, func(i scangate.Identity) bool { return same(i, who) })
-		if err != nil || at < 0 {
+		_, linked, err := scan(rows, (*row).identityFields)
+		i := slices.IndexFunc(linked, func(l scangate.Identity) bool { return sameOpenID(l, identity) })
+		if err != nil || i < 0 {
 			return err
 		}
-		if err := exec(ctx, tx, s.query.unlink, who.AppID, who.OpenID); err != nil {
+		if err := exec(ctx, tx, s.query.deleteIdentity, identity.AppID, identity.OpenID); err != nil {
 			return err
 		}
-		unionID := has[at].UnionID
-		others := slices.Delete(has, at, at+1)
-		if unionID == "" || slices.ContainsFunc(others, func(i scangate.Identity) bool { return i.UnionID == unionID }) {
+		// The stored UnionID, not the caller's, which may be empty or another.
+		unionID := linked[i].UnionID
+		others := slices.Delete(linked, i, i+1)
+		if unionID == "" || slices.ContainsFunc(others, func(l scangate.Identity) bool { return l.UnionID == unionID }) {
 			return nil
 		}
-		return exec(ctx, tx, s.query.dropUnionID, unionID)
+		return exec(ctx, tx, s.query.deleteUnionID, unionID)
 	})
 }
 
-// BindPhone implements [scangate.UserStore]. A number that the column can't hold is
-// an error.
+// BindPhone implements [scangate.UserStore]. It returns an error for a number that the
+// column cannot hold.
 func (s *Store) BindPhone(ctx context.Context, id, phone string) error {
-	return s.changeUser(ctx, id, "binding a number", []string{phone}, func(tx *sql.Tx) error {
-		if !fits(phone, maxKey) {
-			return errUnfit
+	return s.changeUser(ctx, id, "binding a phone number", []string{phone}, func(tx *sql.Tx) error {
+		if !fits(phone, maxID) {
+			return errInvalid
 		}
+		// An empty number is NULL here, which has no owner.
 		var owner string
-		err := tx.QueryRowContext(ctx, s.query.phoneOwner, key(phone)).Scan(&owner)
+		err := tx.QueryRowContext(ctx, s.query.phoneOwner, parameter(phone)).Scan(&owner)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			return exec(ctx, tx, s.query.bindPhone, key(phone), id)
+			return exec(ctx, tx, s.query.setPhone, parameter(phone), id)
 		case err == nil && owner != id:
 			return scangate.ErrPhoneTaken
 		}
@@ -283,19 +307,20 @@ func (s *Store) BindPhone(ctx context.Context, id, phone string) error {
 	})
 }
 
-// EndSessions implements [scangate.UserStore]. What the time has beyond microseconds is
-// cut off.
+// EndSessions implements [scangate.UserStore]. It cuts the time off after its
+// microseconds.
 func (s *Store) EndSessions(ctx context.Context, id string, before time.Time) error {
-	return s.changeUser(ctx, id, "signing a user out", nil, func(tx *sql.Tx) error {
+	return s.changeUser(ctx, id, "ending a user's sessions", nil, func(tx *sql.Tx) error {
+		// The zero time ends no session. Stored, it would differ from NULL.
 		if !before.After(time.Time{}) {
 			return nil
 		}
 		micros := before.UnixMicro()
-		return exec(ctx, tx, s.query.endSessions, micros, id, micros)
+		return exec(ctx, tx, s.query.setSessionsEndedAt, micros, id, micros)
 	})
 }
 
-// exec executes a statement whose effect is known.
+// exec executes a statement and ignores the number of rows that it affects.
 func exec(ctx context.Context, tx *sql.Tx, query string, args ...any) error {
 	_, err := tx.ExecContext(ctx, query, args...)
 	return err

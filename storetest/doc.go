@@ -1,7 +1,7 @@
-// Package storetest tests whether a [scangate.UserStore] or a
-// [scangate.StateStore] keeps its contract.
+// Package storetest tests implementations of [scangate.UserStore] and
+// [scangate.StateStore] against the interfaces' contracts.
 //
-// Whoever writes a store runs the suite from a test of their own:
+// A store's own test calls the suite:
 //
 //	func TestUserStore(t *testing.T) {
 //		storetest.Users(t, func(t *testing.T) scangate.UserStore {
@@ -9,11 +9,11 @@
 //		})
 //	}
 //
-// There is a case for each sentence of the contract. What it prints when the
-// store fails it is that sentence, and what was seen instead:
+// The suite has a subtest for each sentence of the contract. If the store fails it, the
+// subtest prints the sentence, the result and the expected result:
 //
-//	storetest: broken: an empty UnionID equals no other: FindByWeChat returned no error, want the error "scangate: not found"
+//	storetest: broken: FindByWeChat returns ErrNotFound if no user has the identity: FindByWeChat returned no error, want the error "scangate: not found"
 //
-// Each case has a fresh store, and those named race call it from a hundred
-// goroutines. Run them with the race detector.
+// Each subtest uses a new store. Those with race in their name call it from a hundred
+// goroutines; run them with the race detector.
 package storetest

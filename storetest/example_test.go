@@ -10,29 +10,29 @@ import (
 	"github.com/scangate/scangate/storetest"
 )
 
-// testUsers is what go test calls TestUsers in the tests of a store. It would
-// return a store of one's own, on an empty database each time.
+// testUsers would be TestUsers in the tests of a store. It would return that store, on
+// an empty database each time.
 func testUsers(t *testing.T) {
 	storetest.Users(t, func(*testing.T) scangate.UserStore { return scangate.NewMemoryStore() })
 }
 
-// The contract of users: one call, and there is a subtest for each sentence of it.
+// Users runs a subtest for each sentence of the contract.
 func ExampleUsers() {
 	_ = testUsers
 }
 
-// testState is what go test calls TestState.
+// testState would be TestState in the tests of a store.
 func testState(t *testing.T) {
 	storetest.State(t, func(*testing.T) scangate.StateStore { return scangate.NewMemoryStore() })
 }
 
-// The contract of logins under way. Some records expire: without Advance the
-// suite waits for that.
+// State has subtests in which records expire. Without Advance it waits for that.
 func ExampleState() {
 	_ = testState
 }
 
-// testSimulatedRedis has a store on a server that doesn't look at the clock.
+// testSimulatedRedis tests a store on miniredis, whose clock stands still until the test
+// advances it.
 func testSimulatedRedis(t *testing.T) {
 	server := miniredis.RunT(t)
 	storetest.State(t, func(t *testing.T) scangate.StateStore {
@@ -47,7 +47,7 @@ func testSimulatedRedis(t *testing.T) {
 	}, storetest.Advance(server.FastForward))
 }
 
-// The clock of a store that is simulated is moved, and nobody waits.
+// Advance replaces waiting by moving the store's simulated clock.
 func ExampleAdvance() {
 	_ = testSimulatedRedis
 }

@@ -9,31 +9,33 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// What the cases about time go by. A store has to keep what lasts for ages, and
-// to drop what lasts for moments before patience is over.
 const (
-	ages     = time.Hour
-	moments  = 50 * time.Millisecond
-	patience = 20 * time.Second
-	pollings = 5 * time.Millisecond
+	// longTTL is for records that must outlast their case.
+	longTTL = time.Hour
+	// shortTTL is for records that the case waits to expire.
+	shortTTL = 50 * time.Millisecond
+	// timeout is how long a case waits for something that must happen.
+	timeout = 20 * time.Second
+	// pollInterval is the pause between two attempts to see a change.
+	pollInterval = 5 * time.Millisecond
 )
 
 // Option is an option of [State].
-type Option func(*state)
+type Option func(*stateProbe)
 
-// Advance tells [State] how to make time pass for the store at once, where the
-// store's clock is not the real one. Without it the suite waits.
+// Advance makes [State] call pass to let time pass for the store, which needs a
+// simulated clock for that. Without this option, the suite waits in real time.
 func Advance(pass func(time.Duration)) Option {
-	return func(s *state) { s.pass = pass }
+	return func(s *stateProbe) { s.pass = pass }
 }
 
-// State tests a [scangate.StateStore]. It calls newStore once for each case; each
-// store has to be empty, and no two of them may share their records.
+// State tests a [scangate.StateStore]. It calls newStore once per case. Each store must
+// be empty, and must not share records with another.
 func State(t *testing.T, newStore func(t *testing.T) scangate.StateStore, options ...Option) {
 	t.Helper()
 	for _, c := range stateCases() {
 		t.Run(c.name, func(t *testing.T) {
-			s := &state{probe: probe{t, c.rule, crowd}, store: newStore(t)}
+			s := &stateProbe{probe: probe{t, c.rule, racers}, store: newStore(t)}
 			for _, option := range options {
 				option(s)
 			}
@@ -42,113 +44,118 @@ func State(t *testing.T, newStore func(t *testing.T) scangate.StateStore, option
 	}
 }
 
-// stateCase is one rule of the contract and what tests it.
+// stateCase is a rule of the contract and the function that checks it.
 type stateCase struct {
 	name  string
 	rule  string
-	check func(*state)
+	check func(*stateProbe)
 }
 
+// stateCases returns all cases of [State].
 func stateCases() []stateCase {
 	return slices.Concat(recordCases(), ttlCases(), bytesCases(), waitCases(), addCases(), stateCallCases())
 }
 
-// state is a store under test. Each of its methods calls that of the store and
-// demands the outcome that its first argument says.
-type state struct {
+// stateProbe is a case with its store. The methods create, load, update and wait call
+// the store's method and end the case unless its error is wantErr.
+type stateProbe struct {
 	probe
 	store scangate.StateStore
-	pass  func(time.Duration) // nil: time passes by itself
+	pass  func(time.Duration) // lets time pass; nil in real time
 }
 
-func (s *state) create(want error, key, value string, ttl time.Duration) {
+func (s *stateProbe) create(wantErr error, key, value string, ttl time.Duration) {
 	s.Helper()
-	s.is("Create", s.store.Create(s.Context(), key, []byte(value), ttl), want)
+	s.wantError("Create", s.store.Create(s.Context(), key, []byte(value), ttl), wantErr)
 }
 
-func (s *state) load(want error, key string) (string, int64) {
+func (s *stateProbe) load(wantErr error, key string) (string, int64) {
 	s.Helper()
 	value, version, err := s.store.Load(s.Context(), key)
-	s.is("Load", err, want)
+	s.wantError("Load", err, wantErr)
 	return string(value), version
 }
 
-func (s *state) update(want error, key string, version int64, value string, ttl time.Duration) {
+func (s *stateProbe) update(wantErr error, key string, version int64, value string, ttl time.Duration) {
 	s.Helper()
-	s.is("Update", s.store.Update(s.Context(), key, version, []byte(value), ttl), want)
+	s.wantError("Update", s.store.Update(s.Context(), key, version, []byte(value), ttl), wantErr)
 }
 
-// wait gives up when patience is over.
-func (s *state) wait(want error, key string, version int64) (string, int64) {
+func (s *stateProbe) wait(wantErr error, key string, version int64) (string, int64) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	// A store that misses the change must not block the suite.
+	ctx, cancel := context.WithTimeout(s.Context(), timeout)
 	defer cancel()
 	value, newer, err := s.store.Wait(ctx, key, version)
-	s.is("Wait", err, want)
+	s.wantError("Wait", err, wantErr)
 	return string(value), newer
 }
 
-func (s *state) add(key string, window time.Duration) int64 {
+// add calls Add, which must succeed, and returns the count.
+func (s *stateProbe) add(key string, window time.Duration) int64 {
 	s.Helper()
 	n, err := s.store.Add(s.Context(), key, window)
-	s.is("Add", err, nil)
+	s.wantError("Add", err, nil)
 	return n
 }
 
-// holds demands that the store has that record.
-func (s *state) holds(key, value string, version int64) {
+// wantRecord ends the case unless Load returns value and version.
+func (s *stateProbe) wantRecord(key, value string, version int64) {
 	s.Helper()
-	got, v := s.load(nil, key)
-	s.got("Load", got, v, value, version)
+	gotValue, gotVersion := s.load(nil, key)
+	s.wantResult("Load", gotValue, gotVersion, value, version)
 }
 
-// got demands that a method returned that record.
-func (s *state) got(method, value string, version int64, wantValue string, wantVersion int64) {
+// wantResult ends the case unless the result of a method is the wanted one.
+func (s *stateProbe) wantResult(method, value string, version int64, wantValue string, wantVersion int64) {
 	s.Helper()
 	if value != wantValue || version != wantVersion {
+		// Some values have 100,000 bytes. Their beginning is enough for a report.
 		s.broken("%s returned %.60q at version %d, want %.60q at version %d", method, value, version, wantValue, wantVersion)
 	}
 }
 
-// counts demands that the next counts of a key are those.
-func (s *state) counts(key string, want ...int64) {
+// wantCounts ends the case unless the next calls of Add return these counts.
+func (s *stateProbe) wantCounts(key string, want ...int64) {
 	s.Helper()
 	for _, n := range want {
-		if got := s.add(key, ages); got != n {
+		if got := s.add(key, longTTL); got != n {
 			s.broken("Add returned %d, want %d", got, n)
 		}
 	}
 }
 
-// eventually lets time pass, in steps, until done reports true.
-func (s *state) eventually(what string, step time.Duration, done func() bool) {
+// eventually calls done until it returns true, and lets time pass in steps. After
+// timeout it ends the case with the report.
+func (s *stateProbe) eventually(report string, step time.Duration, done func() bool) {
 	s.Helper()
-	limit := time.Now().Add(patience)
+	limit := time.Now().Add(timeout)
 	for !done() {
 		if time.Now().After(limit) {
-			s.broken("%s", what)
+			s.broken("%s", report)
 		}
 		if s.pass != nil {
 			s.pass(step)
 		}
-		s.moment(pollings)
+		// Also with a simulated clock: a store may expire records in the background.
+		s.pause(pollInterval)
 	}
 }
 
-// gone waits until the record, which lasts for ttl, is gone.
-func (s *state) gone(key string, ttl time.Duration) {
+// waitUntilGone waits until a record with the given ttl has expired.
+func (s *stateProbe) waitUntilGone(key string, ttl time.Duration) {
 	s.Helper()
-	s.eventually("the record is there long after its ttl", ttl, func() bool {
+	s.eventually("the record still exists long after its ttl", ttl, func() bool {
 		_, _, err := s.store.Load(s.Context(), key)
 		if err != nil {
-			s.is("Load", err, scangate.ErrNotFound)
+			s.wantError("Load", err, scangate.ErrNotFound)
 		}
 		return err != nil
 	})
 }
 
-// moment is some time in which others get on, or the context's end.
-func (s *state) moment(d time.Duration) {
+// pause waits for d or until the test's context ends.
+func (s *stateProbe) pause(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -7,85 +7,86 @@ import (
 	"sync"
 )
 
-// crowd is how many goroutines compete in a race. It is a multiple of ten.
-const crowd = 100
+// racers is the number of goroutines that compete in a race. It is a multiple of ten.
+const racers = 100
 
-// tb is what a case needs of a [testing.T]. This package's own tests have
-// another, which takes down what fails.
+// tb is the part of [testing.T] that the cases use. The tests of this package replace
+// it to record failures.
 type tb interface {
 	Helper()
 	Context() context.Context
 	Fatalf(format string, args ...any)
 }
 
-// probe is a case at work: where it reports, the rule that it tests, and how many
-// goroutines compete in its races.
+// probe is a running case: its test, its rule and the number of goroutines in its races.
 type probe struct {
 	tb
-	rule  string
-	crowd int
+	rule   string
+	racers int
 }
 
-// broken ends the case: the store breaks its rule.
+// broken ends the case and reports that the store breaks the rule.
 func (p probe) broken(format string, args ...any) {
 	p.Helper()
 	p.Fatalf("storetest: broken: %s: %s", p.rule, fmt.Sprintf(format, args...))
 }
 
-// is demands that what was done ended in the outcome want.
-func (p probe) is(done string, got, want error) {
+// wantError ends the case unless the error of call is want, alone or wrapped. If want is
+// nil, there must be no error.
+func (p probe) wantError(call string, got, want error) {
 	p.Helper()
 	if !errors.Is(got, want) {
-		p.broken("%s returned %s, want %s", done, outcome(got), outcome(want))
+		p.broken("%s returned %s, want %s", call, describe(got), describe(want))
 	}
 }
 
-// outcome is err for a reader.
-func outcome(err error) string {
+// describe returns a description of err for a report.
+func describe(err error) string {
 	if err == nil {
 		return "no error"
 	}
 	return fmt.Sprintf("the error %q", err)
 }
 
-// oneWins demands that of the calls that competed one ended well, and each of
-// the others in the outcome lost. It returns which one won.
-func (p probe) oneWins(outcomes []error, lost error) int {
+// wantOneSuccess ends the case unless exactly one of the competing calls succeeded and
+// each of the others returned the error lost. It returns the index of the successful one.
+func (p probe) wantOneSuccess(errs []error, lost error) int {
 	p.Helper()
-	winner, wins := -1, 0
-	for i, err := range outcomes {
+	winner, successes := -1, 0
+	for i, err := range errs {
 		if err == nil {
-			winner, wins = i, wins+1
+			winner, successes = i, successes+1
 			continue
 		}
-		p.is("a call that lost", err, lost)
+		p.wantError("an unsuccessful call", err, lost)
 	}
-	if wins != 1 {
-		p.broken("%d of %d calls won", wins, len(outcomes))
+	if successes != 1 {
+		p.broken("%d of %d calls succeeded, want 1", successes, len(errs))
 	}
 	return winner
 }
 
-// allWin demands that all calls ended well.
-func (p probe) allWin(outcomes []error) {
+// wantAllSucceed ends the case unless every call succeeded.
+func (p probe) wantAllSucceed(errs []error) {
 	p.Helper()
-	for _, err := range outcomes {
-		p.is("one of the calls", err, nil)
+	for _, err := range errs {
+		p.wantError("one of the concurrent calls", err, nil)
 	}
 }
 
-// race calls f from n goroutines at once and returns what each returned.
+// race calls f(0) to f(n-1) concurrently and returns their errors.
 func race(n int, f func(i int) error) []error {
-	outcomes := make([]error, n)
+	errs := make([]error, n)
 	start := make(chan struct{})
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
+			// Starting together makes the calls overlap more often.
 			<-start
-			outcomes[i] = f(i)
+			errs[i] = f(i)
 		})
 	}
 	close(start)
 	all.Wait()
-	return outcomes
+	return errs
 }

@@ -10,142 +10,145 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// The accounts at which the people of the cases are known.
+// The AppIDs of the two accounts in the cases.
 const (
 	website  = "wx00000000000000a1"
 	official = "wx00000000000000b2"
 )
 
-// Users tests a [scangate.UserStore]. It calls newStore once for each case; each
-// store has to be empty, and no two of them may share their users.
+// Users tests a [scangate.UserStore]. It calls newStore once per case. Each store must
+// be empty, and must not share users with another.
 func Users(t *testing.T, newStore func(t *testing.T) scangate.UserStore) {
 	t.Helper()
 	for _, c := range userCases() {
 		t.Run(c.name, func(t *testing.T) {
-			c.check(&users{probe{t, c.rule, crowd}, newStore(t)})
+			c.check(&userProbe{probe{t, c.rule, racers}, newStore(t)})
 		})
 	}
 }
 
-// userCase is one rule of the contract and what tests it.
+// userCase is a rule of the contract and the function that checks it.
 type userCase struct {
 	name  string
 	rule  string
-	check func(*users)
+	check func(*userProbe)
 }
 
+// userCases returns all cases of [Users].
 func userCases() []userCase {
 	return slices.Concat(
 		registerCases(), findCases(), linkCases(), unlinkCases(), phoneCases(),
-		signOutCases(), textCases(), callCases(), userRaceCases(),
+		endSessionsCases(), textCases(), userCallCases(), userRaceCases(),
 	)
 }
 
-// users is a store under test. Each of its methods calls that of the store and
-// demands the outcome that its first argument says.
-type users struct {
+// userProbe is a case with its store. The methods byID to endSessions call the store's
+// method and end the case unless its error is wantErr.
+type userProbe struct {
 	probe
 	store scangate.UserStore
 }
 
-func (u *users) byID(want error, id string) scangate.User {
+func (u *userProbe) byID(wantErr error, id string) scangate.User {
 	u.Helper()
 	got, err := u.store.FindByID(u.Context(), id)
-	u.is("FindByID", err, want)
+	u.wantError("FindByID", err, wantErr)
 	return got
 }
 
-func (u *users) byWeChat(want error, who scangate.Identity) scangate.User {
+func (u *userProbe) byWeChat(wantErr error, identity scangate.Identity) scangate.User {
 	u.Helper()
-	got, err := u.store.FindByWeChat(u.Context(), who)
-	u.is("FindByWeChat", err, want)
+	got, err := u.store.FindByWeChat(u.Context(), identity)
+	u.wantError("FindByWeChat", err, wantErr)
 	return got
 }
 
-func (u *users) byPhone(want error, phone string) scangate.User {
+func (u *userProbe) byPhone(wantErr error, phone string) scangate.User {
 	u.Helper()
 	got, err := u.store.FindByPhone(u.Context(), phone)
-	u.is("FindByPhone", err, want)
+	u.wantError("FindByPhone", err, wantErr)
 	return got
 }
 
-func (u *users) register(want error, who scangate.NewUser) scangate.User {
+func (u *userProbe) register(wantErr error, newUser scangate.NewUser) scangate.User {
 	u.Helper()
-	got, err := u.store.Register(u.Context(), who)
-	u.is("Register", err, want)
+	got, err := u.store.Register(u.Context(), newUser)
+	u.wantError("Register", err, wantErr)
 	return got
 }
 
-func (u *users) link(want error, id string, who scangate.Identity) {
+func (u *userProbe) link(wantErr error, id string, identity scangate.Identity) {
 	u.Helper()
-	u.is("LinkWeChat", u.store.LinkWeChat(u.Context(), id, who), want)
+	u.wantError("LinkWeChat", u.store.LinkWeChat(u.Context(), id, identity), wantErr)
 }
 
-func (u *users) unlink(want error, id string, who scangate.Identity) {
+func (u *userProbe) unlink(wantErr error, id string, identity scangate.Identity) {
 	u.Helper()
-	u.is("UnlinkWeChat", u.store.UnlinkWeChat(u.Context(), id, who), want)
+	u.wantError("UnlinkWeChat", u.store.UnlinkWeChat(u.Context(), id, identity), wantErr)
 }
 
-func (u *users) bind(want error, id, phone string) {
+func (u *userProbe) bind(wantErr error, id, phone string) {
 	u.Helper()
-	u.is("BindPhone", u.store.BindPhone(u.Context(), id, phone), want)
+	u.wantError("BindPhone", u.store.BindPhone(u.Context(), id, phone), wantErr)
 }
 
-func (u *users) endSessions(want error, id string, before time.Time) {
+func (u *userProbe) endSessions(wantErr error, id string, before time.Time) {
 	u.Helper()
-	u.is("EndSessions", u.store.EndSessions(u.Context(), id, before), want)
+	u.wantError("EndSessions", u.store.EndSessions(u.Context(), id, before), wantErr)
 }
 
-// same demands that got is want, their identities in any order.
-func (u *users) same(got, want scangate.User) {
+// wantUser ends the case unless got equals want. The order of the identities is free.
+func (u *userProbe) wantUser(got, want scangate.User) {
 	u.Helper()
-	if !slices.Equal(ordered(got.Identities), ordered(want.Identities)) {
+	if !slices.Equal(sorted(got.Identities), sorted(want.Identities)) {
 		u.broken("the user's identities are %q, want %q", got.Identities, want.Identities)
 	}
-	u.alike(got, want)
+	u.wantFields(got, want)
 }
 
-// alike is same but for the identities.
-func (u *users) alike(got, want scangate.User) {
+// wantFields ends the case unless got and want are equal except for their identities.
+func (u *userProbe) wantFields(got, want scangate.User) {
 	u.Helper()
+	// The store keeps microseconds and may return another time zone.
 	if off := got.SessionsEndedAt.Sub(want.SessionsEndedAt).Abs(); off >= time.Microsecond {
 		u.broken("SessionsEndedAt is %v, want %v", got.SessionsEndedAt, want.SessionsEndedAt)
 	}
-	if g, w := portrait(got), portrait(want); g != w {
+	if g, w := format(got), format(want); g != w {
 		u.broken("the user is %s, want %s", g, w)
 	}
 }
 
-// portrait is what two users that are the same have in common as text.
-func portrait(u scangate.User) string {
-	return fmt.Sprintf("{ID:%q Nickname:%q AvatarURL:%q Phone:%q Disabled:%t}", u.ID, u.Nickname, u.AvatarURL, u.Phone, u.Disabled)
+// format returns the fields of user except for SessionsEndedAt and Identities.
+func format(user scangate.User) string {
+	return fmt.Sprintf("{ID:%q Nickname:%q AvatarURL:%q Phone:%q Disabled:%t}", user.ID, user.Nickname, user.AvatarURL, user.Phone, user.Disabled)
 }
 
-// stored demands that every look-up returns the user as want, which has one
-// identity at least.
-func (u *users) stored(want scangate.User) {
+// wantStored ends the case unless every look-up returns want.
+func (u *userProbe) wantStored(want scangate.User) {
 	u.Helper()
 	got := u.byID(nil, want.ID)
-	u.alike(got, want)
-	if len(got.Identities) > 0 { // may be left out
-		u.same(got, want)
+	u.wantFields(got, want)
+	// FindByID may leave the identities out.
+	if len(got.Identities) > 0 {
+		u.wantUser(got, want)
 	}
-	for _, who := range want.Identities {
-		u.same(u.byWeChat(nil, who), want)
+	for _, identity := range want.Identities {
+		u.wantUser(u.byWeChat(nil, identity), want)
 	}
 	if want.Phone != "" {
-		u.same(u.byPhone(nil, want.Phone), want)
+		u.wantUser(u.byPhone(nil, want.Phone), want)
 	}
 }
 
-func ordered(identities []scangate.Identity) []scangate.Identity {
+// sorted returns a sorted copy of identities.
+func sorted(identities []scangate.Identity) []scangate.Identity {
 	return slices.SortedFunc(slices.Values(identities), func(a, b scangate.Identity) int {
 		return cmp.Or(cmp.Compare(a.AppID, b.AppID), cmp.Compare(a.OpenID, b.OpenID), cmp.Compare(a.UnionID, b.UnionID))
 	})
 }
 
-// ann is somebody of whom everything is known.
-func ann() scangate.NewUser {
+// newAnn returns a new user with every field set.
+func newAnn() scangate.NewUser {
 	return scangate.NewUser{
 		Identity:  scangate.Identity{AppID: website, OpenID: "o-Ann-at-the-website", UnionID: "u-Ann-everywhere"},
 		Phone:     "+8613800138001",
@@ -154,8 +157,9 @@ func ann() scangate.NewUser {
 	}
 }
 
-// bob is somebody else, of whom as much is known.
-func bob() scangate.NewUser {
+// newBob returns another new user with every field set. No field except for the AppID
+// equals Ann's.
+func newBob() scangate.NewUser {
 	return scangate.NewUser{
 		Identity:  scangate.Identity{AppID: website, OpenID: "o-Bob-at-the-website", UnionID: "u-Bob-everywhere"},
 		Phone:     "+8613800138002",
@@ -164,18 +168,20 @@ func bob() scangate.NewUser {
 	}
 }
 
-// stranger is the i-th of many people of whom only the openid is known.
-func stranger(i int) scangate.NewUser {
+// newStranger returns a new user without a UnionID, a phone number and a profile. Its
+// OpenID contains i, which is below 1000.
+func newStranger(i int) scangate.NewUser {
 	return scangate.NewUser{Identity: scangate.Identity{AppID: website, OpenID: fmt.Sprintf("o-stranger-%03d", i)}}
 }
 
-// bare is who without the unionid.
-func bare(who scangate.Identity) scangate.Identity {
-	who.UnionID = ""
-	return who
+// withoutUnionID returns identity without its UnionID.
+func withoutUnionID(identity scangate.Identity) scangate.Identity {
+	identity.UnionID = ""
+	return identity
 }
 
-// elsewhere is the same person at the other account.
-func elsewhere(who scangate.Identity) scangate.Identity {
-	return scangate.Identity{AppID: official, OpenID: who.OpenID + "-elsewhere", UnionID: who.UnionID}
+// atOfficial returns the same person's identity at the official account: the OpenID
+// differs, the UnionID is the same.
+func atOfficial(identity scangate.Identity) scangate.Identity {
+	return scangate.Identity{AppID: official, OpenID: identity.OpenID + "-elsewhere", UnionID: identity.UnionID}
 }

@@ -6,136 +6,145 @@ import (
 	"github.com/scangate/scangate"
 )
 
+// findCases returns the cases of FindByID, FindByWeChat and FindByPhone.
 func findCases() []userCase {
 	return []userCase{
-		{"find/id", "FindByID returns the user", findID},
-		{"find/id unknown", "FindByID returns ErrNotFound for an ID that nobody has", findIDUnknown},
-		{"find/openid", "FindByWeChat returns the user who has the identity (AppID, OpenID)", findOpenID},
-		{"find/unionid", "FindByWeChat returns the user who has an identity with that UnionID, if none has the (AppID, OpenID)", findUnionID},
-		{"find/openid first", "FindByWeChat returns the user of the (AppID, OpenID), even if another has the UnionID", findOpenIDFirst},
+		{"find/id", "FindByID returns the user with the ID", findID},
+		{"find/id unknown", "FindByID returns ErrNotFound if no user has the ID", findIDUnknown},
+		{"find/openid", "FindByWeChat returns the user with the (AppID, OpenID)", findOpenID},
+		{"find/unionid", "FindByWeChat returns the user with the UnionID if no user has the (AppID, OpenID)", findUnionID},
+		{"find/openid first", "FindByWeChat returns the user with the (AppID, OpenID) even if another has the UnionID", findOpenIDFirst},
 		{"find/empty unionid", "an empty UnionID equals no other", findEmptyUnionID},
-		{"find/other AppID", "the same OpenID at another AppID is somebody else", findOtherApp},
-		{"find/wechat unknown", "FindByWeChat returns ErrNotFound if nobody has the identity", findWeChatUnknown},
-		{"find/phone", "FindByPhone returns the user to whom the number is bound", findPhone},
-		{"find/phone unknown", "FindByPhone returns ErrNotFound for a number that nobody has", findPhoneUnknown},
-		{"find/empty phone", "an empty number is nobody's", findEmptyPhone},
-		{"find/identities", "Identities are the WeChat identities linked to the user, all of them, but in FindByID", findIdentities},
+		{"find/other AppID", "the same OpenID at another AppID is a different person", findOtherApp},
+		{"find/wechat unknown", "FindByWeChat returns ErrNotFound if no user has the identity", findWeChatUnknown},
+		{"find/phone", "FindByPhone returns the user with the phone number", findPhone},
+		{"find/phone unknown", "FindByPhone returns ErrNotFound if no user has the phone number", findPhoneUnknown},
+		{"find/empty phone", "FindByPhone returns ErrNotFound for an empty phone number", findEmptyPhone},
+		{"find/identities", "FindByWeChat and FindByPhone return all identities of the user", findIdentities},
 		{"find/copies", "a user that a method returns is a copy", findCopies},
 	}
 }
 
-func findID(u *users) {
-	u.register(nil, bob())
-	a := u.register(nil, ann())
-	u.alike(u.byID(nil, a.ID), a)
+func findID(u *userProbe) {
+	u.register(nil, newBob())
+	ann := u.register(nil, newAnn())
+	u.wantFields(u.byID(nil, ann.ID), ann)
 }
 
-// findIDUnknown tries what a database might take for the ID: MySQL finds the
-// number 1 by "1x", and an unwise collation "a" by "A ".
-func findIDUnknown(u *users) {
+func findIDUnknown(u *userProbe) {
 	u.byID(scangate.ErrNotFound, "nobody")
-	id := u.register(nil, ann()).ID
-	for _, near := range []string{
+	id := u.register(nil, newAnn()).ID
+	// Texts that a database or a careless query takes for the ID: MySQL finds the
+	// number 1 by "1x", and with some collations "a" by "A ".
+	for _, similar := range []string{
 		"", id + " ", " " + id, id + "x", id + "%", id[1:],
 		strings.ToUpper(id), strings.ToLower(id), strings.Repeat("_", len(id)), id + "' OR '1'='1",
 	} {
-		if near != id {
-			u.byID(scangate.ErrNotFound, near)
+		// An ID without letters equals its upper and lower case.
+		if similar != id {
+			u.byID(scangate.ErrNotFound, similar)
 		}
 	}
 }
 
-func findOpenID(u *users) {
-	a := u.register(nil, ann())
-	u.register(nil, bob())
-	u.same(u.byWeChat(nil, ann().Identity), a)
-	u.same(u.byWeChat(nil, bare(ann().Identity)), a)
-	unheard := ann().Identity
-	unheard.UnionID = "u-of-nobody"
-	u.same(u.byWeChat(nil, unheard), a)
+func findOpenID(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	u.register(nil, newBob())
+	u.wantUser(u.byWeChat(nil, newAnn().Identity), ann)
+	u.wantUser(u.byWeChat(nil, withoutUnionID(newAnn().Identity)), ann)
+	// A UnionID that no user has does not matter.
+	identity := newAnn().Identity
+	identity.UnionID = "u-of-nobody"
+	u.wantUser(u.byWeChat(nil, identity), ann)
 }
 
-func findUnionID(u *users) {
-	a := u.register(nil, ann())
-	u.register(nil, bob())
-	u.same(u.byWeChat(nil, elsewhere(ann().Identity)), a)
-	another := ann().Identity
-	another.OpenID = "o-of-nobody"
-	u.same(u.byWeChat(nil, another), a)
+func findUnionID(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	u.register(nil, newBob())
+	u.wantUser(u.byWeChat(nil, atOfficial(newAnn().Identity)), ann)
+	// Also at an account where the user has another OpenID.
+	identity := newAnn().Identity
+	identity.OpenID = "o-of-nobody"
+	u.wantUser(u.byWeChat(nil, identity), ann)
 }
 
-func findOpenIDFirst(u *users) {
-	a := u.register(nil, ann())
-	b := u.register(nil, bob())
-	torn := ann().Identity
-	torn.UnionID = bob().Identity.UnionID
-	u.same(u.byWeChat(nil, torn), a)
-	torn = bob().Identity
-	torn.UnionID = ann().Identity.UnionID
-	u.same(u.byWeChat(nil, torn), b)
+func findOpenIDFirst(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	bob := u.register(nil, newBob())
+	// Both ways, so that the order in which the users were stored does not decide.
+	mixed := newAnn().Identity
+	mixed.UnionID = newBob().Identity.UnionID
+	u.wantUser(u.byWeChat(nil, mixed), ann)
+	mixed = newBob().Identity
+	mixed.UnionID = newAnn().Identity.UnionID
+	u.wantUser(u.byWeChat(nil, mixed), bob)
 }
 
-func findEmptyUnionID(u *users) {
-	u.register(nil, stranger(1))
-	u.byWeChat(scangate.ErrNotFound, stranger(2).Identity)
+func findEmptyUnionID(u *userProbe) {
+	u.register(nil, newStranger(1))
+	u.byWeChat(scangate.ErrNotFound, newStranger(2).Identity)
 }
 
-func findOtherApp(u *users) {
-	u.register(nil, ann())
-	same := bare(ann().Identity)
-	same.AppID = official
-	u.byWeChat(scangate.ErrNotFound, same)
+func findOtherApp(u *userProbe) {
+	u.register(nil, newAnn())
+	identity := withoutUnionID(newAnn().Identity)
+	identity.AppID = official
+	u.byWeChat(scangate.ErrNotFound, identity)
 }
 
-func findWeChatUnknown(u *users) {
-	u.byWeChat(scangate.ErrNotFound, bob().Identity)
-	u.register(nil, ann())
-	u.byWeChat(scangate.ErrNotFound, bob().Identity)
+func findWeChatUnknown(u *userProbe) {
+	u.byWeChat(scangate.ErrNotFound, newBob().Identity)
+	u.register(nil, newAnn())
+	u.byWeChat(scangate.ErrNotFound, newBob().Identity)
 	u.byWeChat(scangate.ErrNotFound, scangate.Identity{})
 }
 
-func findPhone(u *users) {
-	u.register(nil, bob())
-	a := u.register(nil, ann())
-	u.alike(u.byPhone(nil, a.Phone), a)
+func findPhone(u *userProbe) {
+	u.register(nil, newBob())
+	ann := u.register(nil, newAnn())
+	u.wantFields(u.byPhone(nil, ann.Phone), ann)
 }
 
-func findPhoneUnknown(u *users) {
-	u.byPhone(scangate.ErrNotFound, bob().Phone)
-	u.register(nil, ann())
-	for _, near := range []string{bob().Phone, ann().Phone[1:], ann().Phone + "0", ann().Phone[:10] + "%"} {
-		u.byPhone(scangate.ErrNotFound, near)
+func findPhoneUnknown(u *userProbe) {
+	u.byPhone(scangate.ErrNotFound, newBob().Phone)
+	u.register(nil, newAnn())
+	phone := newAnn().Phone
+	// Without the plus sign, with another digit, and as a pattern of LIKE.
+	for _, similar := range []string{newBob().Phone, phone[1:], phone + "0", phone[:10] + "%"} {
+		u.byPhone(scangate.ErrNotFound, similar)
 	}
 }
 
-func findEmptyPhone(u *users) {
+func findEmptyPhone(u *userProbe) {
 	u.byPhone(scangate.ErrNotFound, "")
-	u.register(nil, stranger(1))
+	// Also if a user has no number.
+	u.register(nil, newStranger(1))
 	u.byPhone(scangate.ErrNotFound, "")
 }
 
-func findIdentities(u *users) {
-	a := u.register(nil, ann())
-	second := elsewhere(ann().Identity)
-	u.link(nil, a.ID, second)
-	a.Identities = append(a.Identities, second)
-	u.same(u.byWeChat(nil, bare(ann().Identity)), a)
-	u.same(u.byWeChat(nil, scangate.Identity{AppID: "wx-third", OpenID: "o-third", UnionID: second.UnionID}), a)
-	u.same(u.byPhone(nil, a.Phone), a)
+func findIdentities(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	second := atOfficial(newAnn().Identity)
+	u.link(nil, ann.ID, second)
+	ann.Identities = append(ann.Identities, second)
+	// By OpenID, by UnionID and by phone number.
+	u.wantUser(u.byWeChat(nil, withoutUnionID(newAnn().Identity)), ann)
+	u.wantUser(u.byWeChat(nil, scangate.Identity{AppID: "wx-third", OpenID: "o-third", UnionID: second.UnionID}), ann)
+	u.wantUser(u.byPhone(nil, ann.Phone), ann)
 }
 
-func findCopies(u *users) {
-	a := u.register(nil, ann())
-	scribble(a)
-	scribble(u.byWeChat(nil, ann().Identity))
-	scribble(u.byPhone(nil, ann().Phone))
-	a.Identities = []scangate.Identity{ann().Identity}
-	u.stored(a)
+func findCopies(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	overwrite(ann)
+	overwrite(u.byWeChat(nil, newAnn().Identity))
+	overwrite(u.byPhone(nil, newAnn().Phone))
+	ann.Identities = []scangate.Identity{newAnn().Identity}
+	u.wantStored(ann)
 }
 
-// scribble writes over what a method returned.
-func scribble(user scangate.User) {
+// overwrite changes the identities of a user that a method returned.
+func overwrite(user scangate.User) {
 	for i := range user.Identities {
-		user.Identities[i].OpenID = "scribbled"
+		user.Identities[i].OpenID = "overwritten"
 	}
 }

@@ -6,135 +6,141 @@ import (
 	"github.com/scangate/scangate"
 )
 
+// phoneCases returns the cases of BindPhone.
 func phoneCases() []userCase {
 	return []userCase{
-		{"phone/sets", "BindPhone sets the user's number", phoneSets},
-		{"phone/replaces", "BindPhone sets the number in place of an earlier one, which is free from then on", phoneReplaces},
-		{"phone/empty", "binding an empty number leaves the user without", phoneEmpty},
-		{"phone/all empty", "any number of users are without a number", phoneAllEmpty},
-		{"phone/again", "binding the same number again is no error", phoneAgain},
-		{"phone/taken", "BindPhone returns ErrPhoneTaken if another user has the number, and has changed nothing", phoneTaken},
-		{"phone/unknown", "BindPhone returns ErrNotFound if there is no such user", phoneUnknown},
+		{"phone/sets", "BindPhone sets the user's phone number", phoneSets},
+		{"phone/replaces", "BindPhone replaces an earlier number, which is free from then on", phoneReplaces},
+		{"phone/empty", "binding an empty number removes the user's number", phoneEmpty},
+		{"phone/all empty", "BindPhone can leave any number of users without a phone number", phoneAllEmpty},
+		{"phone/again", "binding the same number again is not an error", phoneAgain},
+		{"phone/taken", "BindPhone returns ErrPhoneTaken and changes nothing if another user has the number", phoneTaken},
+		{"phone/unknown", "BindPhone returns ErrNotFound if the user does not exist", phoneUnknown},
 	}
 }
 
-func phoneSets(u *users) {
-	a := u.register(nil, stranger(1))
-	u.bind(nil, a.ID, ann().Phone)
-	a.Phone = ann().Phone
-	u.stored(a)
+func phoneSets(u *userProbe) {
+	user := u.register(nil, newStranger(1))
+	u.bind(nil, user.ID, newAnn().Phone)
+	user.Phone = newAnn().Phone
+	u.wantStored(user)
 }
 
-func phoneReplaces(u *users) {
-	a := u.register(nil, ann())
-	u.bind(nil, a.ID, "+8613800138009")
-	a.Phone = "+8613800138009"
-	u.stored(a)
-	u.byPhone(scangate.ErrNotFound, ann().Phone)
-	b := u.register(nil, stranger(1))
-	u.bind(nil, b.ID, ann().Phone)
-	b.Phone = ann().Phone
-	u.stored(b)
+func phoneReplaces(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	u.bind(nil, ann.ID, "+8613800138009")
+	ann.Phone = "+8613800138009"
+	u.wantStored(ann)
+	u.byPhone(scangate.ErrNotFound, newAnn().Phone)
+	// The earlier number is free for another user.
+	other := u.register(nil, newStranger(1))
+	u.bind(nil, other.ID, newAnn().Phone)
+	other.Phone = newAnn().Phone
+	u.wantStored(other)
 }
 
-func phoneEmpty(u *users) {
-	a := u.register(nil, ann())
-	u.bind(nil, a.ID, "")
-	a.Phone = ""
-	u.stored(a)
-	u.byPhone(scangate.ErrNotFound, ann().Phone)
-	second := bob()
-	second.Phone = ann().Phone
-	u.stored(u.register(nil, second))
+func phoneEmpty(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	u.bind(nil, ann.ID, "")
+	ann.Phone = ""
+	u.wantStored(ann)
+	u.byPhone(scangate.ErrNotFound, newAnn().Phone)
+	second := newBob()
+	second.Phone = newAnn().Phone
+	u.wantStored(u.register(nil, second))
 }
 
-func phoneAllEmpty(u *users) {
-	a := u.register(nil, ann())
-	b := u.register(nil, bob())
-	u.bind(nil, a.ID, "")
-	u.bind(nil, b.ID, "")
-	u.bind(nil, b.ID, "")
-	a.Phone, b.Phone = "", ""
-	u.stored(a)
-	u.stored(b)
+func phoneAllEmpty(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	bob := u.register(nil, newBob())
+	// A unique column that stores "" instead of NULL refuses the second user.
+	u.bind(nil, ann.ID, "")
+	u.bind(nil, bob.ID, "")
+	u.bind(nil, bob.ID, "")
+	ann.Phone, bob.Phone = "", ""
+	u.wantStored(ann)
+	u.wantStored(bob)
 }
 
-func phoneAgain(u *users) {
-	a := u.register(nil, ann())
-	u.bind(nil, a.ID, a.Phone)
-	u.bind(nil, a.ID, a.Phone)
-	u.stored(a)
+func phoneAgain(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	u.bind(nil, ann.ID, ann.Phone)
+	u.bind(nil, ann.ID, ann.Phone)
+	u.wantStored(ann)
 }
 
-func phoneTaken(u *users) {
-	a := u.register(nil, ann())
-	b := u.register(nil, bob())
-	u.bind(scangate.ErrPhoneTaken, b.ID, a.Phone)
-	u.stored(a)
-	u.stored(b)
+func phoneTaken(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	bob := u.register(nil, newBob())
+	u.bind(scangate.ErrPhoneTaken, bob.ID, ann.Phone)
+	u.wantStored(ann)
+	u.wantStored(bob)
 }
 
-func phoneUnknown(u *users) {
-	u.bind(scangate.ErrNotFound, "nobody", ann().Phone)
+func phoneUnknown(u *userProbe) {
+	u.bind(scangate.ErrNotFound, "nobody", newAnn().Phone)
 	u.bind(scangate.ErrNotFound, "nobody", "")
-	u.byPhone(scangate.ErrNotFound, ann().Phone)
+	u.byPhone(scangate.ErrNotFound, newAnn().Phone)
 }
 
-func signOutCases() []userCase {
+// endSessionsCases returns the cases of EndSessions.
+func endSessionsCases() []userCase {
 	return []userCase{
-		{"end sessions/keeps", "EndSessions keeps the time given as the user's SessionsEndedAt, to the microsecond", endSessionsKeeps},
+		{"end sessions/keeps", "EndSessions stores the time as the user's SessionsEndedAt, to the microsecond", endSessionsKeeps},
 		{"end sessions/later", "SessionsEndedAt is the latest time given to EndSessions", endSessionsLater},
-		{"end sessions/earlier", "a time that is not after the one kept changes nothing", endSessionsEarlier},
-		{"end sessions/zero", "the zero time is after none: giving it changes nothing", endSessionsZero},
-		{"end sessions/unknown", "EndSessions returns ErrNotFound if there is no such user", endSessionsUnknown},
+		{"end sessions/earlier", "EndSessions ignores a time that is not after the stored one", endSessionsEarlier},
+		{"end sessions/zero", "EndSessions ignores the zero time, and no other", endSessionsZero},
+		{"end sessions/unknown", "EndSessions returns ErrNotFound if the user does not exist", endSessionsUnknown},
 	}
 }
 
-// sessionsEndedAt is a time with nanoseconds, in no ordinary zone.
+// sessionsEndedAt returns a time with nanoseconds, in a zone of half hours.
 func sessionsEndedAt() time.Time {
 	return time.Date(2026, time.March, 4, 5, 6, 7, 891_234_567, time.FixedZone("", -3*60*60-30*60))
 }
 
-func endSessionsKeeps(u *users) {
-	a := u.register(nil, ann())
-	b := u.register(nil, bob())
-	u.endSessions(nil, a.ID, sessionsEndedAt())
-	a.SessionsEndedAt = sessionsEndedAt()
-	u.stored(a)
-	u.stored(b)
+func endSessionsKeeps(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	bob := u.register(nil, newBob())
+	u.endSessions(nil, ann.ID, sessionsEndedAt())
+	ann.SessionsEndedAt = sessionsEndedAt()
+	u.wantStored(ann)
+	u.wantStored(bob)
 }
 
-func endSessionsLater(u *users) {
-	a := u.register(nil, ann())
+func endSessionsLater(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	// In a century, the seconds since 1970 no longer fit 32 bits.
 	for _, later := range []time.Duration{0, time.Microsecond, time.Second, 100 * 365 * 24 * time.Hour} {
-		a.SessionsEndedAt = sessionsEndedAt().Add(later)
-		u.endSessions(nil, a.ID, a.SessionsEndedAt)
-		u.stored(a)
+		ann.SessionsEndedAt = sessionsEndedAt().Add(later)
+		u.endSessions(nil, ann.ID, ann.SessionsEndedAt)
+		u.wantStored(ann)
 	}
 }
 
-func endSessionsEarlier(u *users) {
-	a := u.register(nil, ann())
-	a.SessionsEndedAt = sessionsEndedAt()
-	u.endSessions(nil, a.ID, a.SessionsEndedAt)
+func endSessionsEarlier(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	ann.SessionsEndedAt = sessionsEndedAt()
+	u.endSessions(nil, ann.ID, ann.SessionsEndedAt)
 	for _, earlier := range []time.Duration{0, time.Microsecond, time.Second, 100 * 365 * 24 * time.Hour} {
-		u.endSessions(nil, a.ID, a.SessionsEndedAt.Add(-earlier))
-		u.stored(a)
+		u.endSessions(nil, ann.ID, ann.SessionsEndedAt.Add(-earlier))
+		u.wantStored(ann)
 	}
 }
 
-func endSessionsZero(u *users) {
-	a := u.register(nil, ann())
-	u.endSessions(nil, a.ID, time.Time{})
-	if got := u.byID(nil, a.ID).SessionsEndedAt; !got.IsZero() {
+func endSessionsZero(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	u.endSessions(nil, ann.ID, time.Time{})
+	if got := u.byID(nil, ann.ID).SessionsEndedAt; !got.IsZero() {
 		u.broken("SessionsEndedAt is %v, want the zero time", got)
 	}
-	a.SessionsEndedAt = time.Date(1969, time.July, 20, 20, 17, 40, 0, time.UTC)
-	u.endSessions(nil, a.ID, a.SessionsEndedAt)
-	u.stored(a)
+	// A time before 1970 is negative in microseconds, but it is not the zero time.
+	ann.SessionsEndedAt = time.Date(1969, time.July, 20, 20, 17, 40, 0, time.UTC)
+	u.endSessions(nil, ann.ID, ann.SessionsEndedAt)
+	u.wantStored(ann)
 }
 
-func endSessionsUnknown(u *users) {
+func endSessionsUnknown(u *userProbe) {
 	u.endSessions(scangate.ErrNotFound, "nobody", sessionsEndedAt())
 	u.endSessions(scangate.ErrNotFound, "nobody", time.Time{})
 }

@@ -7,192 +7,205 @@ import (
 	"github.com/scangate/scangate"
 )
 
+// userRaceCases returns the cases in which calls compete.
 func userRaceCases() []userCase {
 	return []userCase{
-		{"race/strangers", "all methods may be called from many goroutines", raceStrangers},
-		{"race/register openid", "of any number of calls that register one (AppID, OpenID), one wins and the others get ErrIdentityTaken", raceRegisterOpenID},
-		{"race/register unionid", "of any number of calls that register one UnionID, one wins and the others get ErrIdentityTaken", raceRegisterUnionID},
-		{"race/register phone", "of any number of calls that register one number, one wins and the others get ErrPhoneTaken", raceRegisterPhone},
-		{"race/link openid", "of any number of users to whom one (AppID, OpenID) is linked, one gets it and the others ErrIdentityTaken", raceLinkOpenID},
-		{"race/link unionid", "of any number of users to whom one UnionID is linked, one gets it and the others ErrIdentityTaken", raceLinkUnionID},
-		{"race/link one user", "of any number of OpenIDs at one AppID that are linked to a user, one is and the others get ErrIdentityTaken", raceLinkOneUser},
-		{"race/link and register", "of calls that link and that register one identity, one wins and the others get ErrIdentityTaken", raceLinkAndRegister},
-		{"race/bind phone", "of any number of users to whom one number is bound, one gets it and the others ErrPhoneTaken", raceBindPhone},
-		{"race/bind one user", "a user has one number, however many are bound at once", raceBindOneUser},
-		{"race/bind and register", "of calls that bind and that register one number, one wins and the others get ErrPhoneTaken", raceBindAndRegister},
-		{"race/unlink", "a UnionID is free once the last identity that has it is unlinked, by whomever", raceUnlink},
-		{"race/end sessions", "of any number of calls to EndSessions, the latest time stays", raceEndSessions},
+		{"race/strangers", "concurrent calls for different users do not affect each other", raceStrangers},
+		{"race/register openid", "of any number of concurrent calls that register one (AppID, OpenID), one succeeds and the others return ErrIdentityTaken", raceRegisterOpenID},
+		{"race/register unionid", "of any number of concurrent calls that register one UnionID, one succeeds and the others return ErrIdentityTaken", raceRegisterUnionID},
+		{"race/register phone", "of any number of concurrent calls that register one phone number, one succeeds and the others return ErrPhoneTaken", raceRegisterPhone},
+		{"race/link openid", "of any number of concurrent calls that link one (AppID, OpenID) to different users, one succeeds and the others return ErrIdentityTaken", raceLinkOpenID},
+		{"race/link unionid", "of any number of concurrent calls that link one UnionID to different users, one succeeds and the others return ErrIdentityTaken", raceLinkUnionID},
+		{"race/link one user", "of any number of concurrent calls that link different OpenIDs at one AppID to a user, one succeeds and the others return ErrIdentityTaken", raceLinkOneUser},
+		{"race/link and register", "of concurrent calls that link or register one identity, one succeeds and the others return ErrIdentityTaken", raceLinkAndRegister},
+		{"race/bind phone", "of any number of concurrent calls that bind one phone number to different users, one succeeds and the others return ErrPhoneTaken", raceBindPhone},
+		{"race/bind one user", "a user has one phone number, even if several are bound concurrently", raceBindOneUser},
+		{"race/bind and register", "of concurrent calls that bind or register one phone number, one succeeds and the others return ErrPhoneTaken", raceBindAndRegister},
+		{"race/unlink", "concurrent calls that unlink all identities with a UnionID free the UnionID", raceUnlink},
+		{"race/end sessions", "concurrent calls to EndSessions leave the latest of their times", raceEndSessions},
 	}
 }
 
-// strangers registers as many users as compete, and returns their ids.
-func (u *users) strangers() []string {
+// registerStrangers registers a user per racer, concurrently, and returns their IDs.
+func (u *userProbe) registerStrangers() []string {
 	u.Helper()
-	ids := make([]string, u.crowd)
-	u.allWin(race(u.crowd, func(i int) error {
-		user, err := u.store.Register(u.Context(), stranger(i))
+	ids := make([]string, u.racers)
+	u.wantAllSucceed(race(u.racers, func(i int) error {
+		user, err := u.store.Register(u.Context(), newStranger(i))
 		ids[i] = user.ID
 		return err
 	}))
 	return ids
 }
 
-// registerAll registers all at once, and returns the users and the outcomes.
-func (u *users) registerAll(who func(i int) scangate.NewUser) ([]scangate.User, []error) {
-	got := make([]scangate.User, u.crowd)
-	outcomes := race(u.crowd, func(i int) (err error) {
-		got[i], err = u.store.Register(u.Context(), who(i))
+// registerAll registers a new user per racer, concurrently. It returns the results of
+// Register.
+func (u *userProbe) registerAll(newUser func(i int) scangate.NewUser) ([]scangate.User, []error) {
+	users := make([]scangate.User, u.racers)
+	errs := race(u.racers, func(i int) (err error) {
+		users[i], err = u.store.Register(u.Context(), newUser(i))
 		return err
 	})
-	return got, outcomes
+	return users, errs
 }
 
-// numbered is one of as many numbers as there are users who compete.
-func numbered(i int) string { return fmt.Sprintf("+86139%08d", i) }
+// phoneOf returns the phone number of racer i.
+func phoneOf(i int) string { return fmt.Sprintf("+86139%08d", i) }
 
-func raceStrangers(u *users) {
-	ids := u.strangers()
-	u.allWin(race(u.crowd, func(i int) error { return u.store.BindPhone(u.Context(), ids[i], numbered(i)) }))
-	u.allWin(race(u.crowd, func(i int) error {
-		return u.store.LinkWeChat(u.Context(), ids[i], elsewhere(stranger(i).Identity))
+func raceStrangers(u *userProbe) {
+	ids := u.registerStrangers()
+	u.wantAllSucceed(race(u.racers, func(i int) error { return u.store.BindPhone(u.Context(), ids[i], phoneOf(i)) }))
+	u.wantAllSucceed(race(u.racers, func(i int) error {
+		return u.store.LinkWeChat(u.Context(), ids[i], atOfficial(newStranger(i).Identity))
 	}))
-	u.allWin(race(u.crowd, func(i int) error {
-		_, err := u.store.FindByID(u.Context(), ids[(i+1)%u.crowd])
+	u.wantAllSucceed(race(u.racers, func(i int) error {
+		_, err := u.store.FindByID(u.Context(), ids[(i+1)%u.racers])
 		return err
 	}))
 	for i, id := range ids {
-		who := stranger(i).Identity
-		u.stored(scangate.User{ID: id, Phone: numbered(i), Identities: []scangate.Identity{who, elsewhere(who)}})
+		identity := newStranger(i).Identity
+		u.wantStored(scangate.User{ID: id, Phone: phoneOf(i), Identities: []scangate.Identity{identity, atOfficial(identity)}})
 	}
 }
 
-func raceRegisterOpenID(u *users) {
-	got, outcomes := u.registerAll(func(i int) scangate.NewUser {
-		who := stranger(i)
-		who.Identity.OpenID = ann().Identity.OpenID
-		return who
+func raceRegisterOpenID(u *userProbe) {
+	users, errs := u.registerAll(func(i int) scangate.NewUser {
+		newUser := newStranger(i)
+		newUser.Identity.OpenID = newAnn().Identity.OpenID
+		return newUser
 	})
-	u.stored(got[u.oneWins(outcomes, scangate.ErrIdentityTaken)])
+	u.wantStored(users[u.wantOneSuccess(errs, scangate.ErrIdentityTaken)])
 }
 
-func raceRegisterUnionID(u *users) {
-	got, outcomes := u.registerAll(func(i int) scangate.NewUser {
-		who := stranger(i)
-		who.Identity.UnionID = ann().Identity.UnionID
-		return who
+func raceRegisterUnionID(u *userProbe) {
+	users, errs := u.registerAll(func(i int) scangate.NewUser {
+		newUser := newStranger(i)
+		newUser.Identity.UnionID = newAnn().Identity.UnionID
+		return newUser
 	})
-	winner := u.oneWins(outcomes, scangate.ErrIdentityTaken)
-	u.stored(got[winner])
-	u.byWeChat(scangate.ErrNotFound, stranger((winner+1)%u.crowd).Identity)
+	winner := u.wantOneSuccess(errs, scangate.ErrIdentityTaken)
+	u.wantStored(users[winner])
+	// A refused call has not stored its OpenID.
+	u.byWeChat(scangate.ErrNotFound, newStranger((winner+1)%u.racers).Identity)
 }
 
-func raceRegisterPhone(u *users) {
-	got, outcomes := u.registerAll(func(i int) scangate.NewUser {
-		who := stranger(i)
-		who.Phone = ann().Phone
-		return who
+func raceRegisterPhone(u *userProbe) {
+	users, errs := u.registerAll(func(i int) scangate.NewUser {
+		newUser := newStranger(i)
+		newUser.Phone = newAnn().Phone
+		return newUser
 	})
-	winner := u.oneWins(outcomes, scangate.ErrPhoneTaken)
-	u.stored(got[winner])
-	u.byWeChat(scangate.ErrNotFound, stranger((winner+1)%u.crowd).Identity)
+	winner := u.wantOneSuccess(errs, scangate.ErrPhoneTaken)
+	u.wantStored(users[winner])
+	// A refused call has not stored its identity.
+	u.byWeChat(scangate.ErrNotFound, newStranger((winner+1)%u.racers).Identity)
 }
 
-func raceLinkOpenID(u *users) {
-	ids := u.strangers()
-	wanted := elsewhere(ann().Identity)
-	winner := u.oneWins(race(u.crowd, func(i int) error {
-		return u.store.LinkWeChat(u.Context(), ids[i], wanted)
+func raceLinkOpenID(u *userProbe) {
+	ids := u.registerStrangers()
+	identity := atOfficial(newAnn().Identity)
+	winner := u.wantOneSuccess(race(u.racers, func(i int) error {
+		return u.store.LinkWeChat(u.Context(), ids[i], identity)
 	}), scangate.ErrIdentityTaken)
-	u.stored(scangate.User{ID: ids[winner], Identities: []scangate.Identity{stranger(winner).Identity, wanted}})
+	u.wantStored(scangate.User{ID: ids[winner], Identities: []scangate.Identity{newStranger(winner).Identity, identity}})
 }
 
-func raceLinkUnionID(u *users) {
-	ids := u.strangers()
-	winner := u.oneWins(race(u.crowd, func(i int) error {
-		who := stranger(i).Identity
-		who.UnionID = ann().Identity.UnionID
-		return u.store.LinkWeChat(u.Context(), ids[i], who)
+func raceLinkUnionID(u *userProbe) {
+	ids := u.registerStrangers()
+	// Each call fills the UnionID into the user's only identity.
+	withUnionID := func(i int) scangate.Identity {
+		identity := newStranger(i).Identity
+		identity.UnionID = newAnn().Identity.UnionID
+		return identity
+	}
+	winner := u.wantOneSuccess(race(u.racers, func(i int) error {
+		return u.store.LinkWeChat(u.Context(), ids[i], withUnionID(i))
 	}), scangate.ErrIdentityTaken)
-	who := stranger(winner).Identity
-	who.UnionID = ann().Identity.UnionID
-	u.stored(scangate.User{ID: ids[winner], Identities: []scangate.Identity{who}})
+	u.wantStored(scangate.User{ID: ids[winner], Identities: []scangate.Identity{withUnionID(winner)}})
 }
 
-func raceLinkOneUser(u *users) {
-	a := u.register(nil, ann())
-	winner := u.oneWins(race(u.crowd, func(i int) error {
-		return u.store.LinkWeChat(u.Context(), a.ID, elsewhere(stranger(i).Identity))
+func raceLinkOneUser(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	winner := u.wantOneSuccess(race(u.racers, func(i int) error {
+		return u.store.LinkWeChat(u.Context(), ann.ID, atOfficial(newStranger(i).Identity))
 	}), scangate.ErrIdentityTaken)
-	a.Identities = append(a.Identities, elsewhere(stranger(winner).Identity))
-	u.stored(a)
+	ann.Identities = append(ann.Identities, atOfficial(newStranger(winner).Identity))
+	u.wantStored(ann)
 }
 
-func raceLinkAndRegister(u *users) {
-	ids := u.strangers()
-	wanted := elsewhere(ann().Identity)
-	u.oneWins(race(u.crowd, func(i int) error {
+func raceLinkAndRegister(u *userProbe) {
+	ids := u.registerStrangers()
+	identity := atOfficial(newAnn().Identity)
+	u.wantOneSuccess(race(u.racers, func(i int) error {
 		if i%2 == 0 {
-			return u.store.LinkWeChat(u.Context(), ids[i], wanted)
+			return u.store.LinkWeChat(u.Context(), ids[i], identity)
 		}
-		_, err := u.store.Register(u.Context(), scangate.NewUser{Identity: wanted})
+		_, err := u.store.Register(u.Context(), scangate.NewUser{Identity: identity})
 		return err
 	}), scangate.ErrIdentityTaken)
-	u.stored(u.byWeChat(nil, wanted))
+	// The winner may be a new or an existing user, so ask the store for it.
+	u.wantStored(u.byWeChat(nil, identity))
 }
 
-func raceBindPhone(u *users) {
-	ids := u.strangers()
-	winner := u.oneWins(race(u.crowd, func(i int) error {
-		return u.store.BindPhone(u.Context(), ids[i], ann().Phone)
+func raceBindPhone(u *userProbe) {
+	ids := u.registerStrangers()
+	winner := u.wantOneSuccess(race(u.racers, func(i int) error {
+		return u.store.BindPhone(u.Context(), ids[i], newAnn().Phone)
 	}), scangate.ErrPhoneTaken)
-	u.stored(scangate.User{ID: ids[winner], Phone: ann().Phone, Identities: []scangate.Identity{stranger(winner).Identity}})
+	u.wantStored(scangate.User{ID: ids[winner], Phone: newAnn().Phone, Identities: []scangate.Identity{newStranger(winner).Identity}})
 }
 
-func raceBindOneUser(u *users) {
-	a := u.register(nil, ann())
-	u.allWin(race(u.crowd, func(i int) error { return u.store.BindPhone(u.Context(), a.ID, numbered(i)) }))
-	a.Phone = u.byID(nil, a.ID).Phone
-	u.stored(a)
-	for i := range u.crowd {
-		if numbered(i) != a.Phone {
-			u.byPhone(scangate.ErrNotFound, numbered(i))
+func raceBindOneUser(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	u.wantAllSucceed(race(u.racers, func(i int) error { return u.store.BindPhone(u.Context(), ann.ID, phoneOf(i)) }))
+	// Any of the numbers may be the last. The others must not find the user.
+	ann.Phone = u.byID(nil, ann.ID).Phone
+	u.wantStored(ann)
+	for i := range u.racers {
+		if phoneOf(i) != ann.Phone {
+			u.byPhone(scangate.ErrNotFound, phoneOf(i))
 		}
 	}
 }
 
-func raceBindAndRegister(u *users) {
-	ids := u.strangers()
-	u.oneWins(race(u.crowd, func(i int) error {
+func raceBindAndRegister(u *userProbe) {
+	ids := u.registerStrangers()
+	u.wantOneSuccess(race(u.racers, func(i int) error {
 		if i%2 == 0 {
-			return u.store.BindPhone(u.Context(), ids[i], ann().Phone)
+			return u.store.BindPhone(u.Context(), ids[i], newAnn().Phone)
 		}
-		who := stranger(u.crowd + i)
-		who.Phone = ann().Phone
-		_, err := u.store.Register(u.Context(), who)
+		newUser := newStranger(u.racers + i)
+		newUser.Phone = newAnn().Phone
+		_, err := u.store.Register(u.Context(), newUser)
 		return err
 	}), scangate.ErrPhoneTaken)
-	u.stored(u.byPhone(nil, ann().Phone))
+	u.wantStored(u.byPhone(nil, newAnn().Phone))
 }
 
-func raceUnlink(u *users) {
-	a := u.register(nil, ann())
+func raceUnlink(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	// Two calls that each see the other's identity would both keep the UnionID. A few
+	// rounds make that likely enough to be noticed.
 	for range 5 {
-		who := []scangate.Identity{ann().Identity, elsewhere(ann().Identity)}
-		u.link(nil, a.ID, who[0])
-		u.link(nil, a.ID, who[1])
-		u.allWin(race(u.crowd, func(i int) error { return u.store.UnlinkWeChat(u.Context(), a.ID, who[i%2]) }))
-		u.byWeChat(scangate.ErrNotFound, who[0])
+		identities := []scangate.Identity{newAnn().Identity, atOfficial(newAnn().Identity)}
+		u.link(nil, ann.ID, identities[0])
+		u.link(nil, ann.ID, identities[1])
+		u.wantAllSucceed(race(u.racers, func(i int) error { return u.store.UnlinkWeChat(u.Context(), ann.ID, identities[i%2]) }))
+		u.byWeChat(scangate.ErrNotFound, identities[0])
 	}
-	again := bob()
-	again.Identity.UnionID = ann().Identity.UnionID
-	u.register(nil, again)
+	second := newBob()
+	second.Identity.UnionID = newAnn().Identity.UnionID
+	u.register(nil, second)
 }
 
-func raceEndSessions(u *users) {
-	a := u.register(nil, ann())
-	u.allWin(race(u.crowd, func(i int) error {
-		return u.store.EndSessions(u.Context(), a.ID, sessionsEndedAt().Add(time.Duration(i*37%u.crowd)*time.Second))
+func raceEndSessions(u *userProbe) {
+	ann := u.register(nil, newAnn())
+	u.wantAllSucceed(race(u.racers, func(i int) error {
+		// Each second from 0 to racers-1 once, in mixed order: racers is a multiple of
+		// ten, and 37 is prime.
+		offset := time.Duration(i*37%u.racers) * time.Second
+		return u.store.EndSessions(u.Context(), ann.ID, sessionsEndedAt().Add(offset))
 	}))
-	a.SessionsEndedAt = sessionsEndedAt().Add(time.Duration(u.crowd-1) * time.Second)
-	u.stored(a)
+	ann.SessionsEndedAt = sessionsEndedAt().Add(time.Duration(u.racers-1) * time.Second)
+	u.wantStored(ann)
 }

@@ -9,196 +9,214 @@ import (
 	"github.com/scangate/scangate"
 )
 
+// textCases returns the cases about the contents of identifiers and names.
 func textCases() []userCase {
 	return []userCase{
-		{"text/openids", "OpenIDs are the same only byte for byte", textOpenIDs},
-		{"text/appids", "AppIDs are the same only byte for byte", textAppIDs},
-		{"text/unionids", "UnionIDs are the same only byte for byte", textUnionIDs},
-		{"text/names", "Nickname and AvatarURL come back as they were given", textNames},
-		{"text/long", "identifiers of 255 bytes are kept whole", textLong},
-		{"text/odd", "an identifier that a store can't hold is an error or nobody's, and never somebody else's", textOdd},
+		{"text/openids", "OpenIDs are compared byte for byte", textOpenIDs},
+		{"text/appids", "AppIDs are compared byte for byte", textAppIDs},
+		{"text/unionids", "UnionIDs are compared byte for byte", textUnionIDs},
+		{"text/names", "Nickname and AvatarURL are returned as they were given", textNames},
+		{"text/long", "identifiers of 255 bytes are stored in full", textLong},
+		{"text/odd", "an identifier that the store cannot hold is refused or not found, and never taken for another", textOdd},
 	}
 }
 
-// lookalikes are texts that a database under some collation, or a careless
-// query, takes for each other.
+// lookalikes returns texts that some collations or a careless query take for each other.
 func lookalikes() []string {
 	return []string{
+		// Case, white space, accents, other alphabets and invisible characters.
 		"o", "O", "o ", " o", "o\t", "o\n", "o\r\n", "ó", "o\u0301", "ö", "ο", "о", "ｏ", "o\u200b", "o\ufeff",
+		// Letters with unusual case mappings, and texts that are converted to numbers.
 		"ß", "ss", "SS", "I", "İ", "ı", "i", "0", "00", "0.0", "1e0", "1", "01", "1.0", "null", "NULL", "true",
+		// Quotes, escapes, wildcards, placeholders, comments and separators.
 		`o'`, `o''`, `o"`, "o`", `o\`, `o\\`, `o\'`, "o%", "o_", "o?", "o$1", "o:id", "o;--", "o/*", "{o}", "[o]", "o,o", "o-o", "o:o",
+		// Outside of the basic plane, where MySQL's utf8mb3 stores question marks.
 		"\U0001F600", "\U0001F601", "\U0001F468\u200d\U0001F469", "\u4eba", "\u4eba\ufe00",
 	}
 }
 
-// textPeople registers somebody for each lookalike, whom identity makes of it,
-// and demands that each is found as themselves.
-func (u *users) textPeople(identity, lookUp func(text string) scangate.Identity) {
+// wantDistinct registers a user per lookalike, with the identity that register makes of
+// it. It ends the case unless the identity that find makes of it finds only that user.
+func (u *userProbe) wantDistinct(register, find func(text string) scangate.Identity) {
 	u.Helper()
-	people := make(map[string]scangate.User)
+	users := make(map[string]scangate.User)
 	for _, text := range lookalikes() {
-		u.byWeChat(scangate.ErrNotFound, lookUp(text))
-		people[text] = u.register(nil, scangate.NewUser{Identity: identity(text)})
+		// Not found before it is registered: no earlier one is taken for it.
+		u.byWeChat(scangate.ErrNotFound, find(text))
+		users[text] = u.register(nil, scangate.NewUser{Identity: register(text)})
 	}
-	for text, want := range people {
-		u.same(u.byWeChat(nil, lookUp(text)), want)
+	for text, want := range users {
+		u.wantUser(u.byWeChat(nil, find(text)), want)
 	}
 }
 
-func textOpenIDs(u *users) {
+func textOpenIDs(u *userProbe) {
 	openID := func(text string) scangate.Identity { return scangate.Identity{AppID: website, OpenID: text} }
-	u.textPeople(openID, openID)
+	u.wantDistinct(openID, openID)
 }
 
-func textAppIDs(u *users) {
+func textAppIDs(u *userProbe) {
 	appID := func(text string) scangate.Identity { return scangate.Identity{AppID: text, OpenID: "o-everywhere"} }
-	u.textPeople(appID, appID)
+	u.wantDistinct(appID, appID)
 }
 
-func textUnionIDs(u *users) {
-	u.textPeople(
+func textUnionIDs(u *userProbe) {
+	u.wantDistinct(
 		func(text string) scangate.Identity {
 			return scangate.Identity{AppID: website, OpenID: "o-" + text, UnionID: text}
 		},
 		func(text string) scangate.Identity {
+			// At another account, so that only the UnionID can match.
 			return scangate.Identity{AppID: official, OpenID: "o-of-nobody", UnionID: text}
 		},
 	)
 }
 
-func textNames(u *users) {
+func textNames(u *userProbe) {
 	for i, name := range append(lookalikes(), strings.Repeat("\U0001F468", 64), "  spaces  ") {
-		who := stranger(i)
-		who.Nickname = name
-		who.AvatarURL = "https://thirdwx.qlogo.cn/" + strings.Repeat("a", 1024-25-len(name)) + name
-		a := u.register(nil, who)
-		if a.Nickname != who.Nickname || a.AvatarURL != who.AvatarURL {
-			u.broken("Register returned the name %q for %q", a.Nickname, who.Nickname)
+		newUser := newStranger(i)
+		newUser.Nickname = name
+		// 1024 bytes, the most that a store must hold.
+		const host = "https://thirdwx.qlogo.cn/"
+		newUser.AvatarURL = host + strings.Repeat("a", 1024-len(host)-len(name)) + name
+		user := u.register(nil, newUser)
+		if user.Nickname != newUser.Nickname {
+			u.broken("Register returned the nickname %q, want %q", user.Nickname, newUser.Nickname)
 		}
-		u.stored(a)
+		if user.AvatarURL != newUser.AvatarURL {
+			u.broken("Register returned the avatar URL %q, want %q", user.AvatarURL, newUser.AvatarURL)
+		}
+		u.wantStored(user)
 	}
 }
 
-func textLong(u *users) {
-	for i, last := range []string{"a", "b", "A", " "} {
+func textLong(u *userProbe) {
+	// The identifiers differ in their last byte only.
+	for _, last := range []string{"a", "b", "A", " "} {
 		long := strings.Repeat("x", 254) + last
-		who := scangate.Identity{AppID: long, OpenID: long, UnionID: long}
-		a := u.register(nil, scangate.NewUser{Identity: who})
-		u.stored(a)
-		short := who
+		identity := scangate.Identity{AppID: long, OpenID: long, UnionID: long}
+		u.wantStored(u.register(nil, scangate.NewUser{Identity: identity}))
+		// A store that compares fewer bytes finds the user by fewer.
+		short := identity
 		short.OpenID, short.UnionID = long[:254], ""
-		if i == 0 {
-			u.byWeChat(scangate.ErrNotFound, short)
-		}
+		u.byWeChat(scangate.ErrNotFound, short)
 	}
 }
 
-// textOdd allows a store to refuse what it can't hold, as PostgreSQL refuses NUL
-// and MySQL cuts what is too long.
-func textOdd(u *users) {
-	who := ann()
-	who.Identity.OpenID = strings.Repeat("x", 255)
-	a := u.register(nil, who)
+func textOdd(u *userProbe) {
+	newUser := newAnn()
+	newUser.Identity.OpenID = strings.Repeat("x", 255)
+	ann := u.register(nil, newUser)
+	// PostgreSQL refuses NUL. MySQL in its non-strict mode cuts a text that is too long,
+	// which leaves Ann's OpenID.
 	for i, odd := range []string{"\x00", "\xff", "\xed\xa0\x80", strings.Repeat("x", 300), strings.Repeat("x", 70_000)} {
-		near := stranger(i)
-		near.Identity.OpenID = who.Identity.OpenID + odd
-		if got, err := u.store.FindByWeChat(u.Context(), near.Identity); err == nil {
-			u.broken("FindByWeChat returned %s for another OpenID", portrait(got))
+		similar := newStranger(i)
+		similar.Identity.OpenID = newUser.Identity.OpenID + odd
+		if got, err := u.store.FindByWeChat(u.Context(), similar.Identity); err == nil {
+			u.broken("FindByWeChat of an unknown OpenID returned the user %s, want an error", format(got))
 		}
-		b, err := u.store.Register(u.Context(), near)
+		// A store that can hold the identifier stores it. Another returns an error of
+		// its own.
+		second, err := u.store.Register(u.Context(), similar)
 		switch {
 		case err == nil:
-			u.stored(b)
+			u.wantStored(second)
 		case errors.Is(err, scangate.ErrIdentityTaken) || errors.Is(err, scangate.ErrPhoneTaken):
-			u.broken("Register returned %s for an OpenID that nobody has", outcome(err))
+			u.broken("Register of an unknown OpenID returned %s, want no error or another", describe(err))
 		}
-		u.stored(a)
+		u.wantStored(ann)
 	}
 }
 
-func callCases() []userCase {
+// userCallCases returns the cases that concern every method.
+func userCallCases() []userCase {
 	return []userCase{
-		{"context/canceled", "a method whose context was canceled returns an error that is ctx.Err()", contextCanceled},
-		{"context/deadline", "a method whose context's deadline has passed returns an error that is ctx.Err()", contextDeadline},
-		{"errors/secrets", "no error's text holds a phone number, an OpenID or a UnionID", errorSecrets},
+		{"context/canceled", "a method whose context is canceled returns an error that matches ctx.Err()", contextCanceled},
+		{"context/deadline", "a method whose deadline has passed returns an error that matches ctx.Err()", contextDeadline},
+		{"errors/secrets", "no error contains a phone number, an OpenID or a UnionID", errorSecrets},
 	}
 }
 
-// userCall is what a method returned.
+// userCall is a method and the error that it returned.
 type userCall struct {
 	method string
 	err    error
 }
 
-// calls calls every method with the context, for the user of that id.
-func (u *users) calls(ctx context.Context, id string, who scangate.NewUser) []userCall {
+// calls calls every method with ctx, for the user with the ID and the values of newUser.
+func (u *userProbe) calls(ctx context.Context, id string, newUser scangate.NewUser) []userCall {
 	_, byID := u.store.FindByID(ctx, id)
-	_, byWeChat := u.store.FindByWeChat(ctx, who.Identity)
-	_, byPhone := u.store.FindByPhone(ctx, who.Phone)
+	_, byWeChat := u.store.FindByWeChat(ctx, newUser.Identity)
+	_, byPhone := u.store.FindByPhone(ctx, newUser.Phone)
+	// A store may answer these two without a query. The context must count all the same.
 	_, byNoPhone := u.store.FindByPhone(ctx, "")
-	_, register := u.store.Register(ctx, who)
+	endAtZero := u.store.EndSessions(ctx, id, time.Time{})
+	_, register := u.store.Register(ctx, newUser)
 	return []userCall{
 		{"FindByID", byID},
 		{"FindByWeChat", byWeChat},
 		{"FindByPhone", byPhone},
-		{"FindByPhone of none", byNoPhone},
+		{"FindByPhone of an empty number", byNoPhone},
 		{"Register", register},
-		{"LinkWeChat", u.store.LinkWeChat(ctx, id, who.Identity)},
-		{"UnlinkWeChat", u.store.UnlinkWeChat(ctx, id, elsewhere(who.Identity))},
-		{"BindPhone", u.store.BindPhone(ctx, id, who.Phone)},
+		{"LinkWeChat", u.store.LinkWeChat(ctx, id, newUser.Identity)},
+		{"UnlinkWeChat", u.store.UnlinkWeChat(ctx, id, atOfficial(newUser.Identity))},
+		{"BindPhone", u.store.BindPhone(ctx, id, newUser.Phone)},
 		{"EndSessions", u.store.EndSessions(ctx, id, sessionsEndedAt())},
-		{"EndSessions at zero", u.store.EndSessions(ctx, id, time.Time{})},
+		{"EndSessions at the zero time", endAtZero},
 	}
 }
 
-func contextCanceled(u *users) {
-	a := u.register(nil, ann())
+func contextCanceled(u *userProbe) {
+	ann := u.register(nil, newAnn())
 	ctx, cancel := context.WithCancel(u.Context())
 	cancel()
-	for _, call := range u.calls(ctx, a.ID, bob()) {
-		u.is(call.method, call.err, context.Canceled)
+	for _, call := range u.calls(ctx, ann.ID, newBob()) {
+		u.wantError(call.method, call.err, context.Canceled)
 	}
 }
 
-func contextDeadline(u *users) {
-	a := u.register(nil, ann())
+func contextDeadline(u *userProbe) {
+	ann := u.register(nil, newAnn())
 	ctx, cancel := context.WithTimeout(u.Context(), -time.Second)
 	defer cancel()
-	for _, call := range u.calls(ctx, a.ID, bob()) {
-		u.is(call.method, call.err, context.DeadlineExceeded)
+	for _, call := range u.calls(ctx, ann.ID, newBob()) {
+		u.wantError(call.method, call.err, context.DeadlineExceeded)
 	}
 }
 
-// errorSecrets makes the store return as many errors as it has.
-func errorSecrets(u *users) {
-	u.register(nil, ann())
-	b := u.register(nil, bob())
+func errorSecrets(u *userProbe) {
+	u.register(nil, newAnn())
+	bob := u.register(nil, newBob())
 	ctx, cancel := context.WithCancel(u.Context())
 	cancel()
-	phoneOnly, torn, odd := stranger(1), stranger(2), ann()
-	phoneOnly.Phone = ann().Phone
-	torn.Identity.UnionID = ann().Identity.UnionID
+	// Provoke every kind of error: Ann's identity, phone number or UnionID, which are
+	// taken, and an OpenID that a store may refuse.
+	phoneOnly, unionIDOnly, odd := newStranger(1), newStranger(2), newAnn()
+	phoneOnly.Phone = newAnn().Phone
+	unionIDOnly.Identity.UnionID = newAnn().Identity.UnionID
 	odd.Identity.OpenID += "\x00\xff" + strings.Repeat("x", 70_000)
 	var seen []userCall
-	for _, who := range []scangate.NewUser{ann(), phoneOnly, torn, odd} {
-		seen = append(seen, u.calls(u.Context(), b.ID, who)...)
-		seen = append(seen, u.calls(u.Context(), "nobody", who)...)
-		seen = append(seen, u.calls(ctx, b.ID, who)...)
+	for _, newUser := range []scangate.NewUser{newAnn(), phoneOnly, unionIDOnly, odd} {
+		seen = append(seen, u.calls(u.Context(), bob.ID, newUser)...)
+		seen = append(seen, u.calls(u.Context(), "nobody", newUser)...)
+		seen = append(seen, u.calls(ctx, bob.ID, newUser)...)
 	}
 	for _, call := range seen {
-		u.keepsSecrets(call)
+		u.wantNoSecret(call)
 	}
 }
 
-func (u *users) keepsSecrets(call userCall) {
+// wantNoSecret ends the case if an error contains an identifier or Ann's phone number.
+func (u *userProbe) wantNoSecret(call userCall) {
 	u.Helper()
 	if call.err == nil {
 		return
 	}
 	text := call.err.Error()
-	for _, secret := range []string{ann().Phone, ann().Identity.OpenID, ann().Identity.UnionID} {
-		if strings.Contains(text, secret) || strings.Contains(text, strings.TrimPrefix(secret, "+")) {
-			u.broken("%s returned the error %q", call.method, text)
+	for _, secret := range []string{newAnn().Phone, newAnn().Identity.OpenID, newAnn().Identity.UnionID} {
+		// The number without its plus sign is as secret.
+		if strings.Contains(text, strings.TrimPrefix(secret, "+")) {
+			u.broken("%s returned the error %q, want no %q in it", call.method, text, secret)
 		}
 	}
 }

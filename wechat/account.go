@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// redacted stands wherever a secret, a code or a token would.
+// redacted replaces secrets, codes and tokens in texts.
 const redacted = "[redacted]"
 
-// Account is what WeChat issues to an official account or to a website
-// application. It prints, logs and marshals without its secret.
+// Account holds the credentials of an official account or a website application. It
+// prints, logs and marshals without its secret.
 type Account struct {
-	// AppID names the account. It is public: it stands in every link.
+	// AppID identifies the account. It is public: every link contains it.
 	AppID string
-	// Secret proves to WeChat's API that the caller owns the account.
+	// Secret authenticates the account to WeChat's API.
 	Secret string
 }
 
@@ -34,76 +34,78 @@ func (a Account) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("app_id", a.AppID))
 }
 
-// MarshalText implements [encoding.TextMarshaler], and by it what JSON encoders
-// write for an account inside of a logged value: the AppID alone.
+// MarshalText implements [encoding.TextMarshaler]. It returns the AppID only, so that a
+// JSON log handler prints no secret for a value that contains an account.
 func (a Account) MarshalText() ([]byte, error) { return []byte(a.AppID), nil }
 
-// validate names the field that can't be right, and never quotes the secret.
+// validate returns an error that names the invalid field. It does not quote the secret.
 func (a Account) validate() error {
 	switch {
 	case a.AppID == "":
 		return errors.New("wechat: Account.AppID is empty")
-	case !visible(a.AppID, maxID):
-		return fmt.Errorf("wechat: Account.AppID %q holds a space, or a character that no AppID has", a.AppID)
+	case !printable(a.AppID, maxID):
+		return fmt.Errorf("wechat: Account.AppID %q must be at most %d printable ASCII characters without spaces", a.AppID, maxID)
 	case a.Secret == "":
 		return fmt.Errorf("wechat: Account.Secret of %s is empty", a.AppID)
-	case !visible(a.Secret, maxID):
-		return fmt.Errorf("wechat: Account.Secret of %s holds a space, a line end or another character that no secret has", a.AppID)
+	case !printable(a.Secret, maxID):
+		// Often a line end from a file.
+		return fmt.Errorf("wechat: Account.Secret of %s must be at most %d printable ASCII characters without spaces and line ends", a.AppID, maxID)
 	}
 	return nil
 }
 
-// Endpoint is where WeChat is. The zero Endpoint is WeChat itself; tests and
-// demonstrations point it at a simulator. Each address may end in a path, below
-// which WeChat's own paths are then expected.
+// Endpoint holds WeChat's addresses. The zero Endpoint is WeChat itself; tests and
+// demonstrations use those of a simulator. An address may end in a path, to which the
+// client appends WeChat's paths.
 type Endpoint struct {
-	// Open serves the pages that people see. Empty means
-	// https://open.weixin.qq.com.
+	// Open serves WeChat's pages. Empty means https://open.weixin.qq.com.
 	Open string
-	// API answers the server's calls. Empty means https://api.weixin.qq.com;
-	// WeChat serves the same at api2, sh.api, sz.api and hk.api.weixin.qq.com.
-	// The secret travels to it, so plain http needs a loopback host.
+	// API serves the server's calls. Empty means https://api.weixin.qq.com; WeChat
+	// offers the same at api2, sh.api, sz.api and hk.api.weixin.qq.com. Calls contain
+	// the account's secret, so plain http is allowed for a loopback host only.
 	API string
 }
 
-// withDefaults returns the endpoint with WeChat's own addresses in place of
-// empty ones, or an error that names the address which can't be one.
+// withDefaults returns e with WeChat's own addresses in place of empty ones. Its error
+// names the invalid field.
 func (e Endpoint) withDefaults() (Endpoint, error) {
-	open, err := base("Endpoint.Open", e.Open, "https://open.weixin.qq.com")
+	open, err := parseBase("Endpoint.Open", e.Open, "https://open.weixin.qq.com")
 	if err != nil {
 		return Endpoint{}, err
 	}
-	api, err := base("Endpoint.API", e.API, "https://api.weixin.qq.com")
+	api, err := parseBase("Endpoint.API", e.API, "https://api.weixin.qq.com")
 	if err != nil {
 		return Endpoint{}, err
 	}
-	if api.Scheme == "http" && !loopback(api.Hostname()) {
-		return Endpoint{}, fmt.Errorf("wechat: Endpoint.API %q would carry the secret unencrypted: use https", e.API)
+	if api.Scheme == "http" && !isLoopback(api.Hostname()) {
+		return Endpoint{}, fmt.Errorf("wechat: Endpoint.API %q would receive the secret unencrypted: use https", e.API)
 	}
+	// WeChat's paths begin with a slash.
 	return Endpoint{
 		Open: strings.TrimSuffix(open.String(), "/"),
 		API:  strings.TrimSuffix(api.String(), "/"),
 	}, nil
 }
 
-// base parses the base address in the named field.
-func base(field, address, otherwise string) (*url.URL, error) {
+// parseBase parses the address of a field, or fallback if the address is empty.
+func parseBase(field, address, fallback string) (*url.URL, error) {
 	if address == "" {
-		address = otherwise
+		address = fallback
 	}
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("wechat: %s %q is no http or https address", field, address)
+		return nil, fmt.Errorf("wechat: %s %q is not an http or https address", field, address)
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, fmt.Errorf("wechat: %s of host %q must end with its path", field, u.Host)
+		// The address may contain a password, so the error quotes the host only.
+		return nil, fmt.Errorf("wechat: %s of host %q must not have a user, a query or a fragment", field, u.Host)
 	}
 	return u, nil
 }
 
-// loopback reports whether a host is this machine: a loopback address, or
-// localhost and what is below it (RFC 6761, section 6.3).
-func loopback(host string) bool {
+// isLoopback reports whether host is this machine: a loopback address, localhost or a
+// name that ends in .localhost (RFC 6761, section 6.3).
+func isLoopback(host string) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}

@@ -5,45 +5,47 @@ import (
 	"time"
 )
 
-// answer is what one of WeChat's routes answers when all is well.
+// answer is the body of a successful response of one of WeChat's routes.
 type answer interface {
-	// flaw says what keeps the answer from being taken, without quoting it, or
-	// returns "".
-	flaw() string
+	// problem returns the reason why the answer is unusable, without quoting it, or "".
+	problem() string
 }
 
-// decode reads an answer's body, which is UTF-8 JSON whatever its Content-Type
-// says. WeChat sends its errors with status 200 too. Unknown fields are ignored
-// and invalid UTF-8 is replaced; the answer must be whole.
+// decode decodes the body of a response into answer, and returns WeChat's error if the
+// body contains one. Unknown fields are ignored, and invalid UTF-8 is replaced.
 func (r request) decode(body []byte, answer answer) error {
+	// WeChat sends errors with status 200 too, and JSON as text/plain, so only the
+	// body decides.
 	var status struct {
 		Errcode int
 		Errmsg  string
 	}
 	if json.Unmarshal(body, &status) != nil {
-		return r.invalid("not the JSON expected")
+		return r.responseError("not the expected JSON")
 	}
 	if status.Errcode != 0 {
-		return r.failed(status.Errcode, status.Errmsg)
+		return r.apiError(status.Errcode, status.Errmsg)
 	}
+	// The error of Unmarshal could quote the body, which contains tokens.
 	if json.Unmarshal(body, answer) != nil {
-		return r.invalid("a field of another type than documented")
+		return r.responseError("a field has an undocumented type")
 	}
-	if flaw := answer.flaw(); flaw != "" {
-		return r.invalid(flaw)
+	if problem := answer.problem(); problem != "" {
+		return r.responseError(problem)
 	}
 	return nil
 }
 
-// failed makes an [Error] of what WeChat answered. The message is scrubbed
-// first: cutting it before could leave a part of a secret that no longer matches.
-func (r request) failed(code int, errmsg string) error {
-	message, rid := splitRID(r.scrub(errmsg))
-	return &Error{Op: r.op, Code: code, Message: tidy(message), RID: rid}
+// apiError returns the [Error] for an errcode and its message.
+func (r request) apiError(code int, errmsg string) error {
+	// Redact first: a message that is cut before could end in a part of a secret,
+	// which would no longer match.
+	message, rid := splitRID(r.redact(errmsg))
+	return &Error{Op: r.op, Code: code, Message: cleanMessage(message), RID: rid}
 }
 
-// tokenAnswer is the answer to an exchange or a refresh. The latter has no
-// unionid and no is_snapshotuser.
+// tokenAnswer answers an exchange or a refresh. That of a refresh has no unionid and no
+// is_snapshotuser.
 type tokenAnswer struct {
 	AccessToken    string `json:"access_token"`
 	ExpiresIn      int64  `json:"expires_in"`
@@ -54,29 +56,30 @@ type tokenAnswer struct {
 	IsSnapshotUser int    `json:"is_snapshotuser"`
 }
 
-func (a *tokenAnswer) flaw() string {
+func (a *tokenAnswer) problem() string {
 	switch {
-	case !visible(a.OpenID, maxID):
+	case !printable(a.OpenID, maxID):
 		return "no openid"
-	case !visible(a.AccessToken, maxToken):
+	case !printable(a.AccessToken, maxToken):
 		return "no access token"
-	case a.RefreshToken != "" && !visible(a.RefreshToken, maxToken):
-		return "a strange refresh token"
-	case a.UnionID != "" && !visible(a.UnionID, maxID):
-		return "a strange unionid"
+	case a.RefreshToken != "" && !printable(a.RefreshToken, maxToken):
+		return "malformed refresh token"
+	case a.UnionID != "" && !printable(a.UnionID, maxID):
+		return "malformed unionid"
 	}
 	return ""
 }
 
-// token returns the token. A lifetime that can't be one is brought within zero
-// and 30 days: it is no reason to turn the person away.
-func (a *tokenAnswer) token(asked time.Time) Token {
+// token returns the token of an answer to a request that was sent at the given time.
+func (a *tokenAnswer) token(sent time.Time) Token {
+	// A lifetime out of range does not make the login fail: most logins use the token
+	// once, right away.
 	const longest = 30 * 24 * 60 * 60
 	lifetime := time.Duration(min(max(a.ExpiresIn, 0), longest)) * time.Second
 	return Token{
 		AccessToken:  a.AccessToken,
 		RefreshToken: a.RefreshToken,
-		Expiry:       asked.Add(lifetime),
+		Expiry:       sent.Add(lifetime),
 		OpenID:       a.OpenID,
 		UnionID:      a.UnionID,
 		Scope:        a.Scope,
@@ -84,22 +87,22 @@ func (a *tokenAnswer) token(asked time.Time) Token {
 	}
 }
 
-// verifyAnswer is the answer to a verification: the error that says "ok". A
-// pointer tells a zero from nothing.
+// verifyAnswer answers a verification with errcode 0.
 type verifyAnswer struct {
+	// Errcode is nil if the field is missing.
 	Errcode *int `json:"errcode"`
 }
 
-func (a *verifyAnswer) flaw() string {
+func (a *verifyAnswer) problem() string {
 	if a.Errcode == nil {
 		return "no errcode"
 	}
 	return ""
 }
 
-// userInfoAnswer is the answer to a question about the person asked for.
+// userInfoAnswer answers a request for the profile of a person.
 type userInfoAnswer struct {
-	asked      string
+	requested  string   // the openid in the request
 	OpenID     string   `json:"openid"`
 	UnionID    string   `json:"unionid"`
 	Nickname   string   `json:"nickname"`
@@ -112,18 +115,19 @@ type userInfoAnswer struct {
 	Privilege  []string `json:"privilege"`
 }
 
-func (a *userInfoAnswer) flaw() string {
+func (a *userInfoAnswer) problem() string {
 	switch {
 	case a.OpenID == "":
 		return "no openid"
-	case a.OpenID != a.asked:
-		return "the openid of somebody else"
-	case a.UnionID != "" && !visible(a.UnionID, maxID):
-		return "a strange unionid"
+	case a.OpenID != a.requested:
+		return "the openid of another person"
+	case a.UnionID != "" && !printable(a.UnionID, maxID):
+		return "malformed unionid"
 	}
 	return ""
 }
 
+// userInfo returns the profile in the answer.
 func (a *userInfoAnswer) userInfo() UserInfo {
 	return UserInfo{
 		OpenID: a.OpenID, UnionID: a.UnionID, Nickname: a.Nickname, Sex: a.Sex,

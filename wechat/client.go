@@ -14,36 +14,38 @@ import (
 
 const (
 	defaultTimeout = 5 * time.Second
-	maxAnswer      = 1 << 20
+	maxResponse    = 1 << 20 // bytes of a body
 	maxRetries     = 2
-	firstPause     = 100 * time.Millisecond
+	firstPause     = 100 * time.Millisecond // before the first retry; doubled for the next
 )
 
-// Bounds, in bytes, on what goes to WeChat and on what is taken from it. Real
-// codes have 32 bytes, openids 28, tokens some 90.
+// Limits, in bytes, for values in requests and responses. WeChat's codes have 32 bytes,
+// openids 28 and tokens about 90.
 const (
 	maxID    = 128
 	maxCode  = 512
 	maxToken = 4096
 )
 
-// Client talks to WeChat for one account. Make one with [NewClient]; it is safe
-// for concurrent use and holds nothing that has to be closed.
+// Client calls WeChat for one account. [NewClient] returns one. It is safe for
+// concurrent use, and there is nothing to close.
 type Client struct {
-	appID    string
-	secret   func() string // which prints as an address, whatever a Client is part of
+	appID string
+	// secret is a function because fmt and log handlers print the address of a
+	// function, also for a value that contains a Client.
+	secret   func() string
 	endpoint Endpoint
 	http     *http.Client
 	timeout  time.Duration
 }
 
-// NewClient returns a client for an account, or an error that names the field
-// which can't be right. It calls nobody.
+// NewClient returns a client for an account. Its error names the invalid field. It makes
+// no call.
 //
-// Calls go through a copy of hc. A nil hc means one with a transport like
-// [http.DefaultTransport] that keeps more connections to WeChat's single host.
-// The Timeout of hc limits a whole call with its retries; zero means 5 seconds.
-// Its CheckRedirect is not used: redirects are never followed.
+// The client uses a copy of hc. If hc is nil, the transport is a copy of
+// [http.DefaultTransport] that keeps more idle connections to one host. The Timeout of
+// hc limits a call including its retries; zero means 5 seconds. CheckRedirect is
+// ignored: redirects are never followed.
 func NewClient(account Account, endpoint Endpoint, hc *http.Client) (*Client, error) {
 	if err := account.validate(); err != nil {
 		return nil, err
@@ -53,14 +55,16 @@ func NewClient(account Account, endpoint Endpoint, hc *http.Client) (*Client, er
 		return nil, err
 	}
 	if hc == nil {
-		hc = &http.Client{Transport: transport()}
+		hc = &http.Client{Transport: newTransport()}
 	}
 	own := *hc
 	timeout := own.Timeout
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
-	own.Timeout = 0 // the call's context carries it, over all tries
+	// http.Client would apply its Timeout to each attempt. The context of the call
+	// limits all of them together.
+	own.Timeout = 0
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
 		appID:    account.AppID,
@@ -71,14 +75,16 @@ func NewClient(account Account, endpoint Endpoint, hc *http.Client) (*Client, er
 	}, nil
 }
 
-// transport returns [http.DefaultTransport] made ready for many logins at once:
-// that one keeps two connections to a host and closes the rest after each call.
-func transport() http.RoundTripper {
+// newTransport returns a copy of [http.DefaultTransport] for many calls to one host.
+func newTransport() http.RoundTripper {
 	shared, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
+		// The application has replaced it, and probably for a reason.
 		return http.DefaultTransport
 	}
 	own := shared.Clone()
+	// The default keeps two idle connections per host. Many logins at once would open
+	// a new one, with a TLS handshake, for nearly every call.
 	own.MaxIdleConnsPerHost = 32
 	return own
 }
@@ -86,15 +92,14 @@ func transport() http.RoundTripper {
 // AppID returns the AppID of the client's account.
 func (c *Client) AppID() string { return c.appID }
 
-// Exchange trades the code of a callback for a token ("网页授权", step 2). A
-// code is good once and for 5 minutes, at the account it was made for.
+// Exchange exchanges the code of a callback for a token ("网页授权", step 2). A code can
+// be used once, within 5 minutes, by the account that it was issued to.
 //
-// A code that can't be one of WeChat's, and "authdeny", which stands for a
-// refusal, fail with [ErrCodeInvalid] without a call. After an error that
-// matches [ErrUnreachable] the code may be used up: trying it again can answer
-// [ErrCodeUsed].
+// For a malformed code, and for "authdeny", which stands for a refusal, Exchange returns
+// [ErrCodeInvalid] without a call. After an error that matches [ErrUnreachable], the
+// code may have been used: a second attempt can return [ErrCodeUsed].
 func (c *Client) Exchange(ctx context.Context, code string) (Token, error) {
-	if !visible(code, maxCode) || code == "authdeny" {
+	if !printable(code, maxCode) || code == "authdeny" {
 		return Token{}, fmt.Errorf("wechat: %s: %w", opExchange, ErrCodeInvalid)
 	}
 	return c.token(ctx, request{
@@ -106,10 +111,10 @@ func (c *Client) Exchange(ctx context.Context, code string) (Token, error) {
 	})
 }
 
-// Refresh buys a new access token ("网页授权", step 3). Store the refresh token
-// that comes with it, which may be another one.
+// Refresh returns a new access token ("网页授权", step 3). Store the refresh token that
+// comes with it, because it may differ from the given one.
 func (c *Client) Refresh(ctx context.Context, refreshToken string) (Token, error) {
-	if !visible(refreshToken, maxToken) {
+	if !printable(refreshToken, maxToken) {
 		return Token{}, fmt.Errorf("wechat: %s: %w", opRefresh, ErrTokenInvalid)
 	}
 	return c.token(ctx, request{
@@ -120,10 +125,9 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string) (Token, error
 	})
 }
 
-// Verify asks whether an access token still holds for a person ("网页授权",
-// appendix). It returns nil if it does.
+// Verify returns nil if the access token is valid for the person ("网页授权", appendix).
 func (c *Client) Verify(ctx context.Context, accessToken, openID string) error {
-	if !visible(accessToken, maxToken) || !visible(openID, maxID) {
+	if !printable(accessToken, maxToken) || !printable(openID, maxID) {
 		return fmt.Errorf("wechat: %s: %w", opVerify, ErrTokenInvalid)
 	}
 	var answer verifyAnswer
@@ -133,14 +137,14 @@ func (c *Client) Verify(ctx context.Context, accessToken, openID string) error {
 	}, &answer)
 }
 
-// UserInfo asks what a person shows of themselves, with region names in
-// simplified Chinese ("网页授权", step 4). The token needs [ScopeUserInfo] or
-// [ScopeLogin]; else the error matches [ErrConfiguration].
+// UserInfo returns a person's profile ("网页授权", step 4). Region names are in
+// simplified Chinese. The token needs [ScopeUserInfo] or [ScopeLogin]; otherwise the
+// error matches [ErrConfiguration].
 func (c *Client) UserInfo(ctx context.Context, accessToken, openID string) (UserInfo, error) {
-	if !visible(accessToken, maxToken) || !visible(openID, maxID) {
+	if !printable(accessToken, maxToken) || !printable(openID, maxID) {
 		return UserInfo{}, fmt.Errorf("wechat: %s: %w", opUserInfo, ErrTokenInvalid)
 	}
-	answer := userInfoAnswer{asked: openID}
+	answer := userInfoAnswer{requested: openID}
 	err := c.call(ctx, request{
 		op: opUserInfo, path: "/sns/userinfo",
 		query: url.Values{"access_token": {accessToken}, "openid": {openID}, "lang": {"zh_CN"}},
@@ -151,17 +155,20 @@ func (c *Client) UserInfo(ctx context.Context, accessToken, openID string) (User
 	return answer.userInfo(), nil
 }
 
-// token makes a call that is answered with a token.
+// token sends a request whose answer is a token.
 func (c *Client) token(ctx context.Context, r request) (Token, error) {
-	asked := time.Now()
+	// WeChat counts the lifetime from its answer. Counting from the request makes the
+	// token expire here a little earlier, never later.
+	sent := time.Now()
 	var answer tokenAnswer
 	if err := c.call(ctx, r, &answer); err != nil {
 		return Token{}, err
 	}
-	return answer.token(asked), nil
+	return answer.token(sent), nil
 }
 
-// call makes r, again while WeChat says that it is busy, and fills answer.
+// call sends r and decodes the response into answer. It sends r again while WeChat is
+// busy, up to maxRetries times.
 func (c *Client) call(ctx context.Context, r request, answer answer) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -170,6 +177,8 @@ func (c *Client) call(ctx context.Context, r request, answer answer) error {
 		if err == nil {
 			err = r.decode(body, answer)
 		}
+		// Any other error may come after WeChat has processed the call, and a second
+		// exchange of a used code fails.
 		if !errors.Is(err, ErrBusy) || pause == firstPause<<maxRetries {
 			return err
 		}
@@ -179,10 +188,11 @@ func (c *Client) call(ctx context.Context, r request, answer answer) error {
 	}
 }
 
-// wait waits for pause and up to as much again, so that callers who were turned
-// away together don't come back together. It returns ctx's error if ctx ends.
+// wait waits for a random time between pause and twice that. If ctx ends first, it
+// returns the error of ctx.
 func wait(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause + rand.N(pause)) //nolint:gosec // jitter need not be unguessable
+	// Random, so that clients that were rejected together do not return together.
+	timer := time.NewTimer(pause + rand.N(pause)) //nolint:gosec // jitter may be predictable
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -192,62 +202,70 @@ func wait(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// get sends r once and returns the body of a 200.
+// get sends r once and returns the body of the response, whose status must be 200.
 func (c *Client) get(ctx context.Context, r request) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.endpoint.API+r.path+"?"+r.query.Encode(), nil)
 	if err != nil {
-		return nil, r.unreachable(err)
+		return nil, r.unreachableError(err)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, r.unreachable(err)
+		return nil, r.unreachableError(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return nil, r.invalid(fmt.Sprintf("HTTP status %d", resp.StatusCode))
+		return nil, r.responseError(fmt.Sprintf("HTTP status %d", resp.StatusCode))
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	// One byte more than allowed distinguishes a body of the maximum size from a
+	// longer one.
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if err != nil {
-		return nil, r.unreachable(err)
+		return nil, r.unreachableError(err)
 	}
-	if len(body) > maxAnswer {
-		return nil, r.invalid("more than 1 MiB")
+	if len(body) > maxResponse {
+		return nil, r.responseError("more than 1 MiB")
 	}
 	return body, nil
 }
 
-// request is one call: its name in errors, its path and its parameters.
+// request is a call of WeChat's API.
 type request struct {
-	op, path string
-	query    url.Values
+	op    string // the name of the call in errors
+	path  string
+	query url.Values
 }
 
-// unreachable wraps why no answer came. [*url.Error] prints the whole address,
-// secret and all, so its cause is taken out of it, however deep it sits.
-func (r request) unreachable(cause error) error {
-	var located *url.Error
-	for errors.As(cause, &located) {
-		cause = located.Err
+// unreachableError returns the error of a request that got no complete response. It
+// wraps cause without the request's secrets.
+func (r request) unreachableError(cause error) error {
+	// A *url.Error prints the URL with the secret, so only its cause is wrapped. A
+	// transport such as a proxy's may nest several.
+	var urlError *url.Error
+	for errors.As(cause, &urlError) {
+		cause = urlError.Err
 	}
-	if text := r.scrub(cause.Error()); text != cause.Error() {
+	// A transport may also write the URL into its own text. Only the text remains
+	// then, because wrapping the error would keep the secret in the chain.
+	if text := r.redact(cause.Error()); text != cause.Error() {
 		cause = errors.New(text)
 	}
+	// The caller canceled the call, so WeChat is not to blame.
 	if errors.Is(cause, context.Canceled) {
 		return fmt.Errorf("wechat: %s: %w", r.op, cause)
 	}
 	return fmt.Errorf("wechat: %s: %w: %w", r.op, ErrUnreachable, cause)
 }
 
-// invalid reports an answer that isn't one of WeChat's. The reason must not quote it.
-func (r request) invalid(reason string) error {
+// responseError returns the error for an invalid response. The reason must not quote it.
+func (r request) responseError(reason string) error {
 	return fmt.Errorf("wechat: %s: %w: %s", r.op, ErrResponse, reason)
 }
 
-// scrub takes the request's secret values out of a text that may repeat them,
-// as they are or as they stand in its address. Values under four bytes are no
-// secrets; blotting them out would only garble the text.
-func (r request) scrub(text string) string {
+// redact replaces the request's secret values in text, plain or escaped as in a URL.
+func (r request) redact(text string) string {
 	for _, name := range []string{"secret", "code", "access_token", "refresh_token"} {
+		// A value under four bytes is not a secret. Replacing it would only garble
+		// the text.
 		if value := r.query.Get(name); len(value) >= 4 {
 			text = strings.NewReplacer(value, redacted, url.QueryEscape(value), redacted).Replace(text)
 		}
@@ -255,9 +273,9 @@ func (r request) scrub(text string) string {
 	return text
 }
 
-// visible reports whether s has 1 to limit bytes, all of them printable ASCII
-// and none a space, as all of WeChat's ids, codes and tokens are.
-func visible(s string, limit int) bool {
+// printable reports whether s has 1 to limit bytes of printable ASCII without spaces. All
+// of WeChat's ids, codes and tokens are of that form.
+func printable(s string, limit int) bool {
 	return s != "" && len(s) <= limit && !strings.ContainsFunc(s, func(r rune) bool {
 		return r <= ' ' || r > '~'
 	})

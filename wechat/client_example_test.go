@@ -17,8 +17,8 @@ import (
 
 var shop = wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}
 
-// simulated is a client whose WeChat is a simulator, and a code that somebody's
-// consent has made there.
+// simulated returns a client of a simulated WeChat, a code for a person who has agreed
+// there, and the simulator.
 func simulated() (client *wechat.Client, code string, simulator *wechattest.WeChat) {
 	simulator = wechattest.New(nil, wechattest.App{Account: shop})
 	network := wechattest.Transport(map[string]http.Handler{"api.weixin.qq.com": simulator})
@@ -38,7 +38,7 @@ func simulated() (client *wechat.Client, code string, simulator *wechattest.WeCh
 	return client, u.Query().Get("code"), simulator
 }
 
-// An account's secret is nowhere to be seen in what prints it.
+// An account prints without its secret.
 func ExampleAccount() {
 	fmt.Println(shop)
 	fmt.Printf("%#v\n", shop)
@@ -55,18 +55,19 @@ func ExampleAccount() {
 	// level=INFO msg=starting account.app_id=wx0123456789abcdef
 }
 
-// NewClient says what can't be right before anybody logs in.
+// NewClient returns an error for a configuration that could not work.
 func ExampleNewClient() {
 	_, err := wechat.NewClient(wechat.Account{AppID: "wx0123456789abcdef"}, wechat.Endpoint{}, nil)
 	fmt.Println(err)
-	client, err := wechat.NewClient(shop, wechat.Endpoint{}, nil) // WeChat's own hosts, 5 seconds a call
+	// The default: WeChat's own hosts, and 5 seconds per call.
+	client, err := wechat.NewClient(shop, wechat.Endpoint{}, nil)
 	fmt.Println(client.AppID(), err)
 	// Output:
 	// wechat: Account.Secret of wx0123456789abcdef is empty
 	// wx0123456789abcdef <nil>
 }
 
-// Another of WeChat's hosts for the API, and a proxy on the way out.
+// The client calls the API at WeChat's host in Shanghai, through a proxy.
 func ExampleEndpoint() {
 	proxied := &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}}
 	_, err := wechat.NewClient(shop, wechat.Endpoint{API: "https://sh.api.weixin.qq.com"}, proxied)
@@ -74,7 +75,7 @@ func ExampleEndpoint() {
 	// Output: <nil>
 }
 
-// A client knows whose it is: people have another openid at each account.
+// A person has a different openid at each account. AppID returns the client's.
 func ExampleClient_AppID() {
 	client, err := wechat.NewClient(shop, wechat.Endpoint{}, nil)
 	if err != nil {
@@ -84,6 +85,7 @@ func ExampleClient_AppID() {
 	// Output: wx0123456789abcdef
 }
 
+// The link opens an official account's authorization inside WeChat.
 func ExampleClient_AuthorizeURL() {
 	client, err := wechat.NewClient(shop, wechat.Endpoint{}, nil)
 	if err != nil {
@@ -94,6 +96,7 @@ func ExampleClient_AuthorizeURL() {
 	// https://open.weixin.qq.com/connect/oauth2/authorize?appid=wx0123456789abcdef&redirect_uri=https%3A%2F%2Fapp.example.com%2Fcallback&response_type=code&scope=snsapi_base&state=st4te#wechat_redirect
 }
 
+// The link opens WeChat's page with a website application's QR code.
 func ExampleClient_QRConnectURL() {
 	client, err := wechat.NewClient(shop, wechat.Endpoint{}, nil)
 	if err != nil {
@@ -104,7 +107,8 @@ func ExampleClient_QRConnectURL() {
 	// https://open.weixin.qq.com/connect/qrconnect?appid=wx0123456789abcdef&redirect_uri=https%3A%2F%2Fapp.example.com%2Fcallback&response_type=code&scope=snsapi_login&state=st4te&lang=en#wechat_redirect
 }
 
-// A code is good once, and what else comes as a code is not even asked about.
+// A code can be exchanged once. A malformed code, or the one that stands for a refusal,
+// is not sent to WeChat.
 func ExampleClient_Exchange() {
 	client, code, _ := simulated()
 	ctx := context.Background()
@@ -112,7 +116,7 @@ func ExampleClient_Exchange() {
 	fmt.Println(token.OpenID != "", token.HasScope(wechat.ScopeUserInfo), token.SnapshotUser, err)
 	_, err = client.Exchange(ctx, code)
 	fmt.Println(errors.Is(err, wechat.ErrCodeUsed))
-	_, err = client.Exchange(ctx, "authdeny") // which stands for a refusal
+	_, err = client.Exchange(ctx, "authdeny") // the person refused
 	fmt.Println(errors.Is(err, wechat.ErrCodeInvalid))
 	// Output:
 	// true true false <nil>
@@ -120,7 +124,7 @@ func ExampleClient_Exchange() {
 	// true
 }
 
-// A token whose two hours are over buys a new one.
+// An expired access token is replaced with the refresh token.
 func ExampleClient_Refresh() {
 	client, code, simulator := simulated()
 	ctx := context.Background()
@@ -131,7 +135,8 @@ func ExampleClient_Refresh() {
 	simulator.FastForward(3 * time.Hour)
 	_, err = client.UserInfo(ctx, token.AccessToken, token.OpenID)
 	if errors.Is(err, wechat.ErrTokenExpired) {
-		token, err = client.Refresh(ctx, token.RefreshToken) // store it: the refresh token may be another one
+		// Store the result: the refresh token may be a new one too.
+		token, err = client.Refresh(ctx, token.RefreshToken)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -140,6 +145,7 @@ func ExampleClient_Refresh() {
 	// Output: <nil>
 }
 
+// A token is valid for the person that it was issued for, and for no other.
 func ExampleClient_Verify() {
 	client, code, simulator := simulated()
 	ctx := context.Background()
@@ -155,6 +161,7 @@ func ExampleClient_Verify() {
 	// true
 }
 
+// The profile needs a token with ScopeUserInfo or ScopeLogin.
 func ExampleClient_UserInfo() {
 	client, code, _ := simulated()
 	ctx := context.Background()
@@ -167,8 +174,7 @@ func ExampleClient_UserInfo() {
 	// Output: 林小北 https://thirdwx.qlogo.cn/mmopen/vi_32/lin/132 <nil>
 }
 
-// An Error is WeChat's own answer: its code, and the request's id, which WeChat's
-// support asks for.
+// An Error contains WeChat's errcode. It matches the Err variable for that code.
 func ExampleError() {
 	client, code, simulator := simulated()
 	simulator.Fail(wechattest.OpExchange, 1, wechattest.Fault{Errcode: 40125})

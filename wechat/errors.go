@@ -8,48 +8,49 @@ import (
 	"unicode/utf8"
 )
 
-// What went wrong, for errors.Is. Every error of a call matches one of these,
-// except an [Error] whose code isn't listed here, and a call that was canceled,
-// which matches [context.Canceled] alone.
+// The kinds of errors, for errors.Is. Every error of a call matches exactly one of them,
+// with two exceptions: an [Error] whose code is not listed here matches none, and the
+// error of a canceled call matches [context.Canceled] only. The numbers are WeChat's
+// errcodes.
 var (
-	// ErrCodeUsed: the code was exchanged before (40163). WeChat delivers some
-	// callbacks twice; the first one's result holds. An exchange that timed out
-	// may have used its code as well.
+	// ErrCodeUsed means that the code was exchanged before (40163). WeChat delivers
+	// some callbacks twice; the first has the token. An exchange that timed out may
+	// have used its code too.
 	ErrCodeUsed = errors.New("code already used")
-	// ErrCodeInvalid: the code is expired, mistyped, missing or another
-	// account's (40029, 41008, 42003), or such that WeChat wasn't even asked.
-	// The person logs in again.
+	// ErrCodeInvalid means that the code is expired, malformed, missing or another
+	// account's (40029, 41008, 42003). The client itself returns it for a malformed
+	// code. The person has to log in again.
 	ErrCodeInvalid = errors.New("invalid code")
-	// ErrTokenExpired: the access token's two hours are over (42001). Refresh it.
+	// ErrTokenExpired means that the access token is older than two hours (42001). Use
+	// [Client.Refresh].
 	ErrTokenExpired = errors.New("access token expired")
-	// ErrTokenInvalid: the access or refresh token and the openid don't hold,
-	// or no longer (40003, 40014, 40030, 41009, 42002, 42007, and 40001 except
-	// from an exchange), or are such that WeChat wasn't even asked. The person
-	// logs in again.
+	// ErrTokenInvalid means that the access token, the refresh token or the openid is
+	// not valid, or no longer (40003, 40014, 40030, 41009, 42002, 42007, and 40001
+	// except from an exchange). The client itself returns it for a malformed value. The
+	// person has to log in again.
 	ErrTokenInvalid = errors.New("invalid token")
-	// ErrBusy: WeChat was busy (-1) each time it was asked. Try later.
+	// ErrBusy means that WeChat was busy at every attempt (-1). Try again later.
 	ErrBusy = errors.New("WeChat is busy")
-	// ErrQuota: too many calls today (45009) or this minute (45011).
+	// ErrQuota means too many calls today (45009) or in this minute (45011).
 	ErrQuota = errors.New("WeChat's quota is reached")
-	// ErrConfiguration: the account isn't set up right. Its AppID or secret is
-	// wrong (40013, 40125, 41002, 41004, and 40001 from an exchange), the
-	// server's address isn't on its list (40164), the scope doesn't allow the
-	// call (48001), or a parameter is missing (41001, 41003). Nothing a person
-	// does helps.
+	// ErrConfiguration means that the account is misconfigured. Its AppID or secret is
+	// wrong (40013, 40125, 41002, 41004, and 40001 from an exchange), the server's
+	// address is not on its list (40164), the scope does not allow the call (48001), or
+	// a parameter is missing (41001, 41003). The person cannot do anything about it.
 	ErrConfiguration = errors.New("WeChat account misconfigured")
-	// ErrRefused: the person did not agree, or WeChat restricts them (50001,
-	// 50002).
+	// ErrRefused means that the person did not agree, or is restricted by WeChat
+	// (50001, 50002).
 	ErrRefused = errors.New("not authorized by the user")
-	// ErrResponse: the answer was none of WeChat's: a redirect or any status
-	// other than 200, no JSON, more than 1 MiB, or one without an openid or an
-	// access token, or with an openid other than the one asked for.
-	ErrResponse = errors.New("no valid answer")
-	// ErrUnreachable: no answer came in time, or at all. The error also wraps
-	// the cause, as far as the cause holds no secret.
+	// ErrResponse means that the response is not one of WeChat's. It has another status
+	// than 200, is not JSON or has more than 1 MiB, it has no openid or access token, or
+	// its openid is not the requested one.
+	ErrResponse = errors.New("invalid response")
+	// ErrUnreachable means that no complete response came in time. The error also
+	// wraps the cause, unless that contains a secret.
 	ErrUnreachable = errors.New("WeChat can't be reached")
 )
 
-// The names of the calls, as they stand in [Error.Op].
+// The values of [Error.Op].
 const (
 	opExchange = "exchange"
 	opRefresh  = "refresh"
@@ -57,22 +58,21 @@ const (
 	opUserInfo = "userinfo"
 )
 
-// Error is an error that WeChat answered with. Use errors.Is with this package's
-// Err variables rather than its code, which means different things in different
-// calls.
+// Error is an error in a response of WeChat. To handle it, use errors.Is with the Err
+// variables of this package instead of Code, whose meaning depends on the call.
 type Error struct {
 	// Op is the call: exchange, refresh, verify or userinfo.
 	Op string
 	// Code is WeChat's errcode ("全局返回码").
 	Code int
-	// Message is WeChat's errmsg, of bounded length, without request ids and
-	// without anything secret that was part of the request.
+	// Message is WeChat's errmsg, cut to 200 bytes, without the request ID and without
+	// the secrets of the request.
 	Message string
-	// RID is the request id that WeChat's support asks for, or empty.
+	// RID is the request ID, which WeChat's support asks for. It may be empty.
 	RID string
 }
 
-// Error returns such as "wechat: exchange: 40029 invalid code (rid 65c1...)".
+// Error returns a text such as "wechat: exchange: 40029 invalid code (rid 65c1...)".
 func (e *Error) Error() string {
 	text := fmt.Sprintf("wechat: %s: %d %s", e.Op, e.Code, e.Message)
 	if e.RID != "" {
@@ -81,13 +81,13 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Is reports whether target is the Err variable that covers e.
+// Is reports whether target is the Err variable for the code of e.
 func (e *Error) Is(target error) bool {
 	kind := e.kind()
 	return kind != nil && kind == target
 }
 
-// kind sorts errcodes as "全局返回码" describes them.
+// kind returns the Err variable for the code of e, or nil. It follows "全局返回码".
 func (e *Error) kind() error {
 	switch e.Code {
 	case -1:
@@ -107,25 +107,22 @@ func (e *Error) kind() error {
 	case 50001, 50002:
 		return ErrRefused
 	case 40001:
-		return e.invalidCredential()
+		// "Invalid credential": an exchange carries the account's secret, and every
+		// other call carries a token.
+		if e.Op == opExchange {
+			return ErrConfiguration
+		}
+		return ErrTokenInvalid
 	}
 	return nil
 }
 
-// invalidCredential tells the two meanings of 40001 apart: only an exchange
-// carries the account's secret, the other calls carry a token.
-func (e *Error) invalidCredential() error {
-	if e.Op == opExchange {
-		return ErrConfiguration
-	}
-	return ErrTokenInvalid
-}
-
-// maxMessage bounds, in bytes, what of WeChat's errmsg is kept.
+// maxMessage limits [Error.Message], in bytes.
 const maxMessage = 200
 
-// tidy makes one bounded, printable line of a message.
-func tidy(message string) string {
+// cleanMessage returns message as a single printable line of at most maxMessage bytes.
+func cleanMessage(message string) string {
+	// Control characters could forge log lines or change a terminal's state.
 	message = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
@@ -133,6 +130,7 @@ func tidy(message string) string {
 		return ' '
 	}, message)
 	message = strings.Join(strings.Fields(message), " ")
+	// Cut whole characters.
 	for len(message) > maxMessage {
 		_, size := utf8.DecodeLastRuneInString(message)
 		message = message[:len(message)-size]
@@ -140,16 +138,18 @@ func tidy(message string) string {
 	return message
 }
 
-// splitRID takes the request id out of an errmsg. WeChat appends ", rid: ID",
-// sometimes without the comma, and in older answers " hints: [ req_id: ID ]".
+// splitRID returns message without its request ID, and the request ID.
 func splitRID(message string) (text, rid string) {
+	// WeChat appends ", rid: ID", sometimes without the comma, and in older messages
+	// " hints: [ req_id: ID ]".
 	for _, mark := range []string{"hints: [ req_id:", "hints: [", "rid:"} {
 		at := strings.LastIndex(message, mark)
+		// The mark may be the end of a longer word.
 		if at < 0 || at > 0 && !strings.ContainsRune(" ,", rune(message[at-1])) {
 			continue
 		}
 		rid = strings.TrimSpace(strings.TrimSuffix(message[at+len(mark):], " ]"))
-		if !visible(rid, maxID) {
+		if !printable(rid, maxID) {
 			rid = ""
 		}
 		return strings.TrimRight(message[:at], " ,"), rid

@@ -12,8 +12,8 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// A login, from the link to the nickname. A simulator stands in for WeChat and
-// for the person; without it the HTTP client is nil.
+// A login, from the link to the nickname. A simulator plays WeChat and the person. For
+// the real WeChat, the HTTP client is nil.
 func Example() {
 	account := wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}
 	simulator := wechattest.New(nil, wechattest.App{Account: account})
@@ -24,14 +24,14 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	// Send them away, with a state that is bound to their browser ...
+	// Redirect the person to this link, with a state that is bound to their browser.
 	link := client.AuthorizeURL("https://app.example.com/callback", "st4te", wechat.ScopeUserInfo)
 	callback, err := simulator.Approve(link, "yueyue")
 	if err != nil {
 		log.Fatal(err)
 	}
 
-	// ... and see who comes back.
+	// WeChat redirects the person to the callback, with a code.
 	u, err := url.Parse(callback)
 	if err != nil {
 		log.Fatal(err)
@@ -47,6 +47,7 @@ func Example() {
 	}
 	fmt.Println(u.Query().Get("state"), person.Nickname)
 
+	// A code can be exchanged once.
 	_, err = client.Exchange(ctx, u.Query().Get("code"))
 	fmt.Println(errors.Is(err, wechat.ErrCodeUsed))
 

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzDecode looks for an answer that gets past the decoder although it says
-// nothing, or that gets a secret into an error.
+// FuzzDecode looks for an incomplete answer that decode accepts, and for a response
+// whose error contains the secret.
 func FuzzDecode(f *testing.F) {
 	const secret = "5ec4e75ec4e75ec4e75ec4e75ec4e700"
 	for _, seed := range []string{
@@ -28,32 +28,38 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r := request{op: opExchange, query: url.Values{"secret": {secret}}}
 		var token tokenAnswer
-		check(t, r.decode(body, &token), secret)
-		info := userInfoAnswer{asked: "oX"}
-		err := r.decode(body, &info)
-		check(t, err, secret)
+		err := r.decode(body, &token)
+		wantGoodError(t, err, secret)
+		if got := token.token(time.Time{}); err == nil && (got.OpenID == "" || got.AccessToken == "" || got.Expiry.Before(time.Time{})) {
+			t.Errorf("decode accepted the token %+v, want an error", token)
+		}
+		info := userInfoAnswer{requested: "oX"}
+		err = r.decode(body, &info)
+		wantGoodError(t, err, secret)
 		if err == nil && (info.OpenID != "oX" || !utf8.ValidString(info.Nickname)) {
-			t.Errorf("took %+v", info)
+			t.Errorf("decode accepted the profile %+v, want an error", info)
 		}
-		check(t, r.decode(body, new(verifyAnswer)), secret)
-		if got := token.token(time.Time{}); r.decode(body, &token) == nil && (got.OpenID == "" || got.AccessToken == "" || got.Expiry.Before(time.Time{})) {
-			t.Errorf("took %+v", token)
-		}
+		wantGoodError(t, r.decode(body, new(verifyAnswer)), secret)
 	})
 }
 
-func check(t *testing.T, err error, secret string) {
+// wantGoodError fails t unless err is nil or an [Error] or ErrResponse, on one line,
+// within its limits and without the secret.
+func wantGoodError(t *testing.T, err error, secret string) {
 	t.Helper()
-	var failed *Error
+	if err == nil {
+		return
+	}
+	if text := err.Error(); strings.Contains(text, secret) || !utf8.ValidString(text) || strings.ContainsAny(text, "\r\n\x00") {
+		t.Errorf("decode: error = %q, want one line of UTF-8 without the secret", text)
+	}
+	var e *Error
 	switch {
-	case err == nil:
-	case strings.Contains(err.Error(), secret), !utf8.ValidString(err.Error()), strings.ContainsAny(err.Error(), "\r\n\x00"):
-		t.Errorf("a bad error: %q", err)
-	case errors.As(err, &failed):
-		if failed.Code == 0 || len(failed.Message) > maxMessage || len(failed.RID) > maxID {
-			t.Errorf("a bad error: %#v", failed)
+	case errors.As(err, &e):
+		if e.Code == 0 || len(e.Message) > maxMessage || len(e.RID) > maxID {
+			t.Errorf("decode: error = %#v, want a code, a message of at most %d bytes and a rid of at most %d", e, maxMessage, maxID)
 		}
 	case !errors.Is(err, ErrResponse):
-		t.Errorf("an error of no kind: %q", err)
+		t.Errorf("decode: error = %q, want an *Error or ErrResponse", err)
 	}
 }

@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// Token is what WeChat gives for a code: who came, and the keys to ask more
-// about them. It prints and logs without those keys. As JSON it is whole, so
-// that it can be stored.
+// Token identifies a person and authorizes calls about them. It prints and logs without
+// the access token and the refresh token. Its JSON contains both, so that a token can be
+// stored.
 type Token struct {
-	// AccessToken admits to [Client.UserInfo] and [Client.Verify] until Expiry,
-	// two hours later.
+	// AccessToken authorizes [Client.UserInfo] and [Client.Verify] until Expiry, two
+	// hours after the exchange or refresh.
 	AccessToken string
-	// RefreshToken buys a new AccessToken for 30 days, which nothing extends.
+	// RefreshToken authorizes [Client.Refresh] for 30 days. No call extends that time.
 	RefreshToken string
-	// Expiry is when AccessToken ends, reckoned from before the call.
+	// Expiry is the end of AccessToken's lifetime, counted from before the call.
 	Expiry time.Time
-	// OpenID names the person at this AppID, and is never empty.
+	// OpenID identifies the person at this AppID. It is never empty.
 	OpenID string
-	// UnionID names the person at all accounts bound to one Open Platform
-	// account. It is empty if this account isn't, with [ScopeBase], and after
-	// [Client.Refresh].
+	// UnionID identifies the person at all accounts that are bound to the same Open
+	// Platform account. It is empty if the account is not bound to one, with
+	// [ScopeBase], and after [Client.Refresh].
 	UnionID string
-	// Scope holds what the person agreed to, separated by commas.
+	// Scope lists the scopes that the person agreed to, separated by commas.
 	Scope string
-	// SnapshotUser marks a visitor of a snapshot page, whose openid, unionid,
-	// nickname and picture are all made up by WeChat.
+	// SnapshotUser marks a visitor of a snapshot page. WeChat makes up their openid,
+	// unionid, nickname and picture.
 	SnapshotUser bool
 }
 
@@ -37,15 +37,15 @@ func (t Token) HasScope(scope Scope) bool {
 	return slices.Contains(strings.Split(t.Scope, ","), string(scope))
 }
 
-// String describes the token without the keys in it.
+// String returns a description of the token without its secrets.
 func (t Token) String() string {
 	return fmt.Sprintf("token of %s for %s until %s", t.OpenID, t.Scope, t.Expiry.Format(time.RFC3339))
 }
 
-// GoString implements [fmt.GoStringer] without the keys.
+// GoString implements [fmt.GoStringer] without the token's secrets.
 func (t Token) GoString() string { return "wechat.Token{" + t.String() + "}" }
 
-// LogValue implements [slog.LogValuer] without the keys.
+// LogValue implements [slog.LogValuer] without the token's secrets.
 func (t Token) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("openid", t.OpenID),
@@ -55,17 +55,18 @@ func (t Token) LogValue() slog.Value {
 	)
 }
 
-// UserInfo is what a person shows of themselves. Everything but the ids is
-// theirs to choose: escape it, and expect emoji. Since October 2021 WeChat sends
-// Sex as 0 and the region empty.
+// UserInfo is a person's profile. The person chooses all of it except for the IDs, so
+// escape it, and expect emoji. Since October 2021 WeChat sends Sex as 0 and the region
+// empty.
 type UserInfo struct {
 	OpenID, UnionID, Nickname string
 	// Sex is 1 for male, 2 for female and 0 for unknown.
 	Sex                               int
 	Language, City, Province, Country string
-	// HeadImgURL is their picture. Its last part is the size: 0, 46, 64, 96 or
-	// 132. It dies when they change the picture. It comes from outside: a server
-	// that fetches it should look where it leads.
+	// HeadImgURL is the address of the person's picture. The last part of its path is
+	// the size: 0, 46, 64, 96 or 132. The address becomes invalid when the person
+	// changes the picture. It comes from outside: a server that fetches it should
+	// check the host first.
 	HeadImgURL string
 	// Privilege lists memberships, such as "chinaunicom".
 	Privilege []string

@@ -1,5 +1,5 @@
-// Command chi is a web application on chi that people log in to with WeChat:
-// go run ./chi, in the folder above this one.
+// Command chi is a small chi application with a WeChat login. Run it in the parent
+// folder with: go run ./chi
 package main
 
 import (
@@ -16,32 +16,34 @@ import (
 )
 
 func main() {
-	weChat := simulated.Start()
+	weChat := simulated.Start() // in your application: leave it out
 	sessions := scs.New()
-	sessions.IdleTimeout = 24 * time.Hour
+	sessions.IdleTimeout = 24 * time.Hour // a session ends after a day without requests
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "http://127.0.0.1:8080",
-		OfficialAccount: weChat.Account,  // yours: wechat.Account{AppID: "wx...", Secret: "..."}
-		Endpoint:        weChat.Endpoint, // yours: none
-		Session:         scangate.Session{Manager: sessions},
+		OfficialAccount: weChat.Account,                      // in your application: wechat.Account{AppID: "wx...", Secret: "..."}
+		Endpoint:        weChat.Endpoint,                     // in your application: leave it out
+		Session:         scangate.Session{Manager: sessions}, // handlers and the gate share the session
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
+	// These timeouts do not cut off a browser that waits for a phone: the gate lifts them.
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: newRouter(gate, sessions), ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 	log.Println("Open http://127.0.0.1:8080/account")
 	log.Fatal(server.ListenAndServe())
 }
 
-// newRouter is the application. There is no LoadAndSave around it: the gate
-// loads the session of a request that it lets pass, and saves what the handler
-// has put there.
+// newRouter returns the application. It does not need the manager's LoadAndSave:
+// RequireWeChat loads the session, and saves what the handler has changed in it.
 func newRouter(gate *scangate.Gate, sessions *scs.SessionManager) *chi.Mux {
 	r := chi.NewRouter()
-	r.Handle("/wechat/*", gate)
+	// With its whole path: the gate compares it with Config.BasePath.
+	r.Handle("/wechat/*", gate) // login page, callback, logout
 	r.Group(func(r chi.Router) {
-		r.Use(gate.RequireWeChat)
+		r.Use(gate.RequireWeChat) // all routes of this group require a login
 		r.Get("/account", func(w http.ResponseWriter, r *http.Request) {
+			// RequireWeChat has put the user into the context.
 			user, _ := scangate.UserFromContext(r.Context())
 			visits := sessions.GetInt(r.Context(), "visits") + 1
 			sessions.Put(r.Context(), "visits", visits)

@@ -11,9 +11,11 @@ import (
 	"github.com/scangate/scangate/example/internal/servertest"
 )
 
+// TestChi runs the suite of all routers against the chi application.
 func TestChi(t *testing.T) {
 	servertest.Run(t, func(gate *scangate.Gate, sessions *scs.SessionManager, routes map[string]http.Handler) http.Handler {
 		router := newRouter(gate, sessions)
+		// The suite's own routes, behind the same middleware.
 		private := router.With(gate.RequireWeChat)
 		for path, handler := range routes {
 			private.Handle(path, handler)

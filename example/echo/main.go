@@ -1,5 +1,5 @@
-// Command echo is a web application on echo that people log in to with WeChat:
-// go run ./echo, in the folder above this one.
+// Command echo is a small echo application with a WeChat login. Run it in the parent
+// folder with: go run ./echo
 package main
 
 import (
@@ -16,29 +16,31 @@ import (
 )
 
 func main() {
-	weChat := simulated.Start()
+	weChat := simulated.Start() // in your application: leave it out
 	sessions := scs.New()
-	sessions.IdleTimeout = 24 * time.Hour
+	sessions.IdleTimeout = 24 * time.Hour // a session ends after a day without requests
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "http://127.0.0.1:8080",
-		OfficialAccount: weChat.Account,  // yours: wechat.Account{AppID: "wx...", Secret: "..."}
-		Endpoint:        weChat.Endpoint, // yours: none
-		Session:         scangate.Session{Manager: sessions},
+		OfficialAccount: weChat.Account,                      // in your application: wechat.Account{AppID: "wx...", Secret: "..."}
+		Endpoint:        weChat.Endpoint,                     // in your application: leave it out
+		Session:         scangate.Session{Manager: sessions}, // handlers and the gate share the session
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
+	// These timeouts do not cut off a browser that waits for a phone: the gate lifts them.
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: newEcho(gate, sessions), ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 	log.Println("Open http://127.0.0.1:8080/account")
 	log.Fatal(server.ListenAndServe())
 }
 
-// newEcho is the application. Echo's own WrapMiddleware makes the gate one of
-// its middlewares, with no Admit and no LoadAndSave: handlers write through the
-// gate, which loads the session of a request that it lets pass, and saves it.
+// newEcho returns the application. It needs neither Admit nor the manager's
+// LoadAndSave: echo's WrapMiddleware makes RequireWeChat an echo middleware, which
+// loads the session and saves what the handler has changed in it.
 func newEcho(gate *scangate.Gate, sessions *scs.SessionManager) *echo.Echo {
 	e := echo.New()
-	e.Any("/wechat/*", echo.WrapHandler(gate))
+	e.Any("/wechat/*", echo.WrapHandler(gate)) // login page, callback, logout
+	// All routes of this group require a login.
 	private := e.Group("", echo.WrapMiddleware(gate.RequireWeChat))
 	private.GET("/account", func(c echo.Context) error {
 		ctx := c.Request().Context()

@@ -11,9 +11,11 @@ import (
 	"github.com/scangate/scangate/example/internal/servertest"
 )
 
+// TestEchoV5 runs the suite of all routers against the echo v5 application.
 func TestEchoV5(t *testing.T) {
 	servertest.Run(t, func(gate *scangate.Gate, sessions *scs.SessionManager, routes map[string]http.Handler) http.Handler {
 		e := newEcho(gate, sessions)
+		// The suite's own routes, behind the same middleware.
 		private := e.Group("", echo.WrapMiddleware(gate.RequireWeChat))
 		for path, handler := range routes {
 			private.Any(path, echo.WrapHandler(handler))

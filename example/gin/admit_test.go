@@ -13,31 +13,35 @@ import (
 	"github.com/scangate/scangate/example/internal/servertest"
 )
 
-// admit is the gate as a middleware of gin's, for who wants one engine alone.
-// Handlers that write the session need the manager's LoadAndSave around it.
+// admit returns the gate as a gin middleware, for an application with a single engine.
+// If its handlers write to the session, the engine needs the manager's LoadAndSave.
 func admit(gate *scangate.Gate) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		r, ok := gate.Admit(c.Writer, c.Request)
 		if !ok {
-			c.Abort()
+			c.Abort() // Admit has sent the answer
 			return
 		}
-		c.Request = r
+		c.Request = r // its context contains the user
 	}
 }
 
-// direct lends gin what it takes every writer to do, and LoadAndSave's does by
-// Unwrap only.
-type direct struct{ http.ResponseWriter }
+// flushHijacker adds Flush and Hijack to LoadAndSave's ResponseWriter, which supports
+// them through Unwrap only. Gin asserts that every ResponseWriter has both.
+type flushHijacker struct{ http.ResponseWriter }
 
-func (w direct) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+// Flush implements [http.Flusher].
+func (w flushHijacker) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
 
-func (w direct) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+// Hijack implements [http.Hijacker].
+func (w flushHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 
-func (w direct) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+// Unwrap lets [http.ResponseController] find the other methods.
+func (w flushHijacker) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// TestGinAdmit runs the suite against one engine with admit as its middleware.
 func TestGinAdmit(t *testing.T) {
 	gin.SetMode(gin.TestMode)
 	servertest.Run(t, func(gate *scangate.Gate, sessions *scs.SessionManager, routes map[string]http.Handler) http.Handler {
@@ -49,10 +53,10 @@ func TestGinAdmit(t *testing.T) {
 		private.GET("/test/items/:id", func(c *gin.Context) { c.String(http.StatusOK, c.Param("id")) })
 		private.GET("/account", func(c *gin.Context) { c.String(http.StatusOK, `Hello! <form method="post" action="/wechat/logout">`) })
 		mux := http.NewServeMux()
-		mux.Handle("/wechat/", gate) // outside of LoadAndSave, for a session has an IdleTimeout
+		mux.Handle("/wechat/", gate) // outside LoadAndSave: with an IdleTimeout that saves every session again
 		mux.Handle("/", sessions.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			engine.ServeHTTP(direct{w}, r)
+			engine.ServeHTTP(flushHijacker{w}, r)
 		})))
 		return mux
-	}, servertest.TakenOver)
+	}, servertest.SavedBeforeHijack) // LoadAndSave saves the session after the handler
 }

@@ -1,5 +1,5 @@
-// Command gin is a web application on gin that people log in to with WeChat:
-// go run ./gin, in the folder above this one.
+// Command gin is a small gin application with a WeChat login. Run it in the parent
+// folder with: go run ./gin
 package main
 
 import (
@@ -15,14 +15,14 @@ import (
 )
 
 func main() {
-	weChat := simulated.Start()
+	weChat := simulated.Start() // in your application: leave it out
 	sessions := scs.New()
-	sessions.IdleTimeout = 24 * time.Hour
+	sessions.IdleTimeout = 24 * time.Hour // a session ends after a day without requests
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "http://127.0.0.1:8080",
-		OfficialAccount: weChat.Account,  // yours: wechat.Account{AppID: "wx...", Secret: "..."}
-		Endpoint:        weChat.Endpoint, // yours: none
-		Session:         scangate.Session{Manager: sessions},
+		OfficialAccount: weChat.Account,                      // in your application: wechat.Account{AppID: "wx...", Secret: "..."}
+		Endpoint:        weChat.Endpoint,                     // in your application: leave it out
+		Session:         scangate.Session{Manager: sessions}, // handlers and the gate share the session
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -32,22 +32,23 @@ func main() {
 	log.Fatal(server.ListenAndServe())
 }
 
-// newEngine is what everybody reaches. All that it has no route for is private.
-//
-// A middleware of gin's can't replace the writer that handlers write to, which
-// is how the gate saves sessions. So the private part is an engine of its own,
-// inside RequireWeChat: its handlers may write the session, flush and hijack.
+// newEngine returns the public engine. It passes requests without a route to the
+// private engine, which is behind the gate.
 func newEngine(gate *scangate.Gate, private *gin.Engine) *gin.Engine {
 	engine := gin.New()
-	engine.Any("/wechat/*path", gin.WrapH(gate))
+	engine.Any("/wechat/*path", gin.WrapH(gate)) // login page, callback, logout
+	// Two engines, because a gin middleware cannot replace the ResponseWriter of later
+	// handlers, and RequireWeChat saves the session through its own.
 	engine.NoRoute(gin.WrapH(gate.RequireWeChat(private)))
 	return engine
 }
 
-// newPrivate is what only people who are logged in reach.
+// newPrivate returns the engine whose routes require a login. Its handlers may use the
+// session, flush and hijack.
 func newPrivate(sessions *scs.SessionManager) *gin.Engine {
 	private := gin.New()
 	private.GET("/account", func(c *gin.Context) {
+		// RequireWeChat has put the user into the context.
 		user, _ := scangate.UserFromContext(c.Request.Context())
 		visits := sessions.GetInt(c.Request.Context(), "visits") + 1
 		sessions.Put(c.Request.Context(), "visits", visits)

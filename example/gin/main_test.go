@@ -11,10 +11,12 @@ import (
 	"github.com/scangate/scangate/example/internal/servertest"
 )
 
+// TestGin runs the suite of all routers against the gin application.
 func TestGin(t *testing.T) {
 	gin.SetMode(gin.TestMode)
 	servertest.Run(t, func(gate *scangate.Gate, sessions *scs.SessionManager, routes map[string]http.Handler) http.Handler {
 		private := newPrivate(sessions)
+		// The suite's own routes, in the private engine.
 		for path, handler := range routes {
 			private.Any(path, gin.WrapH(handler))
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/scangate/scangate/storetest"
 )
 
-// before is the application's table as it was before.
-const before = `CREATE TABLE members (
+// oldSchema is the application's table before it used scangate, with two members.
+const oldSchema = `CREATE TABLE members (
 	id INTEGER PRIMARY KEY AUTOINCREMENT,
 	name TEXT NOT NULL,
 	mobile TEXT UNIQUE,
@@ -21,16 +21,19 @@ const before = `CREATE TABLE members (
 );
 INSERT INTO members (name, mobile, disabled) VALUES ('陈静', '+8613700137000', FALSE), ('Li', NULL, TRUE);`
 
-// open opens a database of the test's own.
+// open returns a new database with both schemas. It is closed when the test ends.
 func open(t *testing.T) *sql.DB {
 	t.Helper()
+	// Without syncs to the disk: no test needs the data after a power failure.
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "members.db")+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)&_pragma=synchronous(OFF)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	db.SetMaxOpenConns(4) // several, so that they compete, but no crowd that waits by sleeping
-	for _, statements := range []string{before, Schema} {
+	// Several connections, so that writers compete for the lock. Not more, because
+	// SQLite polls for the lock, and many waiting writers would slow the test down.
+	db.SetMaxOpenConns(4)
+	for _, statements := range []string{oldSchema, Schema} {
 		if _, err := db.ExecContext(t.Context(), statements); err != nil {
 			t.Fatal(err)
 		}
@@ -42,21 +45,21 @@ func TestContract(t *testing.T) {
 	storetest.Users(t, func(t *testing.T) scangate.UserStore { return New(open(t)) })
 }
 
-// TestMembers has people log in who were members before there was a gate.
-func TestMembers(t *testing.T) {
-	m := New(open(t))
-	who := scangate.Identity{AppID: "wx0000000000000001", OpenID: "o-chen", UnionID: "u-chen"}
-	chen, err := m.FindByPhone(t.Context(), "+8613700137000")
+// TestOldMembers links a WeChat identity to a member from before scangate.
+func TestOldMembers(t *testing.T) {
+	store := New(open(t))
+	identity := scangate.Identity{AppID: "wx0000000000000001", OpenID: "o-chen", UnionID: "u-chen"}
+	chen, err := store.FindByPhone(t.Context(), "+8613700137000")
 	if err != nil || chen.ID != "1" || chen.Nickname != "陈静" {
-		t.Fatalf("FindByPhone: %+v, %v", chen, err)
+		t.Fatalf("FindByPhone of an old member = %+v, %v, want member 1, 陈静", chen, err)
 	}
-	if err := m.LinkWeChat(t.Context(), chen.ID, who); err != nil {
+	if err := store.LinkWeChat(t.Context(), chen.ID, identity); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := m.FindByWeChat(t.Context(), who); err != nil || got.ID != chen.ID {
-		t.Errorf("FindByWeChat: %+v, %v", got, err)
+	if got, err := store.FindByWeChat(t.Context(), identity); err != nil || got.ID != chen.ID {
+		t.Errorf("FindByWeChat after LinkWeChat = %+v, %v, want member %s", got, err, chen.ID)
 	}
-	if got, err := m.FindByID(t.Context(), "2"); err != nil || !got.Disabled {
-		t.Errorf("FindByID of a member who is disabled: %+v, %v", got, err)
+	if got, err := store.FindByID(t.Context(), "2"); err != nil || !got.Disabled {
+		t.Errorf("FindByID of a disabled member = %+v, %v, want Disabled", got, err)
 	}
 }

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// README.md shows the file whole, in both languages, and once.
-func TestReadmeShowsThis(t *testing.T) {
+// TestReadmeQuotesMembers compares members.go with both READMEs, which quote the whole
+// file once.
+func TestReadmeQuotesMembers(t *testing.T) {
 	code, err := os.ReadFile("members.go")
 	if err != nil {
 		t.Fatal(err)
@@ -18,7 +19,7 @@ func TestReadmeShowsThis(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := strings.Count(string(readme), "```go\n"+string(code)+"```\n"); n != 1 {
-			t.Errorf("%s shows members.go %d times", name, n)
+			t.Errorf("%s quotes members.go %d times, want once", name, n)
 		}
 	}
 }

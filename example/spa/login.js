@@ -1,32 +1,37 @@
-// Logging in without leaving the page, by the gate's JSON routes.
+// A login without leaving the page, through the gate's JSON routes.
 "use strict";
 
 const $ = (selector) => document.querySelector(selector);
 const dialog = $("#login");
-const page = location.pathname; // where a login returns to that has to leave the page after all
+// The gate returns to this page if the login has to leave it after all.
+const page = location.pathname;
 
-// call makes a request and returns its JSON. What the gate refuses is an error
-// with the problem's code.
+// call sends a request and returns the JSON of the answer. If the gate refuses the
+// request, call throws an error with the status and with the problem's code.
 async function call(method, url, { body, signal } = {}) {
   const headers = { Accept: "application/json" };
   if (body) headers["Content-Type"] = "application/json";
-  const answer = await fetch(url, { method, headers, signal, body: body && JSON.stringify(body), cache: "no-store" });
-  const type = answer.headers.get("Content-Type") ?? "";
-  const json = type.includes("json") ? await answer.json() : null;
-  if (!answer.ok || type.includes("problem+json")) {
-    throw Object.assign(new Error(answer.statusText), { status: answer.status, code: json?.code ?? answer.status });
+  const response = await fetch(url, { method, headers, signal, body: body && JSON.stringify(body), cache: "no-store" });
+  const type = response.headers.get("Content-Type") ?? "";
+  // Not all answers are JSON: status 204 has no body, and a proxy's error is HTML.
+  const json = type.includes("json") ? await response.json() : null;
+  if (!response.ok || type.includes("problem+json")) {
+    throw Object.assign(new Error(response.statusText), { status: response.status, code: json?.code ?? response.status });
   }
   return json;
 }
 
-// --- the page: somebody's, or nobody's ---
+// --- the page: logged in or not ---
 
+// showAccount asks the API for the user, and shows the name or the login button.
 async function showAccount() {
   let account = null;
   try {
     account = await call("GET", "/api/account");
   } catch (err) {
-    if (err.status !== 401) throw err; // it is unknown who is logged in: leave the page as it is
+    // 401 means "not logged in". After any other error the state is unknown, so the
+    // page stays as it is.
+    if (err.status !== 401) throw err;
   }
   $("#name").textContent = account?.name ?? "";
   $("#member").hidden = !account;
@@ -40,39 +45,43 @@ $("#logout").addEventListener("click", async () => {
 
 // --- the dialog ---
 
-let way = scan; // how the person logs in: scan or website
-let running = new AbortController(); // what the dialog is doing; closing it ends that
+let method = scan; // scan or website: the method that "Try again" uses
+let running = new AbortController(); // aborts the current login when the dialog closes
 
+// show shows one paragraph of the dialog's status and hides the others.
 function show(name, code = "") {
   for (const p of dialog.querySelectorAll("[data-show]")) p.hidden = p.dataset.show !== name;
+  // A stale QR code must not be scanned: style.css fades it.
   dialog.classList.toggle("stale", ["starting", "denied", "expired", "failed"].includes(name));
   $("[data-show=failed] code").textContent = code;
 }
 
-// start begins to log in, by one way or the other, in place of what was going on.
+// start aborts the current login and starts another one, by scan or by website.
 async function start(by) {
   stop();
   running = new AbortController();
   const { signal } = running;
-  way = by;
+  method = by;
   $("#scan").hidden = by !== scan;
   $("#frame").hidden = by !== website;
   $("#by-scan").setAttribute("aria-pressed", by === scan);
   $("#by-website").setAttribute("aria-pressed", by === website);
   show("starting");
   try {
-    const ending = await by(signal);
-    if (ending !== "in") return show(ending);
+    const outcome = await by(signal);
+    if (outcome !== "finished") return show(outcome);
     await showAccount();
     dialog.close();
   } catch (err) {
-    if (!signal.aborted) show(endings[err.code] ?? "failed", err.code ?? "network");
+    // An aborted login shows nothing: the dialog is closed, or shows the next login.
+    if (!signal.aborted) show(outcomes[err.code] ?? "failed", err.code ?? "network");
   }
 }
 
-// What some of the gate's problems mean here.
-const endings = { cancelled: "denied", denied: "denied", expired: "expired", unknown: "expired" };
+// outcomes maps problem codes to paragraphs. The other codes appear in "failed".
+const outcomes = { cancelled: "denied", denied: "denied", expired: "expired", unknown: "expired" };
 
+// stop aborts the current login and removes WeChat's frame.
 function stop() {
   running.abort();
   $("#frame").replaceChildren();
@@ -86,110 +95,128 @@ dialog.addEventListener("close", stop);
 $("#copy").addEventListener("click", () => navigator.clipboard.writeText($(".qr").href));
 $("#by-scan").addEventListener("click", () => start(scan));
 $("#by-website").addEventListener("click", () => start(website));
-for (const again of dialog.querySelectorAll("[data-again]")) again.addEventListener("click", () => start(way));
+for (const again of dialog.querySelectorAll("[data-again]")) again.addEventListener("click", () => start(method));
 
-// leave goes on outside of the page, and never returns.
+// leave opens another page. Its promise never resolves, so that the caller does
+// nothing more while the browser loads that page.
 function leave(url) {
   location.assign(url);
   return new Promise(() => {});
 }
 
-// --- our own QR code ---
+// --- the gate's QR code ---
 
+// scan shows the gate's QR code. It returns "finished", or the paragraph to show. When
+// a code is due for renewal, the loop starts a new login.
 async function scan(signal) {
   for (;;) {
     const login = await call("POST", "/wechat/login", { body: { return_to: page }, signal });
-    if (login.redirect_url) return leave(login.redirect_url); // this is WeChat's browser, or there is WeChat's page only
+    // There is no code to show if this is WeChat's browser, or if the gate has a
+    // website application only.
+    if (login.redirect_url) return leave(login.redirect_url);
     $(".qr").href = login.scan_url;
     $(".qr img").src = login.qr_url;
     $("#number b").textContent = login.match_number;
     $("#ways").hidden = !login.website_url;
     show("waiting");
-    const state = await follow(login, signal);
+    const state = await poll(login, signal);
     if (state === "approved") {
       show("approved");
+      // The approval alone creates no session. This request sets the cookie.
       await call("POST", login.finish_url, { signal });
-      return "in";
+      return "finished";
     }
     if (state !== "waiting") return state;
   }
 }
 
-// follow waits for the phone, and returns "approved", "denied" or "expired"; or
-// "waiting" when it is time for a new code.
-async function follow(login, signal) {
+// poll waits for the phone. It returns "approved", "denied" or "expired", or "waiting"
+// when it is time for a new QR code.
+async function poll(login, signal) {
   let state = "waiting";
   for (let failures = 0; ;) {
     try {
-      // It is answered when the state is no longer this one, after 25 s at the latest.
+      // The gate answers when the state differs from this one, or after 25 seconds.
       ({ state } = await call("GET", `${login.state_url}?seen=${state}`, { signal }));
       failures = 0;
     } catch (err) {
       if (signal.aborted) throw err;
+      // The gate no longer has the login, or the login belongs to another browser.
       if (err.status === 404 || err.status === 410) return "expired";
+      // One failure can be a proxy that restarts: retry before showing it.
       if (++failures > 1) show("offline");
+      // From 1 s up to 15 s, times 0.5 to 1.5. The random factor spreads the
+      // browsers, so that they do not all return at once after an outage.
       await pause(Math.min(500 * 2 ** failures, 15000) * (0.5 + Math.random()), signal);
       continue;
     }
     if (state !== "waiting" && state !== "scanned") return state;
     show(state);
     if (state === "waiting" && Date.now() > Date.parse(login.expires_at)) {
+      // Do not renew the code in a background tab. Otherwise a forgotten tab would
+      // start logins for days.
       return document.visibilityState === "visible" ? state : "expired";
     }
   }
 }
 
-// pause ends early when the network is back, and fails when the dialog is closed.
+// pause waits for ms milliseconds. It returns early when the network is back, and
+// throws when the login is aborted.
 function pause(ms, signal) {
-  return new Promise((done, failed) => {
-    const timer = setTimeout(done, ms);
-    addEventListener("online", done, { once: true, signal });
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    addEventListener("online", resolve, { once: true, signal });
     signal.addEventListener("abort", () => {
       clearTimeout(timer);
-      failed(signal.reason);
+      reject(signal.reason);
     }, { once: true });
   });
 }
 
-// --- WeChat's own QR code, in a frame ---
+// --- WeChat's QR code, in a frame ---
 
-// website shows WeChat's page in a frame, for which the application needs to be
-// a website application of WeChat's Open Platform. WeChat sends the frame back
-// with a code. It must not be sent to the gate: a frame that comes from another
-// site brings no SameSite cookies, by which the gate knows the browser, and the
-// gate's pages are not to be framed. So the frame is sent to an empty page of
-// ours instead, and this script takes the code from its address to the gate.
+// website shows WeChat's page in a frame. It requires a website application of the
+// Open Platform. It returns "finished" after the login.
 async function website(signal) {
   const { redirect_url } = await call("POST", "/wechat/login", { body: { return_to: page, with: "website" }, signal });
   const url = new URL(redirect_url);
   const callback = url.searchParams.get("redirect_uri");
-  url.searchParams.set("redirect_uri", new URL("landed.html", location.href)); // the same host, which is what WeChat checks
+  // WeChat sends the frame back with a code. The frame must not load the gate's
+  // callback: a navigation from another site in a frame carries no SameSite cookies,
+  // so the gate could not recognize the browser, and the gate's pages forbid framing.
+  // Instead the frame loads an empty page, and this script sends the code to the
+  // callback. WeChat allows that, because it checks only the host of redirect_uri.
+  url.searchParams.set("redirect_uri", new URL("landed.html", location.href));
   url.searchParams.append("login_type", "jssdk");
   url.searchParams.append("self_redirect", "true");
   show("website");
-  const answer = await fetch(callback + await framed(url, signal), { headers: { Accept: "application/json" }, signal });
-  if (answer.headers.get("Content-Type")?.includes("problem+json")) throw await answer.json();
-  // The gate has sent us on to where it returns to, or to a page that asks the
-  // person for something, such as their phone number.
-  return new URL(answer.url).pathname === page ? "in" : leave(answer.url);
+  const query = await showFrame(url, signal);
+  const response = await fetch(callback + query, { headers: { Accept: "application/json" }, signal });
+  if (response.headers.get("Content-Type")?.includes("problem+json")) throw await response.json();
+  // fetch has followed the gate's redirect. It leads to return_to, or to a page with
+  // another step for the user, such as entering a phone number.
+  return new URL(response.url).pathname === page ? "finished" : leave(response.url);
 }
 
-// framed shows a page of WeChat's and returns the query that it comes back with.
-function framed(url, signal) {
-  return new Promise((done, failed) => {
-    signal.addEventListener("abort", () => failed(signal.reason), { once: true });
+// showFrame shows WeChat's page in a frame. It returns the query of the address that
+// WeChat redirects the frame to.
+function showFrame(url, signal) {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     const frame = document.createElement("iframe");
     frame.title = "WeChat";
-    frame.allow = "local-network-access"; // by which WeChat on this computer offers to log in without a scan
+    // The page looks for WeChat on this computer, to offer a login without a scan.
+    frame.allow = "local-network-access";
     frame.src = url;
     frame.addEventListener("load", () => {
       try {
         const { search } = frame.contentWindow.location;
-        if (!search) return; // the frame's beginning
+        if (!search) return; // about:blank, before WeChat's page
         frame.remove();
-        done(search);
+        resolve(search);
       } catch {
-        // It is WeChat's page still, whose address is none of our business.
+        // The frame still shows WeChat's page. Reading the address of another site
+        // throws a SecurityError.
       }
     });
     $("#frame").replaceChildren(frame);

@@ -18,14 +18,15 @@ import (
 	"github.com/scangate/scangate/sqlstore"
 )
 
-// database is one that sqlstore is for.
+// database is a kind of database that sqlstore supports.
 type database struct {
 	name    string
 	driver  string
 	dialect sqlstore.Dialect
-	env     string // holds its DSN; empty for SQLite
+	env     string // the environment variable with the DSN; empty for SQLite
 }
 
+// databases returns all supported databases.
 func databases() []database {
 	return []database{
 		{"sqlite", "sqlite", sqlstore.SQLite, ""},
@@ -34,29 +35,30 @@ func databases() []database {
 	}
 }
 
-// each runs a test with each database that is there. SCANGATE_REQUIRE names those
-// that have to be.
-func each(t *testing.T, test func(t *testing.T, d database)) {
+// forEachDatabase runs a test with each database that the environment names. A missing
+// database skips the test, unless SCANGATE_REQUIRE names it.
+func forEachDatabase(t *testing.T, test func(t *testing.T, d database)) {
 	required := strings.FieldsFunc(os.Getenv("SCANGATE_REQUIRE"), func(c rune) bool { return c == ',' || c == ' ' })
 	for _, d := range databases() {
 		t.Run(d.name, func(t *testing.T) {
 			if d.env != "" && os.Getenv(d.env) == "" {
 				if slices.Contains(required, d.name) {
-					t.Fatalf("SCANGATE_REQUIRE asks for %s, but %s is not set", d.name, d.env)
+					t.Fatalf("SCANGATE_REQUIRE names %s, but %s is not set", d.name, d.env)
 				}
-				t.Skipf("%s is not set", d.env)
+				t.Skipf("no %s server: %s is not set", d.name, d.env)
 			}
 			test(t, d)
 		})
 	}
 }
 
-// dsn names the database: a new file for SQLite, opened as the package's
-// documentation advises but for synchronous, as no test cuts the power.
+// dsn returns the DSN from the environment, or the DSN of a new file for SQLite.
 func (d database) dsn(t *testing.T) string {
 	if d.env != "" {
 		return os.Getenv(d.env)
 	}
+	// The settings that the package's documentation advises, plus synchronous(OFF): no
+	// test needs the data after a power failure.
 	file := filepath.Join(t.TempDir(), "users.db")
 	return "file:" + file + "?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=synchronous(OFF)"
 }
@@ -72,12 +74,12 @@ func (d database) open(t *testing.T, dsn string) *sql.DB {
 	db.SetMaxOpenConns(20)
 	db.SetMaxIdleConns(20)
 	if err := db.PingContext(t.Context()); err != nil {
-		t.Fatalf("%s does not answer: %v", d.name, err)
+		t.Fatalf("connecting to %s: %v", d.name, err)
 	}
 	return db
 }
 
-// tables is where one test's users are.
+// tables are the tables of one test.
 type tables struct {
 	database
 	*sql.DB
@@ -85,30 +87,33 @@ type tables struct {
 	Prefix string
 }
 
-// tables returns a place for tables that nobody else has, and drops them when the
-// test is over.
+// tables returns a random prefix for the tables of this test, in a new connection pool.
+// The tables are dropped when the test ends.
 func (d database) tables(t *testing.T) tables {
 	t.Helper()
 	return d.tablesIn(t, d.dsn(t))
 }
 
+// tablesIn is tables with a given DSN.
 func (d database) tablesIn(t *testing.T, dsn string) tables {
 	t.Helper()
 	db := d.open(t, dsn)
 	prefix := "t" + strings.ToLower(rand.Text()[:12]) + "_"
 	t.Cleanup(func() {
+		// Not t.Context, which is done when cleanups run.
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
+		// The order matters: the first two tables refer to the third.
 		for _, name := range []string{"identities", "unionids", "users"} {
 			if _, err := db.ExecContext(ctx, "DROP TABLE IF EXISTS "+prefix+name); err != nil {
-				t.Errorf("dropping the tables: %v", err)
+				t.Errorf("dropping table %s: %v", prefix+name, err)
 			}
 		}
 	})
 	return tables{d, db, dsn, prefix}
 }
 
-// store returns a Store over the tables, which are made if they are not there.
+// store returns a Store on the tables. It creates missing tables.
 func (in tables) store(t *testing.T) *sqlstore.Store {
 	t.Helper()
 	s, err := sqlstore.New(in.DB, in.dialect, sqlstore.Prefix(in.Prefix))
@@ -121,14 +126,16 @@ func (in tables) store(t *testing.T) *sqlstore.Store {
 	return s
 }
 
-// named puts the tables' names into a statement.
-func (in tables) named(statement string) string {
+// expand replaces {users}, {identities} and {unionids} in a statement by the names of
+// the tables.
+func (in tables) expand(statement string) string {
 	return strings.NewReplacer("{users}", in.Prefix+"users", "{identities}", in.Prefix+"identities", "{unionids}", in.Prefix+"unionids").Replace(statement)
 }
 
+// exec executes a statement after expand.
 func (in tables) exec(t *testing.T, statement string) {
 	t.Helper()
-	if _, err := in.ExecContext(t.Context(), in.named(statement)); err != nil {
-		t.Fatalf("%s: %v", statement, err)
+	if _, err := in.ExecContext(t.Context(), in.expand(statement)); err != nil {
+		t.Fatalf("executing %q: %v", statement, err)
 	}
 }

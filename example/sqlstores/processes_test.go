@@ -17,72 +17,76 @@ import (
 	"github.com/scangate/scangate/sqlstore"
 )
 
-// The environment of this test's binary where it is another process.
+// The environment of a child process, which runs this test's own binary.
 const (
-	childEnv       = "SCANGATE_TEST_CHILD" // the name of the database
+	childEnv       = "SCANGATE_TEST_CHILD" // the name of a database; makes the binary a child
 	childDSNEnv    = "SCANGATE_TEST_DSN"
 	childPrefixEnv = "SCANGATE_TEST_PREFIX"
 )
 
-// What the processes do.
+// The work of TestProcesses.
 const (
 	processes = 2
-	calls     = 5 // at once, in each
-	rounds    = 20
+	calls     = 5  // concurrent calls of Register in each process and round
+	rounds    = 20 // each registers another person
 )
 
-// TestProcesses has two processes register one person at the same moment, person
-// after person, in tables that neither has made before.
+// TestProcesses lets two processes register the same person at the same moment, person
+// after person. Exactly one call may succeed. The processes also create the tables at
+// the same moment.
 func TestProcesses(t *testing.T) {
-	each(t, func(t *testing.T, d database) {
+	forEachDatabase(t, func(t *testing.T, d database) {
 		in := d.tables(t)
-		var peers []*peer
+		var children []*childProcess
 		for range processes {
-			peers = append(peers, start(t, in))
+			children = append(children, startChild(t, in))
 		}
-		for _, p := range peers {
-			if got := p.hear(t); got != "ready" {
-				t.Fatalf("a process says %q", got)
+		for _, c := range children {
+			if got := c.receive(t); got != "ready" {
+				t.Fatalf("first line of a child = %q, want ready", got)
 			}
 		}
 		for round := range rounds {
-			for _, p := range peers {
-				p.tell(t, fmt.Sprint(round))
+			// Send to both first, so that both work at the same time.
+			for _, c := range children {
+				c.send(t, fmt.Sprint(round))
 			}
 			winners := 0
-			for _, p := range peers {
-				for _, outcome := range strings.Fields(p.hear(t)) {
+			for _, c := range children {
+				for _, outcome := range strings.Fields(c.receive(t)) {
 					switch outcome {
 					case "registered":
 						winners++
 					case "taken":
 					default:
-						t.Errorf("round %d: a call ended in %q", round, outcome)
+						t.Errorf("round %d: outcome = %q, want registered or taken", round, outcome)
 					}
 				}
 			}
 			if winners != 1 {
-				t.Errorf("round %d: %d calls registered the person", round, winners)
+				t.Errorf("round %d: %d calls registered the person, want 1", round, winners)
 			}
 		}
 		for _, table := range []string{"{users}", "{identities}", "{unionids}"} {
 			var n int
-			if err := in.QueryRowContext(t.Context(), in.named("SELECT COUNT(*) FROM "+table)).Scan(&n); err != nil || n != rounds {
-				t.Errorf("%s has %d rows, want %d: %v", table, n, rounds, err)
+			if err := in.QueryRowContext(t.Context(), in.expand("SELECT COUNT(*) FROM "+table)).Scan(&n); err != nil || n != rounds {
+				t.Errorf("counting the rows of %s: got %d, %v, want %d", table, n, err, rounds)
 			}
 		}
 	})
 }
 
-// peer is another process.
-type peer struct {
+// childProcess is another process, with pipes to it.
+type childProcess struct {
 	in  io.Writer
 	out *bufio.Scanner
 }
 
-// start starts another process, which ends when its input does.
-func start(t *testing.T, in tables) *peer {
+// startChild starts a process. It ends when the test closes its standard input.
+func startChild(t *testing.T, in tables) *childProcess {
 	t.Helper()
+	// Not t.Context: that would kill the process before the cleanup can wait for its
+	// end.
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+in.name, childDSNEnv+"="+in.DSN, childPrefixEnv+"="+in.Prefix)
 	cmd.Stderr = os.Stderr
@@ -100,30 +104,32 @@ func start(t *testing.T, in tables) *peer {
 	t.Cleanup(func() {
 		_ = stdin.Close()
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("a process ended: %v", err)
+			t.Errorf("a child process failed: %v", err)
 		}
 	})
-	return &peer{stdin, bufio.NewScanner(stdout)}
+	return &childProcess{stdin, bufio.NewScanner(stdout)}
 }
 
-func (p *peer) tell(t *testing.T, line string) {
+// send writes a line to the child.
+func (c *childProcess) send(t *testing.T, line string) {
 	t.Helper()
-	if _, err := fmt.Fprintln(p.in, line); err != nil {
+	if _, err := fmt.Fprintln(c.in, line); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (p *peer) hear(t *testing.T) string {
+// receive returns the next line of the child.
+func (c *childProcess) receive(t *testing.T) string {
 	t.Helper()
-	if !p.out.Scan() {
-		t.Fatalf("a process says no more: %v", p.out.Err())
+	if !c.out.Scan() {
+		t.Fatalf("a child closed its output, want another line: %v", c.out.Err())
 	}
-	return p.out.Text()
+	return c.out.Text()
 }
 
-// child is the other process: it makes the tables, and registers the person of
-// each line that it reads.
-func child() int {
+// runChild is the main function of a child process. It creates the tables. Then it
+// registers one person for each line that it reads, and prints the outcomes.
+func runChild() int {
 	ctx := context.Background()
 	s, err := childStore(ctx)
 	if err != nil {
@@ -132,22 +138,23 @@ func child() int {
 	}
 	fmt.Println("ready")
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		who := scangate.NewUser{Identity: scangate.Identity{
+		person := scangate.NewUser{Identity: scangate.Identity{
 			AppID: "wx00000000000000a1", OpenID: "o-" + lines.Text(), UnionID: "u-" + lines.Text(),
 		}}
 		outcomes := make([]string, calls)
-		var all sync.WaitGroup
+		var running sync.WaitGroup
 		for i := range outcomes {
-			all.Go(func() { outcomes[i] = childRegister(ctx, s, who) })
+			running.Go(func() { outcomes[i] = childRegister(ctx, s, person) })
 		}
-		all.Wait()
+		running.Wait()
 		fmt.Println(strings.Join(outcomes, " "))
 	}
 	return 0
 }
 
-func childRegister(ctx context.Context, s *sqlstore.Store, who scangate.NewUser) string {
-	_, err := s.Register(ctx, who)
+// childRegister registers a person and returns the outcome in one word.
+func childRegister(ctx context.Context, s *sqlstore.Store, person scangate.NewUser) string {
+	_, err := s.Register(ctx, person)
 	switch {
 	case err == nil:
 		return "registered"
@@ -159,6 +166,7 @@ func childRegister(ctx context.Context, s *sqlstore.Store, who scangate.NewUser)
 	}
 }
 
+// childStore returns a Store on the tables that the environment names.
 func childStore(ctx context.Context) (*sqlstore.Store, error) {
 	for _, d := range databases() {
 		if d.name != os.Getenv(childEnv) {
@@ -174,5 +182,5 @@ func childStore(ctx context.Context) (*sqlstore.Store, error) {
 		}
 		return s, s.Migrate(ctx)
 	}
-	return nil, errors.New("no such database")
+	return nil, errors.New("unknown database in " + childEnv)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/scangate/scangate/storetest"
 )
 
-// ann is somebody of whom everything is known.
+// ann returns a new user with all fields set.
 func ann() scangate.NewUser {
 	return scangate.NewUser{
 		Identity:  scangate.Identity{AppID: "wx00000000000000a1", OpenID: "o-Ann-at-the-website", UnionID: "u-Ann-everywhere"},
@@ -25,29 +25,33 @@ func ann() scangate.NewUser {
 }
 
 func TestContract(t *testing.T) {
-	each(t, func(t *testing.T, d database) {
+	forEachDatabase(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)
 		storetest.Users(t, func(t *testing.T) scangate.UserStore { return d.tablesIn(t, dsn).store(t) })
 	})
 }
 
-// TestContractOtherwise keeps the contract under settings that the documentation
-// does not advise, but does not rule out either.
-func TestContractOtherwise(t *testing.T) {
+// TestContractOtherSettings runs the contract's suite with settings of the database that
+// the documentation neither advises nor forbids.
+func TestContractOtherSettings(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it takes as long as TestContract again")
+		t.Skip("it repeats TestContract with other settings, which doubles the time")
 	}
-	each(t, func(t *testing.T, d database) {
+	forEachDatabase(t, func(t *testing.T, d database) {
 		dsn, connections := d.dsn(t), 20
 		switch d.dialect {
-		case sqlstore.SQLite: // without WAL, busy_timeout and foreign keys
+		case sqlstore.SQLite:
+			// Without WAL, busy_timeout and foreign keys. One connection, because
+			// without busy_timeout a second writer fails at once.
 			dsn, _, _ = strings.Cut(dsn, "?")
-			dsn = with(dsn, "_pragma=synchronous(OFF)")
+			dsn = addParameters(dsn, "_pragma=synchronous(OFF)")
 			connections = 1
 		case sqlstore.MySQL:
-			dsn = with(dsn, "interpolateParams=false&clientFoundRows=true&parseTime=true&sql_mode=''")
+			// clientFoundRows changes the meaning of RowsAffected.
+			dsn = addParameters(dsn, "interpolateParams=false&clientFoundRows=true&parseTime=true&sql_mode=''")
 		case sqlstore.PostgreSQL:
-			dsn = with(dsn, "default_query_exec_mode=simple_protocol&default_transaction_isolation=serializable")
+			// Serializable transactions can fail at Commit and need a retry.
+			dsn = addParameters(dsn, "default_query_exec_mode=simple_protocol&default_transaction_isolation=serializable")
 		}
 		storetest.Users(t, func(t *testing.T) scangate.UserStore {
 			in := d.tablesIn(t, dsn)
@@ -57,45 +61,47 @@ func TestContractOtherwise(t *testing.T) {
 	})
 }
 
-// with adds parameters to a DSN.
-func with(dsn, parameters string) string {
+// addParameters adds parameters to a DSN.
+func addParameters(dsn, parameters string) string {
 	if strings.Contains(dsn, "?") {
 		return dsn + "&" + parameters
 	}
 	return dsn + "?" + parameters
 }
 
-// TestMigrateAtOnce has many processes, each with connections of its own, start
-// with an empty database.
-func TestMigrateAtOnce(t *testing.T) {
-	each(t, func(t *testing.T, d database) {
+// TestConcurrentMigrate calls Migrate ten times at the same moment on an empty database,
+// each time through connections of its own, like ten processes that start together.
+func TestConcurrentMigrate(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, d database) {
 		in := d.tables(t)
-		var all sync.WaitGroup
+		var migrations sync.WaitGroup
 		for range 10 {
 			s, err := sqlstore.New(d.open(t, in.DSN), d.dialect, sqlstore.Prefix(in.Prefix))
 			if err != nil {
 				t.Fatal(err)
 			}
-			all.Go(func() {
+			migrations.Go(func() {
 				if err := s.Migrate(t.Context()); err != nil {
-					t.Error(err)
+					t.Errorf("concurrent Migrate: %v", err)
 				}
 			})
 		}
-		all.Wait()
+		migrations.Wait()
 		s := in.store(t)
 		if _, err := s.Register(t.Context(), ann()); err != nil {
 			t.Fatal(err)
 		}
+		// Another Migrate must keep the data.
 		if _, err := in.store(t).FindByWeChat(t.Context(), ann().Identity); err != nil {
-			t.Errorf("after Migrate once more: %v", err)
+			t.Errorf("FindByWeChat after another Migrate: %v, want the user", err)
 		}
 	})
 }
 
-// TestMigrateForeignTable has a table by the name of the users' that is not ours.
+// TestMigrateForeignTable calls Migrate in a database where another application has a
+// table named like the store's.
 func TestMigrateForeignTable(t *testing.T) {
-	each(t, func(t *testing.T, d database) {
+	forEachDatabase(t, func(t *testing.T, d database) {
 		in := d.tables(t)
 		in.exec(t, "CREATE TABLE "+in.Prefix+"users (id VARCHAR(255) NOT NULL PRIMARY KEY, email VARCHAR(255))")
 		s, err := sqlstore.New(in.DB, d.dialect, sqlstore.Prefix(in.Prefix))
@@ -103,15 +109,15 @@ func TestMigrateForeignTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := s.Migrate(t.Context()); err == nil {
-			t.Error("Migrate is content with another's table")
+			t.Error("Migrate with a foreign users table: no error, want one")
 		}
 	})
 }
 
-// TestSchema is an application that has migrations of its own, and users before it
-// has the gate.
+// TestSchema is an application that runs Schema in its own migrations. It has users
+// from before it used scangate: Ann with a phone number, and Bob with a WeChat.
 func TestSchema(t *testing.T) {
-	each(t, func(t *testing.T, d database) {
+	forEachDatabase(t, func(t *testing.T, d database) {
 		in := d.tables(t)
 		schema, err := sqlstore.Schema(d.dialect, sqlstore.Prefix(in.Prefix))
 		if err != nil {
@@ -130,69 +136,73 @@ func TestSchema(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		schemaAnn(t, s)
-		schemaBob(t, s, in)
+		testOldUserWithPhone(t, s)
+		testOldUserWithWeChat(t, s, in)
 	})
 }
 
-func schemaAnn(t *testing.T, s *sqlstore.Store) {
+func testOldUserWithPhone(t *testing.T, s *sqlstore.Store) {
 	t.Helper()
 	got, err := s.FindByPhone(t.Context(), ann().Phone)
+	// The defaults of the columns that the application's INSERT does not set.
 	if err != nil || got.ID != "17" || got.Disabled || !got.SessionsEndedAt.IsZero() {
-		t.Errorf("FindByPhone: %+v, %v", got, err)
+		t.Errorf("FindByPhone = %+v, %v, want user 17, enabled, no sessions ended", got, err)
 	}
 	if err := s.LinkWeChat(t.Context(), "17", ann().Identity); err != nil {
-		t.Error(err)
+		t.Errorf("LinkWeChat: %v", err)
 	}
 	got, err = s.FindByWeChat(t.Context(), ann().Identity)
 	if err != nil || got.ID != "17" {
-		t.Errorf("FindByWeChat: %+v, %v", got, err)
+		t.Errorf("FindByWeChat = %+v, %v, want user 17", got, err)
 	}
 }
 
-func schemaBob(t *testing.T, s *sqlstore.Store, in tables) {
+func testOldUserWithWeChat(t *testing.T, s *sqlstore.Store, in tables) {
 	t.Helper()
-	got, err := s.FindByWeChat(t.Context(), scangate.Identity{AppID: "wx2", OpenID: "o-of-nobody", UnionID: "u-Bob"})
+	got, err := s.FindByWeChat(t.Context(), scangate.Identity{AppID: "wx2", OpenID: "o-unknown", UnionID: "u-Bob"})
 	if err != nil || got.ID != "18" || !got.Disabled || got.Nickname != "Bob" || len(got.Identities) != 1 {
-		t.Errorf("FindByWeChat: %+v, %v", got, err)
+		t.Errorf("FindByWeChat by UnionID = %+v, %v, want user 18, Bob, disabled, one identity", got, err)
 	}
 	if got, err := s.FindByID(t.Context(), "18"); err != nil || !got.Disabled {
-		t.Errorf("FindByID: %+v, %v", got, err)
+		t.Errorf("FindByID = %+v, %v, want a disabled user", got, err)
 	}
+	// An application may delete a user itself. That must free the identity.
 	in.exec(t, "DELETE FROM {users} WHERE id = '18'")
 	if _, err := s.FindByWeChat(t.Context(), scangate.Identity{AppID: "wx1", OpenID: "o-Bob", UnionID: "u-Bob"}); !errors.Is(err, scangate.ErrNotFound) {
-		t.Errorf("FindByWeChat of a user who was removed: %v", err)
+		t.Errorf("FindByWeChat of a deleted user: %v, want ErrNotFound", err)
 	}
 	if _, err := s.Register(t.Context(), scangate.NewUser{Identity: scangate.Identity{AppID: "wx1", OpenID: "o-Bob", UnionID: "u-Bob"}}); err != nil {
-		t.Errorf("Register of a user who was removed: %v", err)
+		t.Errorf("Register of a deleted user: %v, want success", err)
 	}
 }
 
-// TestForeignConstraint has the database refuse what the contract allows, so that
-// no reading tells why, and the driver's error quotes the OpenID.
+// TestForeignConstraint adds a constraint that is not part of the store's schema. The
+// store must return a failure, not ErrIdentityTaken. The failure must not contain the
+// OpenID, which the driver's error quotes.
 func TestForeignConstraint(t *testing.T) {
-	each(t, func(t *testing.T, d database) {
+	forEachDatabase(t, func(t *testing.T, d database) {
 		in := d.tables(t)
 		s := in.store(t)
 		in.exec(t, "CREATE UNIQUE INDEX "+in.Prefix+"own ON {identities} (open_id)")
 		if _, err := s.Register(t.Context(), ann()); err != nil {
 			t.Fatal(err)
 		}
-		again := scangate.NewUser{Identity: ann().Identity}
-		again.Identity.AppID, again.Identity.UnionID = "wx00000000000000b2", ""
-		_, err := s.Register(t.Context(), again)
+		sameOpenID := scangate.NewUser{Identity: ann().Identity}
+		sameOpenID.Identity.AppID, sameOpenID.Identity.UnionID = "wx00000000000000b2", ""
+		_, err := s.Register(t.Context(), sameOpenID)
 		if err == nil || errors.Is(err, scangate.ErrIdentityTaken) {
-			t.Fatalf("Register: %v, want the failure that it is", err)
+			t.Fatalf("Register against a foreign constraint: %v, want an error other than ErrIdentityTaken", err)
 		}
-		if strings.Contains(err.Error(), again.Identity.OpenID) {
-			t.Errorf("the error quotes the OpenID: %v", err)
+		if strings.Contains(err.Error(), sameOpenID.Identity.OpenID) {
+			t.Errorf("Register: error %q contains the OpenID", err)
 		}
 	})
 }
 
-// TestLockedRow has a user's row locked by somebody who does not let go.
+// TestLockedRow holds a lock on a user's row in another transaction. BindPhone must
+// return at the deadline of its context, and succeed after the lock is released.
 func TestLockedRow(t *testing.T) {
-	each(t, func(t *testing.T, d database) {
+	forEachDatabase(t, func(t *testing.T, d database) {
 		in := d.tables(t)
 		s := in.store(t)
 		user, err := s.Register(t.Context(), ann())
@@ -203,29 +213,32 @@ func TestLockedRow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tx.ExecContext(t.Context(), in.named("UPDATE {users} SET nickname = 'locked'")); err != nil {
+		if _, err := tx.ExecContext(t.Context(), in.expand("UPDATE {users} SET nickname = 'locked'")); err != nil {
 			t.Fatal(err)
 		}
+		// The database waits for the lock on the wall clock. 300 ms is short against
+		// the 5 s of busy_timeout, and BindPhone never gets the lock before.
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		if err := s.BindPhone(ctx, user.ID, "+8613800138009"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("BindPhone: %v", err)
+			t.Errorf("BindPhone of a locked user: %v, want DeadlineExceeded", err)
 		}
 		if got, err := s.FindByID(t.Context(), user.ID); err != nil || got.Nickname != "Ann" {
-			t.Errorf("FindByID meanwhile: %+v, %v", got, err)
+			t.Errorf("FindByID of a locked user = %+v, %v, want the committed name Ann", got, err)
 		}
 		if err := tx.Rollback(); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.BindPhone(t.Context(), user.ID, "+8613800138009"); err != nil {
-			t.Errorf("BindPhone after: %v", err)
+			t.Errorf("BindPhone after the lock was released: %v", err)
 		}
 	})
 }
 
+// TestMain runs the tests, or the main function of a child process.
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
-		os.Exit(child())
+		os.Exit(runChild())
 	}
 	os.Exit(m.Run())
 }

@@ -1,6 +1,7 @@
-// Package servertest tests that the gate does the same behind every router: the
-// same logins, and behind the gate all that a handler may do elsewhere. Each of
-// the example's servers calls [Run] in its own tests.
+// Package servertest tests that the gate works the same behind every router. It does
+// the same logins with each. It also checks that handlers behind the gate lose no
+// ability: they can read and write the session, flush and hijack. Each of the
+// example's servers calls [Run] in its tests.
 package servertest
 
 import (
@@ -22,83 +23,85 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// Build returns an application around a gate, with the gate at /wechat/, and
-// behind it
+// Build returns an application that serves the gate at /wechat/ and, behind the gate,
 //
 //	/account            a page with a form that logs out
-//	/test/items/{id}    which answers with the id, as the router tells it
+//	/test/items/{id}    the ID, as the router's parameter
 //	each of the routes  for all methods
 type Build func(gate *scangate.Gate, sessions *scs.SessionManager, routes map[string]http.Handler) http.Handler
 
-// TakenOver is the name of a test that an application fails behind scs's own
-// LoadAndSave, which saves a session when the connection is given back.
-const TakenOver = "a session is saved before its connection is taken over"
+// SavedBeforeHijack is the name of a test. An application with scs's own LoadAndSave
+// around its handlers fails it, because LoadAndSave saves the session of a hijacked
+// connection only after the handler has returned.
+const SavedBeforeHijack = "the session is saved before a handler hijacks the connection"
 
-// Run runs all tests against the application, on a server that listens, but for
-// those named.
+// Run runs the tests against the application on a real server. It leaves out the
+// tests named in except.
 func Run(t *testing.T, build Build, except ...string) {
 	for _, tt := range []struct {
 		name string
 		test func(*testing.T, *site)
 	}{
-		{"strangers stay outside", testStrangers},
-		{"no spelling of a path gets past the gate", testSpellings},
-		{"a scan logs in the browser, and not the phone", testScan},
-		{"inside WeChat it takes no scan", testInWeChat},
+		{"requests without a login are refused", testLoggedOut},
+		{"no spelling of a path bypasses the gate", testSpellings},
+		{"a scan logs in the desktop and not the phone", testScan},
+		{"in WeChat's browser no scan is needed", testInWeChat},
 		{"WeChat's own page logs in", testWebsite},
-		{"no on the phone is no", testDenied},
-		{"no on WeChat's page is no", testCancelled},
+		{"refusing on the phone ends the login", testDenied},
+		{"refusing on WeChat's page ends the login", testCancelled},
 		{"logging out ends the session", testLogout},
-		{"what handlers put in the session stays", testSession},
-		{"the router's parameters get through", testParameters},
-		{"a stream arrives as it is written", testStream},
-		{"a connection can be taken over", testHijack},
-		{TakenOver, testHijackedSession},
+		{"the session keeps what handlers put into it", testSession},
+		{"handlers see the router's parameters", testParameters},
+		{"a stream arrives while the handler writes it", testStream},
+		{"a handler can hijack the connection", testHijack},
+		{SavedBeforeHijack, testHijackedSession},
 	} {
+		// Each test gets a site of its own, so that none depends on another.
 		if !slices.Contains(except, tt.name) {
 			t.Run(tt.name, func(t *testing.T) { tt.test(t, start(t, build, 0)) })
 		}
 	}
-	t.Run("WriteTimeout cuts a handler, and no browser that waits", func(t *testing.T) {
+	t.Run("WriteTimeout cuts off a handler, but no waiting browser", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("it waits for a WriteTimeout of 1 s to pass on the wall clock")
+		}
 		testWriteTimeout(t, start(t, build, time.Second))
 	})
 }
 
-// site is an application on a server of its own, beside a WeChat that fails the
-// test when the protocol is broken.
+// site is an application on a server of its own, with a simulated WeChat that fails
+// the test if the gate breaks the protocol.
 type site struct {
-	url     string
-	wechat  *wechattest.Server
-	polled  chan struct{} // gets one for each browser that begins to wait
-	release chan struct{} // lets go of the streams
-	cut     chan error    // why the endless answer ended
+	url        string // without a path
+	wechat     *wechattest.Server
+	polled     chan struct{} // receives a value when a browser starts to wait
+	release    chan struct{} // each value lets one stream continue
+	endlessErr chan error    // receives the error that ended the endless route
 }
 
-// The accounts of every site.
+// accounts returns the two WeChat accounts of every site.
 func accounts() (official, website wechat.Account) {
 	return wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"},
 		wechat.Account{AppID: "wx0000000000000002", Secret: "simulated"}
 }
 
-// start serves the application until the test ends. Sessions have an
-// IdleTimeout, with which scs saves them after each request, and so forgives
-// nothing.
+// start serves the application until the test ends. A writeTimeout of 0 means none.
 func start(t *testing.T, build Build, writeTimeout time.Duration) *site {
 	t.Helper()
 	official, website := accounts()
 	s := &site{
-		wechat:  wechattest.NewServer(t, wechattest.App{Account: official}, wechattest.App{Account: website, Website: true}),
-		polled:  make(chan struct{}, 10),
-		release: make(chan struct{}),
-		cut:     make(chan error, 1),
+		wechat: wechattest.NewServer(t, wechattest.App{Account: official}, wechattest.App{Account: website, Website: true}),
+		// Buffered, so that the handlers never wait for a test that does not read.
+		polled:     make(chan struct{}, 10),
+		release:    make(chan struct{}),
+		endlessErr: make(chan error, 1),
 	}
+	// Not started yet: the gate needs the server's address first.
 	server := httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
 	s.url = "http://" + server.Listener.Addr().String()
-	sessions := scs.New()
-	sessions.Store = memstore.NewWithCleanupInterval(0) // starts no goroutine
-	sessions.IdleTimeout = time.Hour
-	log := &logs{}
+	log := &syncBuffer{}
+	sessions := newSessions()
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       s.url,
 		OfficialAccount: official,
@@ -113,8 +116,9 @@ func start(t *testing.T, build Build, writeTimeout time.Duration) *site {
 	}
 	t.Cleanup(func() {
 		_ = gate.Close() // never fails
+		// The gate warns if a router or a middleware breaks its assumptions.
 		if text := log.String(); strings.Contains(text, "WARN") || strings.Contains(text, "ERROR") {
-			t.Errorf("the gate complains:\n%s", text)
+			t.Errorf("the gate logged a warning or an error, want none:\n%s", text)
 		}
 	})
 	server.Config.WriteTimeout = writeTimeout
@@ -123,19 +127,30 @@ func start(t *testing.T, build Build, writeTimeout time.Duration) *site {
 	return s
 }
 
-// users returns a table of users who are known at both accounts already, so that
-// the gate has nothing to ask them.
+// newSessions returns a session manager with an IdleTimeout. With one, scs saves the
+// session after every request, changed or not. That is the harder case for the gate.
+func newSessions() *scs.SessionManager {
+	sessions := scs.New()
+	// scs.New's own store has a goroutine that a test cannot stop. This one has not.
+	sessions.Store = memstore.NewWithCleanupInterval(0)
+	sessions.IdleTimeout = time.Hour
+	return sessions
+}
+
+// users returns a store with every person of the simulator as a user.
 func (s *site) users(t *testing.T) scangate.UserStore {
 	t.Helper()
 	users := scangate.NewMemoryStore()
 	official, website := accounts()
+	// Each person is registered at both accounts. A new person would have to answer
+	// more questions, which other tests cover.
 	for _, person := range wechattest.People() {
-		at := func(account wechat.Account) scangate.Identity {
+		identity := func(account wechat.Account) scangate.Identity {
 			return scangate.Identity{AppID: account.AppID, OpenID: s.wechat.OpenID(person.ID, account.AppID)}
 		}
-		user, err := users.Register(t.Context(), scangate.NewUser{Identity: at(official), Nickname: person.Nickname})
+		user, err := users.Register(t.Context(), scangate.NewUser{Identity: identity(official), Nickname: person.Nickname})
 		if err == nil {
-			err = users.LinkWeChat(t.Context(), user.ID, at(website))
+			err = users.LinkWeChat(t.Context(), user.ID, identity(website))
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -144,33 +159,35 @@ func (s *site) users(t *testing.T) scangate.UserStore {
 	return users
 }
 
-// watch tells of the browsers that begin to wait.
+// watch signals s.polled whenever a browser asks for the state of a login.
 func (s *site) watch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/state") {
 			select {
 			case s.polled <- struct{}{}:
-			default:
+			default: // full: this test does not read the channel
 			}
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// logs is a log that requests write and the test reads.
-type logs struct {
+// syncBuffer is a buffer that handlers write to while the test reads it.
+type syncBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (l *logs) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
+// Write implements [io.Writer].
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
 }
 
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+// String returns the text written so far.
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }

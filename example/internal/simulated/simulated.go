@@ -1,6 +1,5 @@
-// Package simulated starts a WeChat that is not there, so that the examples run
-// with no account, no phone and no network. An application of yours has nothing
-// of the kind.
+// Package simulated starts a simulated WeChat, so that the examples run without an
+// account, a phone or a network. Your application does not need it.
 package simulated
 
 import (
@@ -10,22 +9,23 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// WeChat is a simulated WeChat that listens on a port of its own.
+// WeChat is a simulated WeChat that listens on a free port.
 type WeChat struct {
-	// Account is the official account that it knows.
+	// Account is the simulator's only account.
 	Account wechat.Account
-	// Endpoint is where it listens.
+	// Endpoint is the simulator's address, for scangate.Config.
 	Endpoint wechat.Endpoint
 
 	server *httptest.Server
 }
 
-// Start starts a simulated WeChat. It panics if there is no port to listen on.
+// Start starts a simulated WeChat. It panics if it cannot listen.
 func Start() *WeChat {
 	account := wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"}
+	// nil selects the simulator's default persons.
 	server := httptest.NewServer(wechattest.New(nil, wechattest.App{Account: account}))
 	return &WeChat{Account: account, Endpoint: wechat.Endpoint{Open: server.URL, API: server.URL}, server: server}
 }
 
-// Close stops it.
+// Close stops the simulator.
 func (w *WeChat) Close() { w.server.Close() }
