@@ -73,15 +73,20 @@ const (
 	reasonOther    = "other"
 )
 
-// rejection marks a failed exchange after which the code is of no use: WeChat rejected
+// rejection marks an error of WeChat's. The code is of no use any more if WeChat rejected
 // it, or may have used it up before the time was over.
 func rejection(err error) error {
+	rejected := &login.RejectedError{Err: err}
 	var timeout interface{ Timeout() bool }
-	timedOut := errors.As(err, &timeout) && timeout.Timeout()
-	if timedOut || errors.As(err, new(*wechat.Error)) || errors.Is(err, wechat.ErrCodeInvalid) {
-		return &login.RejectedError{Reason: reasonWeChat, Err: err}
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		rejected.Reason = reasonWeChat
 	}
-	return err
+	for _, of := range []error{wechat.ErrCodeInvalid, wechat.ErrCodeUsed, wechat.ErrRefused} {
+		if errors.Is(err, of) {
+			rejected.Reason = reasonWeChat
+		}
+	}
+	return rejected
 }
 
 // rejectionCause returns the cause of a rejection that was read from the store, and any

@@ -28,12 +28,14 @@ var (
 	ErrRepeated = errors.New("the step was taken before")
 )
 
-// RejectedError reports that WeChat rejected a code, or did not answer in time. The ask
-// function of [Store.Exchange] returns it, and Exchange returns it again for the same
-// code, without asking.
+// RejectedError is an error of WeChat's, which the ask function of [Store.Exchange]
+// returns. A login may have 10 of them.
 type RejectedError struct {
-	Reason string // a word that the caller understands; it is stored
-	Err    error  // nil if the reason was read from the store
+	// Reason is a word that the caller understands, if the code is of no use any more.
+	// Exchange stores it, and returns it for the same code again without asking. It is
+	// empty if the code may still be good.
+	Reason string
+	Err    error // nil if the reason was read from the store
 }
 
 // Error implements error.

@@ -161,14 +161,16 @@ func (r *record) holds(held lease) bool {
 }
 
 // release ends a lease whose exchange has failed. The login is as open as before. If
-// WeChat rejected the code, the record remembers it.
-func (r *record) release(held lease, by *rejected) error {
+// WeChat rejected the code for good, the record remembers it.
+func (r *record) release(held lease, by *RejectedError, code Digest) error {
 	if !r.holds(held) {
 		return ErrRepeated
 	}
 	if by != nil {
 		r.Failures++
-		r.Rejected = by
+	}
+	if by != nil && by.Reason != "" {
+		r.Rejected = &rejected{Code: code, Reason: by.Reason}
 	}
 	r.endLease()
 	return nil

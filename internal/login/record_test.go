@@ -183,7 +183,7 @@ func TestFinish(t *testing.T) {
 func allSteps() map[string]func(*record) error {
 	return map[string]func(*record) error{
 		"scan": (*record).scan, "claim": claimBy(phone), "claim by attacker": claimBy(attacker), "claim profile": claimProfile,
-		"release":     func(r *record) error { return r.release(lease{}, nil) },
+		"release":     func(r *record) error { return r.release(lease{}, nil, Digest{}) },
 		"identify":    func(r *record) error { return r.identify(lease{}, Person{UserID: "mallory"}) },
 		"skipProfile": (*record).skipProfile,
 		"recognize":   func(r *record) error { return r.recognize(Person{UserID: "mallory", Nickname: "M", HasPhone: true}) },
@@ -232,10 +232,10 @@ func TestLease(t *testing.T) {
 		if err := r.identify(first, Person{UserID: "mallory"}); !errors.Is(err, ErrInUse) {
 			t.Errorf("identify with a lapsed lease: error = %v, want ErrInUse", err)
 		}
-		if err := r.release(first, nil); !errors.Is(err, ErrRepeated) || r.State != StateExchanging {
+		if err := r.release(first, nil, Digest{}); !errors.Is(err, ErrRepeated) || r.State != StateExchanging {
 			t.Errorf("release of a lapsed lease: error = %v, state = %s, want ErrRepeated and exchanging", err, r.State)
 		}
-		if err := r.release(*r.Lease, nil); err != nil || r.State != StateScanned || r.Authorizer != (Digest{}) {
+		if err := r.release(*r.Lease, nil, Digest{}); err != nil || r.State != StateScanned || r.Authorizer != (Digest{}) {
 			t.Errorf("release: error = %v, state = %s, authorizer = %v, want scanned and no authorizer", err, r.State, r.Authorizer)
 		}
 		if err := claimBy(phone)(r); err != nil {

@@ -32,25 +32,22 @@ func (s *Store) Exchange(ctx context.Context, id string, key Key, scope Scope, c
 	// Finish even if the browser goes away: a code works once, and the answer may
 	// reach the person by WeChat's second delivery of the callback.
 	ctx = context.WithoutCancel(ctx)
-	var by *rejected
-	var who Person
 	asked := false
 	defer func() {
 		if !asked { // ask has panicked: it runs the application's code
-			_, _ = s.change(ctx, l, func(r *record) error { return r.release(held, nil) })
+			_, _ = s.change(ctx, l, func(r *record) error { return r.release(held, nil, Digest{}) })
 		}
 	}()
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	who, err = ask(asking, l)
+	who, err := ask(asking, l)
 	asked = true
 	if err == nil {
 		return s.identify(ctx, l, held, who)
 	}
-	if rejection := (*RejectedError)(nil); errors.As(err, &rejection) {
-		by = &rejected{Code: digest, Reason: rejection.Reason}
-	}
-	released, undo := s.change(ctx, l, func(r *record) error { return r.release(held, by) })
+	by := (*RejectedError)(nil)
+	_ = errors.As(err, &by) // nil if the application's store failed, which is not WeChat's fault
+	released, undo := s.change(ctx, l, func(r *record) error { return r.release(held, by, digest) })
 	if undo != nil && !errors.Is(undo, ErrRepeated) {
 		return l, fmt.Errorf("%w; %w", err, undo)
 	}
@@ -67,7 +64,7 @@ func (s *Store) identify(ctx context.Context, l *Login, held lease, who Person) 
 			return identified, err
 		}
 		if try == storeTries {
-			_, _ = s.change(ctx, l, func(r *record) error { return r.release(held, nil) })
+			_, _ = s.change(ctx, l, func(r *record) error { return r.release(held, nil, Digest{}) })
 			return l, err
 		}
 		pause := time.NewTimer(storePause)
