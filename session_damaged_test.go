@@ -16,7 +16,7 @@ import (
 	"github.com/scangate/scangate/scscodec"
 )
 
-// jsonCodec is a codec of an application's own.
+// jsonCodec is an application's own codec.
 type jsonCodec struct{}
 
 type jsonSession struct {
@@ -34,13 +34,13 @@ func (jsonCodec) Decode(b []byte) (time.Time, map[string]any, error) {
 	return s.Deadline, s.Values, err
 }
 
-// damagedWorld is a world in which a browser is logged in by a session that is damaged.
+// damagedWorld is a world with a phone whose session is damaged.
 type damagedWorld struct {
 	*world
 	manager *scs.SessionManager
 	store   *mapSessions
-	browser *browser
-	user    string // whose session it was
+	phone   *browser
+	user    string // the session's user
 }
 
 // newDamagedWorld returns one whose sessions use the codec.
@@ -50,18 +50,18 @@ func newDamagedWorld(t *testing.T, codec scs.Codec) *damagedWorld {
 	m := ownSessions()
 	m.Store, m.Codec = store, codec
 	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
-	b := w.phone("lin")
-	b.open("/account")
-	user := b.user()
+	phone := w.phone("lin")
+	phone.open("/account")
+	user := phone.user()
 	if user == "" || len(store.m) != 1 {
 		t.Fatalf("login: user %q with %d sessions, want a user with one", user, len(store.m))
 	}
-	d := &damagedWorld{w, m, store, b, user}
-	d.damage()
-	return d
+	damaged := &damagedWorld{w, m, store, phone, user}
+	damaged.damage()
+	return damaged
 }
 
-// damage writes over all stored sessions.
+// damage overwrites all stored sessions.
 func (d *damagedWorld) damage() {
 	for token := range d.store.m {
 		d.store.m[token] = []byte("\x00\x02a record of another version")
@@ -79,14 +79,16 @@ func (d *damagedWorld) warnings() int {
 	return n
 }
 
-// forEachCodec runs the test with scs's codec, the gate's and an application's.
+// forEachCodec runs the test with the codecs of the gate, of scs and of an application.
 func forEachCodec(t *testing.T, test func(*testing.T, *damagedWorld)) {
 	for name, codec := range map[string]scs.Codec{"scscodec": scscodec.Codec{}, "gob": scs.GobCodec{}, "own": jsonCodec{}} {
 		t.Run(name, func(t *testing.T) { test(t, newDamagedWorld(t, codec)) })
 	}
 }
 
-func TestDamagedSessionIsNone(t *testing.T) {
+// TestDamagedSessionIsNoSession sends requests with a damaged session. The gate treats
+// them as requests without a session, and logs each.
+func TestDamagedSessionIsNoSession(t *testing.T) {
 	forEachCodec(t, func(t *testing.T, w *damagedWorld) {
 		for i, c := range []struct {
 			target, accept string
@@ -99,7 +101,7 @@ func TestDamagedSessionIsNone(t *testing.T) {
 			{"/wechat/link", "text/html", http.StatusSeeOther, "/wechat/login?return_to=%2Fwechat%2Flink"},
 			{"/wechat/phone", "application/json", http.StatusUnauthorized, ""},
 		} {
-			a := w.browser.get(c.target, "Accept", c.accept)
+			a := w.phone.get(c.target, "Accept", c.accept)
 			if a.StatusCode != c.status || a.location() != c.location {
 				t.Errorf("GET %s as %s: %d to %q, want %d to %q", c.target, c.accept, a.StatusCode, a.location(), c.status, c.location)
 			}
@@ -111,7 +113,7 @@ func TestDamagedSessionIsNone(t *testing.T) {
 			}
 		}
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, appURL+"/", nil)
-		for _, c := range w.browser.client.Jar.Cookies(r.URL) {
+		for _, c := range w.phone.client.Jar.Cookies(r.URL) {
 			r.AddCookie(c)
 		}
 		if _, err := w.gate.Check(r); !errors.Is(err, scangate.ErrLoginRequired) {
@@ -123,7 +125,7 @@ func TestDamagedSessionIsNone(t *testing.T) {
 func TestLogoutOfADamagedSession(t *testing.T) {
 	for _, form := range []url.Values{nil, {"everywhere": {"true"}}} {
 		forEachCodec(t, func(t *testing.T, w *damagedWorld) {
-			a := w.browser.post("/wechat/logout", form)
+			a := w.phone.post("/wechat/logout", form)
 			if a.StatusCode != http.StatusSeeOther || a.location() != "/" {
 				t.Errorf("logout: %d to %q, want %d to /", a.StatusCode, a.location(), http.StatusSeeOther)
 			}
@@ -143,13 +145,13 @@ func TestLogoutOfADamagedSession(t *testing.T) {
 
 func TestLoginReplacesADamagedSession(t *testing.T) {
 	forEachCodec(t, func(t *testing.T, w *damagedWorld) {
-		if a := w.browser.open("/wechat/login?return_to=/account"); a.StatusCode != http.StatusOK || a.body != "user "+w.user {
+		if a := w.phone.open("/wechat/login?return_to=/account"); a.StatusCode != http.StatusOK || a.body != "user "+w.user {
 			t.Errorf("login: %d %q, want %d and user %s", a.StatusCode, a.body, http.StatusOK, w.user)
 		}
 		if got := len(w.store.m); got != 1 {
 			t.Errorf("login: %d sessions are stored, want the new one alone", got)
 		}
-		if got := w.browser.user(); got != w.user {
+		if got := w.phone.user(); got != w.user {
 			t.Errorf("the next request: user %q, want %q", got, w.user)
 		}
 	})
@@ -171,8 +173,9 @@ func TestScanLoginReplacesADamagedSession(t *testing.T) {
 	}
 }
 
-// The gate works on a copy of the session manager. The application's own keeps its codec,
-// and the session that its LoadAndSave has loaded is the one that the gate changes.
+// TestGateSharesTheSessionOfLoadAndSave mounts the gate inside LoadAndSave. The gate works
+// on a copy of the session manager: the application's own keeps its codec. The gate
+// changes the session that LoadAndSave has loaded.
 func TestGateSharesTheSessionOfLoadAndSave(t *testing.T) {
 	m := ownSessions()
 	codec := m.Codec
@@ -182,11 +185,12 @@ func TestGateSharesTheSessionOfLoadAndSave(t *testing.T) {
 	}
 	w.hosts = transportWith(w.hosts, m.LoadAndSave(application(w.gate)))
 	phone := w.phone("lin")
-	sessions := 0
-	m.Store = &countedCommits{Store: m.Store, n: &sessions} // of LoadAndSave alone: the gate's copy has the store before
+	saved := 0
+	// The gate's copy keeps the store from before, so this counts LoadAndSave alone.
+	m.Store = &countedCommits{Store: m.Store, n: &saved}
 	a := phone.open("/account")
-	if phone.user() == "" || sessionCookie(a) != nil || sessions != 1 {
-		t.Errorf("login inside LoadAndSave: user %q, saved %d times by the application, want a user and once", phone.user(), sessions)
+	if phone.user() == "" || sessionCookie(a) != nil || saved != 1 {
+		t.Errorf("login inside LoadAndSave: user %q, saved %d times by the application, want a user and once", phone.user(), saved)
 	}
 	a = phone.post("/wechat/logout", nil)
 	if c := sessionCookie(a); phone.user() != "" || c == nil || c.MaxAge >= 0 {

@@ -4,93 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/scangate/scangate"
 )
-
-// checkOwner demands that the identity is the user's; an empty id means that no
-// user has it.
-func (w *world) checkOwner(person, id string) {
-	w.t.Helper()
-	user, err := w.users.FindByWeChat(w.t.Context(), w.identity(person))
-	if id == "" && errors.Is(err, scangate.ErrNotFound) {
-		return
-	}
-	if err != nil || user.ID != id {
-		w.t.Errorf("%s's WeChat belongs to %q, %v, want %q", person, user.ID, err, id)
-	}
-}
-
-// checkNumber demands that the number is the user's; an empty id means that no
-// user has it.
-func (w *world) checkNumber(phone, id string) {
-	w.t.Helper()
-	user, err := w.users.FindByPhone(w.t.Context(), phone)
-	if id == "" && errors.Is(err, scangate.ErrNotFound) {
-		return
-	}
-	if err != nil || user.ID != id {
-		w.t.Errorf("the number %s belongs to %q, %v, want %q", phone, user.ID, err, id)
-	}
-}
-
-// profileOfWang sends the phone back from the profile round with a code that WeChat
-// gave to wang, and demands that the gate refuses it and learns nothing from it.
-func (w *world) profileOfWang(phone *browser, page answer) {
-	w.t.Helper()
-	for _, accept := range []string{"text/html", "application/json"} {
-		callback, err := w.wechat.Approve(page.find(w.t, wechatURLPattern), "wang")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if a := phone.get(callback, "Accept", accept); a.StatusCode != http.StatusBadGateway {
-			w.t.Errorf("another person's code, %s: status = %d, want 502\n%s", accept, a.StatusCode, a.body)
-		}
-	}
-	if a := phone.get(page.Request.URL.Path); a.StatusCode != http.StatusOK {
-		w.t.Errorf("the profile page after that: status = %d, want 200\n%s", a.StatusCode, a.body)
-	}
-	w.checkOwner("lin", "")
-	w.checkOwner("wang", "")
-}
-
-// TestProfileRoundOfAnotherPerson has lin identified by the base round, and
-// another person answer the profile round.
-func TestProfileRoundOfAnotherPerson(t *testing.T) {
-	t.Run("cross-device", func(t *testing.T) {
-		w := newWorld(t, withProfile)
-		desktop, phone := w.desktop(), w.phone("lin")
-		s := desktop.start()
-		page := phone.scan(s)
-		w.profileOfWang(phone, page)
-		if a := w.tapThroughProfile(phone, page); a.Request.URL.Path != s.confirmURL() {
-			t.Fatalf("lin's own profile round: at %s, want %s", a.Request.URL.Path, s.confirmURL())
-		}
-		phone.answer(s, "approve")
-		desktop.finish(s)
-		if desktop.user() == "" {
-			t.Error("the desktop is not logged in")
-		}
-		w.checkOwner("lin", desktop.user())
-		w.checkOwner("wang", "")
-	})
-	t.Run("same-device", func(t *testing.T) {
-		w := newWorld(t, withProfile)
-		phone := w.phone("lin")
-		page := phone.open("/account")
-		w.profileOfWang(phone, page)
-		a := phone.submit(page.Request.URL.Path, url.Values{"token": {page.find(t, tokenPattern)}})
-		if id := phone.user(); id == "" || a.body != "user "+id {
-			t.Errorf("after declining the profile: status = %d, user %q, want lin's\n%s", a.StatusCode, id, a.body)
-		}
-		w.checkOwner("lin", phone.user())
-		w.checkOwner("wang", "")
-	})
-}
 
 // racingUsers lets another request register between the look-up of a number and
 // Register.
@@ -99,17 +18,17 @@ type racingUsers struct {
 	between func() // runs once, before the next Register
 	raced   bool
 
-	// What these methods return after between has run, unless it is nil.
+	// The errors of these methods after between has run.
 	findByPhone, findByWeChat, bindPhone error
 }
 
-func (u *racingUsers) Register(ctx context.Context, who scangate.NewUser) (scangate.User, error) {
+func (u *racingUsers) Register(ctx context.Context, user scangate.NewUser) (scangate.User, error) {
 	if u.between != nil {
 		between := u.between
 		u.between, u.raced = nil, true
 		between()
 	}
-	return u.UserStore.Register(ctx, who)
+	return u.UserStore.Register(ctx, user)
 }
 
 func (u *racingUsers) FindByPhone(ctx context.Context, phone string) (scangate.User, error) {
@@ -119,11 +38,11 @@ func (u *racingUsers) FindByPhone(ctx context.Context, phone string) (scangate.U
 	return u.UserStore.FindByPhone(ctx, phone)
 }
 
-func (u *racingUsers) FindByWeChat(ctx context.Context, who scangate.Identity) (scangate.User, error) {
+func (u *racingUsers) FindByWeChat(ctx context.Context, identity scangate.Identity) (scangate.User, error) {
 	if u.raced && u.findByWeChat != nil {
 		return scangate.User{}, u.findByWeChat
 	}
-	return u.UserStore.FindByWeChat(ctx, who)
+	return u.UserStore.FindByWeChat(ctx, identity)
 }
 
 func (u *racingUsers) BindPhone(ctx context.Context, id, phone string) error {
@@ -142,7 +61,7 @@ func newRace(t *testing.T, rival func(w *world) scangate.NewUser) (w *world, use
 	users.between = func() {
 		user, err := w.users.UserStore.Register(t.Context(), rival(w))
 		if err != nil {
-			t.Error(err)
+			t.Errorf("Register of the rival: %v, want no error", err)
 		}
 		*winner = user
 	}
@@ -156,7 +75,7 @@ func TestRegisterLosesRace(t *testing.T) {
 		name   string
 		rival  func(w *world) scangate.NewUser
 		event  string
-		number string // that the user has in the end
+		number string // the user's in the end
 	}{
 		{"the number", func(*world) scangate.NewUser {
 			return scangate.NewUser{Identity: clerk("a"), Phone: mobile}
@@ -185,7 +104,7 @@ func TestRegisterLosesRace(t *testing.T) {
 			}
 			got := w.happened()
 			if slices.Contains(got, "registered") || c.event != "" && !slices.Contains(got, c.event) {
-				t.Errorf("events = %v, want %q and not registered", got, c.event)
+				t.Errorf("after the code: events = %v, want %q and not registered", got, c.event)
 			}
 		})
 	}
@@ -203,7 +122,7 @@ func TestRegisterLosesNumberToAnotherWeChat(t *testing.T) {
 		t.Errorf("the lost number: status = %d, want 409\n%s", a.StatusCode, a.body)
 	}
 	if id := phone.user(); id != "" {
-		t.Errorf("logged in as %q after the refusal", id)
+		t.Errorf("after the refusal: user %q, want none", id)
 	}
 	w.checkOwner("lin", "")
 	w.checkOwner("wang", winner.ID)
@@ -214,10 +133,10 @@ func TestRegisterLosesNumberToAnotherWeChat(t *testing.T) {
 	w.checkNumber(mobile2, phone.user())
 }
 
-// TestRegisterRaceStoreFails has the store fail after the lost race. The code
-// typed again completes the login, because the number is proved.
+// TestRegisterRaceStoreFails has the store fail after the lost race. Typing the code
+// again completes the login, because the number is proved.
 func TestRegisterRaceStoreFails(t *testing.T) {
-	away := errors.New("the store has gone")
+	away := errors.New("connection refused")
 	for name, fail := range map[string]func(*racingUsers, error){
 		"FindByPhone":  func(u *racingUsers, err error) { u.findByPhone = err },
 		"FindByWeChat": func(u *racingUsers, err error) { u.findByWeChat = err },
@@ -234,7 +153,7 @@ func TestRegisterRaceStoreFails(t *testing.T) {
 				t.Errorf("%s fails: status = %d, want 503\n%s", name, a.StatusCode, a.body)
 			}
 			if id := phone.user(); id != "" {
-				t.Errorf("logged in as %q though %s failed", id, name)
+				t.Errorf("after %s failed: user %q, want none", name, id)
 			}
 			w.checkNumber(mobile, "")
 			w.checkOwner("lin", winner.ID)

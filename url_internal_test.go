@@ -54,11 +54,13 @@ func TestLocalPath(t *testing.T) {
 		{"/" + strings.Repeat("a", 8<<10), "/"},
 	} {
 		if got := localPath(c.in); got != c.want {
-			t.Errorf("%.60q: %.60q, want %q", c.in, got, c.want)
+			t.Errorf("localPath(%.60q) = %.60q, want %q", c.in, got, c.want)
 		}
 	}
 }
 
+// FuzzLocalPath demands of each result that it leads to the same host in a browser, that
+// it fits in a header, and that it is accepted unchanged.
 func FuzzLocalPath(f *testing.F) {
 	for _, s := range []string{"/", "/a?b#c", "//e", `/\e`, "/%5ce", "/\t/e", "/%2f/e", "https:e", "/文"} {
 		f.Add(s)
@@ -67,20 +69,18 @@ func FuzzLocalPath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		got := localPath(s)
 		if localPath(got) != got {
-			t.Fatalf("%q becomes %q, and that %q", s, got, localPath(got))
+			t.Fatalf("localPath(%q) = %q, and localPath of that = %q, want it unchanged", s, got, localPath(got))
 		}
-		// What a browser makes of it: backslashes are slashes, and blanks that
-		// stand for nothing are dropped.
+		// A browser takes backslashes as slashes and drops tabs and newlines.
 		browser := strings.NewReplacer("\\", "/", "\t", "", "\n", "", "\r", "").Replace(got)
 		u, err := base.Parse(browser)
 		if err != nil || u.Scheme != "https" || u.Host != "app.example.com" || u.User != nil {
-			t.Fatalf("%q becomes %q, which leads to %v (%v)", s, got, u, err)
+			t.Fatalf("localPath(%q) = %q, which leads to %v, %v, want a page of %s", s, got, u, err, base.Host)
 		}
-		// It must be fit for a header.
 		w := httptest.NewRecorder()
 		seeOther(w, got)
 		if w.Code != http.StatusSeeOther || strings.ContainsAny(got, "\r\n") {
-			t.Fatalf("%q becomes %q", s, got)
+			t.Fatalf("redirecting to localPath(%q) = %q: status = %d, want 303 and no line break", s, got, w.Code)
 		}
 	})
 }

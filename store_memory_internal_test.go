@@ -25,9 +25,9 @@ func TestMemoryStoreFullOfUsers(t *testing.T) {
 		t.Errorf("Register of a known identity in a full store: %v, want %v", err, ErrIdentityTaken)
 	}
 	if _, err := store.FindByWeChat(t.Context(), more.Identity); !errors.Is(err, ErrNotFound) {
-		t.Errorf("FindByWeChat of the user who had no room: %v, want %v", err, ErrNotFound)
+		t.Errorf("FindByWeChat of the user without room: %v, want %v", err, ErrNotFound)
 	}
 	if _, err := store.FindByPhone(t.Context(), more.Phone); !errors.Is(err, ErrNotFound) {
-		t.Errorf("FindByPhone of the user who had no room: %v, want %v", err, ErrNotFound)
+		t.Errorf("FindByPhone of the user without room: %v, want %v", err, ErrNotFound)
 	}
 }

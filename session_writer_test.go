@@ -18,7 +18,7 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// countedSessions counts the sessions that are saved, and can refuse to save.
+// countedSessions counts the sessions that are saved. It can refuse to save.
 type countedSessions struct {
 	mapSessions
 	mu      sync.Mutex
@@ -37,21 +37,22 @@ func (s *countedSessions) Commit(token string, b []byte, expiry time.Time) error
 	return s.mapSessions.Commit(token, b, expiry)
 }
 
-// failWith makes every later Commit return err, and counts from zero.
+// failWith makes every later Commit return err, and resets the count.
 func (s *countedSessions) failWith(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.commits, s.err = 0, err
 }
 
-func (s *countedSessions) count() int {
+// saved returns how often Commit has been called.
+func (s *countedSessions) saved() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.commits
 }
 
-// gated is an application behind a real server, because only that sends
-// informational responses and can be hijacked. The desktop is logged in.
+// gated is an application behind a real server: only that sends informational responses
+// and can be hijacked. The desktop is logged in.
 type gated struct {
 	manager *scs.SessionManager
 	store   *countedSessions
@@ -75,7 +76,7 @@ func newGated(t *testing.T, build func(*scs.SessionManager) http.HandlerFunc) *g
 		_, _ = io.WriteString(rw, m.GetString(r.Context(), "draft"))
 	})))
 	l := newPipeListener()
-	complaints := &syncBuffer{} // net/http's, about a handler that answers twice
+	complaints := &syncBuffer{} // net/http logs a handler that answers twice
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(complaints, "", 0)}
 	go func() { _ = server.Serve(l) }()
 	transport := &http.Transport{DialTLSContext: l.dial}
@@ -90,15 +91,15 @@ func newGated(t *testing.T, build func(*scs.SessionManager) http.HandlerFunc) *g
 	return &gated{manager: m, store: store, desktop: desktop}
 }
 
-// draft is the value that the handlers under test put into the session, as the next
-// request finds it.
+// draft returns the value that the handlers under test put into the session, as the
+// next request reads it.
 func (g *gated) draft() string { return g.desktop.get("/draft").body }
 
-// written is what the handlers under test write.
+// written is the body that the handlers under test write.
 const written = "the handler's answer"
 
 // writers are the ways in which a handler begins its answer. Each returns the error
-// that the handler gets, if that way has one.
+// that the handler receives, if that way has one.
 var writers = []struct {
 	name  string
 	write func(w http.ResponseWriter) error
@@ -154,7 +155,7 @@ func TestSessionIsSavedOnceBeforeTheAnswer(t *testing.T) {
 			if got := len(a.Cookies()); got != 1 || sessionCookie(a) == nil {
 				t.Errorf("GET /own: Set-Cookie = %v, want the session's alone", a.Cookies())
 			}
-			if got := g.store.count(); got != 1 {
+			if got := g.store.saved(); got != 1 {
 				t.Errorf("GET /own: session saved %d times, want once", got)
 			}
 			if got := g.draft(); got != "tea" {
@@ -165,7 +166,8 @@ func TestSessionIsSavedOnceBeforeTheAnswer(t *testing.T) {
 }
 
 // TestUnsavedSessionReplacesTheAnswer checks that nothing of the handler's answer is
-// sent when its session cannot be saved: it would report a success that did not last.
+// sent if its session cannot be saved. Otherwise it would report a success that did not
+// last.
 func TestUnsavedSessionReplacesTheAnswer(t *testing.T) {
 	for _, c := range writers {
 		t.Run(c.name, func(t *testing.T) {
@@ -179,7 +181,7 @@ func TestUnsavedSessionReplacesTheAnswer(t *testing.T) {
 			g.store.failWith(errors.New("connection refused"))
 			a := g.desktop.get("/own")
 			if err := <-got; (err != nil) != c.fails {
-				t.Errorf("%s: error = %v, want one: %v", c.name, err, c.fails)
+				t.Errorf("%s: error = %v, want an error: %t", c.name, err, c.fails)
 			}
 			checkUnsaved(t, g, a)
 		})
@@ -200,8 +202,8 @@ func checkUnsaved(t *testing.T, g *gated, a answer) {
 	if sessionCookie(a) != nil {
 		t.Errorf("GET /own: Set-Cookie = %v, want no session", sessionCookie(a))
 	}
-	if got := g.store.count(); got != 1 {
-		t.Errorf("GET /own: %d attempts to save the session, want one", got)
+	if got := g.store.saved(); got != 1 {
+		t.Errorf("GET /own: session saved %d times, want one attempt", got)
 	}
 	g.store.failWith(nil)
 	if got := g.draft(); got != "" || g.desktop.user() == "" {
@@ -250,16 +252,16 @@ func TestSessionIsSavedAfterEarlyHints(t *testing.T) {
 	if len(hints) != 2 || hints[0] != hint || hints[1] != hint {
 		t.Errorf("GET /own: informational responses = %q, want %q twice", hints, hint)
 	}
-	if a.StatusCode != http.StatusOK || a.body != written || sessionCookie(a) == nil || g.store.count() != 1 {
-		t.Errorf("GET /own: %d %q, session %v, saved %d times, want 200, the answer, a session and once", a.StatusCode, a.body, sessionCookie(a), g.store.count())
+	if a.StatusCode != http.StatusOK || a.body != written || sessionCookie(a) == nil || g.store.saved() != 1 {
+		t.Errorf("GET /own: %d %q, session %v, saved %d times, want 200, the answer, a session and once", a.StatusCode, a.body, sessionCookie(a), g.store.saved())
 	}
 	if got := g.draft(); got != "tea" {
 		t.Errorf("next request: draft = %q, want tea", got)
 	}
 }
 
-// TestUnsavedSessionAfterEarlyHints checks that the page replaces the answer also
-// when informational responses went before it.
+// TestUnsavedSessionAfterEarlyHints checks that the page replaces the answer even after
+// informational responses.
 func TestUnsavedSessionAfterEarlyHints(t *testing.T) {
 	g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -282,16 +284,16 @@ func TestSessionIsSavedBeforeSwitchingProtocols(t *testing.T) {
 		}
 	})
 	a := g.desktop.get("/own")
-	if a.StatusCode != http.StatusSwitchingProtocols || sessionCookie(a) == nil || g.store.count() != 1 {
-		t.Errorf("GET /own: status = %d, session = %v, saved %d times, want 101, a session and once", a.StatusCode, sessionCookie(a), g.store.count())
+	if a.StatusCode != http.StatusSwitchingProtocols || sessionCookie(a) == nil || g.store.saved() != 1 {
+		t.Errorf("GET /own: status = %d, session = %v, saved %d times, want 101, a session and once", a.StatusCode, sessionCookie(a), g.store.saved())
 	}
 	if got := g.draft(); got != "tea" {
 		t.Errorf("next request: draft = %q, want tea", got)
 	}
 }
 
-// TestSessionIsSavedBeforeHijack checks both outcomes: the handler gets the connection
-// after its session has been saved, and not if the session cannot be saved.
+// TestSessionIsSavedBeforeHijack checks both outcomes: the handler receives the
+// connection after its session has been saved, and none if it cannot be saved.
 func TestSessionIsSavedBeforeHijack(t *testing.T) {
 	hijacked := make(chan error, 1)
 	hijack := func(m *scs.SessionManager) http.HandlerFunc {
@@ -312,8 +314,8 @@ func TestSessionIsSavedBeforeHijack(t *testing.T) {
 		if err := <-hijacked; err != nil || a.StatusCode != http.StatusOK || a.body != written {
 			t.Errorf("GET /own: %d %q, Hijack error = %v, want 200 %q", a.StatusCode, a.body, err, written)
 		}
-		if got := g.draft(); got != "tea" || g.store.count() != 1 {
-			t.Errorf("next request: draft = %q after saving %d times, want tea after one", got, g.store.count())
+		if got := g.draft(); got != "tea" || g.store.saved() != 1 {
+			t.Errorf("next request: draft = %q after saving %d times, want tea after one", got, g.store.saved())
 		}
 	})
 	t.Run("not saved", func(t *testing.T) {
@@ -327,7 +329,7 @@ func TestSessionIsSavedBeforeHijack(t *testing.T) {
 	})
 }
 
-// TestUnchangedSessionIsNotSaved checks that a request which only reads costs no write,
+// TestUnchangedSessionIsNotSaved checks that a request that only reads costs no write,
 // and that its answer sets no cookie.
 func TestUnchangedSessionIsNotSaved(t *testing.T) {
 	g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
@@ -337,12 +339,12 @@ func TestUnchangedSessionIsNotSaved(t *testing.T) {
 	})
 	g.store.failWith(errors.New("connection refused"))
 	a := g.desktop.get("/own")
-	if a.StatusCode != http.StatusOK || a.body != written || len(a.Cookies()) != 0 || g.store.count() != 0 {
-		t.Errorf("GET /own: %d %q, Set-Cookie = %v, saved %d times, want 200, the answer and no session", a.StatusCode, a.body, a.Cookies(), g.store.count())
+	if a.StatusCode != http.StatusOK || a.body != written || len(a.Cookies()) != 0 || g.store.saved() != 0 {
+		t.Errorf("GET /own: %d %q, Set-Cookie = %v, saved %d times, want 200, the answer and no session", a.StatusCode, a.body, a.Cookies(), g.store.saved())
 	}
 }
 
-// TestDestroyedSessionTakesTheCookie checks that a handler which destroys the session
+// TestDestroyedSessionTakesTheCookie checks that a handler that destroys the session
 // logs the browser out.
 func TestDestroyedSessionTakesTheCookie(t *testing.T) {
 	g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
@@ -357,13 +359,13 @@ func TestDestroyedSessionTakesTheCookie(t *testing.T) {
 	if c := sessionCookie(a); a.body != written || c == nil || c.Value != "" || c.MaxAge >= 0 {
 		t.Errorf("GET /own: %q, session = %v, want the answer and an expired cookie", a.body, c)
 	}
-	if got := g.desktop.user(); got != "" || g.store.count() != 0 {
-		t.Errorf("next request: user = %q after saving %d times, want nobody after none", got, g.store.count())
+	if got := g.desktop.user(); got != "" || g.store.saved() != 0 {
+		t.Errorf("next request: user = %q after saving %d times, want no user after none", got, g.store.saved())
 	}
 }
 
-// TestUnsavedSessionDropsTheAnswersHeaders checks that the headers which describe the
-// handler's body do not describe the page that replaces it.
+// TestUnsavedSessionDropsTheAnswersHeaders checks that headers about the handler's body
+// do not describe the page that replaces it.
 func TestUnsavedSessionDropsTheAnswersHeaders(t *testing.T) {
 	g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {

@@ -23,7 +23,7 @@ type interceptedUsers struct {
 // wrap is an option of newWorld.
 func (u *interceptedUsers) wrap(c *scangate.Config) { u.UserStore, c.Users = c.Users, u }
 
-// failIn makes the method return the error.
+// failIn makes the method return err.
 func (u *interceptedUsers) failIn(method string, err error) {
 	u.before = func(_ context.Context, called string) error {
 		if called == method {
@@ -33,6 +33,7 @@ func (u *interceptedUsers) failIn(method string, err error) {
 	}
 }
 
+// call returns the error of before, if there is one.
 func (u *interceptedUsers) call(ctx context.Context, method string) error {
 	if u.before == nil {
 		return nil
@@ -47,18 +48,18 @@ func (u *interceptedUsers) FindByID(ctx context.Context, id string) (scangate.Us
 	return u.UserStore.FindByID(ctx, id)
 }
 
-func (u *interceptedUsers) FindByWeChat(ctx context.Context, who scangate.Identity) (scangate.User, error) {
+func (u *interceptedUsers) FindByWeChat(ctx context.Context, identity scangate.Identity) (scangate.User, error) {
 	if err := u.call(ctx, "FindByWeChat"); err != nil {
 		return scangate.User{}, err
 	}
-	return u.UserStore.FindByWeChat(ctx, who)
+	return u.UserStore.FindByWeChat(ctx, identity)
 }
 
-func (u *interceptedUsers) UnlinkWeChat(ctx context.Context, id string, who scangate.Identity) error {
+func (u *interceptedUsers) UnlinkWeChat(ctx context.Context, id string, identity scangate.Identity) error {
 	if err := u.call(ctx, "UnlinkWeChat"); err != nil {
 		return err
 	}
-	return u.UserStore.UnlinkWeChat(ctx, id, who)
+	return u.UserStore.UnlinkWeChat(ctx, id, identity)
 }
 
 func (u *interceptedUsers) EndSessions(ctx context.Context, id string, before time.Time) error {

@@ -1,57 +1,14 @@
 package scangate_test
 
 import (
-	"context"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/gomodule/redigo/redis"
 
 	"github.com/scangate/scangate"
 )
-
-// A replica refuses changes with READONLY. The store closes that connection, so
-// that the next one leads to the master. Every other refusal keeps it.
-func TestRedisConnectionAfterRefusal(t *testing.T) {
-	for _, c := range []struct {
-		refusal string
-		dials   int // connections made for the refused call and the next one
-	}{
-		{"READONLY You can't write against a read only replica.", 2},
-		{"OOM command not allowed when used memory > 'maxmemory'.", 1},
-		{"NOREPLICAS Not enough good replicas to write.", 1},
-		{"LOADING Redis is loading the dataset in memory", 1},
-		{"MISCONF Redis is configured to save RDB snapshots", 1},
-		{"ERR the replica is READONLY", 1},
-	} {
-		t.Run(c.refusal, func(t *testing.T) {
-			server := miniredis.RunT(t)
-			pool, dials := redisPool(t, server.Addr()), 0
-			dial := pool.DialContext
-			pool.DialContext = func(ctx context.Context) (redis.Conn, error) {
-				dials++
-				return dial(ctx)
-			}
-			store := newRedisStoreOn(t, pool, "")
-			if _, err := store.Add(t.Context(), "k", time.Hour); err != nil {
-				t.Fatalf("Add: %v, want no error", err)
-			}
-			server.SetError(c.refusal)
-			if _, err := store.Add(t.Context(), "k", time.Hour); !isFailure(err) {
-				t.Errorf("Add that Redis refuses: %v, want a failure", err)
-			}
-			server.SetError("")
-			if n, err := store.Add(t.Context(), "k", time.Hour); n != 2 || err != nil {
-				t.Errorf("Add after the refusal: %d, %v, want 2", n, err)
-			}
-			if dials != c.dials {
-				t.Errorf("connections made: %d, want %d", dials, c.dials)
-			}
-		})
-	}
-}
 
 // damageSessionsEndedAt sets the field sessions_ended_at of a user by hand.
 func damageSessionsEndedAt(t *testing.T, addr, id, value string) {
@@ -63,11 +20,11 @@ func damageSessionsEndedAt(t *testing.T, addr, id, value string) {
 	}
 }
 
-// damagedTimes are values of sessions_ended_at that are no microseconds since 1970.
+// damagedTimes are values of sessions_ended_at that are not microseconds since 1970.
 var damagedTimes = []string{"", "yesterday", "1.5", "1700000000000000x", "99999999999999999999", "2024-01-01T00:00:00Z"}
 
-// A time that cannot be read is a failure. To take it for none would undo a
-// sign-out.
+// TestRedisDamagedSessionsEndedAt reads users whose times are damaged. Each read fails:
+// a zero time would revive the sessions that were ended.
 func TestRedisDamagedSessionsEndedAt(t *testing.T) {
 	redisServers(t, func(t *testing.T, server func(*testing.T) string) {
 		addr := server(t)
@@ -94,13 +51,14 @@ func TestRedisDamagedSessionsEndedAt(t *testing.T) {
 		want := time.UnixMicro(1_700_000_000_123_456)
 		for method, call := range find {
 			if got, err := call(); err != nil || !got.SessionsEndedAt.Equal(want) {
-				t.Errorf("%s after the repair: signed out %v, %v, want %v", method, got.SessionsEndedAt, err, want)
+				t.Errorf("%s after the repair: sessions ended at %v, %v, want %v", method, got.SessionsEndedAt, err, want)
 			}
 		}
 	})
 }
 
-// A gate answers 503 for a user whose record is damaged, and keeps the session.
+// TestGateOnDamagedSessionsEndedAt opens pages as a user whose record is damaged. The
+// gate answers 503 and keeps the session.
 func TestGateOnDamagedSessionsEndedAt(t *testing.T) {
 	addr := miniredis.RunT(t).Addr()
 	w := newWorld(t, onRedis(t, addr))

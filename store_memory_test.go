@@ -2,6 +2,7 @@ package scangate_test
 
 import (
 	"errors"
+	"net/http"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -10,13 +11,13 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// What a MemoryStore holds at most, by its documentation.
+// maxRecords and maxCounters are a MemoryStore's bounds, as documented.
 const (
 	maxRecords  = 131_072
 	maxCounters = 65_536
 )
 
-// fillRecords creates as many records as have room, named by their numbers.
+// fillRecords fills the store with records whose keys are their numbers.
 func fillRecords(t *testing.T, store *scangate.MemoryStore, ttl time.Duration) {
 	t.Helper()
 	for i := range maxRecords {
@@ -36,7 +37,7 @@ func TestMemoryStoreFullOfRecords(t *testing.T) {
 			}
 		}
 		if _, _, err := store.Load(t.Context(), "one more"); !errors.Is(err, scangate.ErrNotFound) {
-			t.Errorf("Load of what had no room: %v, want %v", err, scangate.ErrNotFound)
+			t.Errorf("Load of the record without room: %v, want %v", err, scangate.ErrNotFound)
 		}
 		if err := store.Update(t.Context(), "0", 1, []byte("new"), time.Hour); err != nil {
 			t.Errorf("Update in a full store: %v, want no error", err)
@@ -51,19 +52,19 @@ func TestMemoryStoreFullOfRecords(t *testing.T) {
 	})
 }
 
-// A gate whose state store is full answers 503.
+// TestLoginInFullStore begins a login at a gate whose state store is full.
 func TestLoginInFullStore(t *testing.T) {
 	state := scangate.NewMemoryStore()
 	w := newWorld(t, func(c *scangate.Config) { c.State = state })
 	fillRecords(t, state, time.Hour)
 	a := w.desktop().postJSON("/wechat/login", `{}`, nil)
-	if a.StatusCode != 503 || a.Header.Get("Retry-After") == "" {
+	if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
 		t.Errorf("POST login: status = %d, Retry-After %q, want 503 and a time", a.StatusCode, a.Header.Get("Retry-After"))
 	}
 }
 
-// Of the counters the one that would end next makes room for a new one, and no
-// other.
+// TestMemoryStoreFullOfCounters adds a counter to a full table. The counter that would
+// expire first makes room, and no other.
 func TestMemoryStoreFullOfCounters(t *testing.T) {
 	store := scangate.NewMemoryStore()
 	add := func(key string, window time.Duration, want int64) {
@@ -89,10 +90,11 @@ func TestMemoryStoreFullOfCounters(t *testing.T) {
 			add(key, 2*time.Hour, 2)
 		}
 	}
-	add(next, time.Hour, 1) // it began anew
+	add(next, time.Hour, 1) // it was evicted, so it begins anew
 }
 
-// Counters whose windows have passed make room before any other goes.
+// TestMemoryStoreExpiredCountersMakeRoom adds a counter to a table with an expired one.
+// The store evicts no other.
 func TestMemoryStoreExpiredCountersMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := scangate.NewMemoryStore()
@@ -115,4 +117,52 @@ func TestMemoryStoreExpiredCountersMakeRoom(t *testing.T) {
 			}
 		}
 	})
+}
+
+// endWithin ends the test binary if the test takes longer than limit. Code that spins
+// in a synctest bubble stops the bubble's clock, so nothing else ends it. Call
+// endWithin outside the bubble.
+func endWithin(t *testing.T, limit time.Duration) {
+	t.Helper()
+	name := t.Name()
+	timer := time.AfterFunc(limit, func() { panic(name + " has not ended within " + limit.String()) })
+	t.Cleanup(func() { timer.Stop() })
+}
+
+// TestMemoryStoreUpdateMovesTheEnd updates a record with another lifetime, and demands
+// that the store forgets the first one. The time is real: a store that spins would stop
+// a bubble's clock.
+func TestMemoryStoreUpdateMovesTheEnd(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		first, second time.Duration
+		want          error // of Load afterwards
+	}{
+		{"later", 200 * time.Millisecond, time.Hour, nil},
+		{"earlier", time.Hour, time.Millisecond, scangate.ErrNotFound},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			store := scangate.NewMemoryStore()
+			created := store.Create(t.Context(), "k", []byte("one"), c.first)
+			updated := store.Update(t.Context(), "k", 1, []byte("two"), c.second)
+			if err := errors.Join(created, updated); err != nil {
+				t.Fatalf("Create and Update: %v, want no error", err)
+			}
+			pass(min(c.first, c.second) * 2)
+			cleared := make(chan error, 1)
+			go func() { cleared <- store.Create(t.Context(), "another", nil, time.Hour) }()
+			select {
+			case err := <-cleared:
+				if err != nil {
+					t.Errorf("Create of another record: %v, want no error", err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("Create of another record: no answer within 10 s")
+			}
+			value, version, err := store.Load(t.Context(), "k")
+			if !errors.Is(err, c.want) || err == nil && (string(value) != "two" || version != 2) {
+				t.Errorf("Load after the update: %q at version %d, %v, want the outcome %v", value, version, err, c.want)
+			}
+		})
+	}
 }

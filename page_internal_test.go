@@ -12,19 +12,19 @@ import (
 	"github.com/scangate/scangate/internal/pages"
 )
 
-// newTestPages returns the pages of a config with an option.
+// newTestPages returns the pages of a Config that option has changed.
 func newTestPages(t *testing.T, option func(*Config)) *pages.Set {
 	t.Helper()
 	config := Config{AppName: "Example", BasePath: "/wechat", Pages: Pages{Languages: []string{"zh", "en"}}}
 	option(&config)
 	set, err := newPages(&config)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("newPages: %v, want no error", err)
 	}
 	return set
 }
 
-func TestT(t *testing.T) {
+func TestPageDataT(t *testing.T) {
 	set := newTestPages(t, func(c *Config) { c.AppName = "{phone} & 100 %s" })
 	data := PageData{Phone: "{app}"}.on(set, set.LanguageFor("en"), "finish")
 	for _, c := range []struct{ purpose, key, want string }{
@@ -43,8 +43,8 @@ func TestT(t *testing.T) {
 	}
 }
 
-// TestErrorsHaveTexts demands a heading and a text for each error that a page can show, and
-// fails for the texts of any other error.
+// TestErrorsHaveTexts demands a heading and a text for each error that a page can show.
+// It fails for the texts of any other error.
 func TestErrorsHaveTexts(t *testing.T) {
 	set := newTestPages(t, func(*Config) {})
 	codes := map[string]bool{}
@@ -61,11 +61,11 @@ func TestErrorsHaveTexts(t *testing.T) {
 	}
 	b, err := os.ReadFile("internal/pages/files/zh.json")
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("reading the Chinese texts: %v", err)
 	}
 	var groups map[string]map[string]string
 	if err := json.Unmarshal(b, &groups); err != nil {
-		t.Fatal(err)
+		t.Fatalf("decoding the Chinese texts: %v", err)
 	}
 	for _, key := range slices.Sorted(maps.Keys(groups["error"])) {
 		if code, _, _ := strings.Cut(key, "."); !codes[code] {
@@ -80,7 +80,7 @@ func TestSamplesCoverAllPages(t *testing.T) {
 	set := newTestPages(t, func(*Config) {})
 	entries, err := os.ReadDir("internal/pages/files")
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("reading the directory of pages: %v", err)
 	}
 	for _, entry := range entries {
 		page, ok := strings.CutSuffix(entry.Name(), ".html")

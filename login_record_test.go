@@ -9,12 +9,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/scangate/scangate"
 )
 
-// loginRecords is a StateStore whose records of logins a test can replace.
+// loginRecords is a StateStore that lets a test replace the records of logins.
 type loginRecords struct {
 	scangate.StateStore
 	mu   sync.Mutex
@@ -30,7 +31,7 @@ func (l *loginRecords) Create(ctx context.Context, key string, value []byte, ttl
 	return l.StateStore.Create(ctx, key, value, ttl)
 }
 
-// edit replaces the latest login's record by what change makes of it.
+// edit applies change to the latest login's record.
 func (l *loginRecords) edit(t *testing.T, change func([]byte) []byte) {
 	t.Helper()
 	l.mu.Lock()
@@ -48,11 +49,11 @@ func (l *loginRecords) edit(t *testing.T, change func([]byte) []byte) {
 	}
 }
 
-// text is a text as a record holds it, after its length.
+// text returns a text as a record holds it, after its length.
 func text(s string) string { return string(binary.AppendUvarint(nil, uint64(len(s)))) + s }
 
-// claimed is the part of a record that says from which state a callback has
-// claimed the login, and until when.
+// claimed returns the part of a record that holds a callback's claim: the state from
+// which it claimed the login, and the claim's end.
 func claimed(from string) string {
 	return "\x02" + text(from) + string(binary.AppendVarint(nil, time.Now().Add(time.Minute).UnixNano()))
 }
@@ -73,8 +74,8 @@ func replaced(t *testing.T, pairs ...string) func([]byte) []byte {
 	}
 }
 
-// What a record holds in the order of its fields: kind, purpose and state; and
-// later the user it is for, their name, the claim and the person.
+// These are parts of a record, in the order of its fields: first kind, purpose and
+// state, later the target user, their name, the claim and the person.
 var (
 	waitingLogin    = text("cross") + text("") + text("waiting")
 	identifiedLogin = text("cross") + text("") + text("identified")
@@ -98,8 +99,8 @@ func checkUnknown(t *testing.T, desktop *browser, login scan) {
 	}
 }
 
-// A record whose parts do not fit together is an unknown login, whatever state it
-// claims to be in.
+// TestDamagedWaitingLogin stores records whose parts do not fit together. Each is an
+// unknown login.
 func TestDamagedWaitingLogin(t *testing.T) {
 	end := noClaim + "\x00\x00" // no person, no code
 	kind, purpose, state := text("cross"), text(""), text("waiting")
@@ -136,7 +137,7 @@ func TestDamagedWaitingLogin(t *testing.T) {
 	}
 }
 
-// The same for a login whose person is known.
+// TestDamagedIdentifiedLogin does the same to a login whose person is known.
 func TestDamagedIdentifiedLogin(t *testing.T) {
 	exchanging := text("cross") + text("") + text("exchanging")
 	for _, c := range []struct {
@@ -168,7 +169,8 @@ func TestDamagedIdentifiedLogin(t *testing.T) {
 	}
 }
 
-// What the tests above put together is a login where its parts do fit.
+// TestEditedLoginIsKnown edits records in the same way, with parts that do fit
+// together. Each is a login.
 func TestEditedLoginIsKnown(t *testing.T) {
 	exchanging := text("cross") + text("") + text("exchanging")
 	for _, c := range []struct {
@@ -213,9 +215,9 @@ func TestEditedLoginIsKnown(t *testing.T) {
 	}
 }
 
-// A record that is no login at all is unknown too, and so is one that becomes so
-// while a browser waits for it.
-func TestRecordThatIsNoLogin(t *testing.T) {
+// TestRecordThatIsNotALogin replaces a whole record while a browser waits for its
+// login. The login becomes unknown.
+func TestRecordThatIsNotALogin(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func([]byte) []byte
@@ -254,8 +256,8 @@ func TestRecordThatIsNoLogin(t *testing.T) {
 	}
 }
 
-// A callback is refused too: it does not exchange the code of a login whose kind
-// is unknown.
+// TestCallbackOfDamagedLogin calls back to a login whose kind is unknown. The gate does
+// not exchange the code.
 func TestCallbackOfDamagedLogin(t *testing.T) {
 	records := &loginRecords{StateStore: scangate.NewMemoryStore()}
 	w := newWorld(t, func(config *scangate.Config) { config.State = records })
@@ -269,6 +271,49 @@ func TestCallbackOfDamagedLogin(t *testing.T) {
 	for _, event := range w.happened() {
 		if event == string(scangate.EventIdentified) {
 			t.Errorf("callback of a damaged login: event %q, want none", event)
+		}
+	}
+}
+
+// TestLoginPageAfterItsRecordIsGone reopens the login page after the browser's login
+// has expired in the store. Its record lasts for 10 minutes, and the entry that names
+// it for 15.
+func TestLoginPageAfterItsRecordIsGone(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		begin func(desktop *browser) string // returns the login's ID
+	}{
+		{"by the page", func(desktop *browser) string {
+			return desktop.get("/wechat/login?return_to=/account").find(desktop.t, statePattern)
+		}},
+		{"by a script", func(desktop *browser) string { return desktop.start().ID }},
+	} {
+		for _, after := range []time.Duration{10*time.Minute + time.Second, 14*time.Minute + 59*time.Second, 16 * time.Minute} {
+			t.Run(c.name+" after "+after.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					desktop := w.desktop()
+					gone := scan{ID: c.begin(desktop)}.urls()
+					pass(after)
+					if got := desktop.get(gone.StateURL).StatusCode; got != http.StatusNotFound {
+						t.Errorf("state of the first login: status = %d, want %d", got, http.StatusNotFound)
+					}
+					fresh := c.begin(desktop)
+					if fresh == gone.ID {
+						t.Errorf("login page reopened: login = %s, want another one", fresh)
+					}
+					if again := c.begin(desktop); again != fresh {
+						t.Errorf("login page reopened again: login = %s, want %s", again, fresh)
+					}
+					login := scan{ID: fresh}.urls()
+					phone := w.phone("lin")
+					phone.scan(login)
+					phone.answer(login, "approve")
+					if got := desktop.finish(login).StatusCode; got != http.StatusSeeOther || desktop.user() == "" {
+						t.Errorf("finish of the new login: status = %d, user = %q, want %d and a user", got, desktop.user(), http.StatusSeeOther)
+					}
+				})
+			})
 		}
 	}
 }

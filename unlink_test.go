@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,25 +14,53 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// twoIdentities is a user with two WeChat identities, who is logged in by the
-// application's own means in every browser.
+func TestUnlink(t *testing.T) {
+	w := newWorld(t, withWebsite)
+	phone := w.phone("chen")
+	profile := phone.open("/account")
+	phone.submit(profile.Request.URL.Path, url.Values{"token": {profile.find(t, tokenPattern)}})
+	id, form := phone.user(), unlinkForm(w.identity("chen"))
+	form.Set("return_to", "/account")
+	if a := phone.post("/wechat/unlink", form); a.StatusCode != http.StatusConflict || !strings.Contains(a.body, "only way in") {
+		t.Errorf("unlinking the last identity: status = %d, want 409 and the reason\n%s", a.StatusCode, a.body)
+	}
+	if err := w.users.LinkWeChat(t.Context(), id, clerk("a")); err != nil {
+		t.Fatalf("LinkWeChat of a second identity: %v, want no error", err)
+	}
+	other := w.know("wang")
+	if a := phone.post("/wechat/unlink", unlinkForm(w.identity("wang"))); a.StatusCode != http.StatusNotFound {
+		t.Errorf("unlinking an identity of the user %s: status = %d, want 404", other.ID, a.StatusCode)
+	}
+	if a := phone.post("/wechat/unlink", form); a.location() != "/account" {
+		t.Errorf("unlinking one of two identities: %d to %q, want /account", a.StatusCode, a.location())
+	}
+	w.checkOwner("chen", "")
+	if a := w.desktop().post("/wechat/unlink", form); a.StatusCode != http.StatusUnauthorized {
+		t.Errorf("unlinking without a login: status = %d, want 401", a.StatusCode)
+	}
+}
+
+// twoIdentities is a user with two WeChat identities. The application's own login
+// logs the user in, in every browser.
 type twoIdentities struct {
 	users *interceptedUsers
 	state scangate.StateStore
 	id    string
 }
 
+// firstIdentity and secondIdentity are the user's.
 var firstIdentity, secondIdentity = scangate.Identity{AppID: "first", OpenID: "a"}, scangate.Identity{AppID: "second", OpenID: "b"}
 
+// newTwoIdentities registers the user in a store of their own.
 func newTwoIdentities(t *testing.T) *twoIdentities {
 	t.Helper()
 	store := scangate.NewMemoryStore()
 	user, err := store.Register(t.Context(), scangate.NewUser{Identity: firstIdentity})
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("Register: %v, want no error", err)
 	}
 	if err := store.LinkWeChat(t.Context(), user.ID, secondIdentity); err != nil {
-		t.Fatal(err)
+		t.Fatalf("LinkWeChat of the second identity: %v, want no error", err)
 	}
 	return &twoIdentities{users: &interceptedUsers{UserStore: store}, state: store, id: user.ID}
 }
@@ -48,14 +77,14 @@ func (u *twoIdentities) left(t *testing.T) []scangate.Identity {
 	t.Helper()
 	user, err := u.users.UserStore.FindByID(t.Context(), u.id)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("FindByID: %v, want no error", err)
 	}
 	return user.Identities
 }
 
-// unlinkForm is what the application's page posts to remove an identity.
-func unlinkForm(who scangate.Identity) url.Values {
-	return url.Values{"appid": {who.AppID}, "openid": {who.OpenID}}
+// unlinkForm returns the form that the application's page posts to remove an identity.
+func unlinkForm(identity scangate.Identity) url.Values {
+	return url.Values{"appid": {identity.AppID}, "openid": {identity.OpenID}}
 }
 
 // TestSimultaneousUnlinksLeaveOneIdentity holds the first request between its check
@@ -80,10 +109,10 @@ func TestSimultaneousUnlinksLeaveOneIdentity(t *testing.T) {
 					return nil
 				}
 				statuses := make(chan int, 2)
-				for i, who := range []scangate.Identity{firstIdentity, secondIdentity} {
+				for i, identity := range []scangate.Identity{firstIdentity, secondIdentity} {
 					desktop := worlds[i%c.processes].desktop()
 					go func() {
-						a, err := desktop.try(t.Context(), false, http.MethodPost, "/wechat/unlink", unlinkForm(who).Encode())
+						a, err := desktop.try(t.Context(), false, http.MethodPost, "/wechat/unlink", unlinkForm(identity).Encode())
 						if err != nil {
 							t.Errorf("unlink: %v", err)
 							statuses <- 0
@@ -112,8 +141,7 @@ func TestSimultaneousUnlinksLeaveOneIdentity(t *testing.T) {
 	}
 }
 
-// TestUnlinkReleasesItsLock checks that a request that came to nothing does not
-// keep the next one from unlinking.
+// TestUnlinkReleasesItsLock checks that a failed request does not block the next one.
 func TestUnlinkReleasesItsLock(t *testing.T) {
 	t.Run("after a failure of the store", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -127,18 +155,18 @@ func TestUnlinkReleasesItsLock(t *testing.T) {
 			checkUnlinkSucceeds(t, user, desktop)
 		})
 	})
-	t.Run("after the browser has gone", func(t *testing.T) {
+	t.Run("after the browser has left", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			user := newTwoIdentities(t)
 			desktop := newWorld(t, user.configure).desktop()
 			ctx, leave := context.WithCancel(t.Context())
-			gone := make(chan struct{}) // closed when the browser's call has returned
+			left := make(chan struct{}) // closed when the browser's call has returned
 			user.users.before = func(ctx context.Context, method string) error {
 				if method != "UnlinkWeChat" {
 					return nil
 				}
 				leave()
-				<-gone
+				<-left
 				<-ctx.Done()
 				return ctx.Err()
 			}
@@ -146,7 +174,7 @@ func TestUnlinkReleasesItsLock(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("unlink: error = %v, want %v", err, context.Canceled)
 			}
-			close(gone)
+			close(left)
 			synctest.Wait() // until the handler has returned
 			user.users.before = nil
 			checkUnlinkSucceeds(t, user, desktop)
@@ -169,8 +197,8 @@ func checkUnlinkSucceeds(t *testing.T, user *twoIdentities, desktop *browser) {
 	}
 }
 
-// TestUnlinkWithoutALockChangesNothing has the state store fail, so that the lock
-// can't be taken.
+// TestUnlinkWithoutALockChangesNothing has the state store fail, so that the gate
+// cannot take the lock.
 func TestUnlinkWithoutALockChangesNothing(t *testing.T) {
 	user := newTwoIdentities(t)
 	state := &failingState{StateStore: user.state}

@@ -8,20 +8,19 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/scangate/scangate"
 )
 
-// TestFinishRefusesADamagedBody checks that an answer that cannot be read neither
-// logs the browser in nor ends the login.
+// TestFinishRefusesADamagedBody posts answers that the gate cannot read. They neither
+// log the browser in nor end the login.
 func TestFinishRefusesADamagedBody(t *testing.T) {
 	const form, json = "application/x-www-form-urlencoded", "application/json"
 	for _, c := range []struct{ name, contentType, body string }{
 		{"deny twice", form, "answer=deny&answer=deny"},
 		{"deny and approve", form, "answer=deny&answer=approve"},
-		{"an escape that is none", form, "answer=%zz"},
+		{"a malformed escape", form, "answer=%zz"},
 		{"a semicolon", form, "answer=deny;answer=deny"},
 		{"too large", form, "answer=deny&padding=" + strings.Repeat("a", 16<<10)},
 		{"a form without its parts", "multipart/form-data; boundary=x", ""},
@@ -34,15 +33,15 @@ func TestFinishRefusesADamagedBody(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
 			desktop := w.desktop()
-			s := w.approved(desktop, w.phone("lin"))
-			a := desktop.send(t.Context(), false, http.MethodPost, s.FinishURL, c.body, "Content-Type", c.contentType)
+			login := w.approved(desktop, w.phone("lin"))
+			a := desktop.send(t.Context(), false, http.MethodPost, login.FinishURL, c.body, "Content-Type", c.contentType)
 			if a.StatusCode != http.StatusBadRequest || sessionCookie(a) != nil || desktop.user() != "" {
 				t.Errorf("finish: status = %d, session = %v, user = %q, want %d and no session", a.StatusCode, sessionCookie(a), desktop.user(), http.StatusBadRequest)
 			}
-			if got := desktop.state(s); got != "approved" {
+			if got := desktop.state(login); got != "approved" {
 				t.Errorf("after the damaged body: state = %q, want approved", got)
 			}
-			if got := desktop.finish(s).StatusCode; got != http.StatusSeeOther {
+			if got := desktop.finish(login).StatusCode; got != http.StatusSeeOther {
 				t.Errorf("second finish: status = %d, want %d", got, http.StatusSeeOther)
 			}
 		})
@@ -62,9 +61,8 @@ func (s *refusingState) Update(ctx context.Context, key string, version int64, v
 	return s.StateStore.Update(ctx, key, version, value, ttl)
 }
 
-// TestFinishWithAFailedStoreKeepsTheLogin checks that a store's failure does not use
-// the approval up, and that the application is not asked about a login that cannot
-// be finished.
+// TestFinishWithAFailedStoreKeepsTheLogin finishes a login while a store fails. The
+// approval remains usable, and the gate does not call OnLogin.
 func TestFinishWithAFailedStoreKeepsTheLogin(t *testing.T) {
 	users, state := &interceptedUsers{}, &refusingState{StateStore: scangate.NewMemoryStore()}
 	for _, c := range []struct {
@@ -84,9 +82,9 @@ func TestFinishWithAFailedStoreKeepsTheLogin(t *testing.T) {
 				}
 			})
 			desktop := w.desktop()
-			s := w.approved(desktop, w.phone("lin"))
+			login := w.approved(desktop, w.phone("lin"))
 			c.fail()
-			a := desktop.finish(s)
+			a := desktop.finish(login)
 			if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
 				t.Errorf("finish: status = %d, Retry-After = %q, want 503 and a time", a.StatusCode, a.Header.Get("Retry-After"))
 			}
@@ -97,58 +95,15 @@ func TestFinishWithAFailedStoreKeepsTheLogin(t *testing.T) {
 			if len(asked) != 0 || slices.Contains(w.happened(), "finished") {
 				t.Errorf("finish: OnLogin calls = %q, events = %v, want no call and no finished", asked, w.happened())
 			}
-			if got := desktop.state(s); got != "approved" || desktop.user() != "" {
-				t.Errorf("after the failure: state = %q, user = %q, want approved and nobody", got, desktop.user())
+			if got := desktop.state(login); got != "approved" || desktop.user() != "" {
+				t.Errorf("after the failure: state = %q, user = %q, want approved and no user", got, desktop.user())
 			}
-			if got := desktop.finish(s).StatusCode; got != http.StatusSeeOther {
+			if got := desktop.finish(login).StatusCode; got != http.StatusSeeOther {
 				t.Errorf("second finish: status = %d, want %d", got, http.StatusSeeOther)
 			}
 			if user := desktop.user(); user == "" || !slices.Equal(asked, []string{user}) {
 				t.Errorf("second finish: user = %q, OnLogin calls = %q, want one call for that user", user, asked)
 			}
 		})
-	}
-}
-
-// TestLoginPageAfterItsRecordIsGone reopens the login page when the record of the
-// browser's login has expired in the store, but the entry that names it has not:
-// the record lasts for 10 minutes, the entry for 15.
-func TestLoginPageAfterItsRecordIsGone(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		begin func(desktop *browser) string // returns the login's id
-	}{
-		{"by the page", func(desktop *browser) string {
-			return desktop.get("/wechat/login?return_to=/account").find(desktop.t, statePattern)
-		}},
-		{"by a script", func(desktop *browser) string { return desktop.start().ID }},
-	} {
-		for _, after := range []time.Duration{10*time.Minute + time.Second, 14*time.Minute + 59*time.Second, 16 * time.Minute} {
-			t.Run(c.name+" after "+after.String(), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t)
-					desktop := w.desktop()
-					gone := scan{ID: c.begin(desktop)}.urls()
-					pass(after)
-					if got := desktop.get(gone.StateURL).StatusCode; got != http.StatusNotFound {
-						t.Errorf("state of the first login: status = %d, want %d", got, http.StatusNotFound)
-					}
-					fresh := c.begin(desktop)
-					if fresh == gone.ID {
-						t.Errorf("login page reopened: login = %s, want another one", fresh)
-					}
-					if again := c.begin(desktop); again != fresh {
-						t.Errorf("login page reopened again: login = %s, want %s", again, fresh)
-					}
-					s := scan{ID: fresh}.urls()
-					phone := w.phone("lin")
-					phone.scan(s)
-					phone.answer(s, "approve")
-					if got := desktop.finish(s).StatusCode; got != http.StatusSeeOther || desktop.user() == "" {
-						t.Errorf("finish of the new login: status = %d, user = %q, want %d and a user", got, desktop.user(), http.StatusSeeOther)
-					}
-				})
-			})
-		}
 	}
 }

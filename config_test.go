@@ -12,10 +12,13 @@ import (
 // sendNothing is a Config.Phone.SendCode that accepts every code.
 func sendNothing(context.Context, string, string) error { return nil }
 
+// registerURL returns an option that closes registration and sends new identities to the
+// target.
+func registerURL(target string) func(*scangate.Config) {
+	return func(c *scangate.Config) { c.Registration, c.RegisterURL = scangate.RegisterClosed, target }
+}
+
 func TestNewRefusesField(t *testing.T) {
-	registerURL := func(target string) func(*scangate.Config) {
-		return func(c *scangate.Config) { c.Registration, c.RegisterURL = scangate.RegisterClosed, target }
-	}
 	for _, c := range []struct {
 		name   string
 		change func(*scangate.Config)
@@ -24,7 +27,7 @@ func TestNewRefusesField(t *testing.T) {
 	}{
 		{"RedisPrefix with a brace", func(c *scangate.Config) { c.RedisPrefix = "a}b" }, "RedisPrefix", ""},
 		{"negative UserTTL", func(c *scangate.Config) { c.UserTTL = -time.Second }, "UserTTL", ""},
-		{"negative CodeLimit", func(c *scangate.Config) { c.Phone.CodeLimit, c.Phone.SendCode = -1, sendNothing }, "Phone.CodeLimit", ""},
+		{"negative Phone.CodeLimit", func(c *scangate.Config) { c.Phone.CodeLimit, c.Phone.SendCode = -1, sendNothing }, "Phone.CodeLimit", ""},
 		{"unknown Registration", func(c *scangate.Config) { c.Registration = "invited" }, "Registration", ""},
 		{"RegisterURL with open registration", func(c *scangate.Config) { c.RegisterURL = "/join" }, "RegisterURL", "RegisterClosed"},
 		{"RegisterURL on another site", registerURL("https://other.example.com/join"), "RegisterURL", ""},
@@ -32,7 +35,7 @@ func TestNewRefusesField(t *testing.T) {
 		{"RegisterURL without a scheme", registerURL("//other.example.com/join"), "RegisterURL", ""},
 		{"RegisterURL that is a relative path", registerURL("join"), "RegisterURL", ""},
 		{"RegisterURL with a fragment", registerURL("/join#form"), "RegisterURL", ""},
-		{"RequirePhone without SendCode", func(c *scangate.Config) { c.Phone.Require = true }, "Phone.SendCode", "Phone.Require"},
+		{"Phone.Require without SendCode", func(c *scangate.Config) { c.Phone.Require = true }, "Phone.SendCode", "Phone.Require"},
 		{"RegisterByPhone without SendCode", func(c *scangate.Config) { c.Registration = scangate.RegisterByPhone }, "Phone.SendCode", "RegisterByPhone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -50,11 +53,8 @@ func TestNewRefusesField(t *testing.T) {
 	}
 }
 
-// The limits of what TestNewRefusesField refuses are accepted.
+// TestNewAcceptsField tries the values next to those that TestNewRefusesField tries.
 func TestNewAcceptsField(t *testing.T) {
-	registerURL := func(target string) func(*scangate.Config) {
-		return func(c *scangate.Config) { c.Registration, c.RegisterURL = scangate.RegisterClosed, target }
-	}
 	for _, c := range []struct {
 		name   string
 		change func(*scangate.Config)
@@ -66,7 +66,7 @@ func TestNewAcceptsField(t *testing.T) {
 		{"RegisterClosed without RegisterURL", func(c *scangate.Config) { c.Registration = scangate.RegisterClosed }},
 		{"RegisterURL of a path", registerURL("/join?lang=zh")},
 		{"RegisterURL below PublicURL", registerURL(appURL + "/join")},
-		{"RequirePhone with SendCode", func(c *scangate.Config) { c.Phone.Require, c.Phone.SendCode = true, sendNothing }},
+		{"Phone.Require with SendCode", func(c *scangate.Config) { c.Phone.Require, c.Phone.SendCode = true, sendNothing }},
 		{"RegisterByPhone with SendCode", func(c *scangate.Config) {
 			c.Registration, c.Phone.SendCode = scangate.RegisterByPhone, sendNothing
 		}},
