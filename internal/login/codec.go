@@ -57,15 +57,15 @@ func (r *record) fields(c *coder) {
 	c.string(&r.Origin.Address)
 	c.int(&r.Number)
 	c.int(&r.Failures)
+	if present(c, &r.Rejected) {
+		c.digest(&r.Rejected.Code)
+		c.string(&r.Rejected.Reason)
+	}
 	c.string(&r.TargetUserID)
 	c.string(&r.TargetName)
 	if present(c, &r.Lease) {
 		c.string((*string)(&r.Lease.From))
 		c.time(&r.Lease.Until)
-	}
-	if present(c, &r.Rejected) {
-		c.digest(&r.Rejected.Code)
-		c.string(&r.Rejected.Reason)
 	}
 	if present(c, &r.Person) {
 		r.Person.fields(c)
@@ -91,6 +91,7 @@ func (p *Person) fields(c *coder) {
 	c.string(&p.UserID)
 	c.string(&p.Phone)
 	c.bool(&p.HasPhone)
+	c.string(&p.Refusal)
 	if present(c, &p.Profile) {
 		c.json(p.Profile)
 	}
@@ -197,7 +198,7 @@ func (r *record) sound() bool {
 		return false
 	}
 	switch r.State {
-	case StateWaiting, StateScanned, StateDenied:
+	case StateWaiting, StateScanned, StateDenied, StateReplaced:
 		return true
 	case StateExchanging:
 		return r.Lease.sound() && (r.Lease.From == StateIdentified) == (r.Person != nil)

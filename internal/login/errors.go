@@ -12,6 +12,8 @@ var (
 	ErrDenied = errors.New("the login was denied")
 	// ErrFinished reports that the login is finished.
 	ErrFinished = errors.New("the login is finished")
+	// ErrReplaced reports that the initiator has a newer login.
+	ErrReplaced = errors.New("the login was replaced by a newer one")
 	// ErrInUse reports that another phone has authorized the login.
 	ErrInUse = errors.New("another phone has this login")
 	// ErrExchanging reports that another callback is exchanging a code.

@@ -54,7 +54,7 @@ const (
 // State is how far a login has come:
 //
 //	waiting -> scanned -> exchanging -> identified -> approved -> finished
-//	                                    any of them -> denied
+//	                            any of them -> denied or replaced
 //
 // A same-device login skips scanned and approved. There is no state for expired: see
 // [Login.Expired].
@@ -69,13 +69,17 @@ const (
 	StateApproved   State = "approved"
 	StateFinished   State = "finished"
 	StateDenied     State = "denied"
+	StateReplaced   State = "replaced" // by a newer login of the same initiator
 )
 
 // PublicState is the part of a login's state that its initiator may see.
 type PublicState string
 
-// publicExpired is the one public state that is not a [State].
-const publicExpired PublicState = "expired"
+// The public states that are not also a [State].
+const (
+	publicExpired  PublicState = "expired"
+	publicRejected PublicState = "rejected"
+)
 
 // Scope is the scope of one trip to WeChat.
 type Scope byte
@@ -116,6 +120,9 @@ type Login struct {
 	record  *record
 	version int64 // the store's version of the record; 0 if only the ID is known
 }
+
+// Request returns what the initiator asked for.
+func (l *Login) Request() Request { return l.record.Request }
 
 // ID returns the unguessable name of the login.
 func (l *Login) ID() string { return l.record.ID }
@@ -185,7 +192,7 @@ func (l *Login) AuthorizedBy(key Key) bool { return l.record.authorizedBy(key.Di
 func (l *Login) NeedsConsent() bool { return l.record.needsConsent() }
 
 // Open returns nil while the login can go on, or the reason why not: [ErrDenied],
-// [ErrFinished] or [ErrExpired].
+// [ErrFinished], [ErrReplaced] or [ErrExpired].
 func (l *Login) Open() error { return l.record.open() }
 
 // Expired reports whether the login's time is over. A denied or finished login does
@@ -198,17 +205,32 @@ func (l *Login) Ready() error { return l.record.ready() }
 // RenewAt returns when an unscanned QR code is to be replaced.
 func (l *Login) RenewAt() time.Time { return l.record.renewAt() }
 
-// PublicState returns the state shown to the initiating browser. It hides exchanging
-// and identified, so it reveals nothing about the person or the phone.
+// PublicState returns the state shown to the initiating browser: waiting until WeChat
+// has vouched for a person, then scanned. It hides the steps in between, so it reveals
+// nothing about the person, and an opened link does not hide the QR code.
 func (l *Login) PublicState() PublicState {
-	switch state := l.record.State; {
-	case l.record.expired():
+	r := l.record
+	switch {
+	case r.expired(), r.State == StateReplaced:
 		return publicExpired
-	case state == StateExchanging, state == StateIdentified:
-		return PublicState(StateScanned)
-	case state == StateFinished:
+	case r.State == StateFinished:
+		return PublicState(StateApproved)
+	case r.State == StateDenied, r.Person == nil && r.State != StateApproved:
+		return publicUnidentified(r.State)
+	case r.Person.Refusal != "":
+		return publicRejected
+	case r.State == StateApproved:
 		return PublicState(StateApproved)
 	default:
-		return PublicState(state)
+		return PublicState(StateScanned)
 	}
+}
+
+// publicUnidentified returns the public state of a login that has no person, or that
+// was denied.
+func publicUnidentified(s State) PublicState {
+	if s == StateDenied {
+		return PublicState(StateDenied)
+	}
+	return PublicState(StateWaiting)
 }

@@ -53,7 +53,8 @@ func cloned[T any](p *T) *T {
 }
 
 func (r *record) expired() bool {
-	return r.State != StateDenied && r.State != StateFinished && !time.Now().Before(r.Expires)
+	over := r.State == StateDenied || r.State == StateFinished || r.State == StateReplaced
+	return !over && !time.Now().Before(r.Expires)
 }
 
 func (r *record) open() error {
@@ -62,6 +63,8 @@ func (r *record) open() error {
 		return ErrDenied
 	case r.State == StateFinished:
 		return ErrFinished
+	case r.State == StateReplaced:
+		return ErrReplaced
 	case r.expired():
 		return ErrExpired
 	}
@@ -93,13 +96,13 @@ func (r *record) renewAt() time.Time {
 
 // reusable reports whether an initiator that returns gets this login back.
 func (r *record) reusable() bool {
-	switch r.State {
-	case StateWaiting:
-		return time.Now().Before(r.renewAt())
-	case StateDenied, StateFinished:
+	switch {
+	case r.open() != nil, r.Person != nil && r.Person.Refusal != "":
 		return false
+	case r.Person == nil && r.State != StateExchanging:
+		return time.Now().Before(r.renewAt()) && (r.State == StateWaiting || r.Kind == CrossDevice)
 	default:
-		return r.Kind == CrossDevice && !r.expired()
+		return r.Kind == CrossDevice
 	}
 }
 
@@ -224,6 +227,7 @@ func (r *record) recognize(who Person) error {
 		return ErrRepeated // the person has gone on
 	}
 	r.Person.UserID, r.Person.Nickname, r.Person.HasPhone = who.UserID, who.Nickname, who.HasPhone
+	r.Person.Refusal = ""
 	return nil
 }
 
@@ -235,7 +239,7 @@ func (r *record) assignUser(id string) error {
 	case err != nil:
 		return err
 	}
-	r.Person.UserID = id
+	r.Person.UserID, r.Person.Refusal = id, ""
 	return nil
 }
 
@@ -245,7 +249,7 @@ func (r *record) bindPhone(userID string) error {
 	if err := r.identified(); err != nil {
 		return err
 	}
-	r.Person.UserID, r.Person.HasPhone = userID, true
+	r.Person.UserID, r.Person.HasPhone, r.Person.Refusal = userID, true, ""
 	return nil
 }
 
@@ -255,6 +259,29 @@ func (r *record) forgetPhone() error {
 		return err
 	}
 	r.Person.Phone = ""
+	return nil
+}
+
+// refuse notes why the person cannot log in. The login stays open: the person may prove
+// another phone number, or register meanwhile.
+func (r *record) refuse(reason string) error {
+	if err := r.identified(); err != nil {
+		return err
+	}
+	if r.Person.Refusal == reason {
+		return ErrRepeated
+	}
+	r.Person.Refusal = reason
+	return nil
+}
+
+// replace ends a login whose initiator gets a newer one.
+func (r *record) replace() error {
+	if err := r.open(); err != nil {
+		return err
+	}
+	r.State, r.Lease = StateReplaced, nil
+	r.forget()
 	return nil
 }
 
@@ -269,7 +296,7 @@ func (r *record) approve() error {
 	if r.State == StateApproved && time.Since(r.Decided) < replayWindow {
 		return ErrRepeated
 	}
-	if r.State != StateIdentified || r.Person.UserID == "" {
+	if r.State != StateIdentified || r.Person.UserID == "" || r.Person.Refusal != "" {
 		return ErrNotApproved
 	}
 	r.State, r.Decided = StateApproved, time.Now()
@@ -319,8 +346,8 @@ func (r *record) ready() error {
 	return nil
 }
 
-// finish is the one step to a session.
-func (r *record) finish() error {
+// finish is the one step to a session, which begins at the given time.
+func (r *record) finish(at time.Time) error {
 	switch err := r.ready(); {
 	case err != nil:
 		return err
@@ -329,7 +356,7 @@ func (r *record) finish() error {
 	case r.Person.UserID == "":
 		return ErrNotApproved
 	}
-	r.State, r.Finished = StateFinished, time.Now()
+	r.State, r.Finished = StateFinished, at
 	if r.Kind == CrossDevice {
 		// A repeated callback of a same-device login still needs them for OnLogin.
 		r.forget()

@@ -155,7 +155,7 @@ func TestApproveAndDeny(t *testing.T) {
 }
 
 func TestFinish(t *testing.T) {
-	finish := (*record).finish
+	finish := func(r *record) error { return r.finish(time.Now()) }
 	check(t, []transition{
 		{"finish", CrossDevice, StateApproved, finish, StateFinished, nil},
 		{"finish", CrossDevice, StateWaiting, finish, "", ErrNotApproved},
@@ -192,14 +192,16 @@ func allSteps() map[string]func(*record) error {
 		"forgetPhone": (*record).forgetPhone,
 		"setCode":     func(r *record) error { return r.setCode(phone, "+8613800138000", "123456") },
 		"tryCode":     func(r *record) error { _, err := r.tryCode(phone, "123456"); return err },
-		"approve":     (*record).approve, "deny": (*record).deny, "finish": (*record).finish,
+		"approve":     (*record).approve, "deny": (*record).deny,
+		"finish": func(r *record) error { return r.finish(time.Now()) },
+		"refuse": func(r *record) error { return r.refuse("disabled") }, "replace": (*record).replace,
 	}
 }
 
 // TestRefusedStepChangesNothing takes every step in every state.
 func TestRefusedStepChangesNothing(t *testing.T) {
 	for _, kind := range []Kind{CrossDevice, SameDevice} {
-		for _, state := range []State{StateWaiting, StateScanned, StateExchanging, StateIdentified, StateApproved, StateFinished, StateDenied} {
+		for _, state := range []State{StateWaiting, StateScanned, StateExchanging, StateIdentified, StateApproved, StateFinished, StateDenied, StateReplaced} {
 			for name, step := range allSteps() {
 				for _, over := range []bool{false, true} {
 					r := recordIn(kind, state)
@@ -260,15 +262,15 @@ func TestAskEndsBeforeItsLease(t *testing.T) {
 
 func TestPublicState(t *testing.T) {
 	for state, want := range map[State]PublicState{
-		StateWaiting: "waiting", StateScanned: "scanned", StateExchanging: "scanned", StateIdentified: "scanned",
-		StateApproved: "approved", StateFinished: "approved", StateDenied: "denied",
+		StateWaiting: "waiting", StateScanned: "waiting", StateExchanging: "waiting", StateIdentified: "scanned",
+		StateApproved: "approved", StateFinished: "approved", StateDenied: "denied", StateReplaced: "expired",
 	} {
 		l := &Login{record: recordIn(CrossDevice, state)}
 		if got := l.PublicState(); got != want {
 			t.Errorf("%s: public state = %q, want %q", state, got, want)
 		}
 		l.record.Expires = time.Now()
-		if state != StateDenied && state != StateFinished {
+		if state != StateDenied && state != StateFinished && state != StateReplaced {
 			want = "expired"
 		}
 		if got := l.PublicState(); got != want {

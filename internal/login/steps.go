@@ -74,7 +74,7 @@ func (s *Store) identify(ctx context.Context, l *Login, held lease, who Person) 
 
 // isRefusal reports whether a step was refused, as opposed to the store having failed.
 func isRefusal(err error) bool {
-	for _, refusal := range []error{ErrUnknown, ErrExpired, ErrDenied, ErrFinished, ErrInUse} {
+	for _, refusal := range []error{ErrUnknown, ErrExpired, ErrDenied, ErrFinished, ErrReplaced, ErrInUse} {
 		if errors.Is(err, refusal) {
 			return true
 		}
@@ -169,8 +169,16 @@ func (s *Store) Deny(ctx context.Context, l *Login) (*Login, error) {
 	return s.change(ctx, l, (*record).deny)
 }
 
-// Finish ends the login, for the caller to begin the session. It returns
-// [ErrRepeated] where a repeated callback of a same-device login may begin it again.
-func (s *Store) Finish(ctx context.Context, l *Login) (*Login, error) {
-	return s.change(ctx, l, (*record).finish)
+// Refuse notes the reason why the person cannot log in, for the initiator to see. The
+// login stays open: the person may prove another phone number, or register meanwhile. It
+// returns [ErrRepeated] if that reason was noted before.
+func (s *Store) Refuse(ctx context.Context, l *Login, reason string) (*Login, error) {
+	return s.change(ctx, l, func(r *record) error { return r.refuse(reason) })
+}
+
+// Finish ends the login, for the caller to begin a session that counts from the given
+// time. It returns [ErrRepeated] where a repeated callback of a same-device login may
+// begin it again.
+func (s *Store) Finish(ctx context.Context, l *Login, at time.Time) (*Login, error) {
+	return s.change(ctx, l, func(r *record) error { return r.finish(at) })
 }

@@ -30,6 +30,8 @@ type Slot struct {
 	request Request
 	version int64 // of the index entry; 0 if there is none
 
+	former *Login // an open login that is not to be used any more; may be nil
+
 	// Login is the initiator's open login, or nil.
 	Login *Login
 	// Looping reports that this browser finished such a login moments ago and is
@@ -63,12 +65,29 @@ func (s *Store) FindSlot(ctx context.Context, request Request) (Slot, error) {
 		slot.Looping = true
 	case l.record.reusable():
 		slot.Login = l
+	case l.Open() == nil:
+		slot.former = l
 	}
 	return slot, nil
 }
 
-// Start stores a new login and enters it in its slot.
+// Renew ends the login and returns its slot, for a new one.
+func (s *Store) Renew(ctx context.Context, l *Login) (Slot, error) {
+	slot, err := s.FindSlot(ctx, l.Request())
+	if err == nil {
+		slot.former, slot.Login, slot.Looping = l, nil, false
+	}
+	return slot, err
+}
+
+// Start stores a new login and enters it in its slot. It ends the login that was there:
+// no page would show that it was approved.
 func (s *Store) Start(ctx context.Context, slot Slot) (*Login, error) {
+	if slot.former != nil {
+		if _, err := s.change(ctx, slot.former, (*record).replace); err != nil && !isRefusal(err) {
+			return nil, err
+		}
+	}
 	l, err := s.create(ctx, &record{Request: slot.request, State: StateWaiting}, s.ttl)
 	if err != nil {
 		return nil, err
