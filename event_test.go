@@ -17,9 +17,8 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// TestEventsSayWhenTheLoginBegan ends a login in another process than the one
-// that it began in.
-func TestEventsSayWhenTheLoginBegan(t *testing.T) {
+// TestEventsCarryTheLoginsStart finishes a login in another process than it started in.
+func TestEventsCarryTheLoginsStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := scangate.NewMemoryStore()
 		sharing := func(c *scangate.Config) { c.Users, c.State = shared, shared }
@@ -35,15 +34,15 @@ func TestEventsSayWhenTheLoginBegan(t *testing.T) {
 		desktop.finish(s)
 		events := append(first.events, second.events...)
 		if n := len(second.events); n != 1 || second.events[0].Name != scangate.EventFinished {
-			t.Fatalf("the second process tells %v", second.happened())
+			t.Fatalf("finish in the second process: events = %v, want one finished", second.happened())
 		}
 		for _, e := range events {
 			if !e.Started.Equal(began) || e.Login != s.ID[:8] {
-				t.Errorf("%s: login %q, begun at %v, want %q, %v", e.Name, e.Login, e.Started, s.ID[:8], began)
+				t.Errorf("event %s: login = %q, started = %v, want %q, %v", e.Name, e.Login, e.Started, s.ID[:8], began)
 			}
 		}
 		if took := events[len(events)-1].Time.Sub(began); took != 11*time.Second {
-			t.Errorf("the login took %v", took)
+			t.Errorf("last event: %v after the start, want 11s", took)
 		}
 	})
 }
@@ -58,29 +57,30 @@ func TestEventsWithoutALogin(t *testing.T) {
 	desktop.post("/wechat/logout", nil)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	told := w.events[len(w.events)-3:]
+	last := w.events[len(w.events)-3:]
 	for i, want := range []scangate.Event{
 		{Name: scangate.EventRefused, Reason: "bad_state", Login: s.ID[:8]},
 		{Name: scangate.EventRefused, Reason: "unknown"},
-		{Name: scangate.EventLoggedOut, UserID: told[2].UserID},
+		{Name: scangate.EventLoggedOut, UserID: last[2].UserID},
 	} {
-		want.Time, want.Address = told[i].Time, "192.0.2.1"
-		if told[i] != want {
-			t.Errorf("got %+v, want %+v", told[i], want)
+		want.Time, want.Address = last[i].Time, "192.0.2.1"
+		if last[i] != want {
+			t.Errorf("event %d of the last 3: got %+v, want %+v", i+1, last[i], want)
 		}
 	}
 }
 
+// tagKey is the key of a request's ID in its context.
 type tagKey struct{}
 
-// tagged gives each request an id in its context.
+// tagged puts an ID in the context of each request.
 func tagged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tagKey{}, "r-17")))
 	})
 }
 
-// tagHandler adds what it finds in the context, as applications' handlers do.
+// tagHandler is a slog.Handler that logs the request's ID, as applications' handlers do.
 type tagHandler struct{ slog.Handler }
 
 func (h tagHandler) Handle(ctx context.Context, r slog.Record) error {
@@ -90,10 +90,9 @@ func (h tagHandler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// TestLogsBearTheRequest has the gate log what it can. Each line has to come with
-// its request's context, and a refusal with the route and the login, as far as
-// there is one.
-func TestLogsBearTheRequest(t *testing.T) {
+// TestLogsCarryTheRequest provokes one log line of each kind. The gate must log each with
+// its request's context, and a refusal with the route and, if there is one, the login.
+func TestLogsCarryTheRequest(t *testing.T) {
 	log, s := &syncBuffer{}, &texts{fail: errors.New("no credit")}
 	logging := func(c *scangate.Config) { c.Logger = slog.New(tagHandler{slog.NewTextHandler(log, nil)}) }
 	broken := withTemplates(t, `{{define "login.html"}}{{if .QRURL | len | lt 1}}{{index .QRURL 1000}}{{end}}{{end}}`, nil)
@@ -112,7 +111,7 @@ func TestLogsBearTheRequest(t *testing.T) {
 	text := log.String()
 	for line := range strings.Lines(text) {
 		if !strings.Contains(line, " request=r-17\n") {
-			t.Errorf("without its request: %s", line)
+			t.Errorf("log line: got %s\nwant request=r-17 at its end", line)
 		}
 	}
 	short := login.ID[:8]
@@ -124,10 +123,10 @@ func TestLogsBearTheRequest(t *testing.T) {
 		`LoadAndSave`,
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the log has no %s:\n%s", want, text)
+			t.Errorf("log: got\n%s\nwant it to contain %s", text, want)
 		}
 	}
 	if strings.Contains(text, login.ID) || strings.Contains(text, "c0de") {
-		t.Errorf("the log has more of the login than its beginning:\n%s", text)
+		t.Errorf("log: got\n%s\nwant 8 characters of the login ID %s and no code", text, login.ID)
 	}
 }

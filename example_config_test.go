@@ -20,8 +20,8 @@ import (
 	"github.com/scangate/scangate/scscodec"
 )
 
-// Behind a proxy, read the header that this proxy sets, and no other: what a
-// client sends may say anything.
+// Behind a proxy, read only the header that the proxy sets. A client can send any other
+// header with any value.
 func ExampleConfig_clientIP() {
 	config := scangate.Config{
 		PublicURL:       "https://app.example.com",
@@ -37,8 +37,8 @@ func ExampleConfig_clientIP() {
 	// Output: 203.0.113.9
 }
 
-// Logins, sessions and, unless Users is set, users in Redis: any number of
-// processes are one.
+// Redis stores logins, sessions and, unless Users is set, users. Any number of processes
+// can share it.
 func ExampleConfig_redis() {
 	pool := &redis.Pool{
 		DialContext: func(ctx context.Context) (redis.Conn, error) {
@@ -57,12 +57,12 @@ func ExampleConfig_redis() {
 	// Output:
 }
 
-// The application's own session manager, which other parts of it use as well.
+// The gate and the rest of the application share one session manager.
 func ExampleConfig_sessions() {
 	sessions := scs.New()
 	sessions.Lifetime = 30 * 24 * time.Hour
 	sessions.Cookie.Secure = true
-	sessions.Codec = scscodec.Codec{} // several times as fast, and reads what was there
+	sessions.Codec = scscodec.Codec{} // several times as fast as gob; reads existing sessions too
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
@@ -74,17 +74,17 @@ func ExampleConfig_sessions() {
 	mux := http.NewServeMux()
 	mux.Handle("/wechat/", gate)
 	mux.Handle("/cart", gate.RequireWeChat(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		sessions.Put(r.Context(), "items", sessions.GetInt(r.Context(), "items")+1) // RequireWeChat saves it
+		sessions.Put(r.Context(), "items", sessions.GetInt(r.Context(), "items")+1) // RequireWeChat saves the session
 	})))
 	// Output:
 }
 
-// A phone number from everybody. SendCode calls a provider of text messages.
+// Every user must prove a phone number. SendCode calls a provider of text messages.
 func ExampleConfig_sendCode() {
 	var provider interface {
 		Send(ctx context.Context, to, text string) error
 	}
-	gate, err := scangate.New(scangate.Config{ // asks everybody for a number
+	gate, err := scangate.New(scangate.Config{ // requires a phone number from every user
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
 		Phone: scangate.Phone{Require: true, SendCode: func(ctx context.Context, phone, code string) error {
@@ -95,21 +95,21 @@ func ExampleConfig_sendCode() {
 	// Output: true <nil>
 }
 
-// Accounts with a password of their own add a WeChat at /wechat/link.
+// The application has accounts with passwords. Their users add a WeChat at /wechat/link.
 func ExampleConfig_currentUser() {
 	sessions := scs.New()
 	sessions.Cookie.Secure = true
 	_, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
-		Registration:    scangate.RegisterClosed, // nobody new comes by WeChat
+		Registration:    scangate.RegisterClosed, // a login by WeChat creates no user
 		Session:         scangate.Session{Manager: sessions},
 		CurrentUser: func(r *http.Request) (id string, ok bool) {
 			ctx, err := sessions.Load(r.Context(), cookieValue(r, sessions.Cookie.Name))
 			if err != nil {
 				return "", false
 			}
-			id = sessions.GetString(ctx, "member") // what the application's own login put there
+			id = sessions.GetString(ctx, "member") // set by the application's own login
 			return id, id != ""
 		},
 	})
@@ -117,7 +117,7 @@ func ExampleConfig_currentUser() {
 	// Output: <nil>
 }
 
-// cookieValue is a cookie's, or empty.
+// cookieValue returns the value of a cookie, or "" if the request does not have it.
 func cookieValue(r *http.Request, name string) string {
 	cookie, err := r.Cookie(name)
 	if err != nil {
@@ -126,7 +126,7 @@ func cookieValue(r *http.Request, name string) string {
 	return cookie.Value
 }
 
-// Strangers are sent to a page of the application's own; see Gate.Pending.
+// The gate redirects unknown visitors to a page of the application. See Gate.Pending.
 func ExampleConfig_registerURL() {
 	_, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
@@ -138,25 +138,25 @@ func ExampleConfig_registerURL() {
 	// Output: <nil>
 }
 
-// OnLogin has the last word, and is where WeChat's token is at hand.
+// OnLogin can refuse a login, and receives WeChat's token.
 func ExampleConfig_onLogin() {
 	_, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
 		OnLogin: func(_ context.Context, login scangate.Login) error {
 			if login.User.Phone == "" && time.Now().Weekday() == time.Sunday {
-				return errors.New("on Sundays only people with a number get in")
+				return errors.New("on Sundays only users with a phone number can log in")
 			}
-			return nil // login.Token goes on to WeChat's API, by wechat.Client
+			return nil // wechat.Client can use login.Token for other calls
 		},
 	})
 	fmt.Println(err)
 	// Output: <nil>
 }
 
-// An audit trail, and a count of what is refused.
+// OnEvent logs an audit trail and counts refusals by reason.
 func ExampleConfig_onEvent() {
-	refused := new(expvar.Map) // events come from many requests at once
+	refused := new(expvar.Map) // requests emit events concurrently
 	audit := func(ctx context.Context, e scangate.Event) {
 		slog.InfoContext(ctx, "login: "+string(e.Name), "login", e.Login, "user", e.UserID, "reason", e.Reason, "address", e.Address)
 		if e.Name == scangate.EventRefused {
@@ -172,7 +172,7 @@ func ExampleConfig_onEvent() {
 	// Output: {"unknown": 1}
 }
 
-// A template gets a PageData, and its texts in the page's language from T.
+// A template gets a PageData. Its method T returns texts in the page's language.
 func ExamplePageData() {
 	pages := template.Must(template.New("").Parse(`{{define "message.html"}}{{.Name}}: {{.T ".heading"}} ({{.Lang}}, {{.App}}){{end}}`))
 	gate, err := scangate.New(scangate.Config{
@@ -189,11 +189,11 @@ func ExamplePageData() {
 	// Output: error.unknown: No such login (en, Example)
 }
 
-// The file by which WeChat checks that the host of PublicURL is the account's.
+// WeChat requests this file to check that the host of PublicURL belongs to the account.
 func Example_verifyFile() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /MP_verify_0123456789abcdef.txt", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, "0123456789abcdef") // what the file holds
+		fmt.Fprint(w, "0123456789abcdef") // the content of the file
 	})
 	answer := httptest.NewRecorder()
 	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/MP_verify_0123456789abcdef.txt", nil))

@@ -20,7 +20,7 @@ import (
 // account is the application's account at WeChat.
 var account = wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}
 
-// newGate is a gate that the examples below take for granted.
+// newGate returns the gate of the examples below.
 func newGate() *scangate.Gate {
 	gate, err := scangate.New(scangate.Config{PublicURL: "https://app.example.com", OfficialAccount: account})
 	if err != nil {
@@ -29,15 +29,15 @@ func newGate() *scangate.Gate {
 	return gate
 }
 
-// page is what the application shows to people who are logged in.
+// page is a handler behind RequireWeChat. It shows the user's ID.
 var page http.HandlerFunc = func(w http.ResponseWriter, r *http.Request) {
 	user, _ := scangate.UserFromContext(r.Context())
 	fmt.Fprintln(w, "Hello, user", user.ID)
 }
 
-// A whole login without a network: somebody opens a page of the application in
-// WeChat, and a simulator plays WeChat and them. In tests there is LogIn, of
-// package wechattest, for all of this.
+// A complete login without a network. A person opens a page of the application in WeChat.
+// A simulator plays WeChat and the person. Tests can call LogIn of package wechattest
+// instead.
 func Example_simulated() {
 	simulator := wechattest.New(nil, wechattest.App{Account: account})
 	network := func(app http.Handler) http.RoundTripper {
@@ -76,7 +76,7 @@ func Example_simulated() {
 	// Welcome! <nil>
 }
 
-// New names the field that is at fault.
+// New returns an error that names the field at fault.
 func ExampleNew() {
 	_, err := scangate.New(scangate.Config{PublicURL: "http://app.example.com", OfficialAccount: account})
 	fmt.Println(err)
@@ -87,7 +87,8 @@ func ExampleNew() {
 	// scangate: Config.OfficialAccount and Config.Website: one of them is required
 }
 
-// A browser is sent to the login page and back; a program is told.
+// The gate redirects a browser to the login page, which leads back. It answers a program
+// with 401.
 func ExampleGate_RequireWeChat() {
 	private := newGate().RequireWeChat(page)
 
@@ -106,7 +107,7 @@ func ExampleGate_RequireWeChat() {
 	// 401 {"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login"}
 }
 
-// Check suits pages that everybody may read, and that greet those who are logged in.
+// Check suits a public page that greets a logged-in user.
 func ExampleGate_Check() {
 	gate := newGate()
 	home := func(w http.ResponseWriter, r *http.Request) {
@@ -115,7 +116,7 @@ func ExampleGate_Check() {
 			fmt.Fprint(w, "Hello, user ", user.ID)
 		case errors.Is(err, scangate.ErrLoginRequired), errors.Is(err, scangate.ErrPhoneRequired):
 			fmt.Fprint(w, "Hello, stranger")
-		default: // a store is away, and nobody knows
+		default: // a store failed, so the user is unknown
 			http.Error(w, "Try again in a moment.", http.StatusServiceUnavailable)
 		}
 	}
@@ -125,8 +126,8 @@ func ExampleGate_Check() {
 	// Output: Hello, stranger
 }
 
-// Admit makes a middleware for a framework of another shape, here one whose
-// handlers return an error.
+// Admit adapts the gate to frameworks with another type of handler. These handlers return
+// an error.
 func ExampleGate_Admit() {
 	gate := newGate()
 	type handler func(http.ResponseWriter, *http.Request) error
@@ -165,7 +166,7 @@ func ExampleUserFromContext() {
 	// Output: This handler isn't behind RequireWeChat.
 }
 
-// An application's own registration page, which Config.RegisterURL leads to.
+// The application has a registration page of its own at Config.RegisterURL.
 func ExampleGate_Pending() {
 	users := scangate.NewMemoryStore() // or your own
 	gate, err := scangate.New(scangate.Config{
@@ -181,7 +182,7 @@ func ExampleGate_Pending() {
 	mux := http.NewServeMux()
 	mux.Handle("/wechat/", gate)
 	mux.HandleFunc("POST /join", func(w http.ResponseWriter, r *http.Request) {
-		who, err := gate.Pending(r) // by the form's hidden field "login"
+		who, err := gate.Pending(r) // reads the form's hidden field "login"
 		if err != nil {
 			http.Error(w, "Please log in again.", http.StatusForbidden)
 			return
@@ -191,11 +192,11 @@ func ExampleGate_Pending() {
 			return
 		}
 		_, err = users.Register(r.Context(), scangate.NewUser{Identity: who.Identity, Nickname: who.Nickname})
-		if err != nil && !errors.Is(err, scangate.ErrIdentityTaken) { // by a second tap on the button
+		if err != nil && !errors.Is(err, scangate.ErrIdentityTaken) { // after a second tap on the button
 			http.Error(w, "Try again in a moment.", http.StatusServiceUnavailable)
 			return
 		}
-		http.Redirect(w, r, who.ContinueURL, http.StatusSeeOther) // the login goes on
+		http.Redirect(w, r, who.ContinueURL, http.StatusSeeOther) // continues the login
 	})
 	answer := httptest.NewRecorder()
 	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/join?login=made-up", nil))
@@ -203,12 +204,12 @@ func ExampleGate_Pending() {
 	// Output: 403
 }
 
-// A server that is told to end ends at once, though browsers wait.
+// The server shuts down at once, even while browsers wait.
 func ExampleGate_Close() {
 	gate := newGate()
 	server := &http.Server{Addr: ":8080", Handler: gate, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 	server.RegisterOnShutdown(func() { _ = gate.Close() })
-	log.Fatal(server.ListenAndServe()) // until somebody calls server.Shutdown
+	log.Fatal(server.ListenAndServe()) // until server.Shutdown is called
 }
 
 func ExampleGate_Waiting() {
@@ -220,8 +221,8 @@ func ExampleGate_Waiting() {
 	// Output: 0
 }
 
-// Mount the gate with its whole path. A single-page application begins a login
-// with some JSON.
+// Mount the gate at its full path. A single-page application starts a login with a JSON
+// request.
 func ExampleGate_ServeHTTP() {
 	mux := http.NewServeMux()
 	mux.Handle("/wechat/", newGate())

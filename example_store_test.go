@@ -14,14 +14,14 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// What a store says of people, here one in memory.
+// The methods of a UserStore return these errors. This store keeps its users in memory.
 func ExampleUserStore() {
 	ctx := context.Background()
 	var users scangate.UserStore = scangate.NewMemoryStore()
 	lin := scangate.Identity{AppID: "wx0123456789abcdef", OpenID: "o-lin"}
 
 	_, err := users.FindByWeChat(ctx, lin)
-	fmt.Println(errors.Is(err, scangate.ErrNotFound)) // no failure: there is no such user
+	fmt.Println(errors.Is(err, scangate.ErrNotFound)) // not a failure: there is no such user
 
 	user, err := users.Register(ctx, scangate.NewUser{Identity: lin, Phone: "+8613800138000"})
 	if err != nil {
@@ -38,7 +38,7 @@ func ExampleUserStore() {
 	// true <nil>
 }
 
-// EndSessions ends all sessions that a user has begun: after a stolen phone, say.
+// EndSessions ends all sessions of a user, for example after a phone was stolen.
 func ExampleUserStore_signOut() {
 	ctx := context.Background()
 	users := scangate.NewMemoryStore()
@@ -55,7 +55,7 @@ func ExampleUserStore_signOut() {
 	// true <nil>
 }
 
-// One memory for two gates: their logins are apart, and their users are the same.
+// Two gates share one store in memory. They have the same users, but separate logins.
 func ExampleNewMemoryStore() {
 	store := scangate.NewMemoryStore()
 	for _, base := range []string{"/wechat", "/staff/wechat"} {
@@ -69,14 +69,14 @@ func ExampleNewMemoryStore() {
 	// <nil>
 }
 
-// A record changes by compare-and-set: who has an old version changes nothing.
+// A record changes by compare-and-set. An update with an old version changes nothing.
 func ExampleStateStore() {
 	ctx := context.Background()
 	var state scangate.StateStore = scangate.NewMemoryStore()
 	fmt.Println(state.Create(ctx, "key", []byte("waiting"), time.Minute))
 	fmt.Println(state.Update(ctx, "key", 1, []byte("scanned"), time.Minute))
 	fmt.Println(state.Update(ctx, "key", 1, []byte("denied"), time.Minute))
-	value, version, err := state.Wait(ctx, "key", 1) // at once, for it is no longer version 1
+	value, version, err := state.Wait(ctx, "key", 1) // returns at once: the version is no longer 1
 	fmt.Println(string(value), version, err)
 	// Output:
 	// <nil>
@@ -85,8 +85,8 @@ func ExampleStateStore() {
 	// scanned 2 <nil>
 }
 
-// Members whom an application knows by openid become users of the gate. What it
-// returns is the id to keep beside each; running it again does no harm.
+// An application that has its members' openids registers them as users of the gate. It
+// keeps each user's ID beside the member. A second run changes nothing.
 func Example_import() {
 	type member struct{ openID, name, id string }
 	members := []member{{openID: "o-lin", name: "林小北"}, {openID: "o-wang", name: "Wang Wei"}}
@@ -106,8 +106,8 @@ func Example_import() {
 	// Output: true true
 }
 
-// Who is logged in by an old login may go on, until that session ends; all others
-// come by the gate.
+// Sessions of an old login stay valid until they end. All other requests must pass the
+// gate.
 func Example_sideBySide() {
 	sessions := scs.New()
 	sessions.Cookie.Secure = true
@@ -120,7 +120,7 @@ func Example_sideBySide() {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch _, err := gate.Check(r); {
 			case err == nil:
-				sessions.Remove(r.Context(), "openid") // which the old login put there
+				sessions.Remove(r.Context(), "openid") // set by the old login
 			case errors.Is(err, scangate.ErrLoginRequired) && sessions.Exists(r.Context(), "openid"):
 				private.ServeHTTP(w, r)
 				return
@@ -137,7 +137,7 @@ func Example_sideBySide() {
 	mux.ServeHTTP(answer, r)
 	fmt.Println(answer.Code)
 
-	ctx, err := sessions.Load(context.Background(), "") // as the old login began a session
+	ctx, err := sessions.Load(context.Background(), "") // the old login started a session
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
-// A complete application: a public page, and one for people who are logged in.
+// A complete application with a public page and a page for logged-in users.
 func Example() {
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",

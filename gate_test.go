@@ -29,19 +29,19 @@ func TestNewRefuses(t *testing.T) {
 		{"no secret", func(c *scangate.Config) { c.OfficialAccount.Secret = "" }, "OfficialAccount"},
 		{"no AppID", func(c *scangate.Config) { c.OfficialAccount.AppID = "" }, "OfficialAccount"},
 		{"no website secret", func(c *scangate.Config) { c.Website.AppID = website.AppID }, "Website"},
-		{"one AppID twice", func(c *scangate.Config) { c.Website = official }, "Website"},
+		{"the same AppID twice", func(c *scangate.Config) { c.Website = official }, "Website"},
 		{"BasePath without a slash", func(c *scangate.Config) { c.BasePath = "wechat" }, "BasePath"},
 		{"BasePath ending in a slash", func(c *scangate.Config) { c.BasePath = "/wechat/" }, "BasePath"},
 		{"BasePath of the root", func(c *scangate.Config) { c.BasePath = "/" }, "BasePath"},
 		{"BasePath with a pattern", func(c *scangate.Config) { c.BasePath = "/{x}" }, "BasePath"},
 		{"LoginTTL too short", func(c *scangate.Config) { c.LoginTTL = time.Second }, "LoginTTL"},
 		{"LoginTTL too long", func(c *scangate.Config) { c.LoginTTL = time.Hour }, "LoginTTL"},
-		{"negative MaxWaiting", func(c *scangate.Config) { c.Limits.Waiting = -1 }, "Limits.Waiting"},
-		{"negative AddressLimit", func(c *scangate.Config) { c.Limits.Address = -1 }, "Limits.Address"},
-		{"a session cookie that scripts can read", func(c *scangate.Config) {
+		{"negative Limits.Waiting", func(c *scangate.Config) { c.Limits.Waiting = -1 }, "Limits.Waiting"},
+		{"negative Limits.Address", func(c *scangate.Config) { c.Limits.Address = -1 }, "Limits.Address"},
+		{"a session cookie without HttpOnly", func(c *scangate.Config) {
 			c.Session.Manager = &scs.SessionManager{Cookie: scs.SessionCookie{Secure: true}}
 		}, "Session.Manager"},
-		{"a session cookie that goes over plain http", func(c *scangate.Config) {
+		{"a session cookie without Secure", func(c *scangate.Config) {
 			c.Session.Manager = &scs.SessionManager{Cookie: scs.SessionCookie{HttpOnly: true}}
 		}, "Session.Manager"},
 	} {
@@ -50,10 +50,10 @@ func TestNewRefuses(t *testing.T) {
 			c.change(&config)
 			_, err := scangate.New(config)
 			if err == nil || !strings.HasPrefix(err.Error(), "scangate: Config."+c.field) {
-				t.Fatalf("got %v, want an error about %s", err, c.field)
+				t.Fatalf("New: error = %v, want one about Config.%s", err, c.field)
 			}
 			if strings.Contains(err.Error(), official.Secret) {
-				t.Errorf("the error holds the secret: %v", err)
+				t.Errorf("New: error = %v, want one without the secret", err)
 			}
 		})
 	}
@@ -63,7 +63,7 @@ func TestNewAccepts(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*scangate.Config)
-		cookie string // of the browser key
+		cookie string // the name of the cookie with the browser key
 	}{
 		{"https", func(*scangate.Config) {}, "__Host-scangate"},
 		{"https with a slash at the end", func(c *scangate.Config) { c.PublicURL += "/" }, "__Host-scangate"},
@@ -71,7 +71,7 @@ func TestNewAccepts(t *testing.T) {
 		{"plain http on localhost", func(c *scangate.Config) { c.PublicURL = "http://localhost:8080" }, "scangate"},
 		{"plain http on 127.0.0.1", func(c *scangate.Config) { c.PublicURL = "http://127.0.0.1:8080" }, "scangate"},
 		{"plain http on ::1", func(c *scangate.Config) { c.PublicURL = "http://[::1]:8080" }, "scangate"},
-		{"plain http on a LAN, if told", func(c *scangate.Config) { c.PublicURL, c.InsecureHTTP = "http://192.168.1.5:8080", true }, "scangate"},
+		{"plain http on a LAN with InsecureHTTP", func(c *scangate.Config) { c.PublicURL, c.InsecureHTTP = "http://192.168.1.5:8080", true }, "scangate"},
 		{"another BasePath", func(c *scangate.Config) { c.BasePath = "/auth/wx" }, "__Host-scangate"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestNewAccepts(t *testing.T) {
 			c.change(&config)
 			gate, err := scangate.New(config)
 			if err != nil {
-				t.Fatal(err)
+				t.Fatalf("New: %v", err)
 			}
 			base := config.BasePath
 			if base == "" {
@@ -88,11 +88,11 @@ func TestNewAccepts(t *testing.T) {
 			w := &world{t: t, hosts: transportWith(nil, gate)}
 			a := w.desktop().get(base + "/login")
 			if got := a.Cookies()[0]; got.Name != c.cookie || !got.HttpOnly || got.Secure != strings.HasPrefix(c.cookie, "__Host-") {
-				t.Errorf("cookie %v", got)
+				t.Errorf("GET %s/login: cookie = %v, want %s with HttpOnly, and Secure if it begins with __Host-", base, got, c.cookie)
 			}
 			scan := strings.TrimSuffix(config.PublicURL, "/") + base + "/scan/"
 			if !strings.Contains(a.body, `href="`+scan) {
-				t.Errorf("no link to %s in\n%s", scan, a.body)
+				t.Errorf("GET %s/login: got\n%s\nwant a link to %s", base, a.body, scan)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package scangate
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -47,6 +48,7 @@ func (g *Gate) routes() []route {
 		{"GET", "/login/{id}/qr.svg", g.initiator(g.serveQRSVG)},
 		{"GET", "/login/{id}/qr.png", g.initiator(g.serveQRPNG)},
 		{"GET", "/login/{id}/state", script(g.initiator(g.serveState))},
+		{"POST", "/login/{id}/renew", g.initiator(g.serveRenew)},
 		{"POST", "/login/{id}/finish", g.initiator(g.serveFinish)},
 
 		{"GET", "/scan/{id}", anyone(g.serveScan)},
@@ -125,8 +127,9 @@ func (g *Gate) requireStep(w http.ResponseWriter, r *http.Request, l *login.Logi
 	if at == stepConfirm && !l.NeedsConsent() {
 		return g.logins.unknown(r)
 	}
-	decided := at == stepConfirm && !l.Expired() // the confirm page also shows the decision
-	if err := l.Open(); err != nil && !decided {
+	err := l.Open()
+	decided := errors.Is(err, login.ErrDenied) || errors.Is(err, login.ErrFinished)
+	if err != nil && !(decided && at == stepConfirm) { // the confirm page also shows the decision
 		return g.logins.withRetry(r, l, err)
 	}
 	if at != stepAny && g.nextStep(l) != at {

@@ -166,10 +166,14 @@ func (g *Gate) nextStep(l *login.Login) step {
 	// While a second callback exchanges, the person is known from the first one.
 	if l.State() == login.StateIdentified || l.State() == login.StateExchanging {
 		switch who := l.Person(); {
-		case g.registrar.needsProfile(who):
+		case g.registrar.needsUnionID(who):
 			return stepProfile
 		case who.UserID == "" && g.config.Registration == RegisterClosed:
 			return stepRegister
+		case who.UserID == "" && g.config.Registration == RegisterByPhone:
+			return stepPhone // before the profile: a person with an unknown number is refused
+		case g.registrar.needsProfile(who):
+			return stepProfile
 		case g.registrar.needsPhone(l):
 			return stepPhone
 		}
@@ -183,10 +187,14 @@ func (g *Gate) nextStep(l *login.Login) step {
 
 // advance sends the authorizer to the login's next step.
 func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	if l.Person().Refusal == refusalDisabled {
+		return errDisabled
+	}
 	switch next := g.nextStep(l); next {
 	case stepRegister:
 		if g.config.RegisterURL == "" {
-			return errNotRegistered
+			_, err := g.refuseLogin(r, l, errNotRegistered)
+			return err
 		}
 		sep := "?"
 		if strings.Contains(g.config.RegisterURL, "?") {

@@ -48,7 +48,7 @@ func (g *Gate) serveDecision(w http.ResponseWriter, r *http.Request, l *login.Lo
 	if err != nil {
 		return err
 	}
-	if decision == EventApproved {
+	if decision == EventApproved && l.State() == login.StateIdentified {
 		if l, err = g.prepareApproval(r, l); err != nil {
 			return g.logins.withRetry(r, l, err)
 		}
@@ -94,10 +94,13 @@ func (g *Gate) recordDecision(w http.ResponseWriter, r *http.Request, l *login.L
 		record = g.logins.Deny
 	}
 	l, err := record(r.Context(), l)
-	if err != nil {
+	repeated := errors.Is(err, login.ErrRepeated) // browsers resend a POST after a reset
+	if err != nil && !repeated {
 		return retryError{err, g.urls.path("confirm", l.ID())}
 	}
-	g.respond.emit(r, loginEvent(decision, l))
+	if !repeated {
+		g.respond.emit(r, loginEvent(decision, l))
+	}
 	if wantsJSON(r) {
 		w.WriteHeader(http.StatusNoContent)
 		return nil

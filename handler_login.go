@@ -86,7 +86,7 @@ func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Logi
 	s := g.scanLogin(l)
 	g.respond.render(w, r, http.StatusOK, "login", PageData{
 		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: strings.Contains(r.UserAgent(), "Mobi"),
-		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
+		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, RenewURL: s.RenewURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
 		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.config.MatchNumber,
 	})
 }
@@ -129,6 +129,28 @@ func (g *Gate) startOrResume(r *http.Request, key login.Key, request login.Reque
 	return l, nil
 }
 
+// serveRenew ends the login and begins a new one in its place.
+func (g *Gate) serveRenew(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	if err := g.logins.limit(r, "login"); err != nil {
+		return err
+	}
+	slot, err := g.logins.Renew(r.Context(), l)
+	if err != nil {
+		return err
+	}
+	renewed, err := g.logins.Start(r.Context(), slot)
+	if err != nil {
+		return err
+	}
+	g.respond.emit(r, loginEvent(EventStarted, renewed))
+	if wantsJSON(r) {
+		writeJSON(w, http.StatusCreated, g.scanLogin(renewed))
+		return nil
+	}
+	seeOther(w, g.urls.restart(renewed))
+	return nil
+}
+
 // scanLogin is a cross-device login as a single-page application receives it.
 type scanLogin struct {
 	ID          string    `json:"id"`
@@ -136,6 +158,7 @@ type scanLogin struct {
 	QRURL       string    `json:"qr_url"`
 	StateURL    string    `json:"state_url"`
 	FinishURL   string    `json:"finish_url"`
+	RenewURL    string    `json:"renew_url"`
 	MatchNumber int       `json:"match_number"`
 	ExpiresAt   time.Time `json:"expires_at"`
 	WebsiteURL  string    `json:"website_url,omitempty"`
@@ -148,10 +171,11 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 		QRURL:       g.urls.path("login", l.ID(), "qr.svg"),
 		StateURL:    g.urls.path("login", l.ID(), "state"),
 		FinishURL:   g.urls.path("login", l.ID(), "finish"),
+		RenewURL:    g.urls.path("login", l.ID(), "renew"),
 		MatchNumber: l.Number(),
 		ExpiresAt:   l.Expires().UTC(),
 	}
-	if l.State() == login.StateWaiting {
+	if !l.Identified() {
 		s.ExpiresAt = l.RenewAt().UTC()
 	}
 	if g.accounts.website != nil {
@@ -270,11 +294,14 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request, l *login.Logi
 // scanned the code.
 func (g *Gate) decline(w http.ResponseWriter, r *http.Request, l *login.Login) error {
 	l, err := g.logins.Deny(r.Context(), l)
+	repeated := errors.Is(err, login.ErrRepeated)
 	again := g.urls.restart(l)
-	if err != nil {
+	if err != nil && !repeated {
 		return retryError{err, again}
 	}
-	g.respond.emit(r, loginEvent(EventDenied, l))
+	if !repeated {
+		g.respond.emit(r, loginEvent(EventDenied, l))
+	}
 	if l.Purpose() == login.PurposeLink {
 		again = l.ReturnTo()
 	}
@@ -294,12 +321,17 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 	if err != nil {
 		return l, err
 	}
+	// Before the user is read: a session that ends in between counts as begun before.
+	begun := time.Now()
 	user, err := g.registrar.currentUser(r.Context(), l)
+	if errors.Is(err, errDisabled) || errors.Is(err, login.ErrExpired) {
+		return g.refuseLogin(r, l, err)
+	}
 	if err != nil {
 		return l, err
 	}
 	who := l.Person() // Finish drops the token, which OnLogin may want
-	l, err = g.logins.Finish(r.Context(), l)
+	l, err = g.logins.Finish(r.Context(), l, begun)
 	repeated := errors.Is(err, login.ErrRepeated)
 	if err != nil && !repeated {
 		return l, err
@@ -330,11 +362,21 @@ func (g *Gate) finishForUser(r *http.Request, l *login.Login) (*login.Login, err
 		}
 		g.respond.emit(r, loginEvent(EventLinked, l))
 	}
-	l, err := g.logins.Finish(r.Context(), l)
+	l, err := g.logins.Finish(r.Context(), l, time.Now())
 	if errors.Is(err, login.ErrRepeated) {
 		err = nil
 	}
 	return l, err
+}
+
+// refuseLogin notes why the login's person cannot log in, so that the initiator is shown
+// the refusal and offered a new login. It returns err.
+func (g *Gate) refuseLogin(r *http.Request, l *login.Login, err error) (*login.Login, error) {
+	refused, failed := g.logins.Refuse(r.Context(), l, failureOf(err).code)
+	if failed != nil && failureOf(failed).status == http.StatusServiceUnavailable {
+		return l, both(err, failed)
+	}
+	return refused, err
 }
 
 // ensureUser makes a user of the login's person unless they are one.

@@ -212,7 +212,10 @@ func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error)
 		// This number can never be theirs: let them try another one. A store's failure,
 		// in contrast, leaves the number proved.
 		changed, failed := g.logins.ForgetPhone(r.Context(), l)
-		return changed, both(err, failed)
+		if failed != nil {
+			return changed, both(err, failed)
+		}
+		return g.refuseLogin(r, changed, err)
 	}
 	if err != nil {
 		return l, err

@@ -9,13 +9,13 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/wechat"
 )
 
-// guardedRoutes are the routes that only one browser may call, with a path value for
-// every other wildcard.
+// guardedRoutes returns the routes that only one browser may call.
 func guardedRoutes(g *Gate) []route {
 	var rows []route
 	for _, row := range g.routes() {
@@ -26,8 +26,8 @@ func guardedRoutes(g *Gate) []route {
 	return rows
 }
 
-// send sends a request for the route with that login ID from the browser with that
-// key, as a page or as a script sends it, with the right form token.
+// send calls a route with a login ID, from the browser with that key and with the right
+// form token. The media type in accept makes it a request of a page or of a script.
 func send(g *Gate, row route, id string, key login.Key, accept string) *http.Response {
 	form := url.Values{"token": {key.FormToken(id)}, "answer": {"approve"}, "code": {"123456"}}
 	var body io.Reader = http.NoBody
@@ -43,12 +43,12 @@ func send(g *Gate, row route, id string, key login.Key, accept string) *http.Res
 	return w.Result()
 }
 
-// dump returns all of an answer but its Date, with the login's ID masked.
+// dump returns the answer as text, without its Date and with the login ID masked.
 func dump(t *testing.T, a *http.Response, id string) string {
 	t.Helper()
 	body, err := io.ReadAll(a.Body)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("read the answer's body: %v", err)
 	}
 	var b strings.Builder
 	_, _ = io.WriteString(&b, a.Status+"\n")
@@ -57,8 +57,8 @@ func dump(t *testing.T, a *http.Response, id string) string {
 	return strings.ReplaceAll(b.String(), id, "ID")
 }
 
-// loginsInEveryState returns logins of every kind and state that are the desktop's and
-// the phone's.
+// loginsInEveryState returns logins of every kind and state. The desktop initiated them,
+// and the phone authorizes them.
 func loginsInEveryState(t *testing.T, g *Gate, desktop, phone login.Key) []*login.Login {
 	t.Helper()
 	ctx := t.Context()
@@ -66,7 +66,7 @@ func loginsInEveryState(t *testing.T, g *Gate, desktop, phone login.Key) []*logi
 		request := login.Request{Kind: kind, AppID: "wx0123456789abcdef", ReturnTo: "/secret", Initiator: desktop.Digest()}
 		l, err := g.logins.Start(ctx, login.NewSlot(request))
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("start a login: %v", err)
 		}
 		return l
 	}
@@ -75,24 +75,27 @@ func loginsInEveryState(t *testing.T, g *Gate, desktop, phone login.Key) []*logi
 			return login.Person{UserID: "user", Identity: login.Identity{OpenID: "openid"}}, nil
 		})
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("identify a login: %v", err)
 		}
 		return l
 	}
 	step := func(take func(context.Context, *login.Login) (*login.Login, error), l *login.Login) *login.Login {
-		l, err := take(ctx, l)
+		next, err := take(ctx, l)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("take a step of a login that is %s: %v", l.State(), err)
 		}
-		return l
+		return next
+	}
+	finish := func(ctx context.Context, l *login.Login) (*login.Login, error) {
+		return g.logins.Finish(ctx, l, time.Now())
 	}
 	cross := func() *login.Login { return identify(start(login.CrossDevice), phone) }
 	return []*login.Login{
 		start(login.CrossDevice), step(g.logins.Scan, start(login.CrossDevice)),
 		cross(), step(g.logins.Approve, cross()), step(g.logins.Deny, cross()),
-		step(g.logins.Finish, step(g.logins.Approve, cross())),
+		step(finish, step(g.logins.Approve, cross())),
 		start(login.SameDevice), identify(start(login.SameDevice), desktop),
-		step(g.logins.Finish, identify(start(login.SameDevice), desktop)),
+		step(finish, identify(start(login.SameDevice), desktop)),
 	}
 }
 
@@ -113,7 +116,7 @@ func TestWrongBrowserSeesAnUnknownLogin(t *testing.T) {
 					want := dump(t, send(g, row, unknownID, key, accept), unknownID)
 					got := dump(t, send(g, row, l.ID(), key, accept), l.ID())
 					if got != want || !strings.HasPrefix(want, "404 ") {
-						t.Errorf("%s %s of a %s login that is %s, by the %s: got\n%s\nwant the answer for an unknown login:\n%s",
+						t.Errorf("%s %s of a %s login that is %s, by the %s: got\n%s\nwant the answer for an unknown login, 404:\n%s",
 							row.method, row.path, l.Kind(), l.State(), name, got, want)
 					}
 				}
@@ -122,8 +125,8 @@ func TestWrongBrowserSeesAnUnknownLogin(t *testing.T) {
 	}
 }
 
-// TestRightBrowserIsServed keeps the test above honest: the same requests by the right
-// browser are not answered with 404.
+// TestRightBrowserIsServed sends the same requests from the right browser. At least one
+// state must not answer 404, otherwise the test above would prove nothing.
 func TestRightBrowserIsServed(t *testing.T) {
 	g := newTestGate(t)
 	desktop, phone := login.NewKey(), login.NewKey()
@@ -139,23 +142,23 @@ func TestRightBrowserIsServed(t *testing.T) {
 			}
 		}
 		if !served {
-			t.Errorf("%s %s: 404 for the right browser in every state", row.method, row.path)
+			t.Errorf("%s %s by the right browser: status = 404 in every state, want another in at least one", row.method, row.path)
 		}
 	}
 }
 
-// TestEveryRouteWithALoginIsGuarded names the routes below a login's ID that every
-// browser may call.
+// TestEveryRouteWithALoginIsGuarded names the only route with a login ID that any browser
+// may call: the target of the QR code.
 func TestEveryRouteWithALoginIsGuarded(t *testing.T) {
 	for _, row := range newTestGate(t).routes() {
-		open := row.path == "/scan/{id}" // the QR code leads there
+		open := row.path == "/scan/{id}"
 		if strings.Contains(row.path, "{id}") && (row.access == accessAnyone) != open {
-			t.Errorf("%s %s: open to anyone = %v, want %v", row.method, row.path, !open, open)
+			t.Errorf("%s %s: open to any browser = %v, want %v", row.method, row.path, !open, open)
 		}
 	}
 }
 
-// newTestGate returns a gate that needs no WeChat.
+// newTestGate returns a gate that is never connected to WeChat.
 func newTestGate(t *testing.T) *Gate {
 	t.Helper()
 	g, err := New(Config{
@@ -166,7 +169,7 @@ func newTestGate(t *testing.T) *Gate {
 		Logger:          slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("New: %v", err)
 	}
 	t.Cleanup(func() { _ = g.Close() })
 	return g

@@ -25,7 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// scs.New's own store can't be told to stop.
+	// The store that scs.New makes starts a goroutine that cannot be stopped.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup"))
 }
 
@@ -39,8 +39,8 @@ var (
 	website  = wechat.Account{AppID: "wx00000000000website", Secret: "website-secret-0123456789abcdef0"}
 )
 
-// world is an application with a gate, and WeChat, without sockets: requests go
-// from handler to handler, so that all of it works in a synctest bubble.
+// world is an application with a gate, and a simulator of WeChat. It has no sockets:
+// requests go from handler to handler, so a world works in a synctest bubble.
 type world struct {
 	t      testing.TB
 	gate   *scangate.Gate
@@ -53,8 +53,8 @@ type world struct {
 	events []scangate.Event
 }
 
-// newWorld makes one whose gate serves the official account, unless the options
-// say otherwise.
+// newWorld returns a world whose gate has the official account only. Options change the
+// gate's Config. The gate closes when t ends.
 func newWorld(t testing.TB, options ...func(*scangate.Config)) *world {
 	t.Helper()
 	w := &world{t: t, log: &syncBuffer{}, users: &countingUsers{UserStore: scangate.NewMemoryStore()}}
@@ -80,7 +80,7 @@ func newWorld(t testing.TB, options ...func(*scangate.Config)) *world {
 	}
 	gate, err := scangate.New(config)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("New: %v", err)
 	}
 	t.Cleanup(func() { _ = gate.Close() })
 	w.gate = gate
@@ -89,7 +89,8 @@ func newWorld(t testing.TB, options ...func(*scangate.Config)) *world {
 	return w
 }
 
-// application is what a user of the library writes.
+// application returns an application of the library: a public page, the gate, and a page
+// behind it that shows the user's ID.
 func application(gate *scangate.Gate) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/wechat/", gate)
@@ -101,49 +102,50 @@ func application(gate *scangate.Gate) http.Handler {
 	return mux
 }
 
-// Options of newWorld.
-func withWebsite(c *scangate.Config) { c.Website = website }
-
+// withWebsite, withWebsiteOnly, withProfile and withNumber are options of newWorld.
+func withWebsite(c *scangate.Config)     { c.Website = website }
 func withWebsiteOnly(c *scangate.Config) { c.OfficialAccount, c.Website = wechat.Account{}, website }
 func withProfile(c *scangate.Config)     { c.FetchProfile = true }
 func withNumber(c *scangate.Config)      { c.MatchNumber = true }
 
-// browser is somebody's browser, with its own cookies. It follows no redirect
-// unless it is told to.
+// browser is the browser of a desktop or a phone, with its own cookies. Its methods fail t
+// if a request gets no answer.
 type browser struct {
 	t      testing.TB
 	client *http.Client
 	agent  string
 }
 
+// browser returns a browser with that User-Agent and no cookies.
 func (w *world) browser(agent string) *browser {
 	w.t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		w.t.Fatal(err)
+		w.t.Fatalf("make a cookie jar: %v", err)
 	}
 	return &browser{t: w.t, client: &http.Client{Transport: w.hosts, Jar: jar}, agent: agent}
 }
 
-// desktop returns an ordinary browser.
+// desktop returns Chrome on a computer.
 func (w *world) desktop() *browser {
 	w.t.Helper()
 	return w.browser(wechattest.UserAgentChrome)
 }
 
-// phone returns WeChat's browser in a person's hand.
+// phone returns the browser inside WeChat on a person's phone.
 func (w *world) phone(person string) *browser {
 	w.t.Helper()
 	return &browser{t: w.t, client: w.wechat.Phone(person, w.hosts, openURL).Client}
 }
 
-// answer is a response, read to its end.
+// answer is a response with its whole body.
 type answer struct {
 	*http.Response
 	body string
 }
 
-// location is where a redirect leads, as a path on the application if it does.
+// location returns the target of a redirect: a path if it is on the application, otherwise
+// a URL.
 func (a answer) location() string {
 	return strings.TrimPrefix(a.Header.Get("Location"), appURL)
 }
@@ -154,17 +156,19 @@ var (
 	statePattern     = regexp.MustCompile(`data-state-url="/wechat/login/([A-Z2-7]{26})/state"`)
 )
 
-// find returns the one group that the pattern has in the body.
+// find returns the group of the pattern's first match in the body. It fails t without a
+// match.
 func (a answer) find(t testing.TB, pattern *regexp.Regexp) string {
 	t.Helper()
 	m := pattern.FindStringSubmatch(a.body)
 	if m == nil {
-		t.Fatalf("%s: no %v in\n%s", a.Request.URL, pattern, a.body)
+		t.Fatalf("%s %s: status = %d, got\n%s\nwant a match of %v", a.Request.Method, a.Request.URL, a.StatusCode, a.body, pattern)
 	}
 	return html.UnescapeString(m[1])
 }
 
-// request is one that a browser is about to send; header entries replace its own.
+// send sends a request as a page or a form does, and returns the answer. Pairs of names and
+// values in header replace the browser's own headers. With follow it follows redirects.
 func (b *browser) send(ctx context.Context, follow bool, method, target, body string, header ...string) answer {
 	b.t.Helper()
 	a, err := b.try(ctx, follow, method, target, body, header...)
@@ -174,6 +178,7 @@ func (b *browser) send(ctx context.Context, follow bool, method, target, body st
 	return a
 }
 
+// try is send, but returns the error of a request without an answer.
 func (b *browser) try(ctx context.Context, follow bool, method, target, body string, header ...string) (answer, error) {
 	if strings.HasPrefix(target, "/") {
 		target = appURL + target
@@ -205,48 +210,49 @@ func (b *browser) try(ctx context.Context, follow bool, method, target, body str
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	if strings.Contains(string(text), "%!") {
-		b.t.Errorf("%s: a text and its arguments do not fit:\n%s", target, text)
+		b.t.Errorf("%s %s: got a text whose arguments do not match it, want no %%!:\n%s", method, target, text)
 	}
 	return answer{resp, string(text)}, err
 }
 
-// get sends a GET and shows a redirect as it is.
+// get sends a GET. It does not follow a redirect.
 func (b *browser) get(target string, header ...string) answer {
 	b.t.Helper()
 	return b.send(b.t.Context(), false, http.MethodGet, target, "", header...)
 }
 
-// open sends a GET and follows where it leads.
+// open sends a GET and follows redirects.
 func (b *browser) open(target string) answer {
 	b.t.Helper()
 	return b.send(b.t.Context(), true, http.MethodGet, target, "")
 }
 
-// post sends a form and shows a redirect as it is.
+// post sends a form. It does not follow a redirect.
 func (b *browser) post(target string, form url.Values, header ...string) answer {
 	b.t.Helper()
 	return b.send(b.t.Context(), false, http.MethodPost, target, form.Encode(), header...)
 }
 
-// submit sends a form and follows where it leads.
+// submit sends a form and follows redirects.
 func (b *browser) submit(target string, form url.Values) answer {
 	b.t.Helper()
 	return b.send(b.t.Context(), true, http.MethodPost, target, form.Encode())
 }
 
-// postJSON posts as a script does, and decodes the answer into v unless it is nil.
+// postJSON posts a JSON body as a script does, and decodes the answer into v unless v is
+// nil.
 func (b *browser) postJSON(target, body string, v any) answer {
 	b.t.Helper()
 	a := b.send(b.t.Context(), false, http.MethodPost, target, body, "Content-Type", "application/json", "Accept", "application/json")
 	if v != nil {
 		if err := json.Unmarshal([]byte(a.body), v); err != nil {
-			b.t.Fatalf("POST %s: %d %s", target, a.StatusCode, a.body)
+			b.t.Fatalf("POST %s: status = %d, body = %s, want JSON: %v", target, a.StatusCode, a.body, err)
 		}
 	}
 	return a
 }
 
-// scan is a login that a desktop has begun.
+// scan is the answer to a JSON request that starts a login.
 type scan struct {
 	ID          string `json:"id"`
 	ScanURL     string `json:"scan_url"`
@@ -259,42 +265,46 @@ type scan struct {
 	RedirectURL string `json:"redirect_url"`
 }
 
+// confirmURL returns the path of the phone's confirm page.
 func (s scan) confirmURL() string { return "/wechat/confirm/" + s.ID }
 
-// start begins a scan login to /account.
+// start starts a login by a scan that returns to /account.
 func (b *browser) start() scan {
 	b.t.Helper()
 	var s scan
 	if a := b.postJSON("/wechat/login", `{"return_to":"/account"}`, &s); a.StatusCode != http.StatusCreated {
-		b.t.Fatalf("starting a login: %d %s", a.StatusCode, a.body)
+		b.t.Fatalf("start: status = %d, body = %s, want 201", a.StatusCode, a.body)
 	}
 	return s
 }
 
-// state asks what the login's state is.
+// state returns the login's state as the initiating browser sees it.
 func (b *browser) state(s scan) string {
 	b.t.Helper()
 	return b.stateSince(s, "none")
 }
 
-// stateSince waits for news.
+// stateSince returns the login's state. If it is still the state that was seen, the gate
+// waits for the next one.
 func (b *browser) stateSince(s scan, seen string) string {
 	b.t.Helper()
 	a := b.get(s.StateURL + "?seen=" + seen)
 	var got struct{ State string }
 	if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.StatusCode != http.StatusOK {
-		b.t.Fatalf("state: %d %s", a.StatusCode, a.body)
+		b.t.Fatalf("state: status = %d, body = %s, want 200 with a state", a.StatusCode, a.body)
 	}
 	return got.State
 }
 
-// scan opens the QR code's page and goes as far as WeChat lets it without a tap.
+// scan opens the URL of the QR code and follows redirects, through WeChat, to the first page
+// that needs a tap.
 func (b *browser) scan(s scan) answer {
 	b.t.Helper()
 	return b.open(s.ScanURL)
 }
 
-// answer gives the phone's answer on the confirm page.
+// answer posts the answer "approve" or "deny" on the confirm page, with pairs of names and
+// values as further fields. It does not follow a redirect.
 func (b *browser) answer(s scan, answer string, more ...string) answer {
 	b.t.Helper()
 	page := b.get(s.confirmURL())
@@ -305,13 +315,13 @@ func (b *browser) answer(s scan, answer string, more ...string) answer {
 	return b.post(s.confirmURL(), form)
 }
 
-// finish posts what the waiting page posts in the end.
+// finish finishes an approved login as the login page does. It does not follow a redirect.
 func (b *browser) finish(s scan) answer {
 	b.t.Helper()
 	return b.post(s.FinishURL, nil)
 }
 
-// user is the id of whom the browser is logged in as, or "".
+// user returns the ID of the user that the browser is logged in as, or "".
 func (b *browser) user() string {
 	b.t.Helper()
 	a := b.get("/account")
@@ -321,23 +331,23 @@ func (b *browser) user() string {
 	return strings.TrimPrefix(a.body, "user ")
 }
 
-// scanLogin does a whole scan login.
+// scanLogin logs the desktop in by a scan with the phone.
 func (w *world) scanLogin(desktop, phone *browser) scan {
 	w.t.Helper()
 	s := desktop.start()
 	if a := phone.scan(s); a.StatusCode != http.StatusOK || a.Request.URL.Path != s.confirmURL() {
-		w.t.Fatalf("scanning: %d %s\n%s", a.StatusCode, a.Request.URL, a.body)
+		w.t.Fatalf("scan: status = %d at %s, want 200 at %s\n%s", a.StatusCode, a.Request.URL, s.confirmURL(), a.body)
 	}
 	if a := phone.answer(s, "approve", "number", strconv.Itoa(s.MatchNumber)); a.StatusCode != http.StatusSeeOther {
-		w.t.Fatalf("approving: %d\n%s", a.StatusCode, a.body)
+		w.t.Fatalf("approve: status = %d, want 303\n%s", a.StatusCode, a.body)
 	}
 	if a := desktop.finish(s); a.StatusCode != http.StatusSeeOther || a.location() != "/account" {
-		w.t.Fatalf("finishing: %d %s\n%s", a.StatusCode, a.location(), a.body)
+		w.t.Fatalf("finish: status = %d, location = %q, want 303 to /account\n%s", a.StatusCode, a.location(), a.body)
 	}
 	return s
 }
 
-// know makes a person a user before they ever log in.
+// know registers a person before their first login.
 func (w *world) know(person string) scangate.User {
 	w.t.Helper()
 	u, err := w.users.Register(w.t.Context(), scangate.NewUser{
@@ -345,12 +355,12 @@ func (w *world) know(person string) scangate.User {
 		Nickname: person,
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		w.t.Fatalf("register %s: %v", person, err)
 	}
 	return u
 }
 
-// happened returns the names of the events so far.
+// happened returns the names of all events since the world was made.
 func (w *world) happened() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -361,7 +371,8 @@ func (w *world) happened() []string {
 	return names
 }
 
-// countingUsers counts calls by the method's name.
+// countingUsers is a UserStore that counts calls by method. While fail is set, the counted
+// methods return it.
 type countingUsers struct {
 	scangate.UserStore
 	mu    sync.Mutex
@@ -369,6 +380,7 @@ type countingUsers struct {
 	fail  error
 }
 
+// count counts a call and returns the error that the method must return.
 func (c *countingUsers) count(method string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -379,7 +391,7 @@ func (c *countingUsers) count(method string) error {
 	return c.fail
 }
 
-// total is the number of calls of all methods.
+// total returns the number of calls of all methods.
 func (c *countingUsers) total() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -390,7 +402,7 @@ func (c *countingUsers) total() int {
 	return n
 }
 
-// failWith makes every call fail, or work again with nil.
+// failWith makes every counted method return err. With nil, they work again.
 func (c *countingUsers) failWith(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -418,7 +430,7 @@ func (c *countingUsers) Register(ctx context.Context, who scangate.NewUser) (sca
 	return c.UserStore.Register(ctx, who)
 }
 
-// syncBuffer is a bytes.Buffer for many goroutines.
+// syncBuffer is a bytes.Buffer that is safe for concurrent use.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -436,5 +448,5 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// pass lets the bubble's time go by.
+// pass advances the time of a synctest bubble by d.
 func pass(d time.Duration) { <-time.After(d) }

@@ -43,6 +43,10 @@ type PageData struct {
 	StateURL, LoginURL string
 	RenewIn            int
 
+	// RenewURL is where login.html posts an empty form to get a new QR code at once, in
+	// every state.
+	RenewURL string
+
 	// WebsiteURL leads from login.html to WeChat's own login page. It is empty if there
 	// is none.
 	WebsiteURL string
@@ -167,7 +171,7 @@ func tryPages(set *pages.Set) error {
 var (
 	fullSamples = map[string]PageData{
 		"login": {
-			State: "waiting", OnPhone: true, ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewIn: 120,
+			State: "waiting", OnPhone: true, ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewURL: "/", RenewIn: 120,
 			WebsiteURL: "/", Number: 42, MatchNumber: true,
 		},
 		"finish":  {FinishURL: "/", Nickname: "N", TargetName: "N", Purpose: "link"},
@@ -181,7 +185,7 @@ var (
 		"message": {Name: "error.snapshot", NextURL: "/"},
 	}
 	bareSamples = map[string]PageData{
-		"login":   {State: "scanned", ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", Number: 42},
+		"login":   {State: "scanned", ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewURL: "/", Number: 42},
 		"finish":  {FinishURL: "/"},
 		"profile": {Token: "T", WeChatURL: "https://a/"},
 		"confirm": {Token: "T", Number: 42},

@@ -105,6 +105,9 @@ func rejectionCause(err error) error {
 	return errWeChat
 }
 
+// refusalDisabled is the reason, in a login's record, that the user is disabled.
+const refusalDisabled = "disabled"
+
 // addProfile completes a new person by what the token's scope allows to ask.
 func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token wechat.Token, who *login.Person) error {
 	if !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
@@ -129,13 +132,16 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 	return r.lookupUser(ctx, who)
 }
 
-// needsProfile reports whether to ask a new person for their user info: for a nickname,
-// or because only the unionid in it can connect them to the other account.
+// needsProfile reports whether to ask a new person for nickname and picture.
 func (r *registrar) needsProfile(who login.Person) bool {
-	if who.UserID != "" || who.Asked {
-		return false
-	}
-	return r.fetchProfile || r.accounts.official != nil && r.accounts.website != nil && who.Identity.UnionID == ""
+	return r.fetchProfile && who.UserID == "" && !who.Asked
+}
+
+// needsUnionID reports whether a new person may be a user by the other account, which
+// only the unionid in their user info can show.
+func (r *registrar) needsUnionID(who login.Person) bool {
+	both := r.accounts.official != nil && r.accounts.website != nil
+	return both && who.UserID == "" && !who.Asked && who.Identity.UnionID == ""
 }
 
 // needsPhone reports whether the person is to prove a phone number.
@@ -163,6 +169,9 @@ func (r *registrar) lookupUser(ctx context.Context, who *login.Person) error {
 		return wrap("looking an identity up", err)
 	}
 	who.UserID, who.Nickname, who.HasPhone = user.ID, cleanNickname(user.Nickname), user.Phone != ""
+	if user.Disabled {
+		who.Refusal = refusalDisabled
+	}
 	if hasIdentity(user, Identity(who.Identity)) {
 		return nil
 	}

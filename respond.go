@@ -29,6 +29,7 @@ var failures = []failure{
 	{login.ErrUnknown, http.StatusNotFound, "unknown"},
 	{login.ErrExpired, http.StatusGone, "expired"},
 	{login.ErrDenied, http.StatusGone, "denied"},
+	{login.ErrReplaced, http.StatusGone, "replaced"},
 	{login.ErrInUse, http.StatusConflict, "in_use"},
 	{login.ErrExchanging, http.StatusConflict, "in_use"},
 	{login.ErrNotApproved, http.StatusConflict, "not_approved"},

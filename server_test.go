@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// pipeListener is a listener without a network, so that a real http.Server runs
-// by the bubble's time.
+// pipeListener is a listener without a network. A real http.Server on it can run in a
+// synctest bubble.
 type pipeListener struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -44,8 +44,8 @@ func (l *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
 	}
 }
 
-// serve puts the application behind a real server with the limits given; the
-// world's browsers made from then on talk to that.
+// serve starts a real server with the limits that it is given. It serves the application
+// to the browsers that the world makes from then on.
 func (w *world) serve(server *http.Server) {
 	l := newPipeListener()
 	server.Handler = application(w.gate)
@@ -58,15 +58,15 @@ func (w *world) serve(server *http.Server) {
 	})
 }
 
-func TestServerTimeLimitsDoNotCutTheWait(t *testing.T) {
+func TestServerTimeLimitsDoNotEndTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve(&http.Server{ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 10 * time.Second})
 		desktop := w.desktop()
 		s := desktop.start()
-		begun := time.Now()
-		if got := desktop.stateSince(s, "waiting"); got != "waiting" || time.Since(begun) != 25*time.Second {
-			t.Errorf("%q after %v", got, time.Since(begun))
+		began := time.Now()
+		if got := desktop.stateSince(s, "waiting"); got != "waiting" || time.Since(began) != 25*time.Second {
+			t.Errorf("wait with a WriteTimeout of 10s: state = %q after %v, want waiting after 25s", got, time.Since(began))
 		}
 	})
 }
@@ -82,27 +82,27 @@ func TestShutdownWithWaitingBrowsers(t *testing.T) {
 			s := desktop.start()
 			waits.Go(func() {
 				if got := desktop.stateSince(s, "waiting"); got != "waiting" {
-					t.Errorf("released with %q", got)
+					t.Errorf("wait when the gate closes: state = %q, want waiting", got)
 				}
 			})
 		}
 		synctest.Wait()
-		begun := time.Now()
+		began := time.Now()
 		if err := w.gate.Close(); err != nil {
-			t.Error(err)
+			t.Errorf("Close: %v", err)
 		}
 		waits.Wait()
-		// A transport that finds a free connection while it makes one leaves that one
-		// without a request, and Shutdown gives it 5 s for its first.
+		// The transport may have opened a connection and then sent its request on
+		// another one. Shutdown waits 5 s for the first request of such a connection.
 		w.hosts.(*http.Transport).CloseIdleConnections()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
-			t.Error(err)
+			t.Errorf("Shutdown: %v", err)
 		}
-		if took := time.Since(begun); took > time.Second {
-			t.Errorf("shutting down took %v", took)
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("Close and Shutdown took %v, want at most 1s", took)
 		}
 	})
 }

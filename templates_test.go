@@ -97,7 +97,7 @@ func TestTemplateData(t *testing.T) {
 		return a
 	}
 	desktop, phone := w.desktop(), w.phone("yueyue")
-	check(desktop.get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn WebsiteURL Number MatchNumber")
+	check(desktop.get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn RenewURL WebsiteURL Number MatchNumber")
 	login := desktop.start()
 	profile := check(phone.scan(login), "profile has Name Token WeChatURL")
 	page := check(w.tapThroughProfile(phone, profile), "phone has Name Token CodeURL PhoneURL")

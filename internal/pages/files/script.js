@@ -3,7 +3,7 @@
   const find = (selector) => document.querySelector(selector);
 
   addEventListener("submit", (event) => setTimeout(() => {
-    for (const button of event.target.querySelectorAll("button")) button.disabled = true;
+    for (const button of event.target.elements) if (button.type === "submit") button.disabled = true;
   }));
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 
@@ -70,7 +70,8 @@
     if (login.dataset.state === name) return;
     login.dataset.state = name;
     for (const part of login.querySelectorAll("[data-show]")) part.hidden = part.dataset.show !== name;
-    const way = login.querySelector(`[data-show=${name}] a`);
+    for (const part of login.querySelectorAll("[data-hide]")) part.hidden = part.dataset.hide.split(" ").includes(name);
+    const way = login.querySelector(`[data-show=${name}] button`);
     if (way) way.focus({ preventScroll: true });
   };
 
@@ -106,7 +107,7 @@
       }
       show(state);
       if (state === "approved") return renew();
-      if (state === "denied" || state === "expired") return;
+      if (state === "denied" || state === "expired" || state === "rejected") return;
     }
   };
   follow();

@@ -9,8 +9,9 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// A connection to a demoted master must not be used again: the next one may lead to
-// the new master. All other refusals leave the connection as good as before.
+// TestOnlyREADONLYDropsTheConnection has Redis refuse a command. Only a READONLY answer
+// comes from a demoted master: the next connection may lead to the new master. After any
+// other refusal, the connection stays usable.
 func TestOnlyREADONLYDropsTheConnection(t *testing.T) {
 	for refusal, want := range map[string]int{
 		"READONLY You can't write against a read only replica.":  2,
@@ -30,15 +31,15 @@ func TestOnlyREADONLYDropsTheConnection(t *testing.T) {
 			}
 			store := newRedisStoreOn(t, pool, "")
 			if err := store.Create(t.Context(), "before", []byte("v"), time.Hour); err != nil || dialed != 1 {
-				t.Fatalf("Create: %v, %d connections, want nil and 1", err, dialed)
+				t.Fatalf("Create: error = %v, %d connections, want nil and 1", err, dialed)
 			}
 			server.SetError(refusal)
 			if err := store.Create(t.Context(), "refused", []byte("v"), time.Hour); !isFailure(err) {
-				t.Errorf("Create while Redis refuses: error = %v, want a failure", err)
+				t.Errorf("Create while Redis answers %q: error = %v, want a failure", refusal, err)
 			}
 			server.SetError("")
 			if err := store.Create(t.Context(), "after", []byte("v"), time.Hour); err != nil || dialed != want {
-				t.Errorf("Create after %q: %v, %d connections, want nil and %d", refusal, err, dialed, want)
+				t.Errorf("Create after %q: error = %v, %d connections, want nil and %d", refusal, err, dialed, want)
 			}
 		})
 	}
