@@ -97,10 +97,13 @@ func (g *Gate) initiator(h loginHandler) guarded {
 func (g *Gate) authorizer(at step, h loginHandler) guarded {
 	return guarded{access: accessAuthorizer, serve: func(w http.ResponseWriter, r *http.Request) error {
 		l, err := g.logins.authorized(r)
-		if err != nil {
-			return err
+		if err == nil {
+			err = g.requireStep(w, r, l, at, h)
 		}
-		return g.requireStep(w, r, l, at, h)
+		if err != nil && at != stepConfirm && g.redirectLoggedIn(w, r, l, err) {
+			return nil
+		}
+		return err
 	}}
 }
 

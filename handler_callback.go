@@ -61,7 +61,7 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 	state := q.Get("state")
 	id, scope, _ := login.ParseState(state)
 	if !g.cookies.key(r).VerifyState(state) {
-		return g.invalidState(r, id)
+		return g.invalidState(w, r, id)
 	}
 	code := q.Get("code")
 	if code == "" || code == "authdeny" { // WeChat documents the first and sends the second
@@ -71,13 +71,16 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l, err := g.exchange(r, id, scope, code)
-	switch {
-	case errors.Is(err, login.ErrUnknown):
-		return g.logins.unknownID(r, id)
-	case err != nil:
-		return g.logins.withRetry(r, l, err)
+	if err == nil {
+		err = g.advance(w, r, l)
 	}
-	return g.advance(w, r, l)
+	if err == nil || g.redirectLoggedIn(w, r, l, err) {
+		return nil
+	}
+	if errors.Is(err, login.ErrUnknown) {
+		return g.logins.unknownID(r, id)
+	}
+	return g.logins.withRetry(r, l, err)
 }
 
 // exchange exchanges the code for the authorizer's identity. If another callback of the
@@ -117,17 +120,43 @@ func (g *Gate) awaitExchange(r *http.Request, id string) error {
 }
 
 // invalidState answers a callback whose OAuth state is not this browser's: it is
-// another browser's, or WeChat's browser has lost its cookie. In that case the phone may
-// go back to the page in the QR code, which is open to all.
-func (g *Gate) invalidState(r *http.Request, id string) error {
+// another browser's or made up, or this browser has lost its cookie. All of these get the
+// same answer, so that it does not tell known logins from unknown ones. Only a
+// same-device login can begin again here; a phone goes back to the QR code.
+func (g *Gate) invalidState(w http.ResponseWriter, r *http.Request, id string) error {
+	if g.redirectLoggedIn(w, r, nil, errState) {
+		return nil
+	}
+	if err := g.logins.limit(r, "guess"); err != nil {
+		return err
+	}
 	l, err := g.logins.Load(r.Context(), id)
 	switch {
 	case err != nil && !errors.Is(err, login.ErrUnknown):
 		return err
-	case err != nil, l.Kind() != login.CrossDevice:
-		return errState
+	case err == nil && l.Kind() == login.SameDevice:
+		return retryError{errState, g.urls.path("login")}
 	}
-	return g.logins.withRetry(r, l, errState)
+	return errState
+}
+
+// redirectLoggedIn answers a GET that is about an old same-device login, from a browser
+// that is logged in: the page of a tab or of the history must not show an error then. It
+// reports whether it has answered.
+func (g *Gate) redirectLoggedIn(w http.ResponseWriter, r *http.Request, l *login.Login, err error) bool {
+	old := errors.Is(err, login.ErrUnknown) || errors.Is(err, login.ErrExpired) || errors.Is(err, login.ErrFinished) || errors.Is(err, errState)
+	if !old || r.Method != http.MethodGet || l != nil && l.Kind() == login.CrossDevice {
+		return false
+	}
+	if _, err := g.Check(r); err != nil {
+		return false
+	}
+	to := "/"
+	if l != nil && l.InitiatedBy(g.cookies.key(r)) {
+		to = l.ReturnTo()
+	}
+	seeOther(w, to)
+	return true
 }
 
 // cancelled answers a person who refused in WeChat. The login stays open. A person who

@@ -86,8 +86,8 @@ type PageData struct {
 	// is shown again because of that error. Otherwise it is empty.
 	Wrong string
 
-	// NextURL is the way on from message.html and done.html. It is empty on done.html if
-	// the login goes on at another screen.
+	// NextURL is the way on from message.html and done.html. It is empty if the login goes
+	// on at another screen.
 	NextURL string
 
 	pages *pages.Set
@@ -191,6 +191,6 @@ var (
 		"confirm": {Token: "T", Number: 42},
 		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/"},
 		"done":    {Name: "done.approved"},
-		"message": {Name: "error.unavailable", NextURL: "/"},
+		"message": {Name: "error.unavailable"},
 	}
 )

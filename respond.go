@@ -130,7 +130,8 @@ func (a *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 	secureHeaders(w.Header())
 	f := a.reportError(w, r, err)
 	var retry retryError
-	if !errors.As(err, &retry) {
+	if !errors.As(err, &retry) && !a.urls.forAuthorizer(r) {
+		// A phone that authorizes a login of another browser is not offered one of its own.
 		retry.url = a.urls.path("login")
 	}
 	a.render(w, r, f.status, "message", PageData{Name: "error." + f.code, NextURL: retry.url})

@@ -41,7 +41,7 @@ func TestTemplates(t *testing.T) {
 		},
 		{
 			"the parts that all pages share can be used", `{{define "message.html"}}{{template "page-head" .}}<h1>{{.T ".heading"}}, {{.NextURL}}</h1>{{template "page-foot"}}{{end}}`,
-			func(w *world) answer { return w.desktop().get("/wechat/scan/x") }, "<h1>No such login, /wechat/login</h1>", "class=\"icon",
+			func(w *world) answer { return w.desktop().get("/wechat/login?with=a&with=b") }, "<h1>Bad request, /wechat/login</h1>", "class=\"icon",
 		},
 		{
 			"the shared parts can be replaced", `{{define "page-head"}}<title>{{upper .App}}</title>{{end}}`,
@@ -108,7 +108,8 @@ func TestTemplateData(t *testing.T) {
 	phone.answer(login, "approve", "number", fmt.Sprint(login.MatchNumber))
 	check(phone.get(login.confirmURL()), "done has Name")
 	check(desktop.get("/wechat/login?return_to=/account"), "finish has Name FinishURL Nickname")
-	check(desktop.get("/wechat/scan/x"), "message has Name NextURL")
+	check(desktop.get("/wechat/scan/x"), "message has Name")
+	check(desktop.get("/wechat/login?with=a&with=b"), "message has Name NextURL")
 }
 
 // TestBrokenTemplate has a template fail after New has tried it.

@@ -44,6 +44,16 @@ func (u *urls) website(l *login.Login) string {
 	return u.path(startRoute(l.Purpose())) + "?" + url.Values{"return_to": {l.ReturnTo()}, "with": {"website"}}.Encode()
 }
 
+// forAuthorizer reports whether only the authorizer of a login opens the request's route.
+func (u *urls) forAuthorizer(r *http.Request) bool {
+	for _, route := range []string{"scan/", "callback", "profile/", "phone/", "resume/", "confirm/"} {
+		if strings.HasPrefix(r.URL.Path, u.path(route)) {
+			return true
+		}
+	}
+	return false
+}
+
 // referer returns the path of the page that sent the request, or "/" if that page is
 // not on this server.
 func (u *urls) referer(r *http.Request) string {
