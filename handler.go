@@ -148,7 +148,7 @@ func (g *Gate) loginForm(r *http.Request, l *login.Login) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !g.cookies.key(r).VerifyForm(l.ID(), posted.Get("token")) {
+	if !g.logins.authorizerKey(r, l).VerifyForm(l.ID(), posted.Get("token")) {
 		return nil, errForged
 	}
 	return posted, nil

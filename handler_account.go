@@ -96,8 +96,8 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	if err := g.auth.sessions.end(ctx, w, r); err != nil {
 		return wrap("ending the session", err)
 	}
-	g.cookies.forget(w) // or a login under way would outlive the logout
-	if user.ID != "" {  // no user: not logged in, or the store failed
+	g.cookies.forget(w, r) // or a login under way would outlive the logout
+	if user.ID != "" {     // no user: not logged in, or the store failed
 		g.respond.emit(r, event)
 	}
 	acknowledge(w, r, "/")
@@ -152,7 +152,7 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 		return Pending{}, ErrNotFound
 	case err != nil:
 		return Pending{}, publicError(err)
-	case !l.AuthorizedBy(g.cookies.key(r)), l.Open() != nil, l.Purpose() != login.PurposeLogin:
+	case g.logins.authorizerKey(r, l) == "", l.Open() != nil, l.Purpose() != login.PurposeLogin:
 		return Pending{}, ErrNotFound
 	}
 	who := l.Person()

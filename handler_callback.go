@@ -60,7 +60,8 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 	}
 	state := q.Get("state")
 	id, scope, _ := login.ParseState(state)
-	if !g.cookies.key(r).VerifyState(state) {
+	key := g.logins.stateKey(r, id, state)
+	if key == "" {
 		return g.invalidState(w, r, id)
 	}
 	code := q.Get("code")
@@ -70,7 +71,7 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 	if err := g.logins.limit(r, "callback"); err != nil {
 		return err
 	}
-	l, err := g.exchange(r, id, scope, code)
+	l, err := g.exchange(r, id, key, scope, code)
 	if err == nil {
 		err = g.advance(w, r, l)
 	}
@@ -85,9 +86,9 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 
 // exchange exchanges the code for the authorizer's identity. If another callback of the
 // login does so already, exchange waits for its answer.
-func (g *Gate) exchange(r *http.Request, id string, scope login.Scope, code string) (*login.Login, error) {
+func (g *Gate) exchange(r *http.Request, id string, key login.Key, scope login.Scope, code string) (*login.Login, error) {
 	for {
-		l, err := g.logins.Exchange(r.Context(), id, g.cookies.key(r), scope, code,
+		l, err := g.logins.Exchange(r.Context(), id, key, scope, code,
 			func(ctx context.Context, l *login.Login) (login.Person, error) {
 				return g.registrar.identify(ctx, l, scope, code)
 			})
@@ -152,7 +153,7 @@ func (g *Gate) redirectLoggedIn(w http.ResponseWriter, r *http.Request, l *login
 		return false
 	}
 	to := "/"
-	if l != nil && l.InitiatedBy(g.cookies.key(r)) {
+	if l != nil && g.logins.initiatorKey(r, l) != "" {
 		to = l.ReturnTo()
 	}
 	seeOther(w, to)
@@ -163,7 +164,7 @@ func (g *Gate) redirectLoggedIn(w http.ResponseWriter, r *http.Request, l *login
 // refused only the user info gets the profile page again, which offers "not now".
 func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, scope login.Scope) error {
 	l, err := g.logins.Load(r.Context(), id)
-	foreign := err == nil && l.Kind() == login.SameDevice && !l.InitiatedBy(g.cookies.key(r))
+	foreign := err == nil && l.Kind() == login.SameDevice && g.logins.initiatorKey(r, l) == ""
 	if foreign || errors.Is(err, login.ErrUnknown) {
 		return g.logins.unknownID(r, id)
 	}

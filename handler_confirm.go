@@ -11,10 +11,10 @@ import (
 
 // serveProfile asks a new person for their user info.
 func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Login) error {
-	p := formPage(l, g.cookies.key(r))
+	p := formPage(l, g.logins.authorizerKey(r, l))
 	// A link to tap, not a redirect: WeChat answers a trip that begins without a tap
 	// with a snapshot page.
-	p.WeChatURL = g.accounts.authorizeURL(g.urls.absolute("callback"), l, g.cookies.key(r), login.ScopeProfile)
+	p.WeChatURL = g.accounts.authorizeURL(g.urls.absolute("callback"), l, g.logins.authorizerKey(r, l), login.ScopeProfile)
 	g.respond.render(w, r, http.StatusOK, "profile", p)
 	return nil
 }
@@ -110,7 +110,7 @@ func (g *Gate) recordDecision(w http.ResponseWriter, r *http.Request, l *login.L
 
 // confirmPage returns the data of the page that asks the person for approval.
 func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
-	p := formPage(l, g.cookies.key(r))
+	p := formPage(l, g.logins.authorizerKey(r, l))
 	_, p.TargetName = l.Target()
 	p.Nickname = l.Person().Nickname
 	if l.Kind() == login.CrossDevice { // otherwise there is no other screen

@@ -51,7 +51,7 @@ func (g *Gate) serveStartLogin(w http.ResponseWriter, r *http.Request) error {
 // offerLogin starts or resumes a login, and shows the browser what to do next.
 func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.Request, with string) error {
 	key := g.cookies.ensure(w, r)
-	l, err := g.startOrResume(r, key, request, with)
+	l, err := g.startOrResume(w, r, key, request, with)
 	if err != nil {
 		return retryError{err, g.urls.start(request.Purpose, request.ReturnTo)}
 	}
@@ -69,7 +69,7 @@ func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.
 // offerLoginJSON is offerLogin for scripts.
 func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request login.Request, with string) error {
 	key := g.cookies.ensure(w, r)
-	l, err := g.startOrResume(r, key, request, with)
+	l, err := g.startOrResume(w, r, key, request, with)
 	if err != nil {
 		return err
 	}
@@ -101,11 +101,12 @@ func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Log
 }
 
 // startOrResume returns the browser's open login for the request, or a new one.
-func (g *Gate) startOrResume(r *http.Request, key login.Key, request login.Request, with string) (*login.Login, error) {
+func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.Key, request login.Request, with string) (*login.Login, error) {
 	request.Kind, request.AppID = g.accounts.chooseFlow(r, with)
 	request.Initiator, request.Origin = key.Digest(), g.logins.origin(r)
 	slot := login.NewSlot(request)
-	if g.cookies.key(r) == key { // a browser whose key is new has no login yet
+	firstContact := g.cookies.key(r) != key // a browser whose key is new has no login yet
+	if !firstContact {
 		var err error
 		if slot, err = g.logins.FindSlot(r.Context(), request); err != nil {
 			return nil, err
@@ -124,6 +125,9 @@ func (g *Gate) startOrResume(r *http.Request, key login.Key, request login.Reque
 	l, err := g.logins.Start(r.Context(), slot)
 	if err != nil {
 		return nil, err
+	}
+	if firstContact {
+		g.cookies.keep(w, r, l.ID(), key)
 	}
 	g.respond.emit(r, loginEvent(EventStarted, l))
 	return l, nil
@@ -343,6 +347,9 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 		return l, wrap("beginning a session", err)
 	}
 	if !repeated {
+		if l.Kind() == login.CrossDevice {
+			g.cookies.renew(w, r, l.ID(), g.logins.initiatorKey(r, l))
+		}
 		g.respond.emit(r, loginEvent(EventFinished, l))
 	}
 	return l, nil

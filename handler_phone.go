@@ -39,7 +39,7 @@ func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login,
 		return wrong
 	}
 	status := http.StatusOK
-	p := formPage(l, g.cookies.key(r))
+	p := formPage(l, g.logins.authorizerKey(r, l))
 	p.PhoneURL, p.CodeURL = g.urls.path("phone", l.ID()), g.urls.path("phone", l.ID(), "code")
 	if wrong != nil {
 		f := g.respond.reportError(w, r, wrong)
@@ -110,7 +110,7 @@ func (g *Gate) sendCode(r *http.Request, l *login.Login, number string) (*login.
 	}
 	code, err := login.NewCode()
 	if err == nil {
-		l, err = g.logins.SetCode(ctx, l, g.cookies.key(r), number, code)
+		l, err = g.logins.SetCode(ctx, l, g.logins.authorizerKey(r, l), number, code)
 	}
 	if err == nil {
 		err = g.codes.deliver(ctx, number, code)
@@ -192,7 +192,7 @@ func (g *Gate) proveNumber(r *http.Request, l *login.Login, posted url.Values) (
 			return l, login.ErrCodeWrong
 		}
 	}
-	tried, err := g.logins.TryCode(r.Context(), l, g.cookies.key(r), posted.Get("code"))
+	tried, err := g.logins.TryCode(r.Context(), l, g.logins.authorizerKey(r, l), posted.Get("code"))
 	switch {
 	case errors.Is(err, login.ErrRepeated):
 		return tried, nil
