@@ -12,7 +12,7 @@ import (
 // recordFormat is the version of a record's stored form, and its first byte. Change
 // it with every change of what the methods named fields list: a record of another
 // version is an unknown login.
-const recordFormat = 4
+const recordFormat = 5
 
 // indexFormat is the version of an index entry's stored form, and its first byte.
 const indexFormat = '1'
@@ -56,6 +56,8 @@ func (r *record) fields(c *coder) {
 	c.string(&r.Origin.System)
 	c.string(&r.Origin.Address)
 	c.int(&r.Number)
+	c.string(&r.Salt)
+	c.bool(&r.Closed)
 	c.int(&r.Failures)
 	if present(c, &r.Rejected) {
 		c.digest(&r.Rejected.Code)

@@ -9,6 +9,9 @@
 package login
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"time"
 )
 
@@ -147,6 +150,15 @@ func (l *Login) Created() time.Time { return l.record.Created }
 
 // Expires returns when the login ends unless it is denied or finished before.
 func (l *Login) Expires() time.Time { return l.record.Expires }
+
+// SessionToken returns the token of the session that the login begins, for the browser
+// with the initiator's key. All repeats of a request return the same token, so that their
+// answers may arrive in any order. The key and the record are both needed to compute it.
+func (l *Login) SessionToken(key Key) string {
+	m := hmac.New(sha256.New, []byte(key))
+	m.Write([]byte("session " + l.record.ID + " " + l.record.Salt))
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
 
 // Finished returns when the login was finished.
 func (l *Login) Finished() time.Time { return l.record.Finished }

@@ -15,6 +15,7 @@ type record struct {
 
 	Authorizer Digest    // of the authorizing browser's key
 	Number     int       // shown on both screens
+	Salt       string    // of the session's token
 	Lease      *lease    // while exchanging
 	Failures   int       // exchanges that WeChat rejected
 	Rejected   *rejected // the last code that WeChat rejected
@@ -23,6 +24,7 @@ type record struct {
 
 	Decided  time.Time // approved or denied
 	Finished time.Time
+	Closed   bool // its session was ended: a repeated request must not begin it again
 }
 
 // rejected is a code that must not be exchanged again, and why.
@@ -330,12 +332,11 @@ func (r *record) forget() {
 func (r *record) ready() error {
 	from := StateApproved
 	if !r.needsConsent() {
-		// The initiator is the authorizer, so there is nothing to approve. WeChat may
-		// repeat the callback, which can finish the login again for a while.
+		// The initiator is the authorizer, so there is nothing to approve.
 		from = StateIdentified
-		if r.State == StateFinished && time.Since(r.Finished) < replayWindow {
-			return nil
-		}
+	}
+	if r.State == StateFinished && !r.Closed && r.Purpose == PurposeLogin && time.Since(r.Finished) < replayWindow {
+		return nil // the same request again
 	}
 	if err := r.open(); err != nil {
 		return err
@@ -357,9 +358,16 @@ func (r *record) finish(at time.Time) error {
 		return ErrNotApproved
 	}
 	r.State, r.Finished = StateFinished, at
-	if r.Kind == CrossDevice {
-		// A repeated callback of a same-device login still needs them for OnLogin.
-		r.forget()
+	r.Code = nil // the rest is kept, because OnLogin wants it for a repeated request too
+	return nil
+}
+
+// close ends a finished login for good, with the session that it began.
+func (r *record) close() error {
+	if r.State != StateFinished || r.Closed {
+		return ErrRepeated
 	}
+	r.Closed = true
+	r.forget()
 	return nil
 }

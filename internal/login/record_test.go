@@ -162,7 +162,11 @@ func TestFinish(t *testing.T) {
 		{"finish", CrossDevice, StateScanned, finish, "", ErrNotApproved},
 		{"finish", CrossDevice, StateExchanging, finish, "", ErrNotApproved},
 		{"finish", CrossDevice, StateIdentified, finish, "", ErrNotApproved},
-		{"finish", CrossDevice, StateFinished, finish, "", ErrFinished},
+		{"finish again", CrossDevice, StateFinished, finish, "", ErrRepeated},
+		{"finish again, after a logout", CrossDevice, StateFinished, func(r *record) error {
+			r.Closed = true
+			return finish(r)
+		}, "", ErrFinished},
 		{"finish", CrossDevice, StateDenied, finish, "", ErrDenied},
 		{"finish, expired", CrossDevice, StateApproved, expired(finish), "", ErrExpired},
 		{"finish, no user", CrossDevice, StateApproved, unregistered(finish), "", ErrNotApproved},
@@ -194,7 +198,7 @@ func allSteps() map[string]func(*record) error {
 		"tryCode":     func(r *record) error { _, err := r.tryCode(phone, "123456"); return err },
 		"approve":     (*record).approve, "deny": (*record).deny,
 		"finish": func(r *record) error { return r.finish(time.Now()) },
-		"refuse": func(r *record) error { return r.refuse("disabled") }, "replace": (*record).replace,
+		"refuse": func(r *record) error { return r.refuse("disabled") }, "replace": (*record).replace, "close": (*record).close,
 	}
 }
 

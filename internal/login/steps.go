@@ -182,3 +182,16 @@ func (s *Store) Refuse(ctx context.Context, l *Login, reason string) (*Login, er
 func (s *Store) Finish(ctx context.Context, l *Login, at time.Time) (*Login, error) {
 	return s.change(ctx, l, func(r *record) error { return r.finish(at) })
 }
+
+// Close ends the finished login of that ID for good, because its session has ended: a
+// repeated request must not begin it again. It does nothing if there is no such login.
+func (s *Store) Close(ctx context.Context, id string) error {
+	if !ValidID(id) {
+		return nil
+	}
+	_, err := s.change(ctx, &Login{record: &record{ID: id}}, (*record).close)
+	if errors.Is(err, ErrRepeated) || errors.Is(err, ErrUnknown) {
+		return nil
+	}
+	return err
+}

@@ -118,7 +118,7 @@ func (s *Store) create(ctx context.Context, r *record, ttl time.Duration) (*Logi
 	if err != nil {
 		return nil, err
 	}
-	r.ID = rand.Text()
+	r.ID, r.Salt = rand.Text(), rand.Text()
 	r.Number = 10 + int(number.Int64())
 	r.Created = time.Now()
 	r.Expires = r.Created.Add(ttl)
