@@ -47,6 +47,12 @@ func (a accounts) client(appID string) *wechat.Client {
 	return nil
 }
 
+// serves reports whether the login's account is configured. The configuration may have
+// changed since the login began. A login that proves a phone number needs no account.
+func (a accounts) serves(l *login.Login) bool {
+	return l.Purpose() == login.PurposePhone || a.client(l.AppID()) != nil
+}
+
 // chooseFlow decides which device proves the identity, and at which account. WeChat's
 // browser, and browsers that ask for WeChat's own page, prove it themselves. All other
 // browsers need a phone.

@@ -54,7 +54,7 @@
 //	GET  login/{id}/qr.svg, .png  the QR code
 //	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied", "rejected" or "expired"}
 //	POST login/{id}/renew         ends the login and begins a new one: 303, or JSON as POST login
-//	POST login/{id}/finish        begins the session; 303 to return_to, or JSON {"return_to"}
+//	POST login/{id}/finish        begins the session; 303 to return_to, or JSON {"return_to"}; answer=deny refuses it
 //	GET  scan/{id}                the URL in the QR code
 //	GET  callback                 WeChat redirects here
 //	GET  profile/{id}             asks a new person for their user info; POST: "not now"
@@ -66,6 +66,7 @@
 //	GET  phone?return_to=/path    proves a new phone number of the logged-in user
 //	POST logout                   ends the session; everywhere=true: all sessions of the user
 //	GET  me                       the logged-in user: JSON {"id", "nickname", "avatar_url", "phone_bound", "logged_in_at"}
+//	GET  assets/{name}            the style and the script of the pages
 //
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
 // "renew_url", "finish_url", "match_number", "expires_at", "website_url"}, or with {"redirect_url"}

@@ -20,17 +20,17 @@ var (
 // Why a request cannot be served. The table in respond.go maps each to an answer.
 // Package internal/login has the errors of a login's steps.
 var (
-	errBadRequest = errors.New("malformed request")
-	errForged     = errors.New("the request comes from another site, or lacks its form's token")
-	errState      = errors.New("the OAuth state does not belong to this browser")
-	errNoSession  = errors.New("the browser keeps no session")
-	errCancelled  = errors.New("refused in WeChat")
-	errSnapshot   = errors.New("WeChat returned a snapshot user, which identifies no person")
-	errDisabled   = errors.New("the user is disabled")
-	errOther      = errors.New("WeChat vouches for another person than before")
-	errTooMany    = errors.New("too many requests")
-	errRejected   = errors.New("Config.OnLogin refused")
-	errWeChat     = errors.New("WeChat did not answer as documented")
+	errBadRequest  = errors.New("malformed request")
+	errForged      = errors.New("the request comes from another site, or lacks its form's token")
+	errState       = errors.New("the OAuth state does not belong to this browser")
+	errNoSession   = errors.New("the browser keeps no session")
+	errCancelled   = errors.New("refused in WeChat")
+	errSnapshot    = errors.New("WeChat returned a snapshot user, which identifies no person")
+	errDisabled    = errors.New("the user is disabled")
+	errOtherPerson = errors.New("WeChat vouches for another person than before")
+	errTooMany     = errors.New("too many requests")
+	errRejected    = errors.New("Config.OnLogin refused")
+	errWeChat      = errors.New("WeChat did not answer as documented")
 )
 
 // Why a person cannot be registered, linked or sent a code.

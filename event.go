@@ -21,7 +21,7 @@ const (
 	EventLinked     EventName = "linked"     // a WeChat identity was added to a user
 	EventUnlinked   EventName = "unlinked"   // a WeChat identity was removed from a user
 	EventApproved   EventName = "approved"   // the person approved the login
-	EventDenied     EventName = "denied"     // the person denied the login, or typed a wrong number
+	EventDenied     EventName = "denied"     // the person, the initiator or a wrong number denied the login
 	EventFinished   EventName = "finished"   // a session began
 	EventRefused    EventName = "refused"    // a request failed; see Reason
 	EventLimited    EventName = "limited"    // a limit was reached; see Reason
@@ -37,12 +37,13 @@ type Event struct {
 	// Login is the beginning of the login's ID, to tell logins apart. It may be
 	// empty. For EventRefused it is what the request claims.
 	Login string
-	// Started is when that login began, in whichever process. It is zero if no login
-	// is known, as in most EventRefused.
+	// Started is when that login began, in whichever process. It is zero for
+	// EventRefused, and for events that belong to no login.
 	Started time.Time
 	// UserID is empty while the user is not known.
 	UserID string
-	// AppID is the WeChat account's. It may be empty.
+	// AppID is the WeChat account's. It is empty if no account takes part, as in a
+	// change of phone number or a logout.
 	AppID string
 	// Reason is, for EventRefused, the code of the problem, such as "expired"; for
 	// EventLimited "login", "callback", "guess" or "codes"; for EventLoggedOut

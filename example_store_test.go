@@ -38,8 +38,8 @@ func ExampleUserStore() {
 	// true <nil>
 }
 
-// EndSessions ends all sessions of a user, for example after a phone was stolen.
-func ExampleUserStore_signOut() {
+// EndSessions ends all sessions of a user, such as one whose phone was stolen.
+func ExampleUserStore_endSessions() {
 	ctx := context.Background()
 	users := scangate.NewMemoryStore()
 	user, err := users.Register(ctx, scangate.NewUser{Identity: scangate.Identity{AppID: "wx0123456789abcdef", OpenID: "o-lin"}})

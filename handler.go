@@ -60,7 +60,7 @@ func (g *Gate) routes() []route {
 		{"POST", "/phone/{id}/code", g.authorizerForm(stepPhone, g.serveSendCode)},
 		{"GET", "/resume/{id}", g.authorizer(stepAny, g.serveResume)},
 		{"GET", "/confirm/{id}", g.authorizer(stepConfirm, g.serveConfirm)},
-		{"POST", "/confirm/{id}", g.authorizerForm(stepConfirm, g.serveDecision)},
+		{"POST", "/confirm/{id}", g.authorizerForm(stepDecision, g.serveDecision)},
 
 		{"GET", "/link", anyone(g.serveLink)},
 		{"POST", "/link", anyone(g.serveStartLink)},
@@ -81,7 +81,8 @@ func script(g guarded) guarded {
 	return g
 }
 
-// initiator lets only the browser call h that began the cross-device login in the path.
+// initiator guards h: only the browser that began the cross-device login in the path may
+// call it.
 func (g *Gate) initiator(h loginHandler) guarded {
 	return guarded{access: accessInitiator, serve: func(w http.ResponseWriter, r *http.Request) error {
 		l, err := g.logins.initiated(r)
@@ -92,8 +93,8 @@ func (g *Gate) initiator(h loginHandler) guarded {
 	}}
 }
 
-// authorizer lets only the browser call h that proved an identity for the login in the
-// path, and only at that step. At any other step it is sent on to the right one.
+// authorizer guards h: only the browser that proved an identity for the login in the path
+// may call it, and only at that step. At any other step advance answers instead.
 func (g *Gate) authorizer(at step, h loginHandler) guarded {
 	return guarded{access: accessAuthorizer, serve: func(w http.ResponseWriter, r *http.Request) error {
 		l, err := g.logins.authorized(r)
@@ -107,7 +108,7 @@ func (g *Gate) authorizer(at step, h loginHandler) guarded {
 	}}
 }
 
-// authorizerForm is authorizer for a form, whose token it verifies first.
+// authorizerForm is authorizer for a form. It also verifies the form's token.
 func (g *Gate) authorizerForm(at step, h formHandler) guarded {
 	return guarded{access: accessAuthorizer, serve: func(w http.ResponseWriter, r *http.Request) error {
 		l, err := g.logins.authorized(r)
@@ -124,18 +125,21 @@ func (g *Gate) authorizerForm(at step, h formHandler) guarded {
 	}}
 }
 
-// requireStep calls h if the authorizer is at that step. Otherwise it sends the
-// authorizer to the right one.
+// requireStep calls h if the authorizer is at that step. Otherwise advance answers, or
+// requireStep returns why the login cannot go on.
 func (g *Gate) requireStep(w http.ResponseWriter, r *http.Request, l *login.Login, at step, h loginHandler) error {
-	if at == stepConfirm && !l.NeedsConsent() {
+	if (at == stepConfirm || at == stepDecision) && !l.NeedsConsent() {
 		return g.logins.unknown(r)
 	}
 	err := l.Open()
 	decided := errors.Is(err, login.ErrDenied) || errors.Is(err, login.ErrFinished)
-	if err != nil && !(decided && at == stepConfirm) { // the confirm page also shows the decision
+	// The confirm page also shows the decision, and its form may be sent again.
+	if err != nil && !(decided && (at == stepConfirm || at == stepDecision)) {
 		return g.logins.withRetry(r, l, err)
 	}
-	if at != stepAny && g.nextStep(l) != at {
+	// A GET must not finish an approved link, so its page stays the confirm page.
+	here := at == stepAny || at == stepDecision || g.nextStep(l) == at || at == stepConfirm && l.State() == login.StateApproved
+	if !here {
 		return g.advance(w, r, l)
 	}
 	return h(w, r, l)

@@ -82,7 +82,7 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, _, err := g.auth.check(ctx)
+	user, _, err := g.auth.sessionUser(ctx)
 	event := Event{Name: EventLoggedOut, UserID: user.ID}
 	if posted.Get("everywhere") == "true" && !errors.Is(err, ErrLoginRequired) {
 		if err == nil {
@@ -96,7 +96,7 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	if err := g.auth.sessions.end(ctx, w, r); err != nil {
 		return wrap("ending the session", err)
 	}
-	g.cookies.forget(w, r) // or a login under way would outlive the logout
+	g.cookies.forget(w, r) // otherwise a login under way would outlive the logout
 	if user.ID != "" {     // no user: not logged in, or the store failed
 		g.respond.emit(r, event)
 	}

@@ -188,6 +188,9 @@ const (
 	stepConfirm  step = "confirm"
 	stepFinish   step = "finish" // of a same-device login: no page is left
 	stepAny      step = "any"    // for routes that serve the authorizer at every step
+	// stepDecision is any step of an open login that needs consent: a person may refuse
+	// before the confirm page too.
+	stepDecision step = "decision"
 )
 
 // nextStep returns the authorizer's next step. The order of the steps is defined here

@@ -31,10 +31,12 @@ func (g *Gate) serveSkipProfile(w http.ResponseWriter, r *http.Request, l *login
 // serveConfirm asks the person whether they want to let that browser in. With base
 // scope WeChat shows nothing, so this page is the only consent there is.
 func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request, l *login.Login) error {
-	switch l.State() {
-	case login.StateApproved, login.StateFinished:
+	// An approved link in the same browser is not done before it is finished.
+	unfinished := l.State() == login.StateApproved && l.Kind() == login.SameDevice
+	switch state := l.State(); {
+	case state == login.StateFinished, state == login.StateApproved && !unfinished:
 		g.renderDone(w, r, l, "done.approved")
-	case login.StateDenied:
+	case state == login.StateDenied:
 		g.renderDone(w, r, l, "done.denied")
 	default:
 		g.respond.render(w, r, http.StatusOK, "confirm", g.confirmPage(r, l))
@@ -48,10 +50,17 @@ func (g *Gate) serveDecision(w http.ResponseWriter, r *http.Request, l *login.Lo
 	if err != nil {
 		return err
 	}
-	if decision == EventApproved && l.State() == login.StateIdentified {
-		if l, err = g.prepareApproval(r, l); err != nil {
-			return g.logins.withRetry(r, l, err)
-		}
+	if decision == EventDenied {
+		return g.recordDecision(w, r, l, decision)
+	}
+	if g.nextStep(l) != stepConfirm {
+		return g.advance(w, r, l)
+	}
+	if l.State() != login.StateIdentified {
+		return g.recordDecision(w, r, l, decision) // a repeated request, or one that is refused
+	}
+	if l, err = g.prepareApproval(r, l); err != nil {
+		return g.logins.withRetry(r, l, err)
 	}
 	return g.recordDecision(w, r, l, decision)
 }

@@ -270,16 +270,16 @@ func TestApprovalDuringTheProfileRoundRegistersNoOne(t *testing.T) {
 					t.Fatalf("approve %s: %v", consent, err)
 				}
 				w.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Delay: 2 * time.Second})
-				var round sync.WaitGroup
-				round.Go(func() { _, _ = phone.try(t.Context(), false, http.MethodGet, callback, "") })
+				var exchange sync.WaitGroup
+				exchange.Go(func() { _, _ = phone.try(t.Context(), false, http.MethodGet, callback, "") })
 				pass(time.Second)
 				a := phone.post(login.confirmURL(), decision(t, page, "approve"))
 				if want := "/wechat/profile/" + login.ID; a.StatusCode != http.StatusSeeOther || a.location() != want {
-					t.Errorf("approve during the profile round: status = %d, location = %q, want 303 to %q", a.StatusCode, a.location(), want)
+					t.Errorf("approve during the exchange for the user info: status = %d, location = %q, want 303 to %q", a.StatusCode, a.location(), want)
 				}
-				round.Wait()
+				exchange.Wait()
 				if n := w.users.calls["Register"]; n != 0 {
-					t.Errorf("after the profile round: %d calls of Register, want 0", n)
+					t.Errorf("after the exchange for the user info: %d calls of Register, want 0", n)
 				}
 				if _, err := w.users.FindByWeChat(t.Context(), w.identity("lin")); !errors.Is(err, scangate.ErrNotFound) {
 					t.Errorf("FindByWeChat: error = %v, want %v", err, scangate.ErrNotFound)

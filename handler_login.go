@@ -395,12 +395,15 @@ func (g *Gate) ensureUser(r *http.Request, l *login.Login) (*login.Login, error)
 	if err != nil {
 		return l, err
 	}
+	if enrolled.event != "" {
+		// Now, because the user exists, whatever becomes of the login.
+		registered := loginEvent(enrolled.event, l)
+		registered.UserID = enrolled.userID
+		g.respond.emit(r, registered)
+	}
 	l, err = g.logins.AssignUser(r.Context(), l, enrolled.userID)
 	if errors.Is(err, login.ErrRepeated) {
-		return l, nil
-	}
-	if err == nil && enrolled.event != "" {
-		g.respond.emit(r, loginEvent(enrolled.event, l))
+		err = nil
 	}
 	return l, err
 }

@@ -220,11 +220,13 @@ func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error)
 	if err != nil {
 		return l, err
 	}
-	l, err = g.logins.BindPhone(r.Context(), l, enrolled.userID)
-	if err == nil && enrolled.event != "" {
-		g.respond.emit(r, loginEvent(enrolled.event, l))
+	if enrolled.event != "" {
+		// Now, because the number is bound, whatever becomes of the login.
+		bound := loginEvent(enrolled.event, l)
+		bound.UserID = enrolled.userID
+		g.respond.emit(r, bound)
 	}
-	return l, err
+	return g.logins.BindPhone(r.Context(), l, enrolled.userID)
 }
 
 // serveChangePhone lets a logged-in user prove a phone number: the first one, if the

@@ -52,9 +52,9 @@ func (l *loginRecords) edit(t *testing.T, change func([]byte) []byte) {
 // text returns a text as a record holds it, after its length.
 func text(s string) string { return string(binary.AppendUvarint(nil, uint64(len(s)))) + s }
 
-// claimed returns the part of a record that holds a callback's claim: the state from
-// which it claimed the login, and the claim's end.
-func claimed(from string) string {
+// leased returns the part of a record that holds a callback's lease: the state that a
+// failed exchange returns to, and the lease's end.
+func leased(from string) string {
 	return "\x02" + text(from) + string(binary.AppendVarint(nil, time.Now().Add(time.Minute).UnixNano()))
 }
 
@@ -75,11 +75,11 @@ func replaced(t *testing.T, pairs ...string) func([]byte) []byte {
 }
 
 // These are parts of a record, in the order of its fields: first kind, purpose and
-// state, later the target user, their name, the claim and the person.
+// state, later the target user, their name, the lease and the person.
 var (
 	waitingLogin    = text("cross") + text("") + text("waiting")
 	identifiedLogin = text("cross") + text("") + text("identified")
-	noClaim         = text("") + text("") + "\x00"
+	noLease         = text("") + text("") + "\x00"
 	lin             = "\x02" + text(official.AppID) // the person follows
 )
 
@@ -102,7 +102,7 @@ func checkUnknown(t *testing.T, desktop *browser, login scan) {
 // TestDamagedWaitingLogin stores records whose parts do not fit together. Each is an
 // unknown login.
 func TestDamagedWaitingLogin(t *testing.T) {
-	end := noClaim + "\x00\x00" // no person, no code
+	end := noLease + "\x00\x00" // no person, no code
 	kind, purpose, state := text("cross"), text(""), text("waiting")
 	for _, c := range []struct {
 		name  string
@@ -118,12 +118,12 @@ func TestDamagedWaitingLogin(t *testing.T) {
 		{"identified without a person", []string{waitingLogin, identifiedLogin}},
 		{"approved without a person", []string{waitingLogin, kind + purpose + text("approved")}},
 		{"finished without a person", []string{waitingLogin, kind + purpose + text("finished")}},
-		{"exchanging without a claim", []string{waitingLogin, kind + purpose + text("exchanging")}},
-		{"claimed when finished", []string{
-			waitingLogin, kind + purpose + text("exchanging"), end, text("") + text("") + claimed("finished") + "\x00\x00",
+		{"exchanging without a lease", []string{waitingLogin, kind + purpose + text("exchanging")}},
+		{"leased when finished", []string{
+			waitingLogin, kind + purpose + text("exchanging"), end, text("") + text("") + leased("finished") + "\x00\x00",
 		}},
-		{"claimed when identified, without a person", []string{
-			waitingLogin, kind + purpose + text("exchanging"), end, text("") + text("") + claimed("identified") + "\x00\x00",
+		{"leased when identified, without a person", []string{
+			waitingLogin, kind + purpose + text("exchanging"), end, text("") + text("") + leased("identified") + "\x00\x00",
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -145,12 +145,12 @@ func TestDamagedIdentifiedLogin(t *testing.T) {
 		pairs []string
 	}{
 		{"unknown kind", []string{identifiedLogin, text("cruss") + text("") + text("identified")}},
-		{"exchanging without a claim", []string{identifiedLogin, exchanging}},
-		{"claimed when waiting, with a person", []string{
-			identifiedLogin, exchanging, noClaim + lin, text("") + text("") + claimed("waiting") + lin,
+		{"exchanging without a lease", []string{identifiedLogin, exchanging}},
+		{"leased when waiting, with a person", []string{
+			identifiedLogin, exchanging, noLease + lin, text("") + text("") + leased("waiting") + lin,
 		}},
-		{"claimed when approved", []string{
-			identifiedLogin, exchanging, noClaim + lin, text("") + text("") + claimed("approved") + lin,
+		{"leased when approved", []string{
+			identifiedLogin, exchanging, noLease + lin, text("") + text("") + leased("approved") + lin,
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -183,20 +183,20 @@ func TestEditedLoginIsKnown(t *testing.T) {
 		{"scanned", false, []string{waitingLogin, text("cross") + text("") + text("scanned")}, "waiting"},
 		{"denied", false, []string{waitingLogin, text("cross") + text("") + text("denied")}, "denied"},
 		{"link for a user", false, []string{
-			waitingLogin, text("cross") + text("link") + text("waiting"), noClaim + "\x00\x00", text("user") + text("") + "\x00\x00\x00",
+			waitingLogin, text("cross") + text("link") + text("waiting"), noLease + "\x00\x00", text("user") + text("") + "\x00\x00\x00",
 		}, "waiting"},
 		{"phone for a user", false, []string{
-			waitingLogin, text("cross") + text("phone") + text("waiting"), noClaim + "\x00\x00", text("user") + text("") + "\x00\x00\x00",
+			waitingLogin, text("cross") + text("phone") + text("waiting"), noLease + "\x00\x00", text("user") + text("") + "\x00\x00\x00",
 		}, "waiting"},
-		{"claimed when waiting", false, []string{
-			waitingLogin, exchanging, noClaim + "\x00\x00", text("") + text("") + claimed("waiting") + "\x00\x00",
+		{"leased when waiting", false, []string{
+			waitingLogin, exchanging, noLease + "\x00\x00", text("") + text("") + leased("waiting") + "\x00\x00",
 		}, "waiting"},
-		{"claimed when scanned", false, []string{
-			waitingLogin, exchanging, noClaim + "\x00\x00", text("") + text("") + claimed("scanned") + "\x00\x00",
+		{"leased when scanned", false, []string{
+			waitingLogin, exchanging, noLease + "\x00\x00", text("") + text("") + leased("scanned") + "\x00\x00",
 		}, "waiting"},
 		{"identified", true, nil, "scanned"},
-		{"claimed when identified", true, []string{
-			identifiedLogin, exchanging, noClaim + lin, text("") + text("") + claimed("identified") + lin,
+		{"leased when identified", true, []string{
+			identifiedLogin, exchanging, noLease + lin, text("") + text("") + leased("identified") + lin,
 		}, "scanned"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -103,15 +103,16 @@ func (c browserCookies) cookie(value string, ttl time.Duration) *http.Cookie {
 // requests that guess.
 type logins struct {
 	*login.Store
-	cookies browserCookies
-	limiter limiter
-	respond *responder
+	cookies  browserCookies
+	limiter  limiter
+	accounts accounts
+	respond  *responder
 }
 
 // load returns the login in the request's path.
 func (s *logins) load(r *http.Request) (*login.Login, error) {
 	l, err := s.Load(r.Context(), r.PathValue("id"))
-	if errors.Is(err, login.ErrUnknown) {
+	if errors.Is(err, login.ErrUnknown) || err == nil && !s.accounts.serves(l) {
 		return nil, s.unknown(r)
 	}
 	return l, err
@@ -191,8 +192,8 @@ func (s *logins) unknownID(r *http.Request, id string) error {
 	return login.ErrUnknown
 }
 
-// limit counts an action of the request's address, and reports when the limit is
-// reached.
+// limit counts an action of the request's address. Beyond the limit it emits
+// EventLimited and returns errTooMany.
 func (s *logins) limit(r *http.Request, action string) error {
 	err := s.limiter.count(r, action)
 	if errors.Is(err, errTooMany) {
@@ -201,7 +202,8 @@ func (s *logins) limit(r *http.Request, action string) error {
 	return err
 }
 
-// withRetry adds to an error of a login where the person can try again.
+// withRetry adds to err, an error of the login, the URL where the person can try again.
+// It adds none if trying again cannot help this browser.
 func (s *logins) withRetry(r *http.Request, l *login.Login, err error) error {
 	switch {
 	case err == nil, l == nil:

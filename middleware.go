@@ -49,7 +49,7 @@ func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 			g.refuse(w, r, err)
 			return
 		}
-		user, _, err := g.auth.check(ctx)
+		user, _, err := g.auth.sessionUser(ctx)
 		if err = g.auth.checkPhone(user, err); err != nil {
 			g.refuse(w, r, err)
 			return
@@ -85,7 +85,8 @@ func (g *Gate) Check(r *http.Request) (User, error) {
 	}
 }
 
-// checkPhone reports ErrPhoneRequired for a user who passed check without a number.
+// checkPhone returns err or, for a user without the phone number that the configuration
+// requires, ErrPhoneRequired.
 func (a *authenticator) checkPhone(user User, err error) error {
 	if err == nil && a.requirePhone && user.Phone == "" {
 		return ErrPhoneRequired
@@ -115,13 +116,13 @@ func (a *authenticator) currentUser(r *http.Request) (User, sessionValue, error)
 	if err != nil {
 		return User{}, sessionValue{}, err
 	}
-	return a.check(ctx)
+	return a.sessionUser(ctx)
 }
 
-// check returns the user of the session in ctx. It reads the user every time, so that
-// disabling a user or ending their sessions takes effect at once (or after
-// Config.UserTTL).
-func (a *authenticator) check(ctx context.Context) (User, sessionValue, error) {
+// sessionUser returns the user of the session in ctx, and the session's value. It reads
+// the user every time, so that disabling a user or ending their sessions takes effect at
+// once (or after Config.UserTTL).
+func (a *authenticator) sessionUser(ctx context.Context) (User, sessionValue, error) {
 	value, ok := a.sessions.current(ctx)
 	if !ok {
 		return User{}, sessionValue{}, ErrLoginRequired

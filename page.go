@@ -5,13 +5,14 @@ import (
 	"html/template"
 	"strings"
 
+	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/pages"
 )
 
 // PageData is what the templates of [Pages.Templates] are executed with. A comment below
 // names the pages on which a field is set; on all others it is zero. The built-in templates
-// use every field. They are in the folder internal/pages/files of this module's source,
-// where a template of your own best begins as a copy.
+// use every field. They are in the folder internal/pages/files of this module's
+// source. Begin a template of your own as a copy of one of them.
 type PageData struct {
 	// Name is the prefix of the page's texts: the template's name without ".html". On
 	// done.html it is "done.approved" or "done.denied", and on message.html "error." and
@@ -121,13 +122,18 @@ func (p PageData) Lang() string { return p.lang.Attr() }
 // Asset returns the path of one of the gate's own files: "style.css" or "script.js".
 func (p PageData) Asset(file string) string { return p.pages.AssetPath(file) }
 
-// on returns the data as the template with that name gets it.
-func (p PageData) on(set *pages.Set, lang pages.Language, name string) PageData {
+// forTemplate returns the data as the template with that name gets it.
+func (p PageData) forTemplate(set *pages.Set, lang pages.Language, name string) PageData {
 	p.pages, p.lang = set, lang
 	if p.Name == "" {
 		p.Name = name
 	}
 	return p
+}
+
+// formPage returns the data that all pages with a form of the authorizer share.
+func formPage(l *login.Login, key login.Key) PageData {
+	return PageData{Purpose: string(l.Purpose()), Token: key.FormToken(l.ID())}
 }
 
 // newPages returns the pages of a config whose fields have been checked. It executes
@@ -157,7 +163,7 @@ func tryPages(set *pages.Set) error {
 	for _, samples := range []map[string]PageData{fullSamples, bareSamples} {
 		for name, data := range samples {
 			for _, lang := range set.Languages() {
-				if _, err := set.Execute(name, data.on(set, lang, name)); err != nil {
+				if _, err := set.Execute(name, data.forTemplate(set, lang, name)); err != nil {
 					return err
 				}
 			}

@@ -26,7 +26,7 @@ func newTestPages(t *testing.T, option func(*Config)) *pages.Set {
 
 func TestPageDataT(t *testing.T) {
 	set := newTestPages(t, func(c *Config) { c.AppName = "{phone} & 100 %s" })
-	data := PageData{Phone: "{app}"}.on(set, set.LanguageFor("en"), "finish")
+	data := PageData{Phone: "{app}"}.forTemplate(set, set.LanguageFor("en"), "finish")
 	for _, c := range []struct{ purpose, key, want string }{
 		{"", ".go", "Continue"},
 		{"link", ".go", "Add"},
@@ -92,7 +92,7 @@ func TestSamplesCoverAllPages(t *testing.T) {
 			if !ok {
 				t.Errorf("%s.html has no %s sample, want one", page, name)
 			}
-			if _, err := set.ExecuteBuiltin(page, data.on(set, set.LanguageFor("zh"), page)); err != nil {
+			if _, err := set.ExecuteBuiltin(page, data.forTemplate(set, set.LanguageFor("zh"), page)); err != nil {
 				t.Errorf("%s.html with its %s sample: %v, want no error", page, name, err)
 			}
 		}

@@ -16,9 +16,9 @@ import (
 // maxNickname bounds a nickname, in characters. WeChat's own limit is lower.
 const maxNickname = 64
 
-// registrar finds the user that a person is, or makes one: from a code of WeChat's to
-// an identity, from the identity to the user, and from a proved phone number to the
-// user it belongs to. It is independent of HTTP.
+// registrar turns a code of WeChat's into a person, and a person into a user. It looks the
+// person up by their identity or their proved phone number, and registers, links or binds
+// as the configuration allows. It is independent of HTTP.
 type registrar struct {
 	users        UserStore
 	state        state.Store // for locks
@@ -46,7 +46,7 @@ func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Sc
 	case token.SnapshotUser:
 		return login.Person{}, &login.RejectedError{Reason: reasonSnapshot, Err: errSnapshot}
 	case before != "" && before != token.OpenID:
-		return login.Person{}, &login.RejectedError{Reason: reasonOther, Err: errOther}
+		return login.Person{}, &login.RejectedError{Reason: reasonOther, Err: errOtherPerson}
 	}
 	who := login.Person{
 		Identity: login.Identity{AppID: l.AppID(), OpenID: token.OpenID, UnionID: token.UnionID},
@@ -100,7 +100,7 @@ func rejectionCause(err error) error {
 	case reasonSnapshot:
 		return errSnapshot
 	case reasonOther:
-		return errOther
+		return errOtherPerson
 	}
 	return errWeChat
 }
@@ -108,7 +108,8 @@ func rejectionCause(err error) error {
 // refusalDisabled is the reason, in a login's record, that the user is disabled.
 const refusalDisabled = "disabled"
 
-// addProfile completes a new person by what the token's scope allows to ask.
+// addProfile notes that a new person was asked for user info, if the token's scope shows
+// that, and with Config.FetchProfile fetches it.
 func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token wechat.Token, who *login.Person) error {
 	if !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
 		return nil
@@ -144,7 +145,7 @@ func (r *registrar) needsUnionID(who login.Person) bool {
 	return both && who.UserID == "" && !who.Asked && who.Identity.UnionID == ""
 }
 
-// needsPhone reports whether the person is to prove a phone number.
+// needsPhone reports whether the person must prove a phone number.
 func (r *registrar) needsPhone(l *login.Login) bool {
 	who := l.Person()
 	switch {
@@ -195,7 +196,7 @@ func hasIdentity(user User, who Identity) bool {
 	return false
 }
 
-// enrollment is the user that a person has become, and how.
+// enrollment is the user that a person has become, and the event that reports it.
 type enrollment struct {
 	userID string
 	event  EventName // EventRegistered, EventLinked or EventBound; "" if nothing changed

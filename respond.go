@@ -43,7 +43,7 @@ var failures = []failure{
 	{errSnapshot, http.StatusForbidden, "snapshot"},
 	{errForged, http.StatusForbidden, "forged"},
 	{errDisabled, http.StatusForbidden, "disabled"},
-	{errOther, http.StatusBadGateway, "wechat"},
+	{errOtherPerson, http.StatusBadGateway, "wechat"},
 	{errTooMany, http.StatusTooManyRequests, "too_many"},
 	{errTooManyTabs, http.StatusTooManyRequests, "too_many"},
 	{errCrowded, http.StatusServiceUnavailable, "busy"},
@@ -95,12 +95,12 @@ const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 
 // render answers with a page.
 func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
 	lang := a.pages.LanguageFor(r.Header.Get("Accept-Language"))
-	body, err := a.pages.Execute(name, p.on(a.pages, lang, name))
+	body, err := a.pages.Execute(name, p.forTemplate(a.pages, lang, name))
 	if err != nil {
 		a.logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
 		status = http.StatusInternalServerError
 		sorry := PageData{Name: "error.unavailable", NextURL: a.urls.path("login")}
-		body, _ = a.pages.ExecuteBuiltin("message", sorry.on(a.pages, lang, "message")) // tests guarantee that it renders
+		body, _ = a.pages.ExecuteBuiltin("message", sorry.forTemplate(a.pages, lang, "message")) // tests guarantee that it renders
 	}
 	h := w.Header()
 	if p.Token != "" || p.FinishURL != "" {
@@ -113,11 +113,6 @@ func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, n
 	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) //nolint:gosec // html/template has escaped it; a client that has gone needs no answer
-}
-
-// formPage returns the data that all pages with a form on the authorization device share.
-func formPage(l *login.Login, key login.Key) PageData {
-	return PageData{Purpose: string(l.Purpose()), Token: key.FormToken(l.ID())}
 }
 
 // fail answers with an error: a page with a way on, or a problem for JSON clients.

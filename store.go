@@ -78,8 +78,8 @@ var (
 //
 // A method whose context has ended returns an error for which errors.Is(err, ctx.Err())
 // holds. Any error other than those named is a failure of the store: the gate answers
-// 503, and no one is logged in or out. The text of an error contains no phone number, OpenID
-// or UnionID.
+// 503, and no one is logged in or out. The text of an error contains no phone number,
+// OpenID or UnionID.
 type UserStore interface {
 	// FindByID returns the user, or ErrNotFound. It is called on every request that
 	// passes the gate, unless Config.UserTTL is set, and should be one indexed read.

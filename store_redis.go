@@ -26,10 +26,10 @@ var (
 // Each method takes a connection from the pool for one command and gives up after 3
 // seconds. Set DialContext with limits for connecting, reading and writing, because the
 // pool also uses connections by itself. Without limits a network outage blocks requests
-// until the operating system's TCP timeout. Set MaxActive and leave Wait false: an overload is
-// then an error at once instead of a queue. Set a TestOnBorrow that sends PING on
-// connections idle for more than a second. It finds the connections that a restart of
-// Redis has cut; without it each of them makes one call fail. The store retries a read
+// until the operating system's TCP timeout. Set MaxActive and leave Wait false: an
+// overload is then an error at once instead of a queue. Set a TestOnBorrow that sends
+// PING on connections idle for more than a second. It finds the connections that a
+// restart of Redis has cut; without it each of them makes one call fail. The store retries a read
 // on another connection. It does not retry a change, and an error of a change leaves
 // open whether the change was made.
 //
@@ -99,10 +99,11 @@ func newRedisStore(conn *redisconn.Client, prefix string) (*RedisStore, error) {
 	return &RedisStore{store: redisstore.New(conn, prefix)}, nil
 }
 
-// Close ends the listening and, with an error, all calls of [RedisStore.Wait], also
-// those to come. All other methods still work. It returns when the store's goroutines
-// have ended, which takes no longer than their last call to Redis. Its error is always
-// nil, and closing again does nothing.
+// Close ends the listening and, with an error, all calls of [RedisStore.Wait]. Later
+// calls of Wait get that error too, unless the record has changed already. All other
+// methods still work. Close returns when the store's goroutines have ended, which takes
+// no longer than their last call to Redis. Its error is always nil, and closing again
+// does nothing.
 func (r *RedisStore) Close() error {
 	r.store.Close()
 	return nil

@@ -139,9 +139,9 @@ func TestRedisErrorsContainNoSecrets(t *testing.T) {
 }
 
 func TestRedisDialErrors(t *testing.T) {
-	parse := &url.Error{Op: "parse", URL: "redis://app:secret@host:port", Err: errors.New("invalid port")}
+	parse := &url.Error{Op: "parse", URL: "redis://app:secret@host:port", Err: errors.New("not a valid URL")}
 	pool := &redis.Pool{Dial: func() (redis.Conn, error) { return nil, parse }}
-	demandFailures(t, newRedisStoreOn(t, pool, ""), "invalid port")
+	demandFailures(t, newRedisStoreOn(t, pool, ""), "not a valid URL")
 	demandFailures(t, newRedisStore(t, "127.0.0.1:1", ""), "connection refused")
 }
 

@@ -37,9 +37,9 @@ func TestThreat29DisabledMeanwhile(t *testing.T) {
 	}
 }
 
-// TestThreat29SignedOutMeanwhile: the victim signs out everywhere after the attacker's
+// TestThreat29SessionsEndedMeanwhile: the victim logs out everywhere after the attacker's
 // login was approved. That ends the login too.
-func TestThreat29SignedOutMeanwhile(t *testing.T) {
+func TestThreat29SessionsEndedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		victim := w.phone("lin")
@@ -51,10 +51,10 @@ func TestThreat29SignedOutMeanwhile(t *testing.T) {
 		phone.answer(login, "approve")
 		victim.post("/wechat/logout", url.Values{"everywhere": {"true"}})
 		if got := attacker.finish(login).StatusCode; got != http.StatusGone {
-			t.Errorf("finish after signing out everywhere: status = %d, want %d", got, http.StatusGone)
+			t.Errorf("finish after logging out everywhere: status = %d, want %d", got, http.StatusGone)
 		}
 		if got := attacker.user(); got != "" {
-			t.Errorf("finish after signing out everywhere: user = %q, want none", got)
+			t.Errorf("finish after logging out everywhere: user = %q, want none", got)
 		}
 	})
 }

@@ -14,7 +14,10 @@ import (
 // ErrReply reports a reply whose form does not fit the call.
 var ErrReply = errors.New("a reply of unexpected form")
 
-var errSlow = errors.New("no answer in time")
+var (
+	errSlow    = errors.New("no answer in time")
+	errAddress = errors.New("the address is not a valid URL")
+)
 
 // Refusal is an error that Redis returned, up to the first argument that it quotes.
 type Refusal string
@@ -52,8 +55,10 @@ func cause(ctx context.Context, err error) error {
 		return newRefusal(refused)
 	case isTimeout(err):
 		return errSlow
-	case errors.As(err, &address): // the URL contains the password
-		return address.Err
+	case errors.As(err, &address) && address.Op == "parse":
+		return errAddress // the cause quotes a part of the URL, which may be the password
+	case errors.As(err, &address):
+		return address.Err // without the URL, which contains the password
 	}
 	return err
 }

@@ -1,6 +1,6 @@
-// Package session holds the gate's parts of session management with scs: the managers
-// that the gate makes or copies, stores of sessions, and the response writer that saves a
-// session in time.
+// Package session holds the gate's parts of session management with scs: managers,
+// stores of sessions, and the response writer that saves a session before the answer
+// begins.
 package session
 
 import (
@@ -44,8 +44,8 @@ func NewManager(secure bool, store scs.Store) *scs.SessionManager {
 	return m
 }
 
-// Manager is a copy of a session manager, and marks damaged sessions: an error of Load
-// that its codec returned matches [scscodec.ErrDamaged]. The copy shares the original's
+// Manager is a copy of a session manager. If its codec cannot decode a session, Load
+// returns an error that matches [scscodec.ErrDamaged]. The copy shares the original's
 // store and its key in contexts, so each finds the session that the other has loaded.
 type Manager struct {
 	*scs.SessionManager
@@ -87,8 +87,8 @@ func (c markingCodec) Decode(b []byte) (time.Time, map[string]any, error) {
 	return deadline, values, err
 }
 
-// blankCodec is a codec that decodes every record as a session without values, which has
-// ended long ago. RenewToken gives it a new deadline.
+// blankCodec decodes every record as a session without values whose deadline is long
+// past. RenewToken sets a new deadline.
 type blankCodec struct{ scs.Codec }
 
 // Decode implements [scs.Codec].

@@ -15,8 +15,8 @@ import (
 
 // NewRedis returns a store of sessions in Redis, whose keys begin with the prefix and
 // ":session:". It makes a pool of its own, whose connections are made like those of
-// pool. On its own pool an overload is an error at once and no command hangs, whatever
-// the application's pool is set to.
+// pool. On its own pool an overload is an error at once and no command hangs, even if
+// the application's pool is set up differently.
 //
 // Nothing closes that pool, because requests may need sessions until the last one. Its
 // idle connections end by themselves.

@@ -11,7 +11,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 )
 
-// errNotSaved is what a handler gets that writes although its session could not be saved.
+// errNotSaved is the error of a handler's writes after its session could not be saved.
 var errNotSaved = errors.New("scangate: the session could not be saved")
 
 // Writer is a response writer that saves the request's session before the first byte of

@@ -23,7 +23,7 @@ func (e *QuotaError) Error() string {
 	return fmt.Sprintf("the quota is used up for another %v", e.After.Round(time.Second))
 }
 
-// Reserve takes one use from every quota, or from none: it then returns a
+// Reserve takes one use from every quota. If that fails it takes none, and returns a
 // [QuotaError] or the store's error.
 func Reserve(ctx context.Context, store Store, quotas ...Quota) error {
 	for i, q := range quotas {

@@ -1,5 +1,6 @@
-// Package state holds what the gate keeps for the minutes that a login takes:
-// the contract of the store, keys with a prefix, and quotas.
+// Package state holds what the gate keeps for the minutes that a login takes: the
+// contract of the store, keys with a prefix, and quotas. It also declares the errors of
+// user stores, because internal/redisstore returns them and cannot import the root.
 package state
 
 import (

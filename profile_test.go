@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// profileOfWang sends the phone back from the profile round with a code that WeChat
+// profileOfWang sends the phone back from the trip for the user info with a code that WeChat
 // gave to wang, and demands that the gate refuses it and registers no one.
 func (w *world) profileOfWang(phone *browser, page answer) {
 	w.t.Helper()
 	for _, accept := range []string{"text/html", "application/json"} {
 		callback, err := w.wechat.Approve(page.find(w.t, wechatURLPattern), "wang")
 		if err != nil {
-			w.t.Fatalf("approving the profile round as wang: %v", err)
+			w.t.Fatalf("consenting to the user info as wang: %v", err)
 		}
 		if a := phone.get(callback, "Accept", accept); a.StatusCode != http.StatusBadGateway {
 			w.t.Errorf("another person's code, %s: status = %d, want 502\n%s", accept, a.StatusCode, a.body)
@@ -26,9 +26,9 @@ func (w *world) profileOfWang(phone *browser, page answer) {
 	w.checkOwner("wang", "")
 }
 
-// TestProfileRoundOfAnotherPerson has the base round identify lin, and another person
-// answer the profile round.
-func TestProfileRoundOfAnotherPerson(t *testing.T) {
+// TestProfileOfAnotherPerson has lin identified, and another person consent to the user
+// info.
+func TestProfileOfAnotherPerson(t *testing.T) {
 	t.Run("cross-device", func(t *testing.T) {
 		w := newWorld(t, withProfile)
 		desktop, phone := w.desktop(), w.phone("lin")
@@ -36,7 +36,7 @@ func TestProfileRoundOfAnotherPerson(t *testing.T) {
 		page := phone.scan(login)
 		w.profileOfWang(phone, page)
 		if a := w.tapThroughProfile(phone, page); a.Request.URL.Path != login.confirmURL() {
-			t.Fatalf("lin's own profile round: at %s, want %s", a.Request.URL.Path, login.confirmURL())
+			t.Fatalf("lin's own consent: at %s, want %s", a.Request.URL.Path, login.confirmURL())
 		}
 		phone.answer(login, "approve")
 		desktop.finish(login)
