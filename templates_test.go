@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/scangate/scangate"
-	"github.com/scangate/scangate/wechat"
 )
 
 func withTemplates(t *testing.T, text string, funcs template.FuncMap) func(*scangate.Config) {
@@ -232,7 +231,7 @@ func ExampleConfig_templates() {
 </html>`))
 	_, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
-		OfficialAccount: wechat.Account{AppID: "wx0123456789abcdef", Secret: "..."},
+		OfficialAccount: account,
 		AppName:         "Example",
 		Pages:           scangate.Pages{Logo: "/static/logo.svg", AccentColor: "#1677ff", Languages: []string{"en", "zh"}, Templates: pages},
 		// the other six pages stay the gate's own
