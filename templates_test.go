@@ -86,7 +86,8 @@ func TestTemplateData(t *testing.T) {
 		text += fmt.Sprintf(`{{define "%s.html"}}%[1]s has {{filled .}}.<a href="{{.WeChatURL}}"></a><input name="token" value="{{.Token}}">{{end}}`, page)
 	}
 	s := &texts{}
-	w := newWorld(t, s.withPhone, withProfile, withWebsite, withNumber, withTemplates(t, text, template.FuncMap{"filled": filled}))
+	recording := withTemplates(t, text, template.FuncMap{"filled": filled})
+	w, both := newWorld(t, s.withPhone, withProfile, withNumber, recording), newWorld(t, withWebsite, recording)
 	see := func(a answer, want string) answer {
 		t.Helper()
 		if got, _, _ := strings.Cut(a.body, "."); got != want {
@@ -95,7 +96,8 @@ func TestTemplateData(t *testing.T) {
 		return a
 	}
 	desktop, phone := w.desktop(), w.phone("yueyue")
-	see(desktop.get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn WebsiteURL Number MatchNumber")
+	see(both.desktop().get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn WebsiteURL Number")
+	see(desktop.get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn Number MatchNumber")
 	login := desktop.start()
 	profile := see(phone.scan(login), "profile has Name Token WeChatURL")
 	page := see(w.tapThroughProfile(phone, profile), "phone has Name Token CodeURL PhoneURL")
