@@ -371,7 +371,7 @@ func cookieNameFault(cookie *scs.SessionCookie, plain bool) string {
 	switch {
 	case cookie.Name == browserKeyCookie || cookie.Name == "__Host-"+browserKeyCookie:
 		return "is the gate's own cookie"
-	case (&http.Cookie{Name: cookie.Name}).Valid() != nil:
+	case (&http.Cookie{Name: cookie.Name, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}).Valid() != nil:
 		return "is not a cookie name"
 	case host && cookie.Domain != "":
 		return "excludes a Domain"
