@@ -7,21 +7,15 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"path"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/gomodule/redigo/redis"
 
-	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/phone"
-	"github.com/scangate/scangate/internal/redisstore"
 	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/wechat"
 )
@@ -30,9 +24,11 @@ import (
 // zero value of every other field is a sensible default.
 type Config struct {
 	// PublicURL is where browsers and phones reach the application, such as
-	// "https://app.example.com": https, a host, and no path. All URLs that the gate
-	// returns begin with it; the Host of a request is ignored. Plain http is accepted for
-	// a loopback host only, or with InsecureHTTP.
+	// "https://app.example.com": https, a host as browsers write it, and no path. A host
+	// outside of ASCII is written in Punycode ("xn--..."), without a dot at its end, and
+	// the scheme's default port is left out. All URLs that the gate returns begin with it;
+	// the Host of a request is ignored. Plain http is accepted for a loopback host only, or
+	// with InsecureHTTP.
 	PublicURL string
 
 	// BasePath is the path at which the gate is mounted; empty means "/wechat". Routers
@@ -68,9 +64,10 @@ type Config struct {
 	// Registration admits new users; empty means RegisterOpen.
 	Registration Registration
 
-	// RegisterURL is the application's own registration page, for RegisterClosed: a path on this server, or a URL that begins with
-	// PublicURL. The gate adds the parameter "login", and [Gate.Pending] returns the
-	// person. If it is empty, a person who is not registered is refused.
+	// RegisterURL is the application's own registration page, for RegisterClosed: a path
+	// on this server, or a URL that begins with PublicURL, but not below BasePath. The gate
+	// adds the parameter "login", and [Gate.Pending] returns the person. If it is empty, a
+	// person who is not registered is refused.
 	RegisterURL string
 
 	// Phone configures phone numbers.
@@ -117,7 +114,9 @@ type Config struct {
 	LoginTTL time.Duration
 
 	// MatchNumber makes the person type the two digits that the other screen shows, with
-	// one try. If it is false, both screens show the number, to compare.
+	// one try. If it is false, both screens show the number, to compare. It excludes
+	// Website: WeChat's own QR page shows no number, so an attacker could send a victim
+	// there instead.
 	MatchNumber bool
 
 	// Limits bounds what one process and one address may take.
@@ -203,9 +202,10 @@ type Phone struct {
 
 // Session configures sessions; see [Config.Session].
 type Session struct {
-	// Manager is the application's session manager. Its cookie must be HttpOnly, and
-	// Secure if PublicURL is https. The gate works on a copy: fields that the application
-	// changes after New have no effect on the gate.
+	// Manager is the application's session manager. Its cookie must be HttpOnly, Secure if
+	// PublicURL is https, and neither SameSite=None nor Strict. Its Path must be "/", and
+	// its Domain, if any, must cover PublicURL's host. The gate works on a copy: fields
+	// that the application changes after New have no effect on the gate.
 	//
 	// The gate adds one value to a session, renews its token at a login, and empties it
 	// if another user of the gate was logged in; data from a login by other means stays.
@@ -259,140 +259,15 @@ type Login struct {
 	Token wechat.Token
 }
 
-// check returns an error that names the first field at fault.
-func (c *Config) check(public *url.URL) error {
-	if c.BasePath != "" && (!strings.HasPrefix(c.BasePath, "/") || path.Clean(c.BasePath) != c.BasePath ||
-		c.BasePath == "/" || url.PathEscape(c.BasePath) != strings.ReplaceAll(c.BasePath, "/", "%2F")) {
-		return configError("BasePath", "%q is not a path like \"/wechat\"", c.BasePath)
-	}
-	for _, check := range []func() error{
-		c.checkLimits,
-		func() error { return c.checkRegistration(public) },
-		c.checkPages,
-		func() error { return c.checkSession(public) },
-	} {
-		if err := check(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// configError returns an error that names the field of Config at fault.
-func configError(field, format string, args ...any) error {
-	return fmt.Errorf("scangate: Config."+field+": "+format, args...)
-}
-
-// checkLimits checks times and numbers.
-func (c *Config) checkLimits() error {
-	switch {
-	case c.LoginTTL != 0 && (c.LoginTTL < time.Minute || c.LoginTTL > 30*time.Minute):
-		return configError("LoginTTL", "%v is not between 1 and 30 minutes", c.LoginTTL)
-	case c.UserTTL < 0:
-		return configError("UserTTL", "%v is negative", c.UserTTL)
-	case c.Limits.Waiting < 0:
-		return configError("Limits.Waiting", "%d is negative", c.Limits.Waiting)
-	case c.Limits.Address < 0:
-		return configError("Limits.Address", "%d is negative", c.Limits.Address)
-	case c.Phone.CodeLimit < 0:
-		return configError("Phone.CodeLimit", "%d is negative", c.Phone.CodeLimit)
-	}
-	return nil
-}
-
-// checkRegistration checks the rule by which a person becomes a user, and its means.
-func (c *Config) checkRegistration(public *url.URL) error {
-	switch c.Registration {
-	case "", RegisterOpen, RegisterByPhone, RegisterClosed:
-	default:
-		return configError("Registration", "%q is not RegisterOpen, RegisterByPhone or RegisterClosed", c.Registration)
-	}
-	local := strings.TrimPrefix(c.RegisterURL, public.String())
-	switch {
-	case c.RegisterURL != "" && c.Registration != RegisterClosed:
-		return configError("RegisterURL", "only RegisterClosed uses it")
-	case c.RegisterURL != "" && (localPath(local) != local || strings.Contains(local, "#")):
-		return configError("RegisterURL", "%q is neither a path on this server nor begins with PublicURL", c.RegisterURL)
-	case c.Phone.SendCode == nil && c.Phone.Require:
-		return configError("Phone.SendCode", "Phone.Require needs it")
-	case c.Phone.SendCode == nil && c.Registration == RegisterByPhone:
-		return configError("Phone.SendCode", "RegisterByPhone needs it")
-	}
-	return nil
-}
-
-// checkPages checks the appearance of the pages. [New] checks the templates.
-func (c *Config) checkPages() error {
-	p := &c.Pages
-	for i, tag := range p.Languages {
-		if !pages.Supported(tag) || slices.Contains(p.Languages[:i], tag) {
-			return configError("Pages.Languages", "%q is neither \"zh\" nor \"en\", or is repeated", tag)
-		}
-	}
-	if p.AccentColor != "" && pages.CheckColor(p.AccentColor) != nil {
-		return configError("Pages.AccentColor", "%q is not a color like \"#07c160\"", p.AccentColor)
-	}
-	if p.Logo != "" && !pages.IsImageData(p.Logo) && (p.Logo == "/" || localPath(p.Logo) != p.Logo) {
-		return configError("Pages.Logo", "%.40q is neither a path on this server nor a data:image/ URL", p.Logo)
-	}
-	return nil
-}
-
-// checkSession checks the application's session manager.
-func (c *Config) checkSession(public *url.URL) error {
-	switch m := c.Session.Manager; {
-	case m == nil:
-		return nil
-	case !m.Cookie.HttpOnly:
-		return configError("Session.Manager", "Cookie.HttpOnly is false: any script on a page could read the session")
-	case public.Scheme == "https" && !m.Cookie.Secure:
-		return configError("Session.Manager", "Cookie.Secure is false, although PublicURL is https")
-	}
-	return nil
-}
-
-// parsePublicURL returns the scheme and host that all URLs begin with.
-func parsePublicURL(s string, insecure bool) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, configError("PublicURL", "%q is not a URL like \"https://app.example.com\"", s)
-	}
-	switch {
-	case u.Scheme == "https":
-	case u.Scheme != "http":
-		return nil, configError("PublicURL", "%q is not https", s)
-	case !insecure && !isLoopback(u.Hostname()):
-		return nil, configError("PublicURL", "%q is plain http on a host other than this machine: use https, or see InsecureHTTP", s)
-	}
-	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}, nil
-}
-
-// isLoopback reports whether a host is this machine by its name or address. All names
-// below localhost are (RFC 6761).
-func isLoopback(host string) bool {
-	host = strings.ToLower(host)
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
-}
-
-// fillDefaults replaces zero values.
+// fillDefaults replaces zero values, except those of stores.
 func (c *Config) fillDefaults(public *url.URL) {
-	setDefault(&c.BasePath, "/wechat")
+	setDefault(&c.BasePath, defaultBasePath)
 	setDefault(&c.AppName, public.Hostname())
 	setDefault(&c.LoginTTL, 5*time.Minute)
 	setDefault(&c.Limits.Waiting, 10_000)
 	setDefault(&c.Limits.Address, 600)
 	setDefault(&c.Phone.CodeLimit, 1000)
 	setDefault(&c.Registration, RegisterOpen)
-	if c.Users == nil || c.State == nil {
-		memory := NewMemoryStore()
-		if c.Users == nil {
-			c.Users = memory
-		}
-		if c.State == nil {
-			c.State = memory
-		}
-	}
 	if len(c.Pages.Languages) == 0 {
 		c.Pages.Languages = []string{"zh", "en"}
 	}
@@ -407,6 +282,13 @@ func (c *Config) fillDefaults(public *url.URL) {
 	}
 }
 
+// browserKeyCookie is the name of the cookie with a browser's key. With https, the prefix
+// __Host- precedes it.
+const browserKeyCookie = "scangate"
+
+// defaultBasePath is the path of a gate whose Config has none.
+const defaultBasePath = "/wechat"
+
 // setDefault sets a field that has its zero value.
 func setDefault[T comparable](field *T, value T) {
 	var zero T
@@ -415,13 +297,13 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// useRedis fills in the stores that Config.Redis is for. It returns the store that the
-// gate has to close, and a store for sessions.
-func (c *Config) useRedis() (*RedisStore, scs.Store, error) {
-	if !redisstore.ValidPrefix(c.RedisPrefix) {
-		return nil, nil, configError("RedisPrefix", "%q has more than letters, digits and \"-_:\"", c.RedisPrefix)
-	}
+// openStores fills in the stores that are not set: in Redis if that is set, otherwise in
+// memory. It returns the store that the gate has to close, and a store for sessions. Both
+// are nil without Redis.
+func (c *Config) openStores() (*RedisStore, scs.Store, error) {
 	if c.Redis == nil {
+		memory := NewMemoryStore()
+		c.setStores(memory, memory)
 		return nil, nil, nil
 	}
 	setDefault(&c.RedisPrefix, "scangate")
@@ -429,13 +311,18 @@ func (c *Config) useRedis() (*RedisStore, scs.Store, error) {
 	if err != nil {
 		return nil, nil, publicError(fmt.Errorf("Config.Redis: %w", err))
 	}
+	c.setStores(store, store)
+	return store, session.NewRedis(c.Redis, c.RedisPrefix), nil
+}
+
+// setStores sets the stores that the application has not set.
+func (c *Config) setStores(users UserStore, state StateStore) {
 	if c.Users == nil {
-		c.Users = store
+		c.Users = users
 	}
 	if c.State == nil {
-		c.State = store
+		c.State = state
 	}
-	return store, session.NewRedis(c.Redis, c.RedisPrefix), nil
 }
 
 // name distinguishes this gate from others. The processes of one application share it,

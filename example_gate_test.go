@@ -18,7 +18,7 @@ import (
 )
 
 // account is the application's account at WeChat.
-var account = wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}
+var account = wechat.Account{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"}
 
 // newGate returns the gate of the examples below.
 func newGate() *scangate.Gate {

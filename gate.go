@@ -1,7 +1,6 @@
 package scangate
 
 import (
-	"fmt"
 	"net/http"
 	"sync"
 
@@ -34,35 +33,32 @@ type Gate struct {
 	redis       *RedisStore // nil unless New made one
 }
 
-// New returns a Gate. An error names the field of config that is at fault.
+// New returns a Gate. It reports all faults of config at once: the error has one line of
+// text, which names each field at fault, and its method Unwrap() []error returns an error
+// for each fault.
 func New(config Config) (*Gate, error) {
-	public, err := parsePublicURL(config.PublicURL, config.InsecureHTTP)
-	if err != nil {
-		return nil, err
-	}
-	if err := config.check(public); err != nil {
-		return nil, err
-	}
-	redisStore, sessionStore, err := config.useRedis()
-	if err != nil {
-		return nil, err
-	}
+	public, faults := config.check()
 	config.fillDefaults(public)
+	set, err := newPages(&config)
+	faults.append(err)
+	if len(faults.list) > 0 {
+		return nil, faults
+	}
 	g := &Gate{
-		config: config, urls: urls{public, config.BasePath}, redis: redisStore,
-		crossOrigin: http.NewCrossOriginProtection(),
-		waiting:     waitingRoom{max: config.Limits.Waiting},
+		urls: urls{public, config.BasePath}, crossOrigin: http.NewCrossOriginProtection(),
+		waiting: waitingRoom{max: config.Limits.Waiting},
 	}
 	if err := g.crossOrigin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
-		return nil, fmt.Errorf("scangate: Config.PublicURL: %w", err)
+		return nil, configError("PublicURL", "%w", err)
 	}
-	if g.accounts, err = newAccounts(&g.config); err != nil {
+	if g.accounts, err = newAccounts(&config); err != nil {
 		return nil, err
 	}
-	set, err := newPages(&g.config)
-	if err != nil {
+	var sessionStore scs.Store
+	if g.redis, sessionStore, err = config.openStores(); err != nil {
 		return nil, err
 	}
+	g.config = config
 	g.wire(set, sessionStore)
 	g.mux = g.newMux()
 	return g, nil
@@ -80,11 +76,11 @@ func (g *Gate) wire(set *pages.Set, sessionStore scs.Store) {
 		users, readers = uncached{cache}, cache
 	}
 	secure := g.urls.public.Scheme == "https"
-	g.cookies = browserCookies{name: "scangate", secure: secure}
+	g.cookies = browserCookies{name: browserKeyCookie, secure: secure}
 	if secure {
 		// Browsers accept the prefix from this host only (RFC 6265bis): no other host of
 		// the same domain can set the cookie.
-		g.cookies.name = "__Host-scangate"
+		g.cookies.name = "__Host-" + browserKeyCookie
 	}
 	g.state = state.WithPrefix(c.State, c.name())
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}

@@ -35,8 +35,8 @@ const (
 )
 
 var (
-	official = wechat.Account{AppID: "wx0000000000official", Secret: "official-secret-0123456789abcdef"}
-	website  = wechat.Account{AppID: "wx00000000000website", Secret: "website-secret-0123456789abcdef0"}
+	official = wechat.Account{AppID: "wx00000000official", Secret: "0ff1c1a10ff1c1a10ff1c1a10ff1c1a1"}
+	website  = wechat.Account{AppID: "wx000000000website", Secret: "3eb517e03eb517e03eb517e03eb517e0"}
 )
 
 // world is an application with a gate, and a simulator of WeChat. It has no sockets:

@@ -99,10 +99,10 @@ func newSequence(t *testing.T, seed uint64) *sequence {
 	s.world = newWorld(t, func(c *scangate.Config) {
 		c.State = s.state
 		c.FetchProfile = seed%2 == 0
-		c.MatchNumber = seed%3 == 0
 		if seed%5 == 0 {
 			c.Website = website
 		}
+		c.MatchNumber = seed%3 == 0 && seed%5 != 0 // New refuses it together with Website
 	})
 	s.devices = []*device{
 		{s.desktop(), "attacker", ""},

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/scangate/scangate"
-	"github.com/scangate/scangate/wechat"
 )
 
 // withTemplates returns an option of newWorld that parses text as the pages.
@@ -88,7 +87,8 @@ func TestTemplateData(t *testing.T) {
 		text += fmt.Sprintf(`{{define "%s.html"}}%[1]s has {{filled .}}.<a href="{{.WeChatURL}}"></a><input name="token" value="{{.Token}}">{{end}}`, page)
 	}
 	codes := &texts{}
-	w := newWorld(t, codes.withPhone, withProfile, withWebsite, withNumber, withTemplates(t, text, template.FuncMap{"filled": filled}))
+	recording := withTemplates(t, text, template.FuncMap{"filled": filled})
+	w, both := newWorld(t, codes.withPhone, withProfile, withNumber, recording), newWorld(t, withWebsite, recording)
 	check := func(a answer, want string) answer {
 		t.Helper()
 		if got, _, _ := strings.Cut(a.body, "."); got != want {
@@ -97,7 +97,8 @@ func TestTemplateData(t *testing.T) {
 		return a
 	}
 	desktop, phone := w.desktop(), w.phone("yueyue")
-	check(desktop.get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn RenewURL WebsiteURL Number MatchNumber")
+	check(both.desktop().get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn RenewURL WebsiteURL Number")
+	check(desktop.get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn RenewURL Number MatchNumber")
 	login := desktop.start()
 	profile := check(phone.scan(login), "profile has Name Token WeChatURL")
 	page := check(w.tapThroughProfile(phone, profile), "phone has Name Token CodeURL PhoneURL")
@@ -228,7 +229,7 @@ func ExampleConfig_templates() {
 </html>`))
 	_, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
-		OfficialAccount: wechat.Account{AppID: "wx0123456789abcdef", Secret: "..."},
+		OfficialAccount: account,
 		AppName:         "Example",
 		Pages:           scangate.Pages{Logo: "/static/logo.svg", AccentColor: "#1677ff", Languages: []string{"en", "zh"}, Templates: pages},
 		// the other six pages stay the gate's own

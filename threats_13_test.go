@@ -220,8 +220,8 @@ func TestThreat19EmptyConfiguration(t *testing.T) {
 		{"nothing set", "PublicURL", scangate.Config{}},
 		{"plain http", "PublicURL", scangate.Config{PublicURL: "http://app.example.com", OfficialAccount: official}},
 		{"no account", "OfficialAccount", scangate.Config{PublicURL: appURL}},
-		{"no secret", "OfficialAccount", scangate.Config{PublicURL: appURL, OfficialAccount: wechat.Account{AppID: "wx1"}}},
-		{"no website secret", "Website", scangate.Config{PublicURL: appURL, Website: wechat.Account{AppID: "wx1"}}},
+		{"no secret", "OfficialAccount", scangate.Config{PublicURL: appURL, OfficialAccount: wechat.Account{AppID: official.AppID}}},
+		{"no website secret", "Website", scangate.Config{PublicURL: appURL, Website: wechat.Account{AppID: official.AppID}}},
 	} {
 		if _, err := scangate.New(c.config); err == nil || !strings.Contains(err.Error(), c.field) {
 			t.Errorf("New with %s: error = %v, want one that names %s", c.name, err, c.field)

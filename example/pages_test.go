@@ -95,7 +95,7 @@ var pageStates = []struct {
 
 // withWebsite adds a website application.
 func withWebsite(c *scangate.Config) {
-	c.Website = wechat.Account{AppID: "wx0000000000000002", Secret: "simulated"}
+	c.Website = wechat.Account{AppID: "wx0000000000000002", Secret: simulatedSecret}
 }
 
 // withProfile asks new users for their profile.

@@ -39,7 +39,7 @@ type Client struct {
 	timeout  time.Duration
 }
 
-// NewClient returns a client for an account. Its error names the invalid field. It makes
+// NewClient returns a client for an account. Its error names the fields at fault. It makes
 // no call.
 //
 // The client uses a copy of hc. If hc is nil, the transport is a copy of
@@ -47,7 +47,7 @@ type Client struct {
 // hc limits a call including its retries; zero means 5 seconds. CheckRedirect is
 // ignored: redirects are never followed.
 func NewClient(account Account, endpoint Endpoint, hc *http.Client) (*Client, error) {
-	if err := account.validate(); err != nil {
+	if err := account.Validate(); err != nil {
 		return nil, err
 	}
 	endpoint, err := endpoint.withDefaults()
