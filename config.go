@@ -22,7 +22,6 @@ import (
 	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/phone"
 	"github.com/scangate/scangate/internal/redisstore"
-	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/wechat"
 )
 
@@ -416,18 +415,18 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 // useRedis fills in the stores that Config.Redis is for. It returns the store that the
-// gate has to close, and a store for sessions.
-func (c *Config) useRedis() (*RedisStore, scs.Store, error) {
+// gate has to close, or nil.
+func (c *Config) useRedis() (*RedisStore, error) {
 	if !redisstore.ValidPrefix(c.RedisPrefix) {
-		return nil, nil, configError("RedisPrefix", "%q has more than letters, digits and \"-_:\"", c.RedisPrefix)
+		return nil, configError("RedisPrefix", "%q has more than letters, digits and \"-_:\"", c.RedisPrefix)
 	}
 	if c.Redis == nil {
-		return nil, nil, nil
+		return nil, nil
 	}
 	setDefault(&c.RedisPrefix, "scangate")
 	store, err := NewRedisStore(c.Redis, c.RedisPrefix)
 	if err != nil {
-		return nil, nil, publicError(fmt.Errorf("Config.Redis: %w", err))
+		return nil, publicError(fmt.Errorf("Config.Redis: %w", err))
 	}
 	if c.Users == nil {
 		c.Users = store
@@ -435,7 +434,7 @@ func (c *Config) useRedis() (*RedisStore, scs.Store, error) {
 	if c.State == nil {
 		c.State = store
 	}
-	return store, session.NewRedis(c.Redis, c.RedisPrefix), nil
+	return store, nil
 }
 
 // name distinguishes this gate from others. The processes of one application share it,

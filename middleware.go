@@ -138,6 +138,23 @@ func (a *authenticator) check(ctx context.Context) (User, sessionValue, error) {
 	return user, value, nil
 }
 
+// requireKept returns errNoSession if a login in this browser has begun a session moments
+// ago that does not count for the request. Another login would end like that one, and
+// the browser would be redirected in a loop.
+func (a *authenticator) requireKept(w http.ResponseWriter, r *http.Request) error {
+	if _, ok := a.sessions.marker.Find(r); !ok {
+		return nil
+	}
+	ctx, err := a.sessions.load(r)
+	if err != nil {
+		return err
+	}
+	if _, _, err := a.check(ctx); errors.Is(err, ErrLoginRequired) && a.sessions.lost(ctx, w, r) {
+		return errNoSession
+	}
+	return nil
+}
+
 // requireTarget checks that a login made for a logged-in user ends in that user's
 // browser: another person may have logged in there since.
 func (a *authenticator) requireTarget(r *http.Request, l *login.Login) error {

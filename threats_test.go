@@ -981,7 +981,7 @@ func TestThreat33CookieTheft(t *testing.T) {
 	for _, c := range p.client.Jar.Cookies(u) {
 		secrets = append(secrets, c.Value)
 	}
-	if len(secrets) != 3 {
+	if len(secrets) != 4 { // the code, the browser key, the session, and the mark of the login
 		t.Fatalf("%d secrets", len(secrets))
 	}
 	for _, secret := range secrets {

@@ -32,9 +32,6 @@ type Slot struct {
 
 	// Login is the initiator's open login, or nil.
 	Login *Login
-	// Looping reports that this browser finished such a login moments ago and is
-	// back for another one: it seems to keep no session.
-	Looping bool
 }
 
 // NewSlot returns the slot of a browser that has no login yet.
@@ -59,8 +56,6 @@ func (s *Store) FindSlot(ctx context.Context, request Request) (Slot, error) {
 	case errors.Is(err, ErrUnknown): // the index entry outlives its login
 	case err != nil:
 		return slot, err
-	case l.record.looping():
-		slot.Looping = true
 	case l.record.reusable():
 		slot.Login = l
 	}
