@@ -16,8 +16,8 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// cachings are what a handler may set Cache-Control to, and what becomes of it in an
-// answer that sets the session's cookie.
+// cachings maps values of Cache-Control that a handler sets to the values in an answer
+// that sets the session's cookie.
 var cachings = []struct{ handler, saved string }{
 	{"public", "private"},
 	{"public, max-age=60", "private, max-age=60"},

@@ -129,8 +129,8 @@ func TestThreat64TossedInsideLoadAndSave(t *testing.T) {
 	}
 }
 
-// Two cookies of one user's sessions are no contradiction, and the store's failure is
-// not an answer.
+// Two sessions of one user do not contradict each other. A failing store returns an error
+// and decides nothing.
 func TestThreat64TwoSessionsOfOneUser(t *testing.T) {
 	d := newTossed(t)
 	second := d.phone("wang")
@@ -143,7 +143,6 @@ func TestThreat64TwoSessionsOfOneUser(t *testing.T) {
 	if user, err := d.gate.Check(request(t, appURL+"/", cookies)); err != nil || user.ID != d.attacker {
 		t.Errorf("Check with two sessions of one user: %q, %v, want %q", user.ID, err, d.attacker)
 	}
-	d.manager.Store = nil
 	store, option := withFaultySessions()
 	w := newWorld(t, option)
 	store.breaks("Find")

@@ -31,7 +31,8 @@ type Config struct {
 	// PublicURL is where browsers and phones reach the application, such as
 	// "https://app.example.com": https, a host, and no path. All URLs that the gate
 	// returns begin with it; the Host of a request is ignored. Plain http is accepted for
-	// a loopback host only, or with InsecureHTTP.
+	// a loopback host only, or with InsecureHTTP. Another host here, or another BasePath,
+	// logs all users out.
 	PublicURL string
 
 	// BasePath is the path at which the gate is mounted; empty means "/wechat". Routers
@@ -131,7 +132,9 @@ type Config struct {
 	// cannot be tried again: the person sees a page without the reason, and the error is
 	// logged. It may be called twice for one login, because WeChat sometimes sends a
 	// callback twice. It is not called for links and phone numbers of logged-in users.
-	// Nil allows every login.
+	// Its context holds the session that is about to begin, so values that it puts there
+	// with the methods of Session.Manager are kept. If it returns an error, the browser's
+	// earlier session stays as it was. Nil allows every login.
 	OnLogin func(context.Context, Login) error
 
 	// OnEvent is called for every event, in the request that causes it, which waits for
@@ -208,7 +211,8 @@ type Session struct {
 	//
 	// The gate adds one value to a session, renews its token at a login, and empties it
 	// if another user of the gate was logged in; data from a login by other means stays.
-	// Two gates on one host need managers with different cookies.
+	// Two gates on one host need managers with different cookies. Any host of the same
+	// domain can set a cookie whose name does not begin with "__Host-".
 	//
 	// Nil means a manager that New makes: sessions for 7 days, in the cookie
 	// "__Host-session". They are kept in Redis if that is set, otherwise in memory, which

@@ -38,7 +38,8 @@ type authenticator struct {
 // number are redirected to the page that binds one, and code is "phone_required". If a
 // store fails, the answer is 503 with Retry-After.
 //
-// The answers of next are "Cache-Control: private" unless next sets another value.
+// The answers of next are "Cache-Control: private" unless next sets another value. An
+// answer that sets the session's cookie is always private.
 func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 	failSaving := func(w http.ResponseWriter, r *http.Request, err error) {
 		g.respond.fail(w, r, wrap("saving the session", err))

@@ -316,7 +316,7 @@ func (s *sessions) lost(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	case s.loaded(r.Context()) && !mark.Names(cookies[0].Value):
 		cause = "LoadAndSave reads another cookie of that name, which another host or path has set"
 	case mark.Streak > 1 && !(counts && mark.Names(s.manager.Token(ctx))):
-		// Once is no loop: the application may have ended the session.
+		// The first time may have a cause of its own: the application has ended the session.
 		cause = "the session store does not return the session: all processes need one store and one codec"
 	default:
 		return false

@@ -17,15 +17,15 @@ const markerTTL = 10 * time.Second
 const maxStreak = 9
 
 // Marker is a short-lived cookie that names, by its hash, the token of the session that
-// a login in the browser has just begun. It grants nothing. By it the gate finds out that
-// the token has not come back, whatever the reason.
+// a login in the browser has just begun. It grants nothing. It shows the gate that the
+// token has not come back.
 type Marker struct {
 	name   string
 	scope  string
 	secure bool
 }
 
-// Mark is what a marker says about the last login in the browser.
+// Mark describes the last login in a browser.
 type Mark struct {
 	token string // hashed
 

@@ -20,8 +20,8 @@ var errNotSaved = errors.New("scangate: the session could not be saved")
 // the answer, while a cookie can still be set. It implements the optional interfaces of
 // net/http's writers, because frameworks assert some of them without a check.
 //
-// An answer that sets the session's cookie is private, whatever the handler allows to
-// shared caches. If saving fails, the error page takes the place of the handler's answer.
+// An answer that sets the session's cookie is private, even if the handler allows shared
+// caches to store it. If saving fails, the error page takes the place of the handler's answer.
 type Writer struct {
 	http.ResponseWriter
 	request *http.Request
