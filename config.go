@@ -16,7 +16,6 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/scangate/scangate/internal/phone"
-	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/wechat"
 )
 
@@ -131,7 +130,9 @@ type Config struct {
 	// cannot be tried again: the person sees a page without the reason, and the error is
 	// logged. It may be called twice for one login, because WeChat sometimes sends a
 	// callback twice. It is not called for links and phone numbers of logged-in users.
-	// Nil allows every login.
+	// Its context holds the session that is about to begin, so values that it puts there
+	// with the methods of Session.Manager are kept. If it returns an error, the browser's
+	// earlier session stays as it was. Nil allows every login.
 	OnLogin func(context.Context, Login) error
 
 	// OnEvent is called for every event, in the request that causes it, which waits for
@@ -209,7 +210,8 @@ type Session struct {
 	//
 	// The gate adds one value to a session, renews its token at a login, and empties it
 	// if another user of the gate was logged in; data from a login by other means stays.
-	// Two gates on one host need managers with different cookies.
+	// Two gates on one host need managers with different cookies. Any host of the same
+	// domain can set a cookie whose name does not begin with "__Host-".
 	//
 	// Nil means a manager that New makes: sessions for 7 days, in the cookie
 	// "__Host-session". They are kept in Redis if that is set, otherwise in memory, which
@@ -298,21 +300,20 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 // openStores fills in the stores that are not set: in Redis if that is set, otherwise in
-// memory. It returns the store that the gate has to close, and a store for sessions. Both
-// are nil without Redis.
-func (c *Config) openStores() (*RedisStore, scs.Store, error) {
+// memory. It returns the store that the gate has to close, or nil.
+func (c *Config) openStores() (*RedisStore, error) {
 	if c.Redis == nil {
 		memory := NewMemoryStore()
 		c.setStores(memory, memory)
-		return nil, nil, nil
+		return nil, nil
 	}
 	setDefault(&c.RedisPrefix, "scangate")
 	store, err := NewRedisStore(c.Redis, c.RedisPrefix)
 	if err != nil {
-		return nil, nil, publicError(fmt.Errorf("Config.Redis: %w", err))
+		return nil, publicError(fmt.Errorf("Config.Redis: %w", err))
 	}
 	c.setStores(store, store)
-	return store, session.NewRedis(c.Redis, c.RedisPrefix), nil
+	return store, nil
 }
 
 // setStores sets the stores that the application has not set.

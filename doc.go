@@ -84,7 +84,9 @@
 // # Sessions
 //
 // Sessions are kept by scs (github.com/alexedwards/scs/v2). The gate loads a session
-// itself unless an outer LoadAndSave has. An application that wraps its whole mux in
+// itself unless an outer LoadAndSave has. Of several cookies of the session's name it
+// then takes the one whose session is live, and LoadAndSave takes the first. A session
+// counts only at the host and the base path of its login. An application that wraps its whole mux in
 // LoadAndSave and sets IdleTimeout must mount the gate outside of it: scs would save
 // the session again at the end of a long poll, and could revive one that was ended
 // meanwhile.

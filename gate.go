@@ -54,19 +54,18 @@ func New(config Config) (*Gate, error) {
 	if g.accounts, err = newAccounts(&config); err != nil {
 		return nil, err
 	}
-	var sessionStore scs.Store
-	if g.redis, sessionStore, err = config.openStores(); err != nil {
+	if g.redis, err = config.openStores(); err != nil {
 		return nil, err
 	}
 	g.config = config
-	g.wire(set, sessionStore)
+	g.wire(set)
 	g.mux = g.newMux()
 	return g, nil
 }
 
-// wire connects the parts of the gate. Sessions are kept in the given store, or in
-// memory if that is nil, unless the application has a session manager.
-func (g *Gate) wire(set *pages.Set, sessionStore scs.Store) {
+// wire connects the parts of the gate. Unless the application has a session manager,
+// sessions are kept in Redis, or in memory if that is not set.
+func (g *Gate) wire(set *pages.Set) {
 	c := &g.config
 	users, readers := c.Users, c.Users
 	if c.UserTTL > 0 {
@@ -91,14 +90,21 @@ func (g *Gate) wire(set *pages.Set, sessionStore scs.Store) {
 		users: users, state: g.state, accounts: g.accounts, logger: c.Logger,
 		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require, keepToken: c.OnLogin != nil,
 	}
+	site := g.urls.public.Host + c.BasePath
 	if c.Session.Manager == nil {
-		c.Session.Manager = session.NewManager(secure, sessionStore)
+		var store scs.Store // nil means memory
+		if c.Redis != nil {
+			store = session.NewRedis(c.Redis, c.RedisPrefix, site)
+		}
+		c.Session.Manager = session.NewManager(secure, store)
 		c.Session.Manager.ErrorFunc = g.respond.fail
 	}
 	g.auth = authenticator{
-		// The base path in the key keeps the users of two gates apart that share a manager.
-		sessions: sessions{manager: session.Copy(c.Session.Manager), key: "scangate" + c.BasePath, logger: c.Logger},
-		users:    users, readers: readers, appUser: c.CurrentUser, requirePhone: c.Phone.Require,
+		sessions: sessions{
+			manager: session.Copy(c.Session.Manager), site: site, key: "scangate:" + site,
+			marker: session.NewMarker(g.cookies.name+"-issued", site, secure), logger: c.Logger,
+		},
+		users: users, readers: readers, appUser: c.CurrentUser, requirePhone: c.Phone.Require,
 	}
 }
 

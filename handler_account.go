@@ -93,9 +93,11 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 		}
 		event.Reason = "everywhere"
 	}
+	ended, _ := g.auth.sessions.value(ctx)
 	if err := g.auth.sessions.end(ctx, w, r); err != nil {
 		return wrap("ending the session", err)
 	}
+	g.logins.close(r.Context(), ended.login)
 	g.cookies.forget(w, r) // otherwise a login under way would outlive the logout
 	if user.ID != "" {     // no user: not logged in, or the store failed
 		g.respond.emit(r, event)

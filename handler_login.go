@@ -36,6 +36,9 @@ func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
 	case !errors.Is(err, ErrLoginRequired):
 		return err
 	}
+	if err := g.auth.requireKept(w, r); err != nil {
+		return retryError{err, g.urls.returning("login", returnTo)}
+	}
 	return g.offerLogin(w, r, login.Request{ReturnTo: returnTo}, q.Get("with"))
 }
 
@@ -43,6 +46,9 @@ func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
 func (g *Gate) serveStartLogin(w http.ResponseWriter, r *http.Request) error {
 	posted, err := jsonFields(r)
 	if err != nil {
+		return err
+	}
+	if err := g.auth.requireKept(w, r); err != nil {
 		return err
 	}
 	return g.offerLoginJSON(w, r, login.Request{ReturnTo: localPath(posted.Get("return_to"))}, posted.Get("with"))
@@ -114,10 +120,6 @@ func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.K
 	}
 	if slot.Login != nil {
 		return slot.Login, nil
-	}
-	if slot.Looping && !g.auth.sessions.carriedBy(r) {
-		// Another login would end like the last one, and the browser would loop.
-		return nil, errNoSession
 	}
 	if err := g.logins.limit(r, "login"); err != nil {
 		return nil, err
@@ -334,21 +336,30 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 	if err != nil {
 		return l, err
 	}
+	ctx, before, err := g.auth.sessions.prepare(r, user.ID)
+	if err != nil {
+		return l, err
+	}
 	who := l.Person() // Finish drops the token, which OnLogin may want
 	l, err = g.logins.Finish(r.Context(), l, begun)
 	repeated := errors.Is(err, login.ErrRepeated)
 	if err != nil && !repeated {
 		return l, err
 	}
-	if err := g.allowLogin(r.Context(), user, who); err != nil {
+	if err := g.allowLogin(ctx, user, who); err != nil {
 		return l, err
 	}
-	if err := g.auth.sessions.begin(w, r, sessionValue{userID: user.ID, begun: l.Finished()}); err != nil {
+	key := g.logins.initiatorKey(r, l)
+	value := sessionValue{userID: user.ID, login: l.ID(), begun: l.Finished()}
+	if err := g.auth.sessions.begin(ctx, w, r, value, l.SessionToken(key)); err != nil {
 		return l, wrap("beginning a session", err)
+	}
+	if before.login != l.ID() {
+		g.logins.close(r.Context(), before.login)
 	}
 	if !repeated {
 		if l.Kind() == login.CrossDevice {
-			g.cookies.renew(w, r, l.ID(), g.logins.initiatorKey(r, l))
+			g.cookies.renew(w, r, l.ID(), key)
 		}
 		g.respond.emit(r, loginEvent(EventFinished, l))
 	}

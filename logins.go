@@ -1,6 +1,7 @@
 package scangate
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -190,6 +191,15 @@ func (s *logins) unknownID(r *http.Request, id string) error {
 		return err
 	}
 	return login.ErrUnknown
+}
+
+// close ends the finished login of that ID, whose session is over, so that a repeated
+// request does not begin the session again. A failure is only logged: the browser has
+// lost the login's key as well.
+func (s *logins) close(ctx context.Context, id string) {
+	if err := s.Close(ctx, id); err != nil {
+		s.respond.logger.WarnContext(ctx, "scangate: a finished login could not be closed", "login", shortID(id), "error", publicError(err))
+	}
 }
 
 // limit counts an action of the request's address. Beyond the limit it emits

@@ -21,7 +21,6 @@ const (
 	approvedTTL   = 2 * time.Minute  // for the initiator to finish
 	renewAfter    = 2 * time.Minute  // until an unscanned QR code is replaced
 	goneAfter     = 5 * time.Minute  // how long an expired login is remembered as expired
-	loopWindow    = 10 * time.Second // a browser that returns so soon after a same-device login keeps no session
 	replayWindow  = time.Minute      // how long a repeated request gets the first one's answer
 	askTime       = 8 * time.Second  // for all calls to WeChat during one exchange
 	leaseTime     = 9 * time.Second  // after which the holder of a lease is presumed dead

@@ -108,12 +108,6 @@ func (r *record) reusable() bool {
 	}
 }
 
-// looping reports whether a browser that asks for this login again, having finished
-// it moments ago, cannot have kept its session.
-func (r *record) looping() bool {
-	return r.Kind == SameDevice && r.Purpose == PurposeLogin && r.State == StateFinished && time.Since(r.Finished) < loopWindow
-}
-
 // scan marks the QR code as opened. That consumes nothing: link checkers open it too.
 func (r *record) scan() error {
 	if r.State != StateWaiting || r.Kind != CrossDevice {

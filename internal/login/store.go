@@ -34,9 +34,6 @@ type Slot struct {
 
 	// Login is the initiator's open login, or nil.
 	Login *Login
-	// Looping reports that this browser finished such a login moments ago and is
-	// back for another one: it seems to keep no session.
-	Looping bool
 }
 
 // NewSlot returns the slot of a browser that has no login yet.
@@ -61,8 +58,6 @@ func (s *Store) FindSlot(ctx context.Context, request Request) (Slot, error) {
 	case errors.Is(err, ErrUnknown): // the index entry outlives its login
 	case err != nil:
 		return slot, err
-	case l.record.looping():
-		slot.Looping = true
 	case l.record.reusable():
 		slot.Login = l
 	case l.Open() == nil:
@@ -75,7 +70,7 @@ func (s *Store) FindSlot(ctx context.Context, request Request) (Slot, error) {
 func (s *Store) Renew(ctx context.Context, l *Login) (Slot, error) {
 	slot, err := s.FindSlot(ctx, l.Request())
 	if err == nil {
-		slot.former, slot.Login, slot.Looping = l, nil, false
+		slot.former, slot.Login = l, nil
 	}
 	return slot, err
 }

@@ -20,7 +20,7 @@ import (
 //
 // Nothing closes that pool, because requests may need sessions until the last one. Its
 // idle connections end by themselves.
-func NewRedis(pool *redis.Pool, prefix string) scs.Store {
+func NewRedis(pool *redis.Pool, prefix, site string) scs.Store {
 	own := &redis.Pool{
 		DialContext: func(ctx context.Context) (redis.Conn, error) {
 			conn, err := redisconn.DialLimited(ctx, pool)
@@ -38,7 +38,7 @@ func NewRedis(pool *redis.Pool, prefix string) scs.Store {
 	if own.TestOnBorrow == nil {
 		own.TestOnBorrow = pingIdle
 	}
-	return redisstore.NewWithPrefix(own, prefix+":session:")
+	return redisstore.NewWithPrefix(own, prefix+":session:"+site+":")
 }
 
 // pingIdle sends PING on connections idle for more than a second, because a restart of
