@@ -103,7 +103,8 @@ func application(gate *scangate.Gate) http.Handler {
 }
 
 // withWebsite, withWebsiteOnly, withProfile and withNumber are options of newWorld.
-func withWebsite(c *scangate.Config)     { c.Website = website }
+func withWebsite(c *scangate.Config) { c.Website = website }
+
 func withWebsiteOnly(c *scangate.Config) { c.OfficialAccount, c.Website = wechat.Account{}, website }
 func withProfile(c *scangate.Config)     { c.FetchProfile = true }
 func withNumber(c *scangate.Config)      { c.MatchNumber = true }

@@ -30,7 +30,7 @@ func TestCause(t *testing.T) {
 		{ctx, fmt.Errorf("dialing: %w", redis.Error(`WRONGPASS "x"`)), "WRONGPASS"},
 		{ctx, context.DeadlineExceeded, "no answer in time"},
 		{ctx, context.Canceled, "no answer in time"},
-		{ctx, parse, "invalid port"},
+		{ctx, parse, "the address is not a valid URL"},
 		{ctx, errors.New("EOF"), "EOF"},
 		{canceled, redis.Error("ERR no"), "context canceled"},
 		{late, errors.New("EOF"), "context deadline exceeded"},
