@@ -143,11 +143,11 @@ func TestCaseB16LogoutRemovesTheCookieOfADamagedSession(t *testing.T) {
 		for _, other := range []string{"", "__Host-session=x", "__Host-session=x; __Host-session=y"} {
 			forEachCodec(t, func(t *testing.T, w *damagedWorld) {
 				toss := &tosser{first: other}
-				w.browser.client.Transport = toss.around(w.browser.client.Transport)
-				if got := w.browser.user(); got != "" {
+				w.phone.client.Transport = toss.around(w.phone.client.Transport)
+				if got := w.phone.user(); got != "" {
 					t.Errorf("with a damaged session: user %q, want none", got)
 				}
-				a := w.browser.post("/wechat/logout", url.Values{"everywhere": {fmt.Sprint(everywhere)}})
+				a := w.phone.post("/wechat/logout", url.Values{"everywhere": {fmt.Sprint(everywhere)}})
 				if a.StatusCode != http.StatusSeeOther || a.location() != "/" {
 					t.Errorf("logout: %d to %q, want %d to /", a.StatusCode, a.location(), http.StatusSeeOther)
 				}

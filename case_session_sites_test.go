@@ -52,7 +52,7 @@ var sameSites = map[string]func(*scangate.Config){
 	"one more account":  withWebsite,
 	"capital letters":   func(c *scangate.Config) { c.PublicURL = "https://APP.example.com/" },
 	"the default path":  func(c *scangate.Config) { c.BasePath = "/wechat" },
-	"another AppSecret": func(c *scangate.Config) { c.OfficialAccount.Secret = "another-secret-0123456789abcdef0" },
+	"another AppSecret": func(c *scangate.Config) { c.OfficialAccount.Secret = "fedcba9876543210fedcba9876543210" },
 }
 
 // sharedStores are the ways in which two applications come to share their sessions.

@@ -145,7 +145,7 @@ func TestThreat64TwoSessionsOfOneUser(t *testing.T) {
 	}
 	store, option := withFaultySessions()
 	w := newWorld(t, option)
-	store.breaks("Find")
+	store.failIn("Find")
 	if _, err := w.gate.Check(request(t, appURL+"/", "__Host-session=a; __Host-session=b")); err == nil || errors.Is(err, scangate.ErrLoginRequired) {
 		t.Errorf("Check while the store fails: %v, want the store's error", err)
 	}
