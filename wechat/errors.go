@@ -9,9 +9,9 @@ import (
 )
 
 // The kinds of errors, for errors.Is. Every error of a call matches exactly one of them,
-// with two exceptions: an [Error] whose code is not listed here matches none, and the
-// error of a canceled call matches [context.Canceled] only. The numbers are WeChat's
-// errcodes.
+// with three exceptions: an [Error] whose code is not listed here matches none, the
+// error of a canceled call matches [context.Canceled] only, and an error that matches
+// [ErrIdentity] matches [ErrResponse] too. The numbers are WeChat's errcodes.
 var (
 	// ErrCodeUsed means that the code was exchanged before (40163). WeChat delivers
 	// some callbacks twice; the first has the token. An exchange that timed out may
@@ -43,8 +43,11 @@ var (
 	ErrRefused = errors.New("not authorized by the user")
 	// ErrResponse means that the response is not one of WeChat's. It has another status
 	// than 200, is not JSON or has more than 1 MiB, it has no openid or access token, or
-	// its openid is not the requested one.
+	// it matches ErrIdentity.
 	ErrResponse = errors.New("invalid response")
+	// ErrIdentity means that the response is wrong about the person: its openid is not
+	// the requested one, or its unionid is malformed. Do not log the person in.
+	ErrIdentity = errors.New("wrong identity")
 	// ErrUnreachable means that no complete response came in time. The error also
 	// wraps the cause, unless that contains a secret.
 	ErrUnreachable = errors.New("WeChat can't be reached")
