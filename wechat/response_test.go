@@ -21,7 +21,7 @@ func TestErrcodes(t *testing.T) {
 		40013: wechat.ErrConfiguration, 40125: wechat.ErrConfiguration, 40164: wechat.ErrConfiguration,
 		41001: wechat.ErrConfiguration, 41002: wechat.ErrConfiguration, 41003: wechat.ErrConfiguration,
 		41004: wechat.ErrConfiguration, 48001: wechat.ErrConfiguration,
-		50001: wechat.ErrRefused, 50002: wechat.ErrRefused,
+		50001: wechat.ErrRefused, 50002: wechat.ErrConfiguration,
 		10003: nil, 99999: nil, -2: nil,
 	} {
 		for op, call := range operations {
