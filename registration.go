@@ -48,6 +48,7 @@ func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Sc
 	case before != "" && before != token.OpenID:
 		return login.Person{}, errOther
 	}
+	r.logOddities(ctx, "exchange", token.Oddities)
 	who := login.Person{
 		Identity: login.Identity{AppID: l.AppID(), OpenID: token.OpenID, UnionID: token.UnionID},
 		Asked:    scope == login.ScopeProfile,
@@ -66,9 +67,11 @@ func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Sc
 	return who, r.addProfile(ctx, client, token, &who)
 }
 
-// addProfile completes a new person by what the token's scope allows to ask.
+// addProfile completes a new person by what the token's scope allows to ask. Without an
+// answer of WeChat's the person goes on without a profile, because the openid is known.
 func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token wechat.Token, who *login.Person) error {
-	if !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
+	// A website application has one scope, even if WeChat's answer lacks it.
+	if client != r.accounts.website && !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
 		return nil
 	}
 	who.Asked = true
@@ -76,9 +79,17 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 		return nil
 	}
 	info, err := client.UserInfo(ctx, token.AccessToken, token.OpenID)
-	if err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, wechat.ErrIdentity), r.needsUnionID(*who):
+		// One person must not become two users: the user info would have shown whether
+		// they are a user of the other account.
 		return wechatError("fetching the user info", err)
+	default:
+		r.logger.WarnContext(ctx, "scangate: a person continues without their user info", "error", publicError(err))
+		return nil
 	}
+	r.logOddities(ctx, "userinfo", info.Oddities)
 	who.Profile = &info
 	who.Nickname = cleanNickname(info.Nickname)
 	who.AvatarURL = cleanAvatarURL(info.HeadImgURL)
@@ -90,13 +101,26 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 	return r.lookupUser(ctx, who)
 }
 
+// logOddities logs what the client tolerated in an answer of WeChat's.
+func (r *registrar) logOddities(ctx context.Context, call string, odd []string) {
+	if len(odd) > 0 {
+		r.logger.WarnContext(ctx, "scangate: WeChat's answer is not as documented", "call", call, "odd", strings.Join(odd, ", "))
+	}
+}
+
+// needsUnionID reports whether only a unionid can connect the person to a user of the
+// other account.
+func (r *registrar) needsUnionID(who login.Person) bool {
+	return r.accounts.official != nil && r.accounts.website != nil && who.Identity.UnionID == ""
+}
+
 // needsProfile reports whether to ask a new person for their user info: for a nickname,
 // or because only the unionid in it can connect them to the other account.
 func (r *registrar) needsProfile(who login.Person) bool {
 	if who.UserID != "" || who.Asked {
 		return false
 	}
-	return r.fetchProfile || r.accounts.official != nil && r.accounts.website != nil && who.Identity.UnionID == ""
+	return r.fetchProfile || r.needsUnionID(who)
 }
 
 // needsPhone reports whether the person is to prove a phone number.
