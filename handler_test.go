@@ -621,7 +621,7 @@ func TestFailedExchangeLeavesTheLoginOpen(t *testing.T) {
 	desktop, phone := w.desktop(), w.phone("lin")
 	s := desktop.start()
 	w.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Errcode: 40029, Errmsg: "invalid code"})
-	if a := phone.scan(s); a.StatusCode != http.StatusBadGateway || !strings.Contains(a.body, `href="/wechat/scan/`+s.ID) {
+	if a := phone.scan(s); a.StatusCode != http.StatusBadRequest || !strings.Contains(a.body, `href="/wechat/scan/`+s.ID) {
 		t.Fatalf("%d\n%s", a.StatusCode, a.body)
 	}
 	if a := phone.scan(s); a.Request.URL.Path != s.confirmURL() {
