@@ -180,8 +180,15 @@ func TestCaseA01SnapshotFlag(t *testing.T) {
 		value    any
 		snapshot bool
 	}{
-		{true, true}, {1, true}, {"1", true}, {"true", true},
-		{false, false}, {0, false}, {"0", false}, {"", false}, {nil, false},
+		{true, true},
+		{1, true},
+		{"1", true},
+		{"true", true},
+		{false, false},
+		{0, false},
+		{"0", false},
+		{"", false},
+		{nil, false},
 	} {
 		w := newWorld(t)
 		w.wechat.Fail(wechattest.OpExchange, 1, setField("is_snapshotuser", c.value))

@@ -122,8 +122,10 @@ func (a *tokenAnswer) token(sent time.Time) Token {
 		Scope:        a.Scope.value,
 		SnapshotUser: a.IsSnapshotUser.set,
 		Oddities: a.with([]oddity{
-			{"expires_in", a.ExpiresIn.odd}, {"refresh_token", refresh.odd},
-			{"scope", a.Scope.odd}, {"is_snapshotuser", a.IsSnapshotUser.odd},
+			{"expires_in", a.ExpiresIn.odd},
+			{"refresh_token", refresh.odd},
+			{"scope", a.Scope.odd},
+			{"is_snapshotuser", a.IsSnapshotUser.odd},
 		}),
 	}
 }
@@ -175,8 +177,14 @@ func (a *userInfoAnswer) userInfo() UserInfo {
 		Language: a.Language.value, City: a.City.value, Province: a.Province.value, Country: a.Country.value,
 		HeadImgURL: a.HeadImgURL.value, Privilege: a.Privilege.value,
 		Oddities: a.with([]oddity{
-			{"nickname", a.Nickname.odd}, {"sex", a.Sex.odd}, {"language", a.Language.odd}, {"city", a.City.odd},
-			{"province", a.Province.odd}, {"country", a.Country.odd}, {"headimgurl", a.HeadImgURL.odd}, {"privilege", a.Privilege.odd},
+			{"nickname", a.Nickname.odd},
+			{"sex", a.Sex.odd},
+			{"language", a.Language.odd},
+			{"city", a.City.odd},
+			{"province", a.Province.odd},
+			{"country", a.Country.odd},
+			{"headimgurl", a.HeadImgURL.odd},
+			{"privilege", a.Privilege.odd},
 		}),
 	}
 }

@@ -18,7 +18,7 @@
 //     [ErrResponse].
 //   - Only data that determines the identity makes a response invalid. Unescaped
 //     control characters become spaces, and a field that no login needs may have any
-//     type. Oddities of [Token] and [UserInfo] lists what was tolerated.
+//     type. [Token] and [UserInfo] list the tolerated faults as Oddities.
 //   - Only errcode -1 is retried, twice, after a short pause. It means that WeChat did
 //     not process the call.
 //   - A [Client] may be used by any number of goroutines.

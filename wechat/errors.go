@@ -9,9 +9,9 @@ import (
 )
 
 // The kinds of errors, for errors.Is. Every error of a call matches exactly one of them,
-// with three exceptions: an [Error] whose code is not listed here matches none, the
-// error of a canceled call matches [context.Canceled] only, and an error that matches
-// [ErrIdentity] matches [ErrResponse] too. The numbers are WeChat's errcodes.
+// with two exceptions: an [Error] whose code is not listed here matches none, and the
+// error of a canceled call matches [context.Canceled] only. An error that matches
+// [ErrIdentity] matches [ErrResponse] as well. The numbers are WeChat's errcodes.
 var (
 	// ErrCodeUsed means that the code was exchanged before (40163). WeChat delivers
 	// some callbacks twice; the first has the token. An exchange that timed out may

@@ -55,7 +55,7 @@ func (f *snapshotFlag) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// oddities lists what was tolerated in a body. Each answer embeds one.
+// oddities collects the tolerated faults of a body. Each answer embeds one.
 type oddities struct{ noted []string }
 
 // tolerate implements [answer].
@@ -67,8 +67,8 @@ type oddity struct {
 	odd   bool
 }
 
-// with returns what was noted and the names of the odd fields. It returns nil if there
-// is nothing odd.
+// with returns the noted faults and the names of the odd fields, or nil if there are
+// none.
 func (o *oddities) with(fields []oddity) []string {
 	all := o.noted
 	for _, field := range fields {

@@ -35,8 +35,10 @@ const formType = "application/x-www-form-urlencoded"
 func TestCaseC03CodeExchangedByPost(t *testing.T) {
 	for name, c := range map[string]struct{ query, form string }{
 		"passport-weixin and Keycloak": {"", "appid=wxofficial&secret=official-secret&code=CODE&grant_type=authorization_code"},
-		"Auth.js": {"?appid=wxofficial&secret=official-secret",
-			"client_id=wxofficial&client_secret=official-secret&code=CODE&redirect_uri=https%3A%2F%2Fapp.example.com%2Fcallback&grant_type=authorization_code"},
+		"Auth.js": {
+			"?appid=wxofficial&secret=official-secret",
+			"client_id=wxofficial&client_secret=official-secret&code=CODE&redirect_uri=https%3A%2F%2Fapp.example.com%2Fcallback&grant_type=authorization_code",
+		},
 		"all in the query": {"?appid=wxofficial&secret=official-secret&code=CODE&grant_type=authorization_code", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,8 +80,11 @@ func TestCaseC03PostIsCheckedLikeGet(t *testing.T) {
 // status 200, and a strict simulator fails the test.
 func TestCaseC03WrongMethod(t *testing.T) {
 	for _, c := range []struct{ method, path string }{
-		{http.MethodPost, "/sns/userinfo"}, {http.MethodPost, "/sns/auth"}, {http.MethodPost, "/sns/oauth2/refresh_token"},
-		{http.MethodPut, "/sns/oauth2/access_token"}, {http.MethodDelete, "/sns/userinfo"},
+		{http.MethodPost, "/sns/userinfo"},
+		{http.MethodPost, "/sns/auth"},
+		{http.MethodPost, "/sns/oauth2/refresh_token"},
+		{http.MethodPut, "/sns/oauth2/access_token"},
+		{http.MethodDelete, "/sns/userinfo"},
 	} {
 		fake := &fakeT{TB: t}
 		w := worldOf(wechattest.NewStrict(fake, official))

@@ -77,7 +77,7 @@ func TestCaseC04CheckAuthorizeURLNamesForeignLinks(t *testing.T) {
 }
 
 // TestCaseC04AuthorizationPageRefusesForeignLinks: in WeChat's own browser other forms
-// have failed, so the authorization page refuses them and says why.
+// have failed, so the authorization page refuses them and names the reason.
 func TestCaseC04AuthorizationPageRefusesForeignLinks(t *testing.T) {
 	good := authorize(official, callbackURL, wechat.ScopeUserInfo, "s1")
 	for name, link := range map[string]string{
