@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/scangate/scangate/wechat"
 )
 
 // Why a request may not pass, as [Gate.Check] returns it. Any other error of Check is
@@ -31,6 +33,9 @@ var (
 	errTooMany     = errors.New("too many requests")
 	errRejected    = errors.New("Config.OnLogin refused")
 	errWeChat      = errors.New("WeChat did not answer as documented")
+
+	// errCodeRejected means that the person has to start again.
+	errCodeRejected = errors.New("WeChat rejected the code")
 )
 
 // Why a person cannot be registered, linked or sent a code.
@@ -59,9 +64,18 @@ func wrap(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// wechatError marks an error of the WeChat client, so that the person is not blamed.
+// wechatError marks an error of the WeChat client: as errCodeRejected if the person can
+// start again, otherwise as errWeChat.
 func wechatError(doing string, err error) error {
-	return fmt.Errorf("%s: %w: %w", doing, errWeChat, err)
+	mark := errWeChat
+	// A timed-out exchange may have used the code, so ErrCodeUsed can be the second
+	// answer to one person.
+	for _, kind := range []error{wechat.ErrCodeInvalid, wechat.ErrCodeUsed, wechat.ErrRefused} {
+		if errors.Is(err, kind) {
+			mark = errCodeRejected
+		}
+	}
+	return fmt.Errorf("%s: %w: %w", doing, mark, err)
 }
 
 // apiError is an error as it leaves the package.

@@ -199,7 +199,7 @@ func (g *Gate) nextStep(l *login.Login) step {
 	// While a second callback exchanges, the person is known from the first one.
 	if l.State() == login.StateIdentified || l.State() == login.StateExchanging {
 		switch who := l.Person(); {
-		case g.registrar.needsUnionID(who):
+		case g.registrar.lacksUnionID(who) && !who.Asked:
 			return stepProfile
 		case who.UserID == "" && g.config.Registration == RegisterClosed:
 			return stepRegister

@@ -72,8 +72,8 @@ func TestFailedExchangeLeavesTheLoginOpen(t *testing.T) {
 	desktop, phone := w.desktop(), w.phone("lin")
 	s := desktop.start()
 	w.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Errcode: 40029, Errmsg: "invalid code"})
-	if a := phone.scan(s); a.StatusCode != http.StatusBadGateway || !strings.Contains(a.body, `href="/wechat/scan/`+s.ID) {
-		t.Fatalf("scan with a failed exchange: status = %d, want 502 and a link to scan again\n%s", a.StatusCode, a.body)
+	if a := phone.scan(s); a.StatusCode != http.StatusBadRequest || !strings.Contains(a.body, `href="/wechat/scan/`+s.ID) {
+		t.Fatalf("scan with a failed exchange: status = %d, want 400 and a link to scan again\n%s", a.StatusCode, a.body)
 	}
 	if a := phone.scan(s); a.Request.URL.Path != s.confirmURL() {
 		t.Errorf("scan again: status = %d at %s, want the confirm page", a.StatusCode, a.Request.URL)

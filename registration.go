@@ -48,6 +48,7 @@ func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Sc
 	case before != "" && before != token.OpenID:
 		return login.Person{}, &login.RejectedError{Reason: reasonOther, Err: errOtherPerson}
 	}
+	r.logOddities(ctx, "exchange", token.Oddities)
 	who := login.Person{
 		Identity: login.Identity{AppID: l.AppID(), OpenID: token.OpenID, UnionID: token.UnionID},
 		Asked:    scope == login.ScopeProfile,
@@ -69,6 +70,7 @@ func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Sc
 // The reasons of a [login.RejectedError], as logins store them.
 const (
 	reasonWeChat   = "wechat"
+	reasonRestart  = "restart"
 	reasonSnapshot = "snapshot"
 	reasonOther    = "other"
 )
@@ -81,10 +83,8 @@ func rejection(err error) error {
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		rejected.Reason = reasonWeChat
 	}
-	for _, of := range []error{wechat.ErrCodeInvalid, wechat.ErrCodeUsed, wechat.ErrRefused} {
-		if errors.Is(err, of) {
-			rejected.Reason = reasonWeChat
-		}
+	if errors.Is(err, errCodeRejected) {
+		rejected.Reason = reasonRestart
 	}
 	return rejected
 }
@@ -97,6 +97,8 @@ func rejectionCause(err error) error {
 		return err
 	}
 	switch rejection.Reason {
+	case reasonRestart:
+		return errCodeRejected
 	case reasonSnapshot:
 		return errSnapshot
 	case reasonOther:
@@ -109,9 +111,11 @@ func rejectionCause(err error) error {
 const refusalDisabled = "disabled"
 
 // addProfile notes that a new person was asked for user info, if the token's scope shows
-// that, and with Config.FetchProfile fetches it.
+// that, and with Config.FetchProfile fetches it. Without an answer of WeChat's the person
+// goes on without a profile, because the openid is known.
 func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token wechat.Token, who *login.Person) error {
-	if !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
+	// A website application has one scope, even if WeChat's answer lacks it.
+	if client != r.accounts.website && !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
 		return nil
 	}
 	who.Asked = true
@@ -119,9 +123,17 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 		return nil
 	}
 	info, err := client.UserInfo(ctx, token.AccessToken, token.OpenID)
-	if err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, wechat.ErrIdentity), r.lacksUnionID(*who):
+		// One person must not become two users: the user info would have shown whether
+		// they are a user of the other account.
 		return &login.RejectedError{Reason: reasonWeChat, Err: wechatError("fetching the user info", err)}
+	default:
+		r.logger.WarnContext(ctx, "scangate: a person continues without their user info", "error", publicError(err))
+		return nil
 	}
+	r.logOddities(ctx, "userinfo", info.Oddities)
 	who.Profile = &info
 	who.Nickname = cleanNickname(info.Nickname)
 	who.AvatarURL = cleanAvatarURL(info.HeadImgURL)
@@ -138,11 +150,18 @@ func (r *registrar) needsProfile(who login.Person) bool {
 	return r.fetchProfile && who.UserID == "" && !who.Asked
 }
 
-// needsUnionID reports whether a new person may be a user by the other account, which
+// lacksUnionID reports whether a new person may be a user by the other account, which
 // only the unionid in their user info can show.
-func (r *registrar) needsUnionID(who login.Person) bool {
+func (r *registrar) lacksUnionID(who login.Person) bool {
 	both := r.accounts.official != nil && r.accounts.website != nil
-	return both && who.UserID == "" && !who.Asked && who.Identity.UnionID == ""
+	return both && who.UserID == "" && who.Identity.UnionID == ""
+}
+
+// logOddities logs the parts of WeChat's answer that the client tolerated.
+func (r *registrar) logOddities(ctx context.Context, call string, odd []string) {
+	if len(odd) > 0 {
+		r.logger.WarnContext(ctx, "scangate: WeChat's answer is not as documented", "call", call, "odd", strings.Join(odd, ", "))
+	}
 }
 
 // needsPhone reports whether the person must prove a phone number.

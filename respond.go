@@ -56,6 +56,7 @@ var failures = []failure{
 	{errPhoneInUse, http.StatusConflict, "phone_taken"},
 	{errWeChatInUse, http.StatusConflict, "identity_taken"},
 	{errLastIdentity, http.StatusConflict, "last_identity"},
+	{errCodeRejected, http.StatusBadRequest, "restart"}, // like invalid_grant (RFC 6749, section 5.2)
 	{errWeChat, http.StatusBadGateway, "wechat"},
 }
 

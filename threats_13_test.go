@@ -128,8 +128,8 @@ func TestThreat16AccountMixUp(t *testing.T) {
 	officialURL, _ := url.Parse(officialCallback)
 	websiteURL, _ := url.Parse(w.websiteCallback(desktop, "lin"))
 	mixed := url.Values{"code": officialURL.Query()["code"], "state": websiteURL.Query()["state"]}
-	if got := desktop.get("/wechat/callback?" + mixed.Encode()).StatusCode; got != http.StatusBadGateway {
-		t.Errorf("the official account's code at the website's callback: status = %d, want %d", got, http.StatusBadGateway)
+	if got := desktop.get("/wechat/callback?" + mixed.Encode()).StatusCode; got != http.StatusBadRequest {
+		t.Errorf("the official account's code at the website's callback: status = %d, want %d", got, http.StatusBadRequest)
 	}
 	if got := desktop.user(); got != "" {
 		t.Errorf("after the mixed callback: user = %q, want none", got)

@@ -76,6 +76,10 @@ var pageStates = []struct {
 		v.waitVisible(`h1`)
 	}},
 	{"error-wechat", nil, func(v *visit) {
+		v.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Errcode: 40125})
+		v.openInWeChat("wang")
+	}},
+	{"error-restart", nil, func(v *visit) {
 		v.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Errcode: 40029})
 		v.openInWeChat("wang")
 	}},

@@ -111,8 +111,10 @@ func (c *Client) Exchange(ctx context.Context, code string) (Token, error) {
 	})
 }
 
-// Refresh returns a new access token ("网页授权", step 3). Store the refresh token that
-// comes with it, because it may differ from the given one.
+// Refresh returns an access token with a new lifetime ("网页授权", step 3). For accounts
+// of the Open Platform, WeChat prolongs an access token that has not expired and returns
+// the same one. Store the refresh token that comes with it, because it may differ from
+// the given one.
 func (c *Client) Refresh(ctx context.Context, refreshToken string) (Token, error) {
 	if !printable(refreshToken, maxToken) {
 		return Token{}, fmt.Errorf("wechat: %s: %w", opRefresh, ErrTokenInvalid)
