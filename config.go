@@ -185,7 +185,7 @@ type Phone struct {
 	Require bool
 
 	// SendCode delivers a one-time code to a number in E.164 form, by SMS or otherwise,
-	// within the 10 seconds of its context. An error means that the code was not
+	// within the 8 seconds of its context. An error means that the code was not
 	// delivered: the person is shown so, and may try again at once. Nil means that no
 	// number can be proved.
 	SendCode func(ctx context.Context, phone, code string) error

@@ -19,7 +19,7 @@ import (
 // The limits of sending one-time codes.
 const (
 	codeGap  = time.Minute // between two codes to one number
-	sendTime = 10 * time.Second
+	sendTime = 8 * time.Second
 )
 
 // codeSender sends one-time codes to phone numbers.
@@ -60,6 +60,7 @@ func (g *Gate) serveSendCode(w http.ResponseWriter, r *http.Request, l *login.Lo
 	if err != nil {
 		return g.phonePage(w, r, l, err)
 	}
+	extendDeadlines(w, time.Now().Add(slowAnswer)) // Config.Phone.SendCode may take its time
 	l, err = g.sendCode(r, l, number)
 	if err != nil {
 		return g.phonePage(w, r, l, err)
@@ -98,8 +99,8 @@ func (c *codeSender) normalize(typed string) (string, error) {
 	return number, nil
 }
 
-// sendCode makes a new code the login's and sends it. A code that was not delivered
-// counts against no quota of codes.
+// sendCode sends a new code and makes it the login's. A code that was not delivered counts
+// against no quota of codes.
 func (g *Gate) sendCode(r *http.Request, l *login.Login, number string) (*login.Login, error) {
 	// Detach from the request: stopping halfway could send a paid code that is not
 	// stored.
@@ -110,17 +111,14 @@ func (g *Gate) sendCode(r *http.Request, l *login.Login, number string) (*login.
 	}
 	code, err := login.NewCode()
 	if err == nil {
-		l, err = g.logins.SetCode(ctx, l, g.cookies.key(r), number, code)
-	}
-	if err == nil {
 		err = g.codes.deliver(ctx, number, code)
 	}
-	if err == nil {
-		return l, nil
+	if err != nil {
+		return l, both(err, state.Refund(ctx, g.state, codes...))
 	}
-	_, failed := g.logins.DropCode(ctx, l)
-	err = both(err, failed)
-	return l, both(err, state.Refund(ctx, g.state, codes...))
+	// Only a delivered code can be guessed. Guesses at one that is refunded would come on
+	// top of those that the quotas allow.
+	return g.logins.SetCode(ctx, l, g.cookies.key(r), number, code)
 }
 
 // refuseCode returns why no code is sent: a quota is used up, or the store failed.

@@ -62,9 +62,3 @@ func (r *record) tryCode(key Key, digits string) (right bool, err error) {
 	r.Person.Phone, r.Code = r.Code.Phone, nil
 	return true, nil
 }
-
-// dropCode removes a code that was not delivered.
-func (r *record) dropCode() error {
-	r.Code = nil
-	return nil
-}
