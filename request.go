@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/scangate/scangate/internal/phone"
 )
 
 // maxBody bounds the body of a request, in bytes.
@@ -159,6 +161,16 @@ func extendDeadlines(w http.ResponseWriter, until time.Time) {
 	// Removed rather than moved: net/http sets a deadline for the next request only if
 	// the server has a WriteTimeout. The answer is small enough for the socket's buffer.
 	_ = control.SetWriteDeadline(time.Time{})
+}
+
+// digits returns the digits that a person typed, in ASCII, without separators. It returns
+// "" if there is anything else in s.
+func digits(s string) string {
+	typed, ok := phone.Digits(s)
+	if !ok || strings.HasPrefix(typed, "+") {
+		return ""
+	}
+	return typed
 }
 
 // inWeChat reports whether the request claims to come from WeChat's browser. WeCom is

@@ -11,6 +11,8 @@ import (
 const (
 	// CodeTTL is how long a code can be typed.
 	CodeTTL = 5 * time.Minute
+	// CodeLength is the number of a code's digits.
+	CodeLength = 6
 	// maxCodeTries is how often one code can be typed.
 	maxCodeTries = 5
 )
