@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -185,7 +187,7 @@ type Phone struct {
 	Require bool
 
 	// SendCode delivers a one-time code to a number in E.164 form, by SMS or otherwise,
-	// within the 10 seconds of its context. An error means that the code was not
+	// within the 8 seconds of its context. An error means that the code was not
 	// delivered: the person is shown so, and may try again at once. Nil means that no
 	// number can be proved.
 	SendCode func(ctx context.Context, phone, code string) error
@@ -195,9 +197,19 @@ type Phone struct {
 	// address apply as well.
 	CodeLimit int
 
-	// Normalize returns a typed number in E.164 form, or an error. Nil accepts mainland
-	// mobile numbers in any usual spelling, and numbers that begin with + or 00 and a
-	// country's code.
+	// Countries are the calling codes of the countries whose numbers are accepted, such as
+	// "852"; "86" is always among them. "1" is the United States and Canada only: the code
+	// of another country in the North American plan includes the area code, as in "1876".
+	// Within a country all numbers are accepted, except mainland landlines and numbers of
+	// services under +1. Empty means mainland mobile numbers only, or, with Normalize, all
+	// that it returns.
+	Countries []string
+
+	// Normalize returns a typed number in E.164 form, or an error. Each number must have
+	// one result, because quotas and users are found by it. Nil accepts mainland mobile
+	// numbers in any usual spelling, and other numbers that begin with + or 00 and their
+	// calling code. It drops a zero after the code, as in +44 (0)7911 123456, where the
+	// country's numbers have none.
 	Normalize func(string) (string, error)
 }
 
@@ -268,14 +280,11 @@ func (c *Config) fillDefaults(public *url.URL) {
 	setDefault(&c.LoginTTL, 5*time.Minute)
 	setDefault(&c.Limits.Waiting, 10_000)
 	setDefault(&c.Limits.Address, 600)
-	setDefault(&c.Phone.CodeLimit, 1000)
 	setDefault(&c.Registration, RegisterOpen)
 	if len(c.Pages.Languages) == 0 {
 		c.Pages.Languages = []string{"zh", "en"}
 	}
-	if c.Phone.Normalize == nil {
-		c.Phone.Normalize = phone.Normalize
-	}
+	c.Phone.fillDefaults()
 	if c.ClientIP == nil {
 		c.ClientIP = remoteAddr
 	}
@@ -290,6 +299,26 @@ const browserKeyCookie = "scangate"
 
 // defaultBasePath is the path of a gate whose Config has none.
 const defaultBasePath = "/wechat"
+
+// fillDefaults replaces zero values. Countries stays empty if Normalize decides alone.
+func (p *Phone) fillDefaults() {
+	setDefault(&p.CodeLimit, 1000)
+	if p.Normalize == nil || len(p.Countries) > 0 {
+		codes := []string{"86"}
+		for _, code := range p.Countries {
+			codes = append(codes, strings.TrimPrefix(code, "+"))
+		}
+		p.Countries = codes
+	}
+	if p.Normalize == nil {
+		p.Normalize = phone.Normalize
+	}
+}
+
+// international reports whether numbers outside mainland China can be accepted.
+func (p *Phone) international() bool {
+	return len(p.Countries) == 0 || slices.ContainsFunc(p.Countries, func(code string) bool { return code != "86" })
+}
 
 // setDefault sets a field that has its zero value.
 func setDefault[T comparable](field *T, value T) {

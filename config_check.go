@@ -16,6 +16,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/scangate/scangate/internal/pages"
+	"github.com/scangate/scangate/internal/phone"
 	"github.com/scangate/scangate/internal/redisstore"
 	"github.com/scangate/scangate/wechat"
 )
@@ -231,6 +232,11 @@ func (c *Config) checkPhone(faults *configErrors) {
 		faults.add("Phone.SendCode", "Phone.Require needs it")
 	case c.Phone.SendCode == nil && c.Registration == RegisterByPhone:
 		faults.add("Phone.SendCode", "RegisterByPhone needs it")
+	}
+	for _, code := range c.Phone.Countries {
+		if !phone.IsCallingCode(strings.TrimPrefix(code, "+")) {
+			faults.add("Phone.Countries", "%q is not a country's calling code like \"852\"", code)
+		}
 	}
 }
 

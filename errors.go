@@ -42,6 +42,8 @@ var (
 var (
 	errNotRegistered = errors.New("not registered")
 	errPhoneInvalid  = errors.New("this is not a phone number")
+	errPhoneAbroad   = errors.New("this is not a phone number with a country's calling code")
+	errPhoneCountry  = errors.New("Config.Phone.Countries does not have the number's country")
 	errPhoneInUse    = errors.New("the phone number belongs to an account with another WeChat")
 	errWeChatInUse   = errors.New("the WeChat identity belongs to another account")
 	errLastIdentity  = errors.New("this is the account's last WeChat identity")

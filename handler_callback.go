@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/scangate/scangate/internal/login"
 )
@@ -71,6 +72,7 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 	if err := g.logins.limit(r, "callback"); err != nil {
 		return err
 	}
+	extendDeadlines(w, time.Now().Add(slowAnswer)) // WeChat may take its time
 	l, err := g.exchange(r, id, key, scope, code)
 	if err == nil {
 		err = g.advance(w, r, l)
@@ -244,6 +246,7 @@ func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) e
 
 // finishSameDevice lets in the authorizer, which is the initiator.
 func (g *Gate) finishSameDevice(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	extendDeadlines(w, time.Now().Add(slowAnswer)) // Config.OnLogin may wait for others
 	l, err := g.finish(w, r, l)
 	if err != nil {
 		return g.logins.withRetry(r, l, err)

@@ -70,7 +70,7 @@ func (g *Gate) parseDecision(l *login.Login, posted url.Values) (EventName, erro
 	switch posted.Get("answer") {
 	case "approve":
 		// With MatchNumber a wrong number denies: guessing must not get a second try.
-		if g.config.MatchNumber && l.Kind() == login.CrossDevice && posted.Get("number") != strconv.Itoa(l.Number()) {
+		if g.config.MatchNumber && l.Kind() == login.CrossDevice && digits(posted.Get("number")) != strconv.Itoa(l.Number()) {
 			return EventDenied, nil
 		}
 		return EventApproved, nil

@@ -255,12 +255,7 @@ func (g *Gate) awaitChange(w http.ResponseWriter, r *http.Request, l *login.Logi
 	}
 	defer release()
 	until := time.Now().Add(longPoll)
-	// The server's limits are for requests that have work to do. Not every writer
-	// supports deadlines. The write deadline is removed rather than moved: the server
-	// sets its own for the next request only if it has a WriteTimeout.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(until.Add(readGrace))
-	_ = control.SetWriteDeadline(time.Time{})
+	extendDeadlines(w, until.Add(readGrace))
 	if l.Expires().Before(until) {
 		until = l.Expires()
 	}
@@ -285,6 +280,7 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request, l *login.Logi
 	if posted.Get("answer") == "deny" {
 		return g.decline(w, r, l)
 	}
+	extendDeadlines(w, time.Now().Add(slowAnswer)) // Config.OnLogin may wait for others
 	if l, err = g.finish(w, r, l); err != nil {
 		return retryError{err, g.urls.restart(l)}
 	}

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
@@ -19,7 +21,7 @@ import (
 // The limits of sending one-time codes.
 const (
 	codeGap  = time.Minute // between two codes to one number
-	sendTime = 10 * time.Second
+	sendTime = 8 * time.Second
 )
 
 // codeSender sends one-time codes to phone numbers.
@@ -30,20 +32,22 @@ type codeSender struct {
 
 // servePhone shows the form for the number, or for the code once one was sent.
 func (g *Gate) servePhone(w http.ResponseWriter, r *http.Request, l *login.Login) error {
-	return g.phonePage(w, r, l, nil)
+	return g.phonePage(w, r, l, "", nil)
 }
 
-// phonePage shows the form, with the reason why the last post of it failed.
-func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login, wrong error) error {
+// phonePage shows the form, with the reason why the last post of it failed and what was
+// typed, if it was no number to send a code to.
+func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login, typed string, wrong error) error {
 	if wrong != nil && wantsJSON(r) {
 		return wrong
 	}
 	status := http.StatusOK
 	p := formPage(l, g.logins.authorizerKey(r, l))
 	p.PhoneURL, p.CodeURL = g.urls.path("phone", l.ID()), g.urls.path("phone", l.ID(), "code")
+	p.International = g.config.Phone.international()
 	if wrong != nil {
 		f := g.respond.reportError(w, r, wrong)
-		status, p.Wrong = f.status, "error."+f.code
+		status, p.Wrong, p.Typed = f.status, "error."+f.code, keep(typed)
 	}
 	if number, sent := l.Code(); number != "" && time.Since(sent) < login.CodeTTL {
 		p.Phone = phone.Mask(number)
@@ -53,16 +57,27 @@ func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login,
 	return nil
 }
 
+// maxTyped is the length of the page's field for the number, in characters.
+const maxTyped = 32
+
+// keep returns what was typed as the page shows it again.
+func keep(typed string) string {
+	kept := []rune(strings.ToValidUTF8(typed, ""))
+	return string(kept[:min(len(kept), maxTyped)])
+}
+
 // serveSendCode sends a code to the posted number. The answer does not depend on
 // whether the number belongs to a user.
 func (g *Gate) serveSendCode(w http.ResponseWriter, r *http.Request, l *login.Login, posted url.Values) error {
 	number, err := g.postedNumber(l, posted)
 	if err != nil {
-		return g.phonePage(w, r, l, err)
+		return g.phonePage(w, r, l, posted.Get("phone"), err)
 	}
+	extendDeadlines(w, time.Now().Add(slowAnswer)) // Config.Phone.SendCode may take its time
 	l, err = g.sendCode(r, l, number)
 	if err != nil {
-		return g.phonePage(w, r, l, err)
+		// Without what was typed: a whole number that can be somebody's is on no page.
+		return g.phonePage(w, r, l, "", err)
 	}
 	g.respond.emit(r, loginEvent(EventCodeSent, l))
 	if wantsJSON(r) {
@@ -91,15 +106,21 @@ func (c *codeSender) normalize(typed string) (string, error) {
 	if err == nil {
 		number, err = phone.CheckE164(number)
 	}
-	if err != nil {
-		// Not wrapped: the application's error may quote the number, and errors are logged.
+	countries := c.phone.Countries
+	switch {
+	// Not wrapped: the application's error may quote the number, and errors are logged.
+	case err != nil && phone.International(typed):
+		return "", errPhoneAbroad
+	case err != nil:
 		return "", errPhoneInvalid
+	case len(countries) > 0 && !slices.Contains(countries, phone.CallingCode(number)):
+		return "", errPhoneCountry
 	}
 	return number, nil
 }
 
-// sendCode makes a new code the login's and sends it. A code that was not delivered
-// counts against no quota of codes.
+// sendCode sends a new code and makes it the login's. A code that was not delivered counts
+// against no quota of codes.
 func (g *Gate) sendCode(r *http.Request, l *login.Login, number string) (*login.Login, error) {
 	// Detach from the request: stopping halfway could send a paid code that is not
 	// stored.
@@ -110,17 +131,14 @@ func (g *Gate) sendCode(r *http.Request, l *login.Login, number string) (*login.
 	}
 	code, err := login.NewCode()
 	if err == nil {
-		l, err = g.logins.SetCode(ctx, l, g.logins.authorizerKey(r, l), number, code)
-	}
-	if err == nil {
 		err = g.codes.deliver(ctx, number, code)
 	}
-	if err == nil {
-		return l, nil
+	if err != nil {
+		return l, both(err, state.Refund(ctx, g.state, codes...))
 	}
-	_, failed := g.logins.DropCode(ctx, l)
-	err = both(err, failed)
-	return l, both(err, state.Refund(ctx, g.state, codes...))
+	// Only a delivered code can be guessed. Guesses at one that is refunded would come on
+	// top of those that the quotas allow.
+	return g.logins.SetCode(ctx, l, g.logins.authorizerKey(r, l), number, code)
 }
 
 // refuseCode returns why no code is sent: a quota is used up, or the store failed.
@@ -179,7 +197,7 @@ func (g *Gate) serveTryCode(w http.ResponseWriter, r *http.Request, l *login.Log
 		l, err = g.bindNumber(r, l)
 	}
 	if err != nil {
-		return g.phonePage(w, r, l, err)
+		return g.phonePage(w, r, l, "", err)
 	}
 	return g.advance(w, r, l)
 }
@@ -192,7 +210,11 @@ func (g *Gate) proveNumber(r *http.Request, l *login.Login, posted url.Values) (
 			return l, login.ErrCodeWrong
 		}
 	}
-	tried, err := g.logins.TryCode(r.Context(), l, g.logins.authorizerKey(r, l), posted.Get("code"))
+	code := digits(posted.Get("code"))
+	if len(code) != login.CodeLength {
+		return l, login.ErrCodeWrong // a slip, not a guess: it uses up no try
+	}
+	tried, err := g.logins.TryCode(r.Context(), l, g.logins.authorizerKey(r, l), code)
 	switch {
 	case errors.Is(err, login.ErrRepeated):
 		return tried, nil

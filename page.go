@@ -83,6 +83,15 @@ type PageData struct {
 	Phone    string
 	ResendIn int
 
+	// Typed is what was typed as the number on phone.html, if Wrong is set because it is not
+	// a number that gets a code. The field "phone" shows it again, to be corrected. It has
+	// at most 32 characters, which may be any.
+	Typed string
+
+	// International reports whether phone.html takes numbers outside mainland China, which
+	// begin with + and a calling code.
+	International bool
+
 	// Wrong is the prefix of an error's texts, such as "error.code_wrong", if phone.html
 	// is shown again because of that error. Otherwise it is empty.
 	Wrong string
@@ -186,7 +195,7 @@ var (
 			Token: "T", Browser: "B", System: "S", Address: "192.0.2.1", Number: 42, MatchNumber: true,
 			Nickname: "N", TargetName: "N", Purpose: "link",
 		},
-		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/", Phone: "+86138****8000", ResendIn: 60, Wrong: "error.code_wrong", Purpose: "phone"},
+		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/", Phone: "+86138****8000", ResendIn: 60, Typed: "12345", International: true, Wrong: "error.phone_invalid", Purpose: "phone"},
 		"done":    {Name: "done.denied", NextURL: "/", Purpose: "link"},
 		"message": {Name: "error.snapshot", NextURL: "/"},
 	}

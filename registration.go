@@ -299,7 +299,7 @@ func (r *registrar) unlock(ctx context.Context, lock string) {
 
 // bindPhone makes the number that the person has proved theirs, and returns the user
 // that this makes them. A new person whose number belongs to a user becomes that user,
-// unless that user has another WeChat identity of the same account.
+// unless that user is known to be another person; see becomeOwner.
 func (r *registrar) bindPhone(ctx context.Context, who login.Person) (enrollment, error) {
 	if who.UserID != "" {
 		err := r.users.BindPhone(ctx, who.UserID, who.Phone)
@@ -330,13 +330,31 @@ func (r *registrar) bindPhone(ctx context.Context, who login.Person) (enrollment
 	return enrollment{user.ID, EventRegistered}, nil
 }
 
-// becomeOwner makes the person the user who has their number.
+// becomeOwner makes the person the user who has their number. It returns errPhoneInUse if
+// that user has another WeChat identity of the same account, or another unionid.
 func (r *registrar) becomeOwner(ctx context.Context, owner User, who login.Person) (enrollment, error) {
+	// Operators give numbers to new owners. The code proves the number, not the person.
+	if isAnotherPerson(owner, who.Identity.UnionID) {
+		return enrollment{}, errPhoneInUse
+	}
 	err := r.users.LinkWeChat(ctx, owner.ID, Identity(who.Identity))
 	if errors.Is(err, ErrIdentityTaken) {
 		return enrollment{}, errPhoneInUse
 	}
 	return enrollment{owner.ID, EventLinked}, wrap("linking an identity", err)
+}
+
+// isAnotherPerson reports whether the user has unionids, and that one is not among them.
+// An empty unionid says nothing.
+func isAnotherPerson(user User, unionID string) bool {
+	another := false
+	for _, has := range user.Identities {
+		if has.UnionID == unionID {
+			return false
+		}
+		another = another || has.UnionID != ""
+	}
+	return another && unionID != ""
 }
 
 // bindRaced retries bindPhone after losing a race to register the identity or the

@@ -11,6 +11,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/scangate/scangate/internal/phone"
 )
 
 // maxBody bounds the body of a request, in bytes.
@@ -142,6 +145,32 @@ func onlyOnce(values url.Values) (url.Values, error) {
 		}
 	}
 	return values, nil
+}
+
+// slowAnswer bounds the time that a handler waits for WeChat, for another callback or for
+// a function of the application.
+const slowAnswer = 30 * time.Second
+
+// extendDeadlines keeps the server's ReadTimeout and WriteTimeout from cutting off a
+// handler that waits for others, until the given time. The body has been read, or there
+// is none.
+func extendDeadlines(w http.ResponseWriter, until time.Time) {
+	control := http.NewResponseController(w) // not every writer supports deadlines
+	// When the read deadline passes, net/http cancels the request's context.
+	_ = control.SetReadDeadline(until)
+	// Removed rather than moved: net/http sets a deadline for the next request only if
+	// the server has a WriteTimeout. The answer is small enough for the socket's buffer.
+	_ = control.SetWriteDeadline(time.Time{})
+}
+
+// digits returns the digits that a person typed, in ASCII, without separators. It returns
+// "" if there is anything else in s.
+func digits(s string) string {
+	typed, ok := phone.Digits(s)
+	if !ok || strings.HasPrefix(typed, "+") {
+		return ""
+	}
+	return typed
 }
 
 // inWeChat reports whether the request claims to come from WeChat's browser. WeCom is

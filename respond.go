@@ -51,6 +51,8 @@ var failures = []failure{
 	{ErrLoginRequired, http.StatusUnauthorized, "login_required"},
 	{errNotRegistered, http.StatusForbidden, "not_registered"},
 	{errPhoneInvalid, http.StatusBadRequest, "phone_invalid"},
+	{errPhoneAbroad, http.StatusBadRequest, "phone_abroad"},
+	{errPhoneCountry, http.StatusBadRequest, "phone_country"},
 	{errTooManyCodes, http.StatusTooManyRequests, "too_many_codes"},
 	{errSendFailed, http.StatusBadGateway, "send_failed"},
 	{errPhoneInUse, http.StatusConflict, "phone_taken"},

@@ -11,6 +11,8 @@ import (
 const (
 	// CodeTTL is how long a code can be typed.
 	CodeTTL = 5 * time.Minute
+	// CodeLength is the number of a code's digits.
+	CodeLength = 6
 	// maxCodeTries is how often one code can be typed.
 	maxCodeTries = 5
 )
@@ -72,10 +74,4 @@ func (r *record) tryCode(key Key, digits string) (right bool, err error) {
 	}
 	r.Person.Phone, r.Code = r.Code.Phone, nil
 	return true, nil
-}
-
-// dropCode removes a code that was not delivered.
-func (r *record) dropCode() error {
-	r.Code = nil
-	return nil
 }

@@ -127,11 +127,6 @@ func (s *Store) SetCode(ctx context.Context, l *Login, key Key, phone, code stri
 	return s.change(ctx, l, func(r *record) error { return r.setCode(key, phone, code) })
 }
 
-// DropCode removes a code that was not delivered.
-func (s *Store) DropCode(ctx context.Context, l *Login) (*Login, error) {
-	return s.change(ctx, l, (*record).dropCode)
-}
-
 // TryCode uses up one try at the code. A right code proves the number to be the
 // person's. A wrong one returns [ErrCodeWrong]. It returns [ErrRepeated] if the number
 // is proved already.

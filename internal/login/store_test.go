@@ -139,9 +139,9 @@ func TestStepAfterFailedWrite(t *testing.T) {
 	if !errors.Is(err, errAway) {
 		t.Fatalf("set a code: error = %v, want the store's", err)
 	}
-	after, err := s.DropCode(t.Context(), failed)
-	if err != nil || after.State() != StateDenied {
-		t.Errorf("drop the code: error = %v, state = %s, want denied", err, after.State())
+	after, err := s.ForgetPhone(t.Context(), failed)
+	if !errors.Is(err, ErrDenied) || after.State() != StateDenied {
+		t.Errorf("forget the number: error = %v, state = %s, want %v and denied", err, after.State(), ErrDenied)
 	}
 }
 
