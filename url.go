@@ -80,23 +80,40 @@ const slashes = "/\\\u2044\u2215\u29f8\u29f5\u29f9\uff0f\uff3c\u2216\ufe68"
 // localPath returns s if it is a path on this server, with its query and fragment,
 // escaped for a header. Otherwise it returns "/".
 func localPath(s string) string {
+	if path, ok := parseLocalPath(s); ok {
+		return path
+	}
+	return "/"
+}
+
+// parseLocalPath is localPath for callers that refuse what is not a path on this server.
+func parseLocalPath(s string) (string, bool) {
 	if len(s) > maxReturnTo || !strings.HasPrefix(s, "/") || strings.ContainsFunc(s, isControl) {
-		return "/"
+		return "", false
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.ContainsFunc(u.Path, isControl) {
-		return "/"
+		return "", false
 	}
 	// Browsers are lenient: the URL Standard (WHATWG) reads a backslash as a slash and
 	// drops tabs and line breaks, so that "/\host" and "/\t/host" lead to another host.
 	rest, ok := strings.CutPrefix(u.Path, "/")
 	if !ok || strings.Contains(rest, `\`) {
-		return "/"
+		return "", false
 	}
 	if first := strings.IndexAny(rest, slashes); first == 0 {
-		return "/"
+		return "", false
 	}
-	return escapeNonASCII(u.String())
+	// Browsers resolve dot segments, escaped ones too: the path of "/..//host" becomes
+	// "//host", which leads to another host when a script uses it.
+	for segment := range strings.SplitSeq(rest, "/") {
+		if segment == "." || segment == ".." {
+			return "", false
+		}
+	}
+	// Escaping makes a path up to three times as long, and logins keep the escaped form.
+	path := escapeNonASCII(u.String())
+	return path, len(path) <= maxReturnTo
 }
 
 // escapeNonASCII percent-encodes the bytes that a header must not contain.
