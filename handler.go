@@ -143,7 +143,7 @@ func (g *Gate) loginForm(r *http.Request, l *login.Login) (url.Values, error) {
 		return nil, err
 	}
 	if !g.cookies.key(r).VerifyForm(l.ID(), posted.Get("token")) {
-		return nil, errForged
+		return nil, forged("the field token is missing, or is not this browser's for this login")
 	}
 	return posted, nil
 }
@@ -173,7 +173,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secureHeaders(w.Header())
 	g.warnOfOuterSession(r)
 	if err := g.crossOrigin.Check(r); err != nil {
-		g.respond.fail(w, r, errForged)
+		g.respond.fail(w, r, g.urls.wrongOrigin(r))
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)

@@ -44,6 +44,24 @@ func (u *urls) website(l *login.Login) string {
 	return u.path(startRoute(l.Purpose())) + "?" + url.Values{"return_to": {l.ReturnTo()}, "with": {"website"}}.Encode()
 }
 
+// returnTo returns the path to return to that a script posted: a path on this server, or
+// a URL of this origin such as location.href. It returns "/" for an empty value.
+func (u *urls) returnTo(posted string) (string, error) {
+	if posted == "" {
+		return "/", nil
+	}
+	rest, own := strings.CutPrefix(posted, u.public.String())
+	if own && (rest == "" || strings.HasPrefix(rest, "?") || strings.HasPrefix(rest, "#")) {
+		rest = "/" + rest
+	}
+	path, ok := parseLocalPath(rest)
+	if !ok {
+		return "", badRequest(fmt.Sprintf("return_to is not a path on this server, such as \"/account\", or a URL of %s, of at most %d bytes when escaped",
+			u.public, maxReturnTo))
+	}
+	return path, nil
+}
+
 // referer returns the path of the page that sent the request, or "/" if that page is
 // not on this server.
 func (u *urls) referer(r *http.Request) string {
@@ -52,6 +70,17 @@ func (u *urls) referer(r *http.Request) string {
 		return "/"
 	}
 	return localPath(from.RequestURI())
+}
+
+// wrongOrigin returns the error for a request that another site's page sent. The log
+// needs the values that were compared: a wrong PublicURL and a proxy that replaces
+// Host look like an attack.
+func (u *urls) wrongOrigin(r *http.Request) error {
+	return detailedError{
+		fmt.Errorf("%w: Origin is %.100q, Host %.100q and Sec-Fetch-Site %.20q; want the Origin %q, or a page of the same host",
+			errForged, r.Header.Get("Origin"), r.Host, r.Header.Get("Sec-Fetch-Site"), u.public),
+		"the request does not come from a page of " + u.public.String(),
+	}
 }
 
 // startRoute returns the route where a login of that purpose begins.
