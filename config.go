@@ -163,8 +163,9 @@ type Pages struct {
 	// Empty means a green.
 	AccentColor string
 
-	// Languages are the languages of the pages, out of "zh" and "en". A browser that
-	// prefers none of them gets the first. Empty means both, "zh" first.
+	// Languages are the languages of the pages, out of "zh", "zh-Hant" and "en". A browser
+	// that prefers none of them gets the first. Empty means all three, "zh" first, and
+	// English for browsers that prefer other languages.
 	Languages []string
 
 	// Templates replaces built-in pages. It may define login.html, finish.html,
@@ -326,7 +327,7 @@ func (c *Config) checkPages() error {
 	p := &c.Pages
 	for i, tag := range p.Languages {
 		if !pages.Supported(tag) || slices.Contains(p.Languages[:i], tag) {
-			return configError("Pages.Languages", "%q is neither \"zh\" nor \"en\", or is repeated", tag)
+			return configError("Pages.Languages", "%q is not \"zh\", \"zh-Hant\" or \"en\", or is repeated", tag)
 		}
 	}
 	if p.AccentColor != "" && pages.CheckColor(p.AccentColor) != nil {
@@ -392,9 +393,6 @@ func (c *Config) fillDefaults(public *url.URL) {
 		if c.State == nil {
 			c.State = memory
 		}
-	}
-	if len(c.Pages.Languages) == 0 {
-		c.Pages.Languages = []string{"zh", "en"}
 	}
 	if c.Phone.Normalize == nil {
 		c.Phone.Normalize = phone.Normalize

@@ -103,7 +103,7 @@ func ExampleGate_RequireWeChat() {
 	fmt.Println(answer.Code, answer.Body)
 	// Output:
 	// 303 /wechat/login?return_to=%2Faccount%3Ftab%3D2
-	// 401 {"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login"}
+	// 401 {"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login","detail":"there is no session, or it has ended"}
 }
 
 // Check suits pages that everybody may read, and that greet those who are logged in.

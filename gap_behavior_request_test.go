@@ -150,7 +150,7 @@ func TestReturnToWithHiddenCharacters(t *testing.T) {
 	}
 }
 
-const loginRequired = `{"status":401,"title":"Login required","detail":"there is no session, or it has ended","code":"login_required","login_url":"/wechat/login"}`
+const loginRequired = `{"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login","detail":"there is no session, or it has ended"}`
 
 func TestLinkWithoutASession(t *testing.T) {
 	desktop := newWorld(t).desktop()

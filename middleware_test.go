@@ -46,7 +46,7 @@ func TestRefusedRequests(t *testing.T) {
 			if a.StatusCode != c.status || a.location() != c.location {
 				t.Errorf("%d %q, want %d %q", a.StatusCode, a.location(), c.status, c.location)
 			}
-			problem := `{"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login"}`
+			problem := `{"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login","detail":"there is no session, or it has ended"}`
 			if c.status == 401 && (a.body != problem || a.Header.Get("Content-Type") != "application/problem+json") {
 				t.Errorf("%s %s", a.Header.Get("Content-Type"), a.body)
 			}

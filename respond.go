@@ -125,7 +125,8 @@ const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 
 
 // render answers with a page.
 func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
-	lang := a.pages.LanguageFor(r.Header.Get("Accept-Language"))
+	// The lines of a repeated header are one list (RFC 9110, section 5.3).
+	lang := a.pages.LanguageFor(strings.Join(r.Header.Values("Accept-Language"), ","))
 	body, err := a.pages.Execute(name, p.on(a.pages, lang, name))
 	if err != nil {
 		a.logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
@@ -250,9 +251,9 @@ func secureHeaders(h http.Header) {
 type problem struct {
 	Status   int    `json:"status"`
 	Title    string `json:"title"`
-	Detail   string `json:"detail,omitempty"`
 	Code     string `json:"code"`
 	LoginURL string `json:"login_url,omitempty"`
+	Detail   string `json:"detail"`
 }
 
 // writeProblem answers with p. Without a detail of its own, p gets that of its code.
