@@ -31,6 +31,30 @@ func (u *urls) returning(route, returnTo string) string {
 	return at
 }
 
+// movedParam marks a URL that publicHost returned.
+const movedParam = "moved"
+
+// onPublicHost reports whether the browser asked for PublicURL's host. Ports do not
+// count: browsers send cookies to all of them.
+func (u *urls) onPublicHost(r *http.Request) bool {
+	asked := url.URL{Host: r.Host}
+	return r.Host == "" || strings.EqualFold(asked.Hostname(), u.public.Hostname())
+}
+
+// replacesHost reports whether a proxy says that it has replaced Host.
+func replacesHost(r *http.Request) bool {
+	asked := r.Header.Get("X-Forwarded-Host")
+	return r.Header.Get("Forwarded") != "" || asked != "" && !strings.EqualFold(asked, r.Host)
+}
+
+// publicHost returns the URL of a request for one of the gate's pages at PublicURL's
+// host, and with the query q.
+func (u *urls) publicHost(r *http.Request, q url.Values) string {
+	q.Set(movedParam, "1")
+	to := url.URL{Scheme: u.public.Scheme, Host: u.public.Host, Path: r.URL.Path, RawQuery: q.Encode()}
+	return to.String()
+}
+
 // start returns where a login of that purpose begins.
 func (u *urls) start(p login.Purpose, returnTo string) string {
 	return u.returning(startRoute(p), returnTo)
