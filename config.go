@@ -31,8 +31,10 @@ import (
 type Config struct {
 	// PublicURL is where browsers and phones reach the application, such as
 	// "https://app.example.com": https, a host, and no path. All URLs that the gate
-	// returns begin with it; the Host of a request is ignored. Plain http is accepted for
-	// a loopback host only, or with InsecureHTTP.
+	// returns begin with it. The gate reads a request's Host for one purpose: a login in
+	// WeChat that begins under another host is redirected to PublicURL's, where WeChat
+	// sends the browser back to. Plain http is accepted for a loopback host only, or with
+	// InsecureHTTP.
 	PublicURL string
 
 	// BasePath is the path at which the gate is mounted; empty means "/wechat". Routers
@@ -262,9 +264,8 @@ type Login struct {
 
 // check returns an error that names the first field at fault.
 func (c *Config) check(public *url.URL) error {
-	if c.BasePath != "" && (!strings.HasPrefix(c.BasePath, "/") || path.Clean(c.BasePath) != c.BasePath ||
-		c.BasePath == "/" || url.PathEscape(c.BasePath) != strings.ReplaceAll(c.BasePath, "/", "%2F")) {
-		return configError("BasePath", "%q is not a path like \"/wechat\"", c.BasePath)
+	if err := c.checkBasePath(); err != nil {
+		return err
 	}
 	for _, check := range []func() error{
 		c.checkLimits,
@@ -275,6 +276,24 @@ func (c *Config) check(public *url.URL) error {
 		if err := check(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkBasePath checks BasePath.
+func (c *Config) checkBasePath() error {
+	clean := path.Clean("/" + c.BasePath)
+	switch p := c.BasePath; {
+	case p == "":
+		return nil
+	case p == "/", url.PathEscape(clean) != strings.ReplaceAll(clean, "/", "%2F"):
+		return configError("BasePath", "%q is not a path like \"/wechat\"", p)
+	case !strings.HasPrefix(p, "/"):
+		return configError("BasePath", "%q does not begin with a slash: use %q", p, clean)
+	case strings.HasSuffix(p, "/"):
+		return configError("BasePath", "%q ends with a slash: use %q", p, clean)
+	case p != clean:
+		return configError("BasePath", "%q is not a path like \"/wechat\"", p)
 	}
 	return nil
 }
@@ -309,10 +328,14 @@ func (c *Config) checkRegistration(public *url.URL) error {
 		return configError("Registration", "%q is not RegisterOpen, RegisterByPhone or RegisterClosed", c.Registration)
 	}
 	local := strings.TrimPrefix(c.RegisterURL, public.String())
+	before, fragment, hasFragment := strings.Cut(local, "#")
 	switch {
 	case c.RegisterURL != "" && c.Registration != RegisterClosed:
 		return configError("RegisterURL", "only RegisterClosed uses it")
-	case c.RegisterURL != "" && (localPath(local) != local || strings.Contains(local, "#")):
+	case hasFragment && strings.HasPrefix(before, "/"):
+		return configError("RegisterURL", "%q has the fragment %q, in which a server cannot read the parameter \"login\": use a path like \"/join\"",
+			c.RegisterURL, "#"+fragment)
+	case c.RegisterURL != "" && localPath(local) != local:
 		return configError("RegisterURL", "%q is neither a path on this server nor begins with PublicURL", c.RegisterURL)
 	case c.Phone.SendCode == nil && c.Phone.Require:
 		return configError("Phone.SendCode", "Phone.Require needs it")

@@ -143,9 +143,10 @@ type answer struct {
 	body string
 }
 
-// location is where a redirect leads, as a path on the application if it does.
+// location returns where a redirect leads, as a path on the application if it leads
+// there. An empty fragment, which only replaces the browser's, is left out.
 func (a answer) location() string {
-	return strings.TrimPrefix(a.Header.Get("Location"), appURL)
+	return strings.TrimSuffix(strings.TrimPrefix(a.Header.Get("Location"), appURL), "#")
 }
 
 var (

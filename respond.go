@@ -297,6 +297,17 @@ func seeOther(w http.ResponseWriter, to string) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
+// leaveWeChat redirects the browser from the gate to the application. A browser keeps its
+// fragment if Location has none (RFC 9110, section 10.2.2), and comes from WeChat with
+// "#wechat_redirect".
+func leaveWeChat(w http.ResponseWriter, r *http.Request, to string) {
+	// The page of a posted form has removed the fragment by script.
+	if r.Method == http.MethodGet && !strings.Contains(to, "#") {
+		to += "#" // an empty fragment replaces WeChat's
+	}
+	seeOther(w, to)
+}
+
 // secondsUntil returns the whole seconds until t, rounded up: after that many, t has come.
 func secondsUntil(t time.Time) int {
 	return max(int((time.Until(t)+time.Second-1)/time.Second), 0)
