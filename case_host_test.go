@@ -156,7 +156,7 @@ func serveFrom(gate http.Handler, host, path, query string) *httptest.ResponseRe
 	return w
 }
 
-// The redirect never leaves PublicURL's host, whatever the request contains.
+// TestCaseA25NoOpenRedirect sends hostile hosts, paths and queries.
 func TestCaseA25NoOpenRedirect(t *testing.T) {
 	w := newWorld(t)
 	for _, host := range []string{"evil.example", "evil.example:443", "[::1]:80", "app.example.com.evil.example", "app.example.com@evil.example", "a b", "\"", "evil.example/", "%zz"} {

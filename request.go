@@ -16,13 +16,13 @@ import (
 const maxBody = 16 << 10
 
 // wantsJSON reports whether the client is a script: it sends JSON, or it does not ask
-// for a page by name and either accepts JSON or is marked as a script by the browser.
+// for a page by name, and either accepts JSON or has the Sec-Fetch-Mode of one.
 func wantsJSON(r *http.Request) bool {
 	return isJSON(r) || !acceptsHTML(r) && (strings.Contains(r.Header.Get("Accept"), "json") || isFetch(r))
 }
 
-// isFetch reports whether the browser says that a script of a page makes the request:
-// fetch without an Accept of its own sends "*/*" (Fetch Metadata, section 2.2).
+// isFetch reports whether the browser marks the request as a script's by Sec-Fetch-Mode.
+// Accept does not show it: fetch sends "*/*" unless the script sets another value.
 func isFetch(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Mode") {
 	case "cors", "same-origin", "no-cors":

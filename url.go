@@ -41,7 +41,7 @@ func (u *urls) onPublicHost(r *http.Request) bool {
 	return r.Host == "" || strings.EqualFold(asked.Hostname(), u.public.Hostname())
 }
 
-// replacesHost reports whether a proxy says that it has replaced Host.
+// replacesHost reports whether a proxy has replaced Host, as far as its headers show.
 func replacesHost(r *http.Request) bool {
 	asked := r.Header.Get("X-Forwarded-Host")
 	return r.Header.Get("Forwarded") != "" || asked != "" && !strings.EqualFold(asked, r.Host)
@@ -139,7 +139,7 @@ func localPath(s string) string {
 	return "/"
 }
 
-// parseLocalPath is localPath for callers that refuse what is not a path on this server.
+// parseLocalPath is localPath for callers that refuse other values.
 func parseLocalPath(s string) (string, bool) {
 	if len(s) > maxReturnTo || !strings.HasPrefix(s, "/") || strings.ContainsFunc(s, isControl) {
 		return "", false
