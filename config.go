@@ -165,8 +165,9 @@ type Pages struct {
 	// Empty means a green.
 	AccentColor string
 
-	// Languages are the languages of the pages, out of "zh" and "en". A browser that
-	// prefers none of them gets the first. Empty means both, "zh" first.
+	// Languages are the languages of the pages, out of "zh", "zh-Hant" and "en". A browser
+	// that prefers none of them gets the first. Empty means all three, "zh" first, and
+	// English for browsers that prefer other languages.
 	Languages []string
 
 	// Templates replaces built-in pages. It may define login.html, finish.html,
@@ -281,9 +282,6 @@ func (c *Config) fillDefaults(public *url.URL) {
 	setDefault(&c.Limits.Waiting, 10_000)
 	setDefault(&c.Limits.Address, 600)
 	setDefault(&c.Registration, RegisterOpen)
-	if len(c.Pages.Languages) == 0 {
-		c.Pages.Languages = []string{"zh", "en"}
-	}
 	c.Phone.fillDefaults()
 	if c.ClientIP == nil {
 		c.ClientIP = remoteAddr

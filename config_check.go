@@ -175,11 +175,21 @@ func (c *Config) checkBasePath(faults *configErrors) string {
 	if base == "" {
 		return defaultBasePath
 	}
-	if !strings.HasPrefix(base, "/") || path.Clean(base) != base || base == "/" || url.PathEscape(base) != strings.ReplaceAll(base, "/", "%2F") {
+	clean := path.Clean("/" + base)
+	switch {
+	case base == "/", url.PathEscape(clean) != strings.ReplaceAll(clean, "/", "%2F"):
 		faults.add("BasePath", "%q is not a path like \"/wechat\"", base)
-		c.BasePath = ""
+	case !strings.HasPrefix(base, "/"):
+		faults.add("BasePath", "%q does not begin with a slash: use %q", base, clean)
+	case strings.HasSuffix(base, "/"):
+		faults.add("BasePath", "%q ends with a slash: use %q", base, clean)
+	case base != clean:
+		faults.add("BasePath", "%q is not a path like \"/wechat\"", base)
+	default:
+		return base
 	}
-	return c.BasePath
+	c.BasePath = ""
+	return ""
 }
 
 // checkAccounts checks the WeChat accounts and WeChat's address.
@@ -210,7 +220,7 @@ func (c *Config) checkPages(faults *configErrors) {
 	p := &c.Pages
 	for i, tag := range p.Languages {
 		if !pages.Supported(tag) || slices.Contains(p.Languages[:i], tag) {
-			faults.add("Pages.Languages", "%q is neither \"zh\" nor \"en\", or is repeated", tag)
+			faults.add("Pages.Languages", "%q is not \"zh\", \"zh-Hant\" or \"en\", or is repeated", tag)
 			p.Languages = nil
 			break
 		}
@@ -250,11 +260,15 @@ func (c *Config) checkRegistration(faults *configErrors, public *url.URL, base s
 		return
 	}
 	local := strings.TrimPrefix(c.RegisterURL, public.String())
+	_, fragment, hasFragment := strings.Cut(c.RegisterURL, "#")
 	switch {
 	case c.RegisterURL == "" || public.Host == "" && !strings.HasPrefix(c.RegisterURL, "/"):
 	case c.Registration != RegisterClosed:
 		faults.add("RegisterURL", "only RegisterClosed uses it")
-	case localPath(local) != local || strings.Contains(local, "#"):
+	case hasFragment && strings.HasPrefix(local, "/"):
+		faults.add("RegisterURL", "%q has the fragment %q, in which a server cannot read the parameter \"login\": use a path like \"/join\"",
+			c.RegisterURL, "#"+fragment)
+	case localPath(local) != local || hasFragment:
 		faults.add("RegisterURL", "%q is neither a path on this server nor begins with PublicURL", c.RegisterURL)
 	case base != "" && isBelow(local, base):
 		faults.add("RegisterURL", "%q is below BasePath, where the gate has no such page", c.RegisterURL)

@@ -73,13 +73,18 @@
 // if the browser itself has to go to WeChat. scan_url is a complete URL, for a QR code
 // that the application draws; the others are paths on this server. expires_at (RFC 3339)
 // is when the same POST returns a new login, unless this one was scanned by then.
-// website_url is present only with both accounts. The state is "waiting" until WeChat has
+// website_url is present only with both accounts. return_to is a path on this server or,
+// from scripts, a URL that begins with PublicURL, such as location.href. Any other value
+// means "/" on pages and in forms, and is an error in JSON.
+//
+// The state is "waiting" until WeChat has
 // vouched for a person, and "rejected" if that person cannot log in: they are not
 // registered, their phone number is unknown, or their user is disabled.
 //
 // Forms may also be posted as JSON. The forms of a login contain a token, which is on
-// the page. Scripts receive errors as application/problem+json (RFC 9457) with the
-// member code.
+// the page. Scripts receive JSON, and errors as application/problem+json (RFC 9457) with
+// the members code and detail. A script is a client that sends JSON, accepts it, or uses
+// fetch without an Accept of its own (Sec-Fetch-Mode, which Safari sends since 16.4).
 //
 // # Sessions
 //

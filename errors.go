@@ -23,7 +23,7 @@ var (
 // Package internal/login has the errors of a login's steps.
 var (
 	errBadRequest  = errors.New("malformed request")
-	errForged      = errors.New("the request comes from another site, or lacks its form's token")
+	errForged      = errors.New("the request may be forged")
 	errState       = errors.New("the OAuth state does not belong to this browser")
 	errNoSession   = errors.New("the browser keeps no session")
 	errCancelled   = errors.New("refused in WeChat")
@@ -57,6 +57,25 @@ var (
 	errCrowded     = errors.New("too many browsers wait")
 	errClosing     = errors.New("the gate is closed")
 )
+
+// detailedError is an error that the client may read about in a problem's detail.
+type detailedError struct {
+	error
+	detail string // in English, without secrets
+}
+
+// Unwrap is for [errors.Is] and [errors.As].
+func (e detailedError) Unwrap() error { return e.error }
+
+// badRequest returns an errBadRequest with that detail.
+func badRequest(detail string) error {
+	return detailedError{fmt.Errorf("%w: %s", errBadRequest, detail), detail}
+}
+
+// forged returns an errForged with that detail.
+func forged(detail string) error {
+	return detailedError{fmt.Errorf("%w: %s", errForged, detail), detail}
+}
 
 // wrap annotates err with the action that failed. It returns nil if err is nil.
 func wrap(doing string, err error) error {

@@ -104,7 +104,7 @@ func ExampleGate_RequireWeChat() {
 	fmt.Println(answer.Code, answer.Body)
 	// Output:
 	// 303 /wechat/login?return_to=%2Faccount%3Ftab%3D2
-	// 401 {"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login"}
+	// 401 {"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login","detail":"there is no session, or it has ended"}
 }
 
 // Check suits a public page that greets a logged-in user.

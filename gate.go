@@ -30,6 +30,7 @@ type Gate struct {
 	mux         *http.ServeMux
 	respond     responder
 	warnOuter   sync.Once   // for the warning about an outer LoadAndSave
+	warnHost    sync.Once   // for the warning about a proxy that replaces Host
 	redis       *RedisStore // nil unless New made one
 }
 

@@ -158,7 +158,7 @@ func (g *Gate) redirectLoggedIn(w http.ResponseWriter, r *http.Request, l *login
 	if l != nil && g.logins.initiatorKey(r, l) != "" {
 		to = l.ReturnTo()
 	}
-	seeOther(w, to)
+	leaveWeChat(w, r, to)
 	return true
 }
 
@@ -235,7 +235,7 @@ func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) e
 		if strings.Contains(g.config.RegisterURL, "?") {
 			sep = "&"
 		}
-		seeOther(w, g.config.RegisterURL+sep+"login="+l.ID())
+		leaveWeChat(w, r, g.config.RegisterURL+sep+"login="+l.ID())
 	case stepFinish:
 		return g.finishSameDevice(w, r, l)
 	default:
@@ -251,6 +251,6 @@ func (g *Gate) finishSameDevice(w http.ResponseWriter, r *http.Request, l *login
 	if err != nil {
 		return g.logins.withRetry(r, l, err)
 	}
-	seeOther(w, l.ReturnTo())
+	leaveWeChat(w, r, l.ReturnTo())
 	return nil
 }

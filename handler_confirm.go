@@ -77,7 +77,7 @@ func (g *Gate) parseDecision(l *login.Login, posted url.Values) (EventName, erro
 	case "deny":
 		return EventDenied, nil
 	}
-	return "", errBadRequest
+	return "", badRequest("answer is neither \"approve\" nor \"deny\"")
 }
 
 // prepareApproval makes a user of the person before they let anyone in. If they add

@@ -51,7 +51,11 @@ func (g *Gate) serveStartLogin(w http.ResponseWriter, r *http.Request) error {
 	if err := g.auth.requireKept(w, r); err != nil {
 		return err
 	}
-	return g.offerLoginJSON(w, r, login.Request{ReturnTo: localPath(posted.Get("return_to"))}, posted.Get("with"))
+	returnTo, err := g.urls.returnTo(posted.Get("return_to"))
+	if err != nil {
+		return err
+	}
+	return g.offerLoginJSON(w, r, login.Request{ReturnTo: returnTo}, posted.Get("with"))
 }
 
 // offerLogin starts or resumes a login, and shows the browser what to do next.
@@ -234,7 +238,7 @@ func (g *Gate) serveState(w http.ResponseWriter, r *http.Request, l *login.Login
 		return err
 	}
 	if r.ContentLength != 0 {
-		return errBadRequest // net/http would wait for a body that never arrives
+		return badRequest("the request has a body") // net/http would wait for a body that never arrives
 	}
 	seen := login.PublicState(q.Get("seen"))
 	if l.Open() == nil && l.PublicState() == seen {

@@ -145,10 +145,10 @@ type answer struct {
 	body string
 }
 
-// location returns the target of a redirect: a path if it is on the application, otherwise
-// a URL.
+// location returns where a redirect leads, as a path on the application if it leads
+// there. An empty fragment, which only replaces the browser's, is left out.
 func (a answer) location() string {
-	return strings.TrimPrefix(a.Header.Get("Location"), appURL)
+	return strings.TrimSuffix(strings.TrimPrefix(a.Header.Get("Location"), appURL), "#")
 }
 
 var (

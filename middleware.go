@@ -166,7 +166,7 @@ func (a *authenticator) requireTarget(r *http.Request, l *login.Login) error {
 	target, _ := l.Target()
 	user, err := a.accountUser(r, l.Purpose())
 	if errors.Is(err, ErrLoginRequired) || err == nil && user.ID != target {
-		return errForged
+		return forged("the login is for a user who is not logged in in this browser")
 	}
 	return err
 }

@@ -125,7 +125,7 @@ func (p PageData) App() string { return p.pages.App() }
 // Logo returns [Pages.Logo].
 func (p PageData) Logo() template.URL { return p.pages.Logo() }
 
-// Lang returns the page's language for the lang attribute: "zh-CN" or "en".
+// Lang returns the page's language for the lang attribute: "zh-CN", "zh-Hant" or "en".
 func (p PageData) Lang() string { return p.lang.Attr() }
 
 // Asset returns the path of one of the gate's own files: "style.css" or "script.js".
@@ -148,12 +148,17 @@ func formPage(l *login.Login, key login.Key) PageData {
 // newPages returns the pages of a config whose fields have been checked. It executes
 // Config.Pages.Templates for all pages, which finds most mistakes that a template can have.
 func newPages(config *Config) (*pages.Set, error) {
+	languages, fallback := config.Pages.Languages, ""
+	if len(languages) == 0 {
+		languages, fallback = []string{"zh", "zh-Hant", "en"}, "en"
+	}
 	set, err := pages.New(pages.Options{
 		App:         config.AppName,
 		Logo:        config.Pages.Logo,
 		AssetsPath:  config.BasePath + "/assets",
 		AccentColor: config.Pages.AccentColor,
-		Languages:   config.Pages.Languages,
+		Languages:   languages,
+		Fallback:    fallback,
 	})
 	if err != nil || config.Pages.Templates == nil {
 		return set, wrap("reading the built-in pages", err)

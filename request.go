@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -19,10 +18,20 @@ import (
 // maxBody bounds the body of a request, in bytes.
 const maxBody = 16 << 10
 
-// wantsJSON reports whether the client is a script: it accepts JSON and no page, or it
-// sends JSON.
+// wantsJSON reports whether the client is a script: it sends JSON, or it does not ask
+// for a page by name, and either accepts JSON or has the Sec-Fetch-Mode of one.
 func wantsJSON(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Accept"), "json") && !acceptsHTML(r) || isJSON(r)
+	return isJSON(r) || !acceptsHTML(r) && (strings.Contains(r.Header.Get("Accept"), "json") || isFetch(r))
+}
+
+// isFetch reports whether the browser marks the request as a script's by Sec-Fetch-Mode.
+// Accept does not show it: fetch sends "*/*" unless the script sets another value.
+func isFetch(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Mode") {
+	case "cors", "same-origin", "no-cors":
+		return true
+	}
+	return false
 }
 
 // acceptsHTML reports whether the client asks for a page by name. Scripts and curl
@@ -68,14 +77,14 @@ func query(r *http.Request) (url.Values, error) { return parseOnce(r.URL.RawQuer
 func fields(r *http.Request) (url.Values, error) {
 	if hasMediaType(r, "multipart/form-data") {
 		if err := r.ParseMultipartForm(maxBody); err != nil { //nolint:gosec // ServeHTTP bounds the body
-			return nil, fmt.Errorf("%w: reading a form", errBadRequest)
+			return nil, badRequest("the form cannot be read, or is larger than 16 KiB")
 		}
 		return onlyOnce(r.MultipartForm.Value)
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		// Without the cause, which may quote the body.
-		return nil, fmt.Errorf("%w: reading the body", errBadRequest)
+		return nil, badRequest("the body cannot be read, or is larger than 16 KiB")
 	}
 	if !isJSON(r) {
 		return parseOnce(string(body))
@@ -86,12 +95,12 @@ func fields(r *http.Request) (url.Values, error) {
 // jsonFields is fields for a route that accepts only JSON.
 func jsonFields(r *http.Request) (url.Values, error) {
 	if !isJSON(r) {
-		return nil, errBadRequest
+		return nil, badRequest("the Content-Type is not application/json")
 	}
 	return fields(r)
 }
 
-var errNoObject = fmt.Errorf("%w: the body is not a JSON object of strings and booleans, each once", errBadRequest)
+var errNoObject = badRequest("the body is not a JSON object of strings and booleans, each once")
 
 // jsonValues reads a flat JSON object of strings and booleans.
 func jsonValues(body []byte) (url.Values, error) {
@@ -131,7 +140,7 @@ func jsonValues(body []byte) (url.Values, error) {
 func parseOnce(encoded string) (url.Values, error) {
 	values, err := url.ParseQuery(encoded)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the query cannot be parsed", errBadRequest)
+		return nil, badRequest("the query or the form cannot be parsed")
 	}
 	return onlyOnce(values)
 }
@@ -141,7 +150,7 @@ func parseOnce(encoded string) (url.Values, error) {
 func onlyOnce(values url.Values) (url.Values, error) {
 	for _, v := range values {
 		if len(v) > 1 {
-			return nil, fmt.Errorf("%w: a repeated parameter", errBadRequest)
+			return nil, badRequest("a parameter is repeated")
 		}
 	}
 	return values, nil

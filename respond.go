@@ -62,6 +62,42 @@ var failures = []failure{
 	{errWeChat, http.StatusBadGateway, "wechat"},
 }
 
+// details explains each code to the developer of a script, in a problem's member detail.
+var details = map[string]string{
+	"rejected":       "the application refused this user",
+	"unknown":        "there is no such login, or it is another browser's",
+	"expired":        "the time of this login is over",
+	"denied":         "the login was refused",
+	"replaced":       "the other screen shows a newer code",
+	"restart":        "WeChat rejected the code; begin a new login",
+	"phone_abroad":   "the phone number is not valid with its country's calling code",
+	"phone_country":  "phone numbers of this country are not accepted",
+	"in_use":         "another phone has scanned this QR code",
+	"not_approved":   "the login was not confirmed on the phone yet",
+	"finished":       "this login has been used",
+	"too_many":       "the limit is reached; Retry-After is in seconds",
+	"code_wrong":     "the code is wrong, or no longer valid",
+	"no_cookies":     "the browser sent no session cookie after a login",
+	"bad_request":    "the request is malformed",
+	"bad_state":      "the login did not begin in this browser, or its cookie is lost",
+	"cancelled":      "the person refused in WeChat",
+	"snapshot":       "WeChat returned a snapshot user, which identifies no person",
+	"forged":         "the request may be forged",
+	"disabled":       "the user is disabled",
+	"wechat":         "WeChat did not confirm who the person is",
+	"busy":           "the server cannot wait for more logins now",
+	"unavailable":    "a store failed; no one was logged in or out",
+	"login_required": "there is no session, or it has ended",
+	"phone_required": "the user has no phone number",
+	"not_registered": "there is no account for this person",
+	"phone_invalid":  "the phone number is not valid",
+	"too_many_codes": "too many codes were sent; Retry-After is in seconds",
+	"send_failed":    "the code could not be delivered",
+	"phone_taken":    "the phone number belongs to an account with another WeChat",
+	"identity_taken": "the WeChat belongs to another account",
+	"last_identity":  "this WeChat is the account's only one",
+}
+
 // failureOf returns how err is answered.
 func failureOf(err error) failure {
 	for _, f := range failures {
@@ -97,7 +133,8 @@ const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 
 
 // render answers with a page.
 func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
-	lang := a.pages.LanguageFor(r.Header.Get("Accept-Language"))
+	// The lines of a repeated header are one list (RFC 9110, section 5.3).
+	lang := a.pages.LanguageFor(strings.Join(r.Header.Values("Accept-Language"), ","))
 	body, err := a.pages.Execute(name, p.forTemplate(a.pages, lang, name))
 	if err != nil {
 		a.logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
@@ -119,7 +156,8 @@ func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, n
 }
 
 // fail answers with an error: a page with a way on, or a problem for JSON clients.
-// The answer names the kind of the error and reveals nothing else of it.
+// The answer names the kind of the error, and a problem has the detail of a
+// detailedError. It reveals nothing else of the error.
 func (a *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if wantsJSON(r) {
 		a.failJSON(w, r, err)
@@ -139,7 +177,12 @@ func (a *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 func (a *responder) failJSON(w http.ResponseWriter, r *http.Request, err error) {
 	secureHeaders(w.Header())
 	f := a.reportError(w, r, err)
-	writeProblem(w, problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code})
+	p := problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code}
+	var detailed detailedError
+	if errors.As(err, &detailed) {
+		p.Detail = detailed.detail
+	}
+	writeProblem(w, p)
 }
 
 // reportError logs err, emits EventRefused and sets Retry-After. It returns how to
@@ -214,9 +257,14 @@ type problem struct {
 	Title    string `json:"title"`
 	Code     string `json:"code"`
 	LoginURL string `json:"login_url,omitempty"`
+	Detail   string `json:"detail"`
 }
 
+// writeProblem answers with p. Without a detail of its own, p gets that of its code.
 func writeProblem(w http.ResponseWriter, p problem) {
+	if p.Detail == "" {
+		p.Detail = details[p.Code]
+	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	writeBody(w, p.Status, p)
 }
@@ -251,6 +299,17 @@ func acknowledge(w http.ResponseWriter, r *http.Request, to string) {
 func seeOther(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// leaveWeChat redirects the browser from the gate to the application. A browser keeps its
+// fragment if Location has none (RFC 9110, section 10.2.2), and comes from WeChat with
+// "#wechat_redirect".
+func leaveWeChat(w http.ResponseWriter, r *http.Request, to string) {
+	// The page of a posted form has removed the fragment by script.
+	if r.Method == http.MethodGet && !strings.Contains(to, "#") {
+		to += "#" // an empty fragment replaces WeChat's
+	}
+	seeOther(w, to)
 }
 
 // secondsUntil returns the whole seconds until t, rounded up: after that many, t has come.

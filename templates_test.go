@@ -190,7 +190,8 @@ func TestConfiguredLooks(t *testing.T) {
 		{"a logo", func(c *scangate.Config) { c.Pages.Logo = "/static/logo.svg" }, `<img src="/static/logo.svg" alt=""><span>Example</span>`},
 		{"a logo that is data", func(c *scangate.Config) { c.Pages.Logo = dot }, `<link rel="icon" href="data:image/svg&#43;xml,%3Csvg%20xmlns=%27http://www.w3.org/2000/svg%27/%3E">`},
 		{"markup in the name", func(c *scangate.Config) { c.AppName = "<b>&" }, `<span>&lt;b&gt;&amp;</span>`},
-		{"Chinese for a browser that accepts neither language", func(c *scangate.Config) {}, `lang="zh-CN"`},
+		{"English for another language", func(c *scangate.Config) {}, `lang="en"`},
+		{"Chinese first", func(c *scangate.Config) { c.Pages.Languages = []string{"zh", "en"} }, `lang="zh-CN"`},
 		{"English first", func(c *scangate.Config) { c.Pages.Languages = []string{"en", "zh"} }, `lang="en"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
