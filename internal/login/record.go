@@ -311,3 +311,12 @@ func (r *record) finish() error {
 	}
 	return nil
 }
+
+// reopen returns a finished login to its approval.
+func (r *record) reopen() error {
+	if r.State != StateFinished {
+		return ErrRepeated
+	}
+	r.State, r.Finished = StateApproved, time.Time{}
+	return nil
+}

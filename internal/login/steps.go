@@ -31,7 +31,16 @@ func (s *Store) Exchange(ctx context.Context, id string, key Key, scope Scope, a
 	ctx = context.WithoutCancel(ctx)
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
+	returned := false
+	defer func() {
+		// ask calls the application's code. If that panics, the phone's next callback
+		// would wait until the lease is over.
+		if !returned {
+			_, _ = s.change(ctx, l, func(r *record) error { return r.release(held) })
+		}
+	}()
 	who, err := ask(asking, l)
+	returned = true
 	if err == nil {
 		return s.change(ctx, l, func(r *record) error { return r.identify(held, who) })
 	}
@@ -128,4 +137,10 @@ func (s *Store) Deny(ctx context.Context, l *Login) (*Login, error) {
 // [ErrRepeated] where a repeated callback of a same-device login may begin it again.
 func (s *Store) Finish(ctx context.Context, l *Login) (*Login, error) {
 	return s.change(ctx, l, (*record).finish)
+}
+
+// Reopen undoes Finish for a link that could not be stored. It returns [ErrRepeated] if
+// the login is not finished.
+func (s *Store) Reopen(ctx context.Context, l *Login) (*Login, error) {
+	return s.change(ctx, l, (*record).reopen)
 }
