@@ -220,9 +220,9 @@ type Session struct {
 // Limits bounds what one process and one address may take; see [Config.Limits].
 type Limits struct {
 	// Waiting bounds the requests of this process that wait for a login to change. One
-	// address may hold a tenth of them, and one login 5. Beyond the total a request gets
-	// 503, beyond the others 429. Zero means 10,000. Behind a proxy all browsers have
-	// one address unless ClientIP is set.
+	// address may hold a tenth of them (one /48 of IPv6 five times as many), and one
+	// login 5. Beyond the total a request gets 503, beyond the others 429. Zero means
+	// 10,000. Behind a proxy all browsers have one address unless ClientIP is set.
 	Waiting int
 
 	// Address is how many logins one address may begin in a minute. Callbacks, and

@@ -18,6 +18,7 @@ const (
 	approvedTTL   = 2 * time.Minute  // for the initiator to finish
 	renewAfter    = 2 * time.Minute  // until an unscanned QR code is replaced
 	goneAfter     = 5 * time.Minute  // how long an expired login is remembered as expired
+	endedTTL      = time.Minute      // how long a finished or denied login is remembered; at least replayWindow
 	loopWindow    = 10 * time.Second // a browser that returns so soon after a same-device login keeps no session
 	replayWindow  = time.Minute      // how long a repeated callback gets the first one's answer
 	askTime       = 10 * time.Second // for all calls to WeChat during one exchange

@@ -48,6 +48,14 @@ func (r *record) expired() bool {
 	return r.State != StateDenied && r.State != StateFinished && !time.Now().Before(r.Expires)
 }
 
+// keptFor returns how long the store keeps the record from now on.
+func (r *record) keptFor() time.Duration {
+	if r.State == StateDenied || r.State == StateFinished {
+		return endedTTL
+	}
+	return max(time.Until(r.Expires), 0) + goneAfter
+}
+
 func (r *record) open() error {
 	switch {
 	case r.State == StateDenied:
