@@ -139,7 +139,9 @@ type Config struct {
 	// it. Its context does not end with the request. Nil means that events are dropped.
 	OnEvent func(context.Context, Event)
 
-	// Logger receives failures, without secrets. Nil means slog.Default().
+	// Logger receives failures, without secrets: the first of a cause at once, and the
+	// number of those that follow every 10 seconds. With Redis it also receives when Redis
+	// goes away and when it is back. Nil means slog.Default().
 	Logger *slog.Logger
 
 	// HTTPClient makes the calls to WeChat. Its Timeout bounds one call with its
@@ -435,7 +437,9 @@ func (c *Config) useRedis() (*RedisStore, scs.Store, error) {
 	if c.State == nil {
 		c.State = store
 	}
-	return store, session.NewRedis(c.Redis, c.RedisPrefix), nil
+	sessions := session.NewRedis(c.Redis, c.RedisPrefix)
+	sessions.Outage = store.store.Outage() // one outage of Redis is one line in the log
+	return store, sessions, nil
 }
 
 // name distinguishes this gate from others. The processes of one application share it,

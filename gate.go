@@ -11,6 +11,7 @@ import (
 	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/internal/state"
+	"github.com/scangate/scangate/internal/summary"
 )
 
 // Gate is both the handler to mount at [Config.BasePath] and the middleware that lets
@@ -88,7 +89,7 @@ func (g *Gate) wire(set *pages.Set, sessionStore scs.Store) {
 	}
 	g.state = state.WithPrefix(c.State, c.name())
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
-	g.respond = responder{urls: g.urls, pages: set, logger: c.Logger, onEvent: c.OnEvent, address: g.limiter.address}
+	g.respond = responder{urls: g.urls, pages: set, logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address}
 	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, respond: &g.respond}
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{
@@ -104,6 +105,11 @@ func (g *Gate) wire(set *pages.Set, sessionStore scs.Store) {
 		sessions: sessions{manager: session.Copy(c.Session.Manager), key: "scangate" + c.BasePath, logger: c.Logger},
 		users:    users, readers: readers, appUser: c.CurrentUser, requirePhone: c.Phone.Require,
 	}
+	for _, store := range []any{c.State, c.Users, g.redis} {
+		if r, ok := store.(*RedisStore); ok && r != nil {
+			r.logTo(c.Logger)
+		}
+	}
 }
 
 // Waiting returns how many requests of this process wait for a login to change.
@@ -116,6 +122,7 @@ func (g *Gate) Waiting() int { return g.waiting.count() }
 // further calls do nothing.
 func (g *Gate) Close() error {
 	g.waiting.close()
+	g.respond.failures.Close()
 	if g.redis == nil {
 		return nil
 	}

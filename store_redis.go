@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -108,6 +109,10 @@ func (r *RedisStore) Close() error {
 	return nil
 }
 
+// logTo makes the store log changes of its connection to Redis, unless another gate's
+// logger gets them already.
+func (r *RedisStore) logTo(logger *slog.Logger) { r.store.LogTo(logger) }
+
 // Create implements [StateStore].
 func (r *RedisStore) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	return r.store.Create(ctx, key, value, ttl)
@@ -126,7 +131,10 @@ func (r *RedisStore) Update(ctx context.Context, key string, version int64, valu
 
 // Wait implements [StateStore]. A waiting call holds no connection. If Redis is
 // unavailable, Wait keeps waiting. Within two seconds of Redis being back, it returns
-// any change made meanwhile. Wait notices only when ctx ends that a record has expired.
+// any change made meanwhile. If the listening connection dies and neither end notices,
+// as in an outage of the network, Wait returns a change at most 9 seconds late: the
+// store sends PING every 5 seconds and waits 3 seconds for the answer. Wait notices only
+// when ctx ends that a record has expired.
 func (r *RedisStore) Wait(ctx context.Context, key string, version int64) (value []byte, newer int64, err error) {
 	return r.store.Wait(ctx, key, version)
 }

@@ -58,6 +58,16 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
+// Clean returns the error of a call without a context, without secrets: see [Client].
+func Clean(err error) error { return cause(context.Background(), err) }
+
+// IsBroken reports whether err means that the connection of a call broke at once. The
+// call may then succeed on another connection.
+func IsBroken(err error) bool {
+	var refused redis.Error
+	return err != nil && !errors.As(err, &refused) && !isTimeout(err) && !errors.Is(err, redis.ErrPoolExhausted)
+}
+
 // ended returns ctx.Err(). It also detects a deadline that has passed before ctx
 // noticed it.
 func ended(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/scangate/scangate/internal/redisconn"
 )
@@ -24,9 +25,13 @@ func (s *Store) listen(ctx context.Context) {
 	var pause redisconn.Pause
 	for ctx.Err() == nil {
 		err := s.conn.Subscribe(ctx, s.channel(), func() {
+			s.subscription.Succeeded(time.Now())
 			pause.Reset()
 			s.waits.noteAll()
 		}, func(key string) { s.waits.note(key) })
+		if ctx.Err() == nil {
+			s.subscription.Failed(err)
+		}
 		// A broken connection only delays the waiters. But if Redis works and refuses the
 		// subscription, nothing would ever wake them.
 		if refusedForGood(err) && ctx.Err() == nil {
