@@ -14,7 +14,8 @@ import (
 // ErrReply reports a reply whose form does not fit the call.
 var ErrReply = errors.New("a reply of unexpected form")
 
-var errSlow = errors.New("no answer in time")
+// ErrSlow reports that a limit of the [Client] was reached. The connection may be dead.
+var ErrSlow = errors.New("no answer in time")
 
 // Refusal is an error that Redis returned, up to the first argument that it quotes.
 type Refusal string
@@ -51,7 +52,7 @@ func cause(ctx context.Context, err error) error {
 	case errors.As(err, &refused):
 		return newRefusal(refused)
 	case isTimeout(err):
-		return errSlow
+		return ErrSlow
 	case errors.As(err, &address): // the URL contains the password
 		return address.Err
 	}

@@ -40,6 +40,13 @@ type Client struct {
 	Outage *Outage
 }
 
+// Fresh returns a client that makes a new connection for each call, in the same way as
+// the pool but outside of it.
+func (c *Client) Fresh() *Client {
+	pool := &redis.Pool{DialContext: func(ctx context.Context) (redis.Conn, error) { return dial(ctx, c.Pool) }}
+	return &Client{Pool: pool, Limit: c.Limit, Ping: c.Ping, Outage: c.Outage}
+}
+
 // Script is a Lua script, which Redis runs as one step.
 type Script struct {
 	source string

@@ -31,6 +31,7 @@ func (s *Store) listen(ctx context.Context) {
 		}, func(key string) { s.waits.note(key) })
 		if ctx.Err() == nil {
 			s.subscription.Failed(err)
+			s.suspect(err)
 		}
 		// A broken connection only delays the waiters. But if Redis works and refuses the
 		// subscription, nothing would ever wake them.
@@ -38,6 +39,19 @@ func (s *Store) listen(ctx context.Context) {
 			s.waits.fail(failure("subscribing", err))
 		}
 		pause.Sleep(ctx)
+	}
+}
+
+// distrustTime is how long deliver uses no connection of the pool after one has died
+// without a sign.
+const distrustTime = time.Minute
+
+// suspect makes deliver distrust the pool if err is that of a dead connection. The idle
+// connections of the pool have probably died of the same cause. Each of them would delay
+// the waiters by the limit of a call.
+func (s *Store) suspect(err error) {
+	if errors.Is(err, redisconn.ErrSlow) {
+		s.distrust.Store(time.Now().Add(distrustTime).UnixNano())
 	}
 }
 
@@ -70,8 +84,13 @@ func (s *Store) deliver(ctx context.Context) {
 // deliverRecords reads records in one round trip and sends them to their waiters. It
 // marks those again that could not be read, and reports whether there were none.
 func (s *Store) deliverRecords(ctx context.Context, keys []string) bool {
-	replies, err := s.conn.ReadHashes(ctx, keys, "version", "value")
+	conn := s.conn
+	if time.Now().UnixNano() < s.distrust.Load() {
+		conn = s.fresh
+	}
+	replies, err := conn.ReadHashes(ctx, keys, "version", "value")
 	if err != nil {
+		s.suspect(err)
 		s.waits.note(keys...)
 		return false
 	}

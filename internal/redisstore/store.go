@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/scangate/scangate/internal/redisconn"
 	"github.com/scangate/scangate/internal/state"
@@ -24,6 +25,8 @@ type Store struct {
 	tag     string // begins all keys
 	scripts scripts
 
+	fresh        *redisconn.Client // for deliver while it distrusts the pool
+	distrust     atomic.Int64      // until when deliver does, in nanoseconds since 1970
 	waits        waits
 	subscription *redisconn.Outage
 	check        func()             // notes in the background whether Redis is there
@@ -51,6 +54,7 @@ func New(conn *redisconn.Client, prefix string) *Store {
 			Ended: "scangate: Redis is back",
 		})
 	}
+	s.fresh = conn.Fresh()
 	s.subscription = redisconn.NewOutage(redisconn.OutageTexts{
 		Never: "scangate: the subscription to Redis failed",
 		Began: "scangate: the subscription to Redis broke",

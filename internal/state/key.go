@@ -16,8 +16,9 @@ func QuotaKey(name string) string { return quotaKind + name }
 func LockKey(name string) string { return lockKind + name }
 
 // MustLast reports whether a record of that key must last for the whole of its time, even
-// in a store that drops other records to make room. It is a quota or a lock: whoever
-// could make the store drop it could send more codes, or unlink twice at once.
+// in a store that drops other records to make room. Such a record is a quota or a lock.
+// If an attacker could make the store drop it, they could send more codes, or unlink two
+// identities at once.
 func MustLast(key string) bool {
 	_, kind, _ := strings.Cut(key, ":")
 	return strings.HasPrefix(kind, quotaKind) || strings.HasPrefix(kind, lockKind)
