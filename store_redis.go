@@ -132,11 +132,10 @@ func (r *RedisStore) Update(ctx context.Context, key string, version int64, valu
 
 // Wait implements [StateStore]. A waiting call holds no connection. If Redis is
 // unavailable, Wait keeps waiting. Within two seconds of Redis being back, it returns
-// any change made meanwhile. The listening connection
-// may die without a sign, as in an outage of the network. Wait then returns a change at
-// most 9 seconds late: the store sends PING every 5 seconds and waits 3 seconds for the
-// answer. The time measured was 8.0 seconds. Wait notices only when ctx ends that a
-// record has expired.
+// any change made meanwhile. The listening connection may die without a sign, as in an
+// outage of the network. Wait then returns a change at most 9 seconds late: the store
+// sends PING every 5 seconds and waits 3 seconds for the answer. The time measured was
+// 8.0 seconds. Wait notices only when ctx ends that a record has expired.
 func (r *RedisStore) Wait(ctx context.Context, key string, version int64) (value []byte, newer int64, err error) {
 	return r.store.Wait(ctx, key, version)
 }

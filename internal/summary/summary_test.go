@@ -64,6 +64,7 @@ func TestOneLinePerCauseAndInterval(t *testing.T) {
 		synctest.Wait()
 		demandLines(t, "after the next interval", lines(), "count=1")
 		<-time.After(summary.Interval)
+		synctest.Wait()
 		log.Add(t.Context(), eof(1))
 		demandLines(t, "after an interval without failures", lines(), "request refused")
 	})
