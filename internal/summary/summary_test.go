@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,19 +13,37 @@ import (
 	"github.com/scangate/scangate/internal/summary"
 )
 
+// lineBuffer is a bytes.Buffer for many goroutines: a timer writes too.
+type lineBuffer struct {
+	mu      sync.Mutex
+	written bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (b *lineBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.written.Write(p)
+}
+
+// take returns and clears the lines.
+func (b *lineBuffer) take() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.written.Reset()
+	return strings.FieldsFunc(b.written.String(), func(c rune) bool { return c == '\n' })
+}
+
 // newLog returns a Log and the function that returns and clears the lines it has written.
 func newLog() (*summary.Log, func() []string) {
-	var written bytes.Buffer
+	var written lineBuffer
 	handler := slog.NewTextHandler(&written, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
 		return a
 	}})
-	return summary.New(slog.New(handler)), func() []string {
-		defer written.Reset()
-		return strings.FieldsFunc(written.String(), func(c rune) bool { return c == '\n' })
-	}
+	return summary.New(slog.New(handler)), written.take
 }
 
 // eof returns the failure of a connection from a port.
