@@ -149,7 +149,7 @@ func TestCaseA10OldCallback(t *testing.T) {
 		for _, c := range []struct {
 			after time.Duration
 			to    string
-		}{{70 * time.Second, "/account"}, {40 * time.Minute, "/"}, {24 * time.Hour, "/"}} {
+		}{{50 * time.Second, "/account"}, {70 * time.Second, "/"}, {40 * time.Minute, "/"}, {24 * time.Hour, "/"}} {
 			pass(c.after)
 			if a := phone.get(callback); a.StatusCode != http.StatusSeeOther || a.location() != c.to {
 				t.Errorf("callback after another %v: status = %d, location = %q, want 303 to %s", c.after, a.StatusCode, a.location(), c.to)

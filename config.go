@@ -141,7 +141,9 @@ type Config struct {
 	// it. Its context does not end with the request. Nil means that events are dropped.
 	OnEvent func(context.Context, Event)
 
-	// Logger receives failures, without secrets. Nil means slog.Default().
+	// Logger receives failures, without secrets: the first of a cause at once, and the
+	// number of those that follow every 10 seconds. With Redis it also receives when Redis
+	// goes away and when it is back. Nil means slog.Default().
 	Logger *slog.Logger
 
 	// HTTPClient makes the calls to WeChat. Its Timeout bounds one call with its
@@ -235,9 +237,9 @@ type Session struct {
 // Limits bounds what one process and one address may take; see [Config.Limits].
 type Limits struct {
 	// Waiting bounds the requests of this process that wait for a login to change. One
-	// address may hold a tenth of them, and one login 5. Beyond the total a request gets
-	// 503, beyond the others 429. Zero means 10,000. Behind a proxy all browsers have
-	// one address unless ClientIP is set.
+	// address may hold a tenth of them (one /48 of IPv6 five times as many), and one
+	// login 5. Beyond the total a request gets 503, beyond the others 429. Zero means
+	// 10,000. Behind a proxy all browsers have one address unless ClientIP is set.
 	Waiting int
 
 	// Address is how many logins one address may begin in a minute. Callbacks, and

@@ -10,6 +10,7 @@ import (
 	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/internal/state"
+	"github.com/scangate/scangate/internal/summary"
 )
 
 // Gate is both the handler to mount at [Config.BasePath] and the middleware that lets
@@ -84,7 +85,7 @@ func (g *Gate) wire(set *pages.Set) {
 	}
 	g.state = state.WithPrefix(c.State, c.name())
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
-	g.respond = responder{urls: g.urls, pages: set, logger: c.Logger, onEvent: c.OnEvent, address: g.limiter.address}
+	g.respond = responder{urls: g.urls, pages: set, logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address}
 	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{
@@ -95,7 +96,11 @@ func (g *Gate) wire(set *pages.Set) {
 	if c.Session.Manager == nil {
 		var store scs.Store // nil means memory
 		if c.Redis != nil {
-			store = session.NewRedis(c.Redis, c.RedisPrefix, site)
+			sessions := session.NewRedis(c.Redis, c.RedisPrefix, site)
+			if g.redis != nil {
+				sessions.Outage = g.redis.store.Outage() // one outage of Redis is one line in the log
+			}
+			store = sessions
 		}
 		c.Session.Manager = session.NewManager(secure, store)
 		c.Session.Manager.ErrorFunc = g.respond.fail
@@ -106,6 +111,11 @@ func (g *Gate) wire(set *pages.Set) {
 			marker: session.NewMarker(g.cookies.name+"-issued", site, secure), logger: c.Logger,
 		},
 		users: users, readers: readers, appUser: c.CurrentUser, requirePhone: c.Phone.Require,
+	}
+	for _, store := range []any{c.State, c.Users, g.redis} {
+		if r, ok := store.(*RedisStore); ok && r != nil {
+			r.logTo(c.Logger)
+		}
 	}
 }
 
@@ -119,6 +129,7 @@ func (g *Gate) Waiting() int { return g.waiting.count() }
 // further calls do nothing.
 func (g *Gate) Close() error {
 	g.waiting.close()
+	g.respond.failures.Close()
 	if g.redis == nil {
 		return nil
 	}

@@ -114,7 +114,7 @@ func (g *Gate) exchange(r *http.Request, id string, key login.Key, scope login.S
 
 // awaitExchange waits for another callback of the login.
 func (g *Gate) awaitExchange(r *http.Request, id string) error {
-	ctx, release, err := g.waiting.acquire(r.Context(), "callback "+id, g.limiter.networks(r)[0])
+	ctx, release, err := g.waiting.acquire(r.Context(), "callback "+id, g.limiter.networks(r))
 	if err != nil {
 		return err
 	}

@@ -253,7 +253,7 @@ func (g *Gate) serveState(w http.ResponseWriter, r *http.Request, l *login.Login
 // awaitChange returns the login when its public state is no longer seen, when it
 // expires, when the long poll is over, or when the gate is closed.
 func (g *Gate) awaitChange(w http.ResponseWriter, r *http.Request, l *login.Login, seen login.PublicState) (*login.Login, error) {
-	ctx, release, err := g.waiting.acquire(r.Context(), l.ID(), g.limiter.networks(r)[0])
+	ctx, release, err := g.waiting.acquire(r.Context(), l.ID(), g.limiter.networks(r))
 	if err != nil {
 		return l, err
 	}
@@ -373,18 +373,36 @@ func (g *Gate) finishForUser(r *http.Request, l *login.Login) (*login.Login, err
 	if err := g.auth.requireTarget(r, l); err != nil {
 		return l, err
 	}
-	if l.Purpose() == login.PurposeLink {
-		userID, _ := l.Target()
-		if err := g.registrar.link(r.Context(), userID, Identity(l.Person().Identity)); err != nil {
-			return l, err
-		}
-		g.respond.emit(r, loginEvent(EventLinked, l))
-	}
+	// Finish before linking: from here on the login cannot be denied.
 	l, err := g.logins.Finish(r.Context(), l, time.Now())
 	if errors.Is(err, login.ErrRepeated) {
 		err = nil
 	}
-	return l, err
+	if err != nil || l.Purpose() != login.PurposeLink {
+		return l, err
+	}
+	return g.linkFinished(r, l)
+}
+
+// linkFinished adds the identity of a finished login to its user's account. If that
+// fails, the login is open again, so that the person can add the identity or decline.
+func (g *Gate) linkFinished(r *http.Request, l *login.Login) (*login.Login, error) {
+	ctx := context.WithoutCancel(r.Context())
+	returned := false
+	defer func() {
+		if !returned { // the user store has panicked
+			_, _ = g.logins.Reopen(ctx, l)
+		}
+	}()
+	userID, _ := l.Target()
+	err := g.registrar.link(r.Context(), userID, Identity(l.Person().Identity))
+	returned = true
+	if err != nil {
+		opened, failed := g.logins.Reopen(ctx, l)
+		return opened, both(err, failed)
+	}
+	g.respond.emit(r, loginEvent(EventLinked, l))
+	return l, nil
 }
 
 // refuseLogin notes why the login's person cannot log in, so that the initiator is shown

@@ -125,14 +125,23 @@ func (g *Gate) sendCode(r *http.Request, l *login.Login, number string) (*login.
 	// Detach from the request: stopping halfway could send a paid code that is not
 	// stored.
 	ctx := context.WithoutCancel(r.Context())
-	codes, tries := g.codes.quotas(number, l.Person().QuotaKey(), g.limiter.networks(r)[0])
+	codes, tries := g.codes.quotas(number, l.Person().QuotaKey(), g.limiter.networks(r))
 	if err := state.Reserve(ctx, g.state, append(tries, codes...)...); err != nil {
 		return l, g.refuseCode(r, l, err)
 	}
+	returned := false
+	defer func() {
+		// Config.Phone.SendCode is the application's code. If it panics, it has sent
+		// nothing, and the person may try again at once.
+		if !returned {
+			_ = state.Refund(ctx, g.state, codes...)
+		}
+	}()
 	code, err := login.NewCode()
 	if err == nil {
 		err = g.codes.deliver(ctx, number, code)
 	}
+	returned = true
 	if err != nil {
 		return l, both(err, state.Refund(ctx, g.state, codes...))
 	}
@@ -155,10 +164,10 @@ func (g *Gate) refuseCode(r *http.Request, l *login.Login, err error) error {
 // quotas returns the quotas that one code takes from. If the code is not delivered,
 // codes are refunded, so that the person may try again at once. The tries are not: a
 // sender that reports a failure may have delivered all the same.
-func (c *codeSender) quotas(number, person, network string) (codes, tries []state.Quota) {
+func (c *codeSender) quotas(number, person string, networks []string) (codes, tries []state.Quota) {
 	quota := func(name, of string, limit int, window time.Duration) state.Quota {
 		sum := sha256.Sum256([]byte(of)) // the store need not learn whose number it is
-		return state.Quota{Key: "codes:" + name + ":" + base64.RawURLEncoding.EncodeToString(sum[:]), Max: limit, Window: window}
+		return state.Quota{Key: state.QuotaKey(name + ":" + base64.RawURLEncoding.EncodeToString(sum[:])), Max: limit, Window: window}
 	}
 	const hour, day = time.Hour, 24 * time.Hour
 	codes = []state.Quota{
@@ -167,9 +176,13 @@ func (c *codeSender) quotas(number, person, network string) (codes, tries []stat
 		quota("phone-day", number, 10, day),
 		quota("person-hour", person, 10, hour),
 		quota("person-day", person, 20, day),
-		quota("address-hour", network, 60, hour),
-		quota("address-day", network, 300, day),
 		quota("all-hour", "", c.phone.CodeLimit, hour),
+	}
+	for i, network := range networks {
+		factor := networkFactors[i]
+		codes = append(codes,
+			quota("address-hour", network, 60*factor, hour),
+			quota("address-day", network, 300*factor, day))
 	}
 	tries = []state.Quota{
 		quota("phone-tries", number, 30, hour),

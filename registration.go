@@ -1,7 +1,9 @@
 package scangate
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"strings"
@@ -262,21 +264,31 @@ func (r *registrar) link(ctx context.Context, userID string, who Identity) error
 	return wrap("linking an identity", err)
 }
 
-// unlinkTime bounds the time for which one unlinking locks out another.
-const unlinkTime = 10 * time.Second
+// The times of one unlinking.
+const (
+	unlinkTime = 10 * time.Second // for its calls to the user store
+	// unlinkLock is how long it locks out another one, unless it ends earlier. The rest
+	// is for a change that the user store still makes after its call was given up.
+	unlinkLock = 30 * time.Second
+)
 
 // unlink removes the identity from the user with that ID.
 func (r *registrar) unlink(ctx context.Context, id string, who Identity) error {
 	// One request at a time: two could each see two identities, and remove both.
-	lock := "unlink:" + id
-	if err := r.state.Create(ctx, lock, nil, unlinkTime); err != nil {
-		if errors.Is(err, ErrExists) {
-			return errTooMany
-		}
-		return wrap("unlinking", err)
+	lock, err := r.lock(ctx, "unlink:"+id, unlinkLock)
+	if err != nil {
+		return err
 	}
-	defer r.unlock(ctx, lock)
-	user, err := r.users.FindByWeChat(ctx, who)
+	limited, cancel := context.WithTimeout(ctx, unlinkTime)
+	defer cancel()
+	defer func() {
+		// After a call that was given up, the user store may still remove the identity.
+		// The lock then stays until its time is over.
+		if !errors.Is(limited.Err(), context.DeadlineExceeded) {
+			r.unlock(ctx, lock)
+		}
+	}()
+	user, err := r.users.FindByWeChat(limited, who)
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && user.ID != id:
 		return login.ErrUnknown
@@ -284,14 +296,38 @@ func (r *registrar) unlink(ctx context.Context, id string, who Identity) error {
 		return wrap("looking an identity up", err)
 	case len(user.Identities) < 2:
 		return errLastIdentity
+	case limited.Err() != nil: // the store ignores its context
+		return wrap("looking an identity up", limited.Err())
 	}
-	return wrap("unlinking", r.users.UnlinkWeChat(ctx, id, who))
+	return wrap("unlinking", r.users.UnlinkWeChat(limited, id, who))
 }
 
-// unlock releases a lock, even if its request has ended.
-func (r *registrar) unlock(ctx context.Context, lock string) {
-	// A StateStore cannot delete a record; it can let one expire.
-	err := r.state.Update(context.WithoutCancel(ctx), lock, 1, nil, time.Nanosecond)
+// lock is a lock that one request holds.
+type lock struct {
+	key   string
+	owner []byte // random, so that no other request releases the lock
+}
+
+// lock takes the lock of that name for the time ttl, unless it is released earlier. It
+// returns errTooMany if another request holds it.
+func (r *registrar) lock(ctx context.Context, name string, ttl time.Duration) (lock, error) {
+	l := lock{state.LockKey(name), []byte(rand.Text())}
+	err := r.state.Create(ctx, l.key, l.owner, ttl)
+	if errors.Is(err, ErrExists) {
+		return l, errTooMany
+	}
+	return l, wrap("taking a lock", err)
+}
+
+// unlock releases a lock, even if its request has ended. It leaves a lock alone that
+// another request has taken since.
+func (r *registrar) unlock(ctx context.Context, l lock) {
+	ctx = context.WithoutCancel(ctx)
+	owner, version, err := r.state.Load(ctx, l.key)
+	if err == nil && bytes.Equal(owner, l.owner) {
+		// A StateStore cannot delete a record; it can let one expire.
+		err = r.state.Update(ctx, l.key, version, nil, time.Nanosecond)
+	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		r.logger.WarnContext(ctx, "scangate: a lock could not be released", "error", publicError(err))
 	}

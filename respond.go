@@ -13,6 +13,7 @@ import (
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/state"
+	"github.com/scangate/scangate/internal/summary"
 )
 
 // failure maps an error to an answer.
@@ -120,11 +121,12 @@ func (e retryError) Unwrap() error { return e.error }
 // responder answers requests: with pages, with problems, and with errors, which it also
 // logs and emits.
 type responder struct {
-	urls    urls
-	pages   *pages.Set
-	logger  *slog.Logger
-	onEvent func(context.Context, Event) // may be nil
-	address func(*http.Request) string   // of the client
+	urls     urls
+	pages    *pages.Set
+	logger   *slog.Logger
+	failures *summary.Log                 // of answers from 500 on
+	onEvent  func(context.Context, Event) // may be nil
+	address  func(*http.Request) string   // of the client
 }
 
 // contentSecurityPolicy allows the resources that the gate's pages use, and no others.
@@ -194,13 +196,22 @@ func (a *responder) reportError(w http.ResponseWriter, r *http.Request, err erro
 	}
 	id := shortID(a.requestLoginID(r))
 	a.emit(r, Event{Name: EventRefused, Reason: f.code, Login: id})
-	level := slog.LevelInfo
-	if f.status >= http.StatusInternalServerError {
-		level = slog.LevelError
+	request := []any{"status", f.status, "method", r.Method, "route", r.Pattern, "login", id}
+	if f.status < http.StatusInternalServerError {
+		a.logger.InfoContext(r.Context(), "scangate: request refused", append(request, "code", f.code, "error", publicError(err))...)
+		return f
 	}
-	a.logger.Log(r.Context(), level, "scangate: request refused",
-		"status", f.status, "code", f.code, "error", publicError(err), "method", r.Method, "route", r.Pattern, "login", id)
+	a.failures.Add(r.Context(), summary.Failure{Level: failureLevel(err), Code: f.code, Error: publicError(err).Error()}, request...)
 	return f
+}
+
+// failureLevel returns the level at which a failed request is logged. That a client went
+// away, or that the gate was closed, is not the failure of a store.
+func failureLevel(err error) slog.Level {
+	if errors.Is(err, context.Canceled) || errors.Is(err, errClosing) {
+		return slog.LevelInfo
+	}
+	return slog.LevelError
 }
 
 // retryAfter returns after how many seconds the client may try again.

@@ -20,6 +20,7 @@ const (
 	identifiedTTL = 10 * time.Minute // for registration and the phone code, once WeChat has answered
 	approvedTTL   = 2 * time.Minute  // for the initiator to finish
 	renewAfter    = 2 * time.Minute  // until an unscanned QR code is replaced
+	endedTTL      = time.Minute      // how long a finished or denied login is remembered; at least replayWindow
 	goneAfter     = 5 * time.Minute  // how long an expired login is remembered as expired
 	replayWindow  = time.Minute      // how long a repeated request gets the first one's answer
 	askTime       = 8 * time.Second  // for all calls to WeChat during one exchange

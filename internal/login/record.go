@@ -59,6 +59,14 @@ func (r *record) expired() bool {
 	return !over && !time.Now().Before(r.Expires)
 }
 
+// keptFor returns how long the store keeps the record from now on.
+func (r *record) keptFor() time.Duration {
+	if r.State == StateDenied || r.State == StateFinished {
+		return endedTTL
+	}
+	return max(time.Until(r.Expires), 0) + goneAfter
+}
+
 func (r *record) open() error {
 	switch {
 	case r.State == StateDenied:
@@ -363,5 +371,14 @@ func (r *record) close() error {
 	}
 	r.Closed = true
 	r.forget()
+	return nil
+}
+
+// reopen returns a finished login to its approval.
+func (r *record) reopen() error {
+	if r.State != StateFinished {
+		return ErrRepeated
+	}
+	r.State, r.Finished = StateApproved, time.Time{}
 	return nil
 }

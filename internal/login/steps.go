@@ -34,7 +34,9 @@ func (s *Store) Exchange(ctx context.Context, id string, key Key, scope Scope, c
 	ctx = context.WithoutCancel(ctx)
 	asked := false
 	defer func() {
-		if !asked { // ask has panicked: it runs the application's code
+		// ask calls the application's code. If that panics, the phone's next callback
+		// would wait until the lease is over.
+		if !asked {
 			_, _ = s.change(ctx, l, func(r *record) error { return r.release(held, nil, Digest{}) })
 		}
 	}()
@@ -189,4 +191,10 @@ func (s *Store) Close(ctx context.Context, id string) error {
 		return nil
 	}
 	return err
+}
+
+// Reopen undoes Finish for a link that could not be stored. It returns [ErrRepeated] if
+// the login is not finished.
+func (s *Store) Reopen(ctx context.Context, l *Login) (*Login, error) {
+	return s.change(ctx, l, (*record).reopen)
 }

@@ -208,8 +208,7 @@ func (s *Store) update(ctx context.Context, l *Login) error {
 	if err != nil {
 		return err
 	}
-	ttl := max(time.Until(l.record.Expires), 0) + goneAfter
-	err = s.state.Update(ctx, recordKey(l.ID()), l.version, value, ttl)
+	err = s.state.Update(ctx, recordKey(l.ID()), l.version, value, l.record.keptFor())
 	switch {
 	case errors.Is(err, state.ErrNotFound):
 		return ErrUnknown
