@@ -45,7 +45,7 @@ func forEachMount(t *testing.T, test func(t *testing.T, w *onLoginWorld)) {
 			mux.Handle("/value", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 				_, _ = io.WriteString(rw, m.GetString(r.Context(), r.URL.Query().Get("key")))
 			}))
-			handler := http.Handler(mux)
+			var handler http.Handler
 			if outer {
 				handler = m.LoadAndSave(mux)
 			} else {

@@ -94,16 +94,7 @@ func (g *Gate) wire(set *pages.Set) {
 	}
 	site := g.urls.public.Host + c.BasePath
 	if c.Session.Manager == nil {
-		var store scs.Store // nil means memory
-		if c.Redis != nil {
-			sessions := session.NewRedis(c.Redis, c.RedisPrefix, site)
-			if g.redis != nil {
-				sessions.Outage = g.redis.store.Outage() // one outage of Redis is one line in the log
-			}
-			store = sessions
-		}
-		c.Session.Manager = session.NewManager(secure, store)
-		c.Session.Manager.ErrorFunc = g.respond.fail
+		c.Session.Manager = g.sessionManager(site, secure)
 	}
 	g.auth = authenticator{
 		sessions: sessions{
@@ -117,6 +108,21 @@ func (g *Gate) wire(set *pages.Set) {
 			r.logTo(c.Logger)
 		}
 	}
+}
+
+// sessionManager returns the manager of a gate whose application brought none.
+func (g *Gate) sessionManager(site string, secure bool) *scs.SessionManager {
+	var store scs.Store // nil means memory
+	if g.config.Redis != nil {
+		sessions := session.NewRedis(g.config.Redis, g.config.RedisPrefix, site)
+		if g.redis != nil {
+			sessions.Outage = g.redis.store.Outage() // one outage of Redis is one line in the log
+		}
+		store = sessions
+	}
+	manager := session.NewManager(secure, store)
+	manager.ErrorFunc = g.respond.fail
+	return manager
 }
 
 // Waiting returns how many requests of this process wait for a login to change.

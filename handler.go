@@ -177,7 +177,7 @@ func (g *Gate) requireStep(w http.ResponseWriter, r *http.Request, l *login.Logi
 	err := l.Open()
 	decided := errors.Is(err, login.ErrDenied) || errors.Is(err, login.ErrFinished)
 	// The confirm page also shows the decision, and its form may be sent again.
-	if err != nil && !(decided && (at == stepConfirm || at == stepDecision)) {
+	if err != nil && (!decided || at != stepConfirm && at != stepDecision) {
 		return g.logins.withRetry(r, l, err)
 	}
 	// A GET must not finish an approved link, so its page stays the confirm page.

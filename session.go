@@ -321,7 +321,7 @@ func (s *sessions) lost(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		cause = "the browser sends an older cookie of that name, which another host or path has set"
 	case s.loaded(r.Context()) && !mark.Names(cookies[0].Value):
 		cause = "LoadAndSave reads another cookie of that name, which another host or path has set"
-	case mark.Streak > 1 && !(counts && mark.Names(s.manager.Token(ctx))):
+	case mark.Streak > 1 && (!counts || !mark.Names(s.manager.Token(ctx))):
 		// The first time may have a cause of its own: the application has ended the session.
 		cause = "the session store does not return the session: all processes need one store and one codec"
 	default:

@@ -131,7 +131,7 @@ func testRefused(t *testing.T, desktop *tab) {
 	phone.screenshot("denied")
 	desktop.waitVisible(`[data-show=denied]`)
 	desktop.screenshot("refused")
-	desktop.click(`[data-show=denied] a`) // starts a new login
+	desktop.click(`[data-show=denied] button`) // starts a new login
 	desktop.waitVisible(`[data-show=waiting]`)
 }
 

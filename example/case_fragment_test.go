@@ -34,9 +34,9 @@ func TestCaseA09DesktopKeepsItsFragment(t *testing.T) {
 		v := newVisit(t, browser, "en", nil)
 		v.open(page)
 		v.waitVisible(`[data-show=waiting]`)
-		v.say("expired")
-		v.lie.Store("")
-		v.click(`[data-show=expired] a`)
+		v.showState("expired")
+		v.fakeState.Store("")
+		v.click(`[data-show=expired] button`)
 		v.waitVisible(`[data-show=waiting]`)
 		v.phoneAnswers("lin", "approve")
 		v.waitVisible(`#greeting`)
@@ -70,7 +70,7 @@ func TestCaseA09CleanAddressInWeChat(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := newVisit(t, browser, "en", c.option)
-			v.agent(wechattest.UserAgentPhone)
+			v.setUserAgent(wechattest.UserAgentPhone)
 			v.open("/account?b=2")
 			v.click(`a[href*="person=lin"]`)
 			if c.profile {

@@ -13,7 +13,7 @@ import (
 func TestCaseA06NetHTTPWriter(t *testing.T) {
 	servertest.RunWriter(t, func(gate *scangate.Gate, _ *scs.SessionManager, routes map[string]http.Handler) http.Handler {
 		mux := http.NewServeMux()
-		mux.Handle("/", newMetrics().around(newApp(gate), gate))
+		mux.Handle("/", newMetrics().handler(newApp(gate), gate))
 		for path, handler := range routes {
 			mux.Handle(path, gate.RequireWeChat(handler))
 		}

@@ -115,7 +115,7 @@ func TestExpiredIsRenewed(t *testing.T) {
 	desktop.login()
 	desktop.showState("expired")
 	desktop.fakeState.Store("")
-	desktop.click(`[data-show=expired] a`)
+	desktop.click(`[data-show=expired] button`)
 	desktop.waitVisible(`[data-show=waiting]`)
 }
 

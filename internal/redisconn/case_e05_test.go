@@ -91,7 +91,9 @@ func TestCaseE05DeadSubscriptionIsNoticed(t *testing.T) {
 			}
 			close(conn.deaf)
 			died := time.Now()
-			<-ended
+			if err := <-ended; err == nil {
+				t.Error("Subscribe on a dead connection: error = nil, want an error")
+			}
 			if took := time.Since(died); took > 8*time.Second {
 				t.Errorf("a connection that died after %v was noticed after %v, want at most 8s", after, took)
 			}

@@ -42,6 +42,7 @@ func (w *fullWriter) ReadFrom(r io.Reader) (int64, error) {
 	_ = w.note("ReadFrom")
 	return io.Copy(io.Discard, r)
 }
+
 func (w *fullWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, w.note("Hijack") }
 
 // wrapper is a middleware's writer, which has Unwrap and nothing else.

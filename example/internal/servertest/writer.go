@@ -103,21 +103,21 @@ func RunWriter(t *testing.T, build Build) {
 	t.Cleanup(server.Close)
 	for use := range uses {
 		t.Run(use, func(t *testing.T) {
-			v := s.member(t, "lin")
-			if got := v.get("/test/writer?use=" + use); got.status != http.StatusOK || got.body != "done" {
+			b := s.loggedIn(t, "lin")
+			if got := b.get("/test/writer?use=" + use); got.status != http.StatusOK || got.body != "done" {
 				t.Errorf("HTTP/1: %d %s, want 200 and done", got.status, got.body)
 			}
-			if status, body := v.overHTTP2(server, "/test/writer?use="+use); status != http.StatusOK || body != "done" {
+			if status, body := b.overHTTP2(server, "/test/writer?use="+use); status != http.StatusOK || body != "done" {
 				t.Errorf("HTTP/2: %d %s, want 200 and done", status, body)
 			}
-			if got := v.get("/test/count"); got.body != "3" {
+			if got := b.get("/test/count"); got.body != "3" {
 				t.Errorf("afterwards the session counts %s, want 3", got.body)
 			}
 		})
 	}
 	t.Run("CloseNotifier reports that the client has gone", func(t *testing.T) {
-		v := s.member(t, "lin")
-		resp, err := v.client.Do(v.request(http.MethodGet, "/test/gone", "*/*", nil))
+		b := s.loggedIn(t, "lin")
+		resp, err := b.client.Do(b.request(http.MethodGet, "/test/gone", "*/*", nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,28 +144,28 @@ func awaitClose(w http.ResponseWriter) error {
 	})
 }
 
-// overHTTP2 sends a GET with the visitor's cookies to another server.
-func (v *visitor) overHTTP2(server *httptest.Server, path string) (status int, body string) {
-	v.t.Helper()
-	r := v.request(http.MethodGet, server.URL+path, "application/json", nil)
-	for _, c := range v.client.Jar.Cookies(v.request(http.MethodGet, "/", "", nil).URL) {
+// overHTTP2 sends a GET with the browser's cookies to another server.
+func (b *browser) overHTTP2(server *httptest.Server, path string) (status int, body string) {
+	b.t.Helper()
+	r := b.request(http.MethodGet, server.URL+path, "application/json", nil)
+	for _, c := range b.client.Jar.Cookies(b.request(http.MethodGet, "/", "", nil).URL) {
 		r.AddCookie(c)
 	}
 	resp, err := server.Client().Do(r)
 	if err != nil {
-		v.t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil || resp.ProtoMajor != 2 {
-		v.t.Fatalf("GET %s: %s %v, want HTTP/2", path, resp.Proto, err)
+		b.t.Fatalf("GET %s: %s %v, want HTTP/2", path, resp.Proto, err)
 	}
 	return resp.StatusCode, string(text)
 }
 
-// Get returns what a logged-in visitor gets from that path.
+// Get returns what a logged-in browser gets from that path.
 func Get(t *testing.T, build Build, path string) (status int, body string) {
 	t.Helper()
-	got := start(t, build, 0).member(t, "lin").get(path)
+	got := start(t, build, 0).loggedIn(t, "lin").get(path)
 	return got.status, got.body
 }

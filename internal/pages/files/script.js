@@ -91,7 +91,6 @@
     if (login.dataset.state === name) return;
     login.dataset.state = name;
     for (const part of login.querySelectorAll("[data-show]")) part.hidden = part.dataset.show !== name;
-    for (const part of login.querySelectorAll("[data-hide]")) part.hidden = part.dataset.hide.split(" ").includes(name);
     const way = login.querySelector(`[data-show=${name}] button`);
     if (way) way.focus({ preventScroll: true });
   };
