@@ -17,7 +17,7 @@ import (
 
 // uses call every optional interface of net/http's writers by a type assertion, as
 // handlers and middlewares do. Each returns what went wrong.
-var uses = map[string]func(w http.ResponseWriter, r *http.Request) error{
+var uses = map[string]func(w http.ResponseWriter, r *http.Request) error{ //nolint:gochecknoglobals // a table
 	"Flusher": func(w http.ResponseWriter, _ *http.Request) error {
 		return with(w, func(f http.Flusher) error { f.Flush(); return nil })
 	},
@@ -38,7 +38,7 @@ var uses = map[string]func(w http.ResponseWriter, r *http.Request) error{
 		return with(w, func(p http.Pusher) error {
 			// Go's client refuses pushes.
 			if err := p.Push("/style.css", nil); !errors.Is(err, http.ErrNotSupported) {
-				return fmt.Errorf("Push: error = %w, want %w", err, http.ErrNotSupported)
+				return fmt.Errorf("push: error = %w, want %w", err, http.ErrNotSupported)
 			}
 			return nil
 		})
