@@ -13,15 +13,10 @@ type accounts struct {
 	website  *wechat.Client // nil if not configured
 }
 
-// newAccounts returns the clients of the accounts that are configured.
+// newAccounts returns the clients of the accounts that are configured. [New] has checked
+// them.
 func newAccounts(c *Config) (accounts, error) {
 	none := wechat.Account{}
-	switch {
-	case c.OfficialAccount == none && c.Website == none:
-		return accounts{}, configError("OfficialAccount and Config.Website", "one of them is required")
-	case c.Website != none && c.OfficialAccount.AppID == c.Website.AppID:
-		return accounts{}, configError("Website", "%q is the official account's AppID", c.Website.AppID)
-	}
 	var a accounts
 	var err error
 	if c.OfficialAccount != none {

@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -19,10 +17,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/gomodule/redigo/redis"
 
-	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/phone"
-	"github.com/scangate/scangate/internal/redisstore"
-	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/wechat"
 )
 
@@ -30,9 +25,11 @@ import (
 // zero value of every other field is a sensible default.
 type Config struct {
 	// PublicURL is where browsers and phones reach the application, such as
-	// "https://app.example.com": https, a host, and no path. All URLs that the gate
-	// returns begin with it; the Host of a request is ignored. Plain http is accepted for
-	// a loopback host only, or with InsecureHTTP.
+	// "https://app.example.com": https, a host as browsers write it, and no path. A host
+	// outside of ASCII is written in Punycode ("xn--..."), without a dot at its end, and
+	// the scheme's default port is left out. All URLs that the gate returns begin with it;
+	// the Host of a request is ignored. Plain http is accepted for a loopback host only, or
+	// with InsecureHTTP.
 	PublicURL string
 
 	// BasePath is the path at which the gate is mounted; empty means "/wechat". Routers
@@ -68,9 +65,10 @@ type Config struct {
 	// Registration admits new users; empty means RegisterOpen.
 	Registration Registration
 
-	// RegisterURL is the application's own registration page, for RegisterClosed: a path on this server, or a URL that begins with
-	// PublicURL. The gate adds the parameter "login", and [Gate.Pending] returns the
-	// person. If it is empty, a person who is not registered is refused.
+	// RegisterURL is the application's own registration page, for RegisterClosed: a path
+	// on this server, or a URL that begins with PublicURL, but not below BasePath. The gate
+	// adds the parameter "login", and [Gate.Pending] returns the person. If it is empty, a
+	// person who is not registered is refused.
 	RegisterURL string
 
 	// Phone configures phone numbers.
@@ -117,7 +115,9 @@ type Config struct {
 	LoginTTL time.Duration
 
 	// MatchNumber makes the person type the two digits that the other screen shows, with
-	// one try. If it is false, both screens show the number, to compare.
+	// one try. If it is false, both screens show the number, to compare. It excludes
+	// Website: WeChat's own QR page shows no number, so an attacker could send a victim
+	// there instead.
 	MatchNumber bool
 
 	// Limits bounds what one process and one address may take.
@@ -132,14 +132,18 @@ type Config struct {
 	// cannot be tried again: the person sees a page without the reason, and the error is
 	// logged. It may be called twice for one login, because WeChat sometimes sends a
 	// callback twice. It is not called for links and phone numbers of logged-in users.
-	// Nil allows every login.
+	// Its context holds the session that is about to begin, so values that it puts there
+	// with the methods of Session.Manager are kept. If it returns an error, the browser's
+	// earlier session stays as it was. Nil allows every login.
 	OnLogin func(context.Context, Login) error
 
 	// OnEvent is called for every event, in the request that causes it, which waits for
 	// it. Its context does not end with the request. Nil means that events are dropped.
 	OnEvent func(context.Context, Event)
 
-	// Logger receives failures, without secrets. Nil means slog.Default().
+	// Logger receives failures, without secrets: the first of a cause at once, and the
+	// number of those that follow every 10 seconds. With Redis it also receives when Redis
+	// goes away and when it is back. Nil means slog.Default().
 	Logger *slog.Logger
 
 	// HTTPClient makes the calls to WeChat. Its Timeout bounds one call with its
@@ -163,8 +167,9 @@ type Pages struct {
 	// Empty means a green.
 	AccentColor string
 
-	// Languages are the languages of the pages, out of "zh" and "en". A browser that
-	// prefers none of them gets the first. Empty means both, "zh" first.
+	// Languages are the languages of the pages, out of "zh", "zh-Hant" and "en". A browser
+	// that prefers none of them gets the first. Empty means all three, "zh" first, and
+	// English for browsers that prefer other languages.
 	Languages []string
 
 	// Templates replaces built-in pages. It may define login.html, finish.html,
@@ -185,7 +190,7 @@ type Phone struct {
 	Require bool
 
 	// SendCode delivers a one-time code to a number in E.164 form, by SMS or otherwise,
-	// within the 10 seconds of its context. An error means that the code was not
+	// within the 8 seconds of its context. An error means that the code was not
 	// delivered: the person is shown so, and may try again at once. Nil means that no
 	// number can be proved.
 	SendCode func(ctx context.Context, phone, code string) error
@@ -195,21 +200,33 @@ type Phone struct {
 	// address apply as well.
 	CodeLimit int
 
-	// Normalize returns a typed number in E.164 form, or an error. Nil accepts mainland
-	// mobile numbers in any usual spelling, and numbers that begin with + or 00 and a
-	// country's code.
+	// Countries are the calling codes of the countries whose numbers are accepted, such as
+	// "852"; "86" is always among them. "1" is the United States and Canada only: the code
+	// of another country in the North American plan includes the area code, as in "1876".
+	// Within a country all numbers are accepted, except mainland landlines and numbers of
+	// services under +1. Empty means mainland mobile numbers only, or, with Normalize, all
+	// that it returns.
+	Countries []string
+
+	// Normalize returns a typed number in E.164 form, or an error. Each number must have
+	// one result, because quotas and users are found by it. Nil accepts mainland mobile
+	// numbers in any usual spelling, and other numbers that begin with + or 00 and their
+	// calling code. It drops a zero after the code, as in +44 (0)7911 123456, where the
+	// country's numbers have none.
 	Normalize func(string) (string, error)
 }
 
 // Session configures sessions; see [Config.Session].
 type Session struct {
-	// Manager is the application's session manager. Its cookie must be HttpOnly, and
-	// Secure if PublicURL is https. The gate works on a copy: fields that the application
-	// changes after New have no effect on the gate.
+	// Manager is the application's session manager. Its cookie must be HttpOnly, Secure if
+	// PublicURL is https, and neither SameSite=None nor Strict. Its Path must be "/", and
+	// its Domain, if any, must cover PublicURL's host. The gate works on a copy: fields
+	// that the application changes after New have no effect on the gate.
 	//
 	// The gate adds one value to a session, renews its token at a login, and empties it
 	// if another user of the gate was logged in; data from a login by other means stays.
-	// Two gates on one host need managers with different cookies.
+	// Two gates on one host need managers with different cookies. Any host of the same
+	// domain can set a cookie whose name does not begin with "__Host-".
 	//
 	// Nil means a manager that New makes: sessions for 7 days, in the cookie
 	// "__Host-session". They are kept in Redis if that is set, otherwise in memory, which
@@ -220,9 +237,9 @@ type Session struct {
 // Limits bounds what one process and one address may take; see [Config.Limits].
 type Limits struct {
 	// Waiting bounds the requests of this process that wait for a login to change. One
-	// address may hold a tenth of them, and one login 5. Beyond the total a request gets
-	// 503, beyond the others 429. Zero means 10,000. Behind a proxy all browsers have
-	// one address unless ClientIP is set.
+	// address may hold a tenth of them (one /48 of IPv6 five times as many), and one
+	// login 5. Beyond the total a request gets 503, beyond the others 429. Zero means
+	// 10,000. Behind a proxy all browsers have one address unless ClientIP is set.
 	Waiting int
 
 	// Address is how many logins one address may begin in a minute. Callbacks, and
@@ -259,152 +276,48 @@ type Login struct {
 	Token wechat.Token
 }
 
-// check returns an error that names the first field at fault.
-func (c *Config) check(public *url.URL) error {
-	if c.BasePath != "" && (!strings.HasPrefix(c.BasePath, "/") || path.Clean(c.BasePath) != c.BasePath ||
-		c.BasePath == "/" || url.PathEscape(c.BasePath) != strings.ReplaceAll(c.BasePath, "/", "%2F")) {
-		return configError("BasePath", "%q is not a path like \"/wechat\"", c.BasePath)
-	}
-	for _, check := range []func() error{
-		c.checkLimits,
-		func() error { return c.checkRegistration(public) },
-		c.checkPages,
-		func() error { return c.checkSession(public) },
-	} {
-		if err := check(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// configError returns an error that names the field of Config at fault.
-func configError(field, format string, args ...any) error {
-	return fmt.Errorf("scangate: Config."+field+": "+format, args...)
-}
-
-// checkLimits checks times and numbers.
-func (c *Config) checkLimits() error {
-	switch {
-	case c.LoginTTL != 0 && (c.LoginTTL < time.Minute || c.LoginTTL > 30*time.Minute):
-		return configError("LoginTTL", "%v is not between 1 and 30 minutes", c.LoginTTL)
-	case c.UserTTL < 0:
-		return configError("UserTTL", "%v is negative", c.UserTTL)
-	case c.Limits.Waiting < 0:
-		return configError("Limits.Waiting", "%d is negative", c.Limits.Waiting)
-	case c.Limits.Address < 0:
-		return configError("Limits.Address", "%d is negative", c.Limits.Address)
-	case c.Phone.CodeLimit < 0:
-		return configError("Phone.CodeLimit", "%d is negative", c.Phone.CodeLimit)
-	}
-	return nil
-}
-
-// checkRegistration checks the rule by which a person becomes a user, and its means.
-func (c *Config) checkRegistration(public *url.URL) error {
-	switch c.Registration {
-	case "", RegisterOpen, RegisterByPhone, RegisterClosed:
-	default:
-		return configError("Registration", "%q is not RegisterOpen, RegisterByPhone or RegisterClosed", c.Registration)
-	}
-	local := strings.TrimPrefix(c.RegisterURL, public.String())
-	switch {
-	case c.RegisterURL != "" && c.Registration != RegisterClosed:
-		return configError("RegisterURL", "only RegisterClosed uses it")
-	case c.RegisterURL != "" && (localPath(local) != local || strings.Contains(local, "#")):
-		return configError("RegisterURL", "%q is neither a path on this server nor begins with PublicURL", c.RegisterURL)
-	case c.Phone.SendCode == nil && c.Phone.Require:
-		return configError("Phone.SendCode", "Phone.Require needs it")
-	case c.Phone.SendCode == nil && c.Registration == RegisterByPhone:
-		return configError("Phone.SendCode", "RegisterByPhone needs it")
-	}
-	return nil
-}
-
-// checkPages checks the appearance of the pages. [New] checks the templates.
-func (c *Config) checkPages() error {
-	p := &c.Pages
-	for i, tag := range p.Languages {
-		if !pages.Supported(tag) || slices.Contains(p.Languages[:i], tag) {
-			return configError("Pages.Languages", "%q is neither \"zh\" nor \"en\", or is repeated", tag)
-		}
-	}
-	if p.AccentColor != "" && pages.CheckColor(p.AccentColor) != nil {
-		return configError("Pages.AccentColor", "%q is not a color like \"#07c160\"", p.AccentColor)
-	}
-	if p.Logo != "" && !pages.IsImageData(p.Logo) && (p.Logo == "/" || localPath(p.Logo) != p.Logo) {
-		return configError("Pages.Logo", "%.40q is neither a path on this server nor a data:image/ URL", p.Logo)
-	}
-	return nil
-}
-
-// checkSession checks the application's session manager.
-func (c *Config) checkSession(public *url.URL) error {
-	switch m := c.Session.Manager; {
-	case m == nil:
-		return nil
-	case !m.Cookie.HttpOnly:
-		return configError("Session.Manager", "Cookie.HttpOnly is false: any script on a page could read the session")
-	case public.Scheme == "https" && !m.Cookie.Secure:
-		return configError("Session.Manager", "Cookie.Secure is false, although PublicURL is https")
-	}
-	return nil
-}
-
-// parsePublicURL returns the scheme and host that all URLs begin with.
-func parsePublicURL(s string, insecure bool) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, configError("PublicURL", "%q is not a URL like \"https://app.example.com\"", s)
-	}
-	switch {
-	case u.Scheme == "https":
-	case u.Scheme != "http":
-		return nil, configError("PublicURL", "%q is not https", s)
-	case !insecure && !isLoopback(u.Hostname()):
-		return nil, configError("PublicURL", "%q is plain http on a host other than this machine: use https, or see InsecureHTTP", s)
-	}
-	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}, nil
-}
-
-// isLoopback reports whether a host is this machine by its name or address. All names
-// below localhost are (RFC 6761).
-func isLoopback(host string) bool {
-	host = strings.ToLower(host)
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
-}
-
-// fillDefaults replaces zero values.
+// fillDefaults replaces zero values, except those of stores.
 func (c *Config) fillDefaults(public *url.URL) {
-	setDefault(&c.BasePath, "/wechat")
+	setDefault(&c.BasePath, defaultBasePath)
 	setDefault(&c.AppName, public.Hostname())
 	setDefault(&c.LoginTTL, 5*time.Minute)
 	setDefault(&c.Limits.Waiting, 10_000)
 	setDefault(&c.Limits.Address, 600)
-	setDefault(&c.Phone.CodeLimit, 1000)
 	setDefault(&c.Registration, RegisterOpen)
-	if c.Users == nil || c.State == nil {
-		memory := NewMemoryStore()
-		if c.Users == nil {
-			c.Users = memory
-		}
-		if c.State == nil {
-			c.State = memory
-		}
-	}
-	if len(c.Pages.Languages) == 0 {
-		c.Pages.Languages = []string{"zh", "en"}
-	}
-	if c.Phone.Normalize == nil {
-		c.Phone.Normalize = phone.Normalize
-	}
+	c.Phone.fillDefaults()
 	if c.ClientIP == nil {
 		c.ClientIP = remoteAddr
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+}
+
+// browserKeyCookie is the name of the cookie with a browser's key. With https, the prefix
+// __Host- precedes it.
+const browserKeyCookie = "scangate"
+
+// defaultBasePath is the path of a gate whose Config has none.
+const defaultBasePath = "/wechat"
+
+// fillDefaults replaces zero values. Countries stays empty if Normalize decides alone.
+func (p *Phone) fillDefaults() {
+	setDefault(&p.CodeLimit, 1000)
+	if p.Normalize == nil || len(p.Countries) > 0 {
+		codes := []string{"86"}
+		for _, code := range p.Countries {
+			codes = append(codes, strings.TrimPrefix(code, "+"))
+		}
+		p.Countries = codes
+	}
+	if p.Normalize == nil {
+		p.Normalize = phone.Normalize
+	}
+}
+
+// international reports whether numbers outside mainland China can be accepted.
+func (p *Phone) international() bool {
+	return len(p.Countries) == 0 || slices.ContainsFunc(p.Countries, func(code string) bool { return code != "86" })
 }
 
 // setDefault sets a field that has its zero value.
@@ -415,27 +328,31 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// useRedis fills in the stores that Config.Redis is for. It returns the store that the
-// gate has to close, and a store for sessions.
-func (c *Config) useRedis() (*RedisStore, scs.Store, error) {
-	if !redisstore.ValidPrefix(c.RedisPrefix) {
-		return nil, nil, configError("RedisPrefix", "%q has more than letters, digits and \"-_:\"", c.RedisPrefix)
-	}
+// openStores fills in the stores that are not set: in Redis if that is set, otherwise in
+// memory. It returns the store that the gate has to close, or nil.
+func (c *Config) openStores() (*RedisStore, error) {
 	if c.Redis == nil {
-		return nil, nil, nil
+		memory := NewMemoryStore()
+		c.setStores(memory, memory)
+		return nil, nil
 	}
 	setDefault(&c.RedisPrefix, "scangate")
 	store, err := NewRedisStore(c.Redis, c.RedisPrefix)
 	if err != nil {
-		return nil, nil, publicError(fmt.Errorf("Config.Redis: %w", err))
+		return nil, publicError(fmt.Errorf("Config.Redis: %w", err))
 	}
+	c.setStores(store, store)
+	return store, nil
+}
+
+// setStores sets the stores that the application has not set.
+func (c *Config) setStores(users UserStore, state StateStore) {
 	if c.Users == nil {
-		c.Users = store
+		c.Users = users
 	}
 	if c.State == nil {
-		c.State = store
+		c.State = state
 	}
-	return store, session.NewRedis(c.Redis, c.RedisPrefix), nil
 }
 
 // name distinguishes this gate from others. The processes of one application share it,

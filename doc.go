@@ -52,7 +52,8 @@
 //	GET  login?return_to=/path    the login page, or a redirect to WeChat; with=website: WeChat's own page
 //	POST login                    the same for scripts: JSON {"return_to", "with"} (see below)
 //	GET  login/{id}/qr.svg, .png  the QR code
-//	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied" or "expired"}
+//	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied", "rejected" or "expired"}
+//	POST login/{id}/renew         ends the login and begins a new one: 303, or JSON as POST login
 //	POST login/{id}/finish        begins the session; 303 to return_to, or JSON {"return_to"}; answer=deny refuses it
 //	GET  scan/{id}                the URL in the QR code
 //	GET  callback                 WeChat redirects here
@@ -68,20 +69,29 @@
 //	GET  assets/{name}            the style and the script of the pages
 //
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
-// "finish_url", "match_number", "expires_at", "website_url"}, or with {"redirect_url"}
+// "renew_url", "finish_url", "match_number", "expires_at", "website_url"}, or with {"redirect_url"}
 // if the browser itself has to go to WeChat. scan_url is a complete URL, for a QR code
 // that the application draws; the others are paths on this server. expires_at (RFC 3339)
 // is when the same POST returns a new login, unless this one was scanned by then.
-// website_url is present only with both accounts.
+// website_url is present only with both accounts. return_to is a path on this server or,
+// from scripts, a URL that begins with PublicURL, such as location.href. Any other value
+// means "/" on pages and in forms, and is an error in JSON.
+//
+// The state is "waiting" until WeChat has
+// vouched for a person, and "rejected" if that person cannot log in: they are not
+// registered, their phone number is unknown, or their user is disabled.
 //
 // Forms may also be posted as JSON. The forms of a login contain a token, which is on
-// the page. Scripts receive errors as application/problem+json (RFC 9457) with the
-// member code.
+// the page. Scripts receive JSON, and errors as application/problem+json (RFC 9457) with
+// the members code and detail. A script is a client that sends JSON, accepts it, or uses
+// fetch without an Accept of its own (Sec-Fetch-Mode, which Safari sends since 16.4).
 //
 // # Sessions
 //
 // Sessions are kept by scs (github.com/alexedwards/scs/v2). The gate loads a session
-// itself unless an outer LoadAndSave has. An application that wraps its whole mux in
+// itself unless an outer LoadAndSave has. Of several cookies of the session's name it
+// then takes the one whose session is live, and LoadAndSave takes the first. A session
+// counts only at the host and the base path of its login. An application that wraps its whole mux in
 // LoadAndSave and sets IdleTimeout must mount the gate outside of it: scs would save
 // the session again at the end of a long poll, and could revive one that was ended
 // meanwhile.

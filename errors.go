@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/scangate/scangate/wechat"
 )
 
 // Why a request may not pass, as [Gate.Check] returns it. Any other error of Check is
@@ -21,7 +23,7 @@ var (
 // Package internal/login has the errors of a login's steps.
 var (
 	errBadRequest  = errors.New("malformed request")
-	errForged      = errors.New("the request comes from another site, or lacks its form's token")
+	errForged      = errors.New("the request may be forged")
 	errState       = errors.New("the OAuth state does not belong to this browser")
 	errNoSession   = errors.New("the browser keeps no session")
 	errCancelled   = errors.New("refused in WeChat")
@@ -31,12 +33,17 @@ var (
 	errTooMany     = errors.New("too many requests")
 	errRejected    = errors.New("Config.OnLogin refused")
 	errWeChat      = errors.New("WeChat did not answer as documented")
+
+	// errCodeRejected means that the person has to start again.
+	errCodeRejected = errors.New("WeChat rejected the code")
 )
 
 // Why a person cannot be registered, linked or sent a code.
 var (
 	errNotRegistered = errors.New("not registered")
 	errPhoneInvalid  = errors.New("this is not a phone number")
+	errPhoneAbroad   = errors.New("this is not a phone number with a country's calling code")
+	errPhoneCountry  = errors.New("Config.Phone.Countries does not have the number's country")
 	errPhoneInUse    = errors.New("the phone number belongs to an account with another WeChat")
 	errWeChatInUse   = errors.New("the WeChat identity belongs to another account")
 	errLastIdentity  = errors.New("this is the account's last WeChat identity")
@@ -51,6 +58,25 @@ var (
 	errClosing     = errors.New("the gate is closed")
 )
 
+// detailedError is an error that the client may read about in a problem's detail.
+type detailedError struct {
+	error
+	detail string // in English, without secrets
+}
+
+// Unwrap is for [errors.Is] and [errors.As].
+func (e detailedError) Unwrap() error { return e.error }
+
+// badRequest returns an errBadRequest with that detail.
+func badRequest(detail string) error {
+	return detailedError{fmt.Errorf("%w: %s", errBadRequest, detail), detail}
+}
+
+// forged returns an errForged with that detail.
+func forged(detail string) error {
+	return detailedError{fmt.Errorf("%w: %s", errForged, detail), detail}
+}
+
 // wrap annotates err with the action that failed. It returns nil if err is nil.
 func wrap(doing string, err error) error {
 	if err == nil {
@@ -59,9 +85,18 @@ func wrap(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// wechatError marks an error of the WeChat client, so that the person is not blamed.
+// wechatError marks an error of the WeChat client: as errCodeRejected if the person can
+// start again, otherwise as errWeChat.
 func wechatError(doing string, err error) error {
-	return fmt.Errorf("%s: %w: %w", doing, errWeChat, err)
+	mark := errWeChat
+	// A timed-out exchange may have used the code, so ErrCodeUsed can be the second
+	// answer to one person.
+	for _, kind := range []error{wechat.ErrCodeInvalid, wechat.ErrCodeUsed, wechat.ErrRefused} {
+		if errors.Is(err, kind) {
+			mark = errCodeRejected
+		}
+	}
+	return fmt.Errorf("%s: %w: %w", doing, mark, err)
 }
 
 // apiError is an error as it leaves the package.

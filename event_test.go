@@ -52,7 +52,8 @@ func TestEventsWithoutALogin(t *testing.T) {
 	desktop := w.desktop()
 	w.scanLogin(desktop, w.phone("lin"))
 	s := desktop.start()
-	desktop.get("/wechat/callback?code=c0de&state=" + s.ID + "0" + strings.Repeat("A", 32))
+	attacker := w.desktop() // not logged in, unlike the desktop
+	attacker.get("/wechat/callback?code=c0de&state=" + s.ID + "0" + strings.Repeat("A", 32))
 	desktop.get("/wechat/login/short/state")
 	desktop.post("/wechat/logout", nil)
 	w.mu.Lock()

@@ -18,7 +18,7 @@ import (
 )
 
 // account is the application's account at WeChat.
-var account = wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}
+var account = wechat.Account{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"}
 
 // newGate returns the gate of the examples below.
 func newGate() *scangate.Gate {
@@ -104,7 +104,7 @@ func ExampleGate_RequireWeChat() {
 	fmt.Println(answer.Code, answer.Body)
 	// Output:
 	// 303 /wechat/login?return_to=%2Faccount%3Ftab%3D2
-	// 401 {"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login"}
+	// 401 {"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login","detail":"there is no session, or it has ended"}
 }
 
 // Check suits a public page that greets a logged-in user.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/scangate/scangate"
@@ -14,7 +15,7 @@ import (
 func Example() {
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
-		OfficialAccount: wechat.Account{AppID: "wx0123456789abcdef", Secret: "..."},
+		OfficialAccount: wechat.Account{AppID: "wx0123456789abcdef", Secret: os.Getenv("WECHAT_SECRET")},
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -1,7 +1,6 @@
 package scangate
 
 import (
-	"fmt"
 	"net/http"
 	"sync"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/internal/state"
+	"github.com/scangate/scangate/internal/summary"
 )
 
 // Gate is both the handler to mount at [Config.BasePath] and the middleware that lets
@@ -31,46 +31,43 @@ type Gate struct {
 	mux         *http.ServeMux
 	respond     responder
 	warnOuter   sync.Once   // for the warning about an outer LoadAndSave
+	warnHost    sync.Once   // for the warning about a proxy that replaces Host
 	redis       *RedisStore // nil unless New made one
 }
 
-// New returns a Gate. An error names the field of config that is at fault.
+// New returns a Gate. It reports all faults of config at once: the error has one line of
+// text, which names each field at fault, and its method Unwrap() []error returns an error
+// for each fault.
 func New(config Config) (*Gate, error) {
-	public, err := parsePublicURL(config.PublicURL, config.InsecureHTTP)
-	if err != nil {
-		return nil, err
-	}
-	if err := config.check(public); err != nil {
-		return nil, err
-	}
-	redisStore, sessionStore, err := config.useRedis()
-	if err != nil {
-		return nil, err
-	}
+	public, faults := config.check()
 	config.fillDefaults(public)
+	set, err := newPages(&config)
+	faults.append(err)
+	if len(faults.list) > 0 {
+		return nil, faults
+	}
 	g := &Gate{
-		config: config, urls: urls{public, config.BasePath}, redis: redisStore,
-		crossOrigin: http.NewCrossOriginProtection(),
-		waiting:     waitingRoom{max: config.Limits.Waiting},
+		urls: urls{public, config.BasePath}, crossOrigin: http.NewCrossOriginProtection(),
+		waiting: waitingRoom{max: config.Limits.Waiting},
 	}
 	if err := g.crossOrigin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
-		return nil, fmt.Errorf("scangate: Config.PublicURL: %w", err)
+		return nil, configError("PublicURL", "%w", err)
 	}
-	if g.accounts, err = newAccounts(&g.config); err != nil {
+	if g.accounts, err = newAccounts(&config); err != nil {
 		return nil, err
 	}
-	set, err := newPages(&g.config)
-	if err != nil {
+	if g.redis, err = config.openStores(); err != nil {
 		return nil, err
 	}
-	g.wire(set, sessionStore)
+	g.config = config
+	g.wire(set)
 	g.mux = g.newMux()
 	return g, nil
 }
 
-// wire connects the parts of the gate. Sessions are kept in the given store, or in
-// memory if that is nil, unless the application has a session manager.
-func (g *Gate) wire(set *pages.Set, sessionStore scs.Store) {
+// wire connects the parts of the gate. Unless the application has a session manager,
+// sessions are kept in Redis, or in memory if that is not set.
+func (g *Gate) wire(set *pages.Set) {
 	c := &g.config
 	users, readers := c.Users, c.Users
 	if c.UserTTL > 0 {
@@ -80,30 +77,52 @@ func (g *Gate) wire(set *pages.Set, sessionStore scs.Store) {
 		users, readers = uncached{cache}, cache
 	}
 	secure := g.urls.public.Scheme == "https"
-	g.cookies = browserCookies{name: "scangate", secure: secure}
+	g.cookies = browserCookies{name: browserKeyCookie, secure: secure}
 	if secure {
 		// Browsers accept the prefix from this host only (RFC 6265bis): no other host of
 		// the same domain can set the cookie.
-		g.cookies.name = "__Host-scangate"
+		g.cookies.name = "__Host-" + browserKeyCookie
 	}
 	g.state = state.WithPrefix(c.State, c.name())
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
-	g.respond = responder{urls: g.urls, pages: set, logger: c.Logger, onEvent: c.OnEvent, address: g.limiter.address}
+	g.respond = responder{urls: g.urls, pages: set, logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address}
 	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{
 		users: users, state: g.state, accounts: g.accounts, logger: c.Logger,
 		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require, keepToken: c.OnLogin != nil,
 	}
+	site := g.urls.public.Host + c.BasePath
 	if c.Session.Manager == nil {
-		c.Session.Manager = session.NewManager(secure, sessionStore)
-		c.Session.Manager.ErrorFunc = g.respond.fail
+		c.Session.Manager = g.sessionManager(site, secure)
 	}
 	g.auth = authenticator{
-		// The base path in the key keeps the users of two gates apart that share a manager.
-		sessions: sessions{manager: session.Copy(c.Session.Manager), key: "scangate" + c.BasePath, logger: c.Logger},
-		users:    users, readers: readers, appUser: c.CurrentUser, requirePhone: c.Phone.Require,
+		sessions: sessions{
+			manager: session.Copy(c.Session.Manager), site: site, key: "scangate:" + site,
+			marker: session.NewMarker(g.cookies.name+"-issued", site, secure), logger: c.Logger,
+		},
+		users: users, readers: readers, appUser: c.CurrentUser, requirePhone: c.Phone.Require,
 	}
+	for _, store := range []any{c.State, c.Users, g.redis} {
+		if r, ok := store.(*RedisStore); ok && r != nil {
+			r.logTo(c.Logger)
+		}
+	}
+}
+
+// sessionManager returns the manager of a gate whose application brought none.
+func (g *Gate) sessionManager(site string, secure bool) *scs.SessionManager {
+	var store scs.Store // nil means memory
+	if g.config.Redis != nil {
+		sessions := session.NewRedis(g.config.Redis, g.config.RedisPrefix, site)
+		if g.redis != nil {
+			sessions.Outage = g.redis.store.Outage() // one outage of Redis is one line in the log
+		}
+		store = sessions
+	}
+	manager := session.NewManager(secure, store)
+	manager.ErrorFunc = g.respond.fail
+	return manager
 }
 
 // Waiting returns how many requests of this process wait for a login to change.
@@ -116,6 +135,7 @@ func (g *Gate) Waiting() int { return g.waiting.count() }
 // further calls do nothing.
 func (g *Gate) Close() error {
 	g.waiting.close()
+	g.respond.failures.Close()
 	if g.redis == nil {
 		return nil
 	}

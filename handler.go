@@ -2,6 +2,8 @@ package scangate
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 
@@ -43,25 +45,26 @@ type route struct {
 // may call each.
 func (g *Gate) routes() []route {
 	return []route{
-		{"GET", "/login", anyone(g.serveLogin)},
+		{"GET", "/login", g.page(anyone(g.serveLogin))},
 		{"POST", "/login", anyone(g.serveStartLogin)},
 		{"GET", "/login/{id}/qr.svg", g.initiator(g.serveQRSVG)},
 		{"GET", "/login/{id}/qr.png", g.initiator(g.serveQRPNG)},
 		{"GET", "/login/{id}/state", script(g.initiator(g.serveState))},
+		{"POST", "/login/{id}/renew", g.initiator(g.serveRenew)},
 		{"POST", "/login/{id}/finish", g.initiator(g.serveFinish)},
 
-		{"GET", "/scan/{id}", anyone(g.serveScan)},
+		{"GET", "/scan/{id}", g.page(anyone(g.serveScan))},
 		{"GET", "/callback", anyone(g.serveCallback)},
-		{"GET", "/profile/{id}", g.authorizer(stepProfile, g.serveProfile)},
+		{"GET", "/profile/{id}", g.page(g.authorizer(stepProfile, g.serveProfile))},
 		{"POST", "/profile/{id}", g.authorizerForm(stepProfile, g.serveSkipProfile)},
-		{"GET", "/phone/{id}", g.authorizer(stepPhone, g.servePhone)},
+		{"GET", "/phone/{id}", g.page(g.authorizer(stepPhone, g.servePhone))},
 		{"POST", "/phone/{id}", g.authorizerForm(stepPhone, g.serveTryCode)},
 		{"POST", "/phone/{id}/code", g.authorizerForm(stepPhone, g.serveSendCode)},
-		{"GET", "/resume/{id}", g.authorizer(stepAny, g.serveResume)},
-		{"GET", "/confirm/{id}", g.authorizer(stepConfirm, g.serveConfirm)},
+		{"GET", "/resume/{id}", g.page(g.authorizer(stepAny, g.serveResume))},
+		{"GET", "/confirm/{id}", g.page(g.authorizer(stepConfirm, g.serveConfirm))},
 		{"POST", "/confirm/{id}", g.authorizerForm(stepDecision, g.serveDecision)},
 
-		{"GET", "/link", anyone(g.serveLink)},
+		{"GET", "/link", g.page(anyone(g.serveLink))},
 		{"POST", "/link", anyone(g.serveStartLink)},
 		{"POST", "/unlink", anyone(g.serveUnlink)},
 		{"GET", "/phone", anyone(g.serveChangePhone)},
@@ -80,8 +83,49 @@ func script(g guarded) guarded {
 	return g
 }
 
-// initiator guards h: only the browser that began the cross-device login in the path may
-// call it.
+// page marks a page on a browser's way to WeChat. WeChat sends the browser back to
+// PublicURL's host, and cookies of another host are missing there: a browser that proves
+// its identity itself begins at that host.
+func (g *Gate) page(p guarded) guarded {
+	serve := p.serve
+	p.serve = func(w http.ResponseWriter, r *http.Request) error {
+		if to := g.publicHost(r); to != "" {
+			seeOther(w, to)
+			return nil
+		}
+		return serve(w, r)
+	}
+	return p
+}
+
+// publicHost returns where a page load continues that came to another host than
+// PublicURL's, or "" if it stays here.
+func (g *Gate) publicHost(r *http.Request) string {
+	if g.urls.onPublicHost(r) || replacesHost(r) || r.Method != http.MethodGet || !isPageLoad(r) {
+		return ""
+	}
+	q, err := query(r)
+	if err != nil {
+		return ""
+	}
+	if kind, _ := g.accounts.chooseFlow(r, q.Get("with")); kind != login.SameDevice {
+		return ""
+	}
+	host := slog.String("host", fmt.Sprintf("%.100s", r.Host))
+	if q.Has(movedParam) {
+		// The browser is at PublicURL's host, and a proxy replaces Host. Another redirect
+		// would loop.
+		g.warnHost.Do(func() { //nolint:contextcheck // the linter does not see that the context is the request's
+			g.config.Logger.WarnContext(r.Context(), "scangate: a proxy replaces the request's Host: let it pass Host on, "+
+				"which saves each login in WeChat a redirect", host, "want", g.urls.public.Host)
+		})
+		return ""
+	}
+	g.config.Logger.InfoContext(r.Context(), "scangate: redirecting to the host of Config.PublicURL", host, "to", g.urls.public.Host, "route", r.Pattern)
+	return g.urls.publicHost(r, q)
+}
+
+// initiator lets only the browser call h that began the cross-device login in the path.
 func (g *Gate) initiator(h loginHandler) guarded {
 	return guarded{access: accessInitiator, serve: func(w http.ResponseWriter, r *http.Request) error {
 		l, err := g.logins.initiated(r)
@@ -97,10 +141,13 @@ func (g *Gate) initiator(h loginHandler) guarded {
 func (g *Gate) authorizer(at step, h loginHandler) guarded {
 	return guarded{access: accessAuthorizer, serve: func(w http.ResponseWriter, r *http.Request) error {
 		l, err := g.logins.authorized(r)
-		if err != nil {
-			return err
+		if err == nil {
+			err = g.requireStep(w, r, l, at, h)
 		}
-		return g.requireStep(w, r, l, at, h)
+		if err != nil && at != stepConfirm && g.redirectLoggedIn(w, r, l, err) {
+			return nil
+		}
+		return err
 	}}
 }
 
@@ -129,7 +176,8 @@ func (g *Gate) requireStep(w http.ResponseWriter, r *http.Request, l *login.Logi
 	}
 	err := l.Open()
 	decided := errors.Is(err, login.ErrDenied) || errors.Is(err, login.ErrFinished)
-	if err != nil && (!decided || at != stepConfirm) { // the confirm page also shows the decision
+	// The confirm page also shows the decision, and its form may be sent again.
+	if err != nil && (!decided || at != stepConfirm && at != stepDecision) {
 		return g.logins.withRetry(r, l, err)
 	}
 	// A GET must not finish an approved link, so its page stays the confirm page.
@@ -147,8 +195,8 @@ func (g *Gate) loginForm(r *http.Request, l *login.Login) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !g.cookies.key(r).VerifyForm(l.ID(), posted.Get("token")) {
-		return nil, errForged
+	if !g.logins.authorizerKey(r, l).VerifyForm(l.ID(), posted.Get("token")) {
+		return nil, forged("the field token is missing, or is not this browser's for this login")
 	}
 	return posted, nil
 }
@@ -178,7 +226,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secureHeaders(w.Header())
 	g.warnOfOuterSession(r)
 	if err := g.crossOrigin.Check(r); err != nil {
-		g.respond.fail(w, r, errForged)
+		g.respond.fail(w, r, g.urls.wrongOrigin(r))
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)

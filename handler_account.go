@@ -15,7 +15,7 @@ func (g *Gate) serveLink(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	request, err := g.linkRequest(r, q.Get("return_to"))
+	request, err := g.linkRequest(r, localPath(q.Get("return_to")))
 	if errors.Is(err, ErrLoginRequired) && g.config.CurrentUser == nil {
 		g.refuse(w, r, err)
 		return nil
@@ -32,7 +32,11 @@ func (g *Gate) serveStartLink(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	request, err := g.linkRequest(r, posted.Get("return_to"))
+	returnTo, err := g.urls.returnTo(posted.Get("return_to"))
+	if err != nil {
+		return err
+	}
+	request, err := g.linkRequest(r, returnTo)
 	if err != nil {
 		return err
 	}
@@ -48,7 +52,7 @@ func (g *Gate) linkRequest(r *http.Request, returnTo string) (login.Request, err
 	}
 	return login.Request{
 		Purpose: login.PurposeLink, TargetUserID: user.ID, TargetName: cleanNickname(user.Nickname),
-		ReturnTo: localPath(returnTo),
+		ReturnTo: returnTo,
 	}, nil
 }
 
@@ -59,6 +63,12 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	returnTo := localPath(posted.Get("return_to"))
+	if isJSON(r) {
+		if returnTo, err = g.urls.returnTo(posted.Get("return_to")); err != nil {
+			return err
+		}
+	}
 	user, err := g.auth.accountUser(r, login.PurposeLink)
 	if err != nil {
 		return err
@@ -68,7 +78,7 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	g.respond.emit(r, Event{Name: EventUnlinked, UserID: user.ID, AppID: who.AppID})
-	acknowledge(w, r, localPath(posted.Get("return_to")))
+	acknowledge(w, r, returnTo)
 	return nil
 }
 
@@ -93,11 +103,13 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 		}
 		event.Reason = "everywhere"
 	}
+	ended, _ := g.auth.sessions.value(ctx)
 	if err := g.auth.sessions.end(ctx, w, r); err != nil {
 		return wrap("ending the session", err)
 	}
-	g.cookies.forget(w) // otherwise a login under way would outlive the logout
-	if user.ID != "" {  // no user: not logged in, or the store failed
+	g.logins.close(r.Context(), ended.login)
+	g.cookies.forget(w, r) // otherwise a login under way would outlive the logout
+	if user.ID != "" {     // no user: not logged in, or the store failed
 		g.respond.emit(r, event)
 	}
 	acknowledge(w, r, "/")
@@ -152,7 +164,7 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 		return Pending{}, ErrNotFound
 	case err != nil:
 		return Pending{}, publicError(err)
-	case !l.AuthorizedBy(g.cookies.key(r)), l.Open() != nil, l.Purpose() != login.PurposeLogin:
+	case g.logins.authorizerKey(r, l) == "", l.Open() != nil, l.Purpose() != login.PurposeLogin:
 		return Pending{}, ErrNotFound
 	}
 	who := l.Person()

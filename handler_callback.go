@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/scangate/scangate/internal/login"
 )
@@ -60,8 +61,9 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 	}
 	state := q.Get("state")
 	id, scope, _ := login.ParseState(state)
-	if !g.cookies.key(r).VerifyState(state) {
-		return g.invalidState(r, id)
+	key := g.logins.stateKey(r, id, state)
+	if key == "" {
+		return g.invalidState(w, r, id)
 	}
 	code := q.Get("code")
 	if code == "" || code == "authdeny" { // WeChat documents the first and sends the second
@@ -70,21 +72,25 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 	if err := g.logins.limit(r, "callback"); err != nil {
 		return err
 	}
-	l, err := g.exchange(r, id, scope, code)
-	switch {
-	case errors.Is(err, login.ErrUnknown):
-		return g.logins.unknownID(r, id)
-	case err != nil:
-		return g.logins.withRetry(r, l, err)
+	extendDeadlines(w, time.Now().Add(slowAnswer)) // WeChat may take its time
+	l, err := g.exchange(r, id, key, scope, code)
+	if err == nil {
+		err = g.advance(w, r, l)
 	}
-	return g.advance(w, r, l)
+	if err == nil || g.redirectLoggedIn(w, r, l, err) {
+		return nil
+	}
+	if errors.Is(err, login.ErrUnknown) {
+		return g.logins.unknownID(r, id)
+	}
+	return g.logins.withRetry(r, l, err)
 }
 
 // exchange exchanges the code for the authorizer's identity. If another callback of the
 // login does so already, exchange waits for its answer.
-func (g *Gate) exchange(r *http.Request, id string, scope login.Scope, code string) (*login.Login, error) {
+func (g *Gate) exchange(r *http.Request, id string, key login.Key, scope login.Scope, code string) (*login.Login, error) {
 	for {
-		l, err := g.logins.Exchange(r.Context(), id, g.cookies.key(r), scope,
+		l, err := g.logins.Exchange(r.Context(), id, key, scope, code,
 			func(ctx context.Context, l *login.Login) (login.Person, error) {
 				return g.registrar.identify(ctx, l, scope, code)
 			})
@@ -98,17 +104,17 @@ func (g *Gate) exchange(r *http.Request, id string, scope login.Scope, code stri
 		case errors.Is(err, login.ErrRepeated):
 			return l, nil // an earlier callback of this browser got the answer
 		case !errors.Is(err, login.ErrExchanging):
-			return l, err
+			return l, rejectionCause(err)
 		}
 		if err := g.awaitExchange(r, id); err != nil {
-			return nil, wrap("waiting for another callback", err)
+			return l, wrap("waiting for another callback", err)
 		}
 	}
 }
 
 // awaitExchange waits for another callback of the login.
 func (g *Gate) awaitExchange(r *http.Request, id string) error {
-	ctx, release, err := g.waiting.acquire(r.Context(), "callback "+id, g.limiter.networks(r)[0])
+	ctx, release, err := g.waiting.acquire(r.Context(), "callback "+id, g.limiter.networks(r))
 	if err != nil {
 		return err
 	}
@@ -117,24 +123,50 @@ func (g *Gate) awaitExchange(r *http.Request, id string) error {
 }
 
 // invalidState answers a callback whose OAuth state is not this browser's: it is
-// another browser's, or WeChat's browser has lost its cookie. In that case the phone may
-// go back to the page in the QR code, which is open to all.
-func (g *Gate) invalidState(r *http.Request, id string) error {
+// another browser's or made up, or this browser has lost its cookie. All of these get the
+// same answer, so that it does not tell known logins from unknown ones. Only a
+// same-device login can begin again here; a phone goes back to the QR code.
+func (g *Gate) invalidState(w http.ResponseWriter, r *http.Request, id string) error {
+	if g.redirectLoggedIn(w, r, nil, errState) {
+		return nil
+	}
+	if err := g.logins.limit(r, "guess"); err != nil {
+		return err
+	}
 	l, err := g.logins.Load(r.Context(), id)
 	switch {
 	case err != nil && !errors.Is(err, login.ErrUnknown):
 		return err
-	case err != nil, l.Kind() != login.CrossDevice:
-		return errState
+	case err == nil && l.Kind() == login.SameDevice:
+		return retryError{errState, g.urls.path("login")}
 	}
-	return g.logins.withRetry(r, l, errState)
+	return errState
+}
+
+// redirectLoggedIn answers a GET that is about an old same-device login, from a browser
+// that is logged in: the page of a tab or of the history must not show an error then. It
+// reports whether it has answered.
+func (g *Gate) redirectLoggedIn(w http.ResponseWriter, r *http.Request, l *login.Login, err error) bool {
+	old := errors.Is(err, login.ErrUnknown) || errors.Is(err, login.ErrExpired) || errors.Is(err, login.ErrFinished) || errors.Is(err, errState)
+	if !old || r.Method != http.MethodGet || l != nil && l.Kind() == login.CrossDevice {
+		return false
+	}
+	if _, err := g.Check(r); err != nil {
+		return false
+	}
+	to := "/"
+	if l != nil && g.logins.initiatorKey(r, l) != "" {
+		to = l.ReturnTo()
+	}
+	leaveWeChat(w, r, to)
+	return true
 }
 
 // cancelled answers a person who refused in WeChat. The login stays open. A person who
 // refused only the user info gets the profile page again, which offers "not now".
 func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, scope login.Scope) error {
 	l, err := g.logins.Load(r.Context(), id)
-	foreign := err == nil && l.Kind() == login.SameDevice && !l.InitiatedBy(g.cookies.key(r))
+	foreign := err == nil && l.Kind() == login.SameDevice && g.logins.initiatorKey(r, l) == ""
 	if foreign || errors.Is(err, login.ErrUnknown) {
 		return g.logins.unknownID(r, id)
 	}
@@ -169,10 +201,14 @@ func (g *Gate) nextStep(l *login.Login) step {
 	// While a second callback exchanges, the person is known from the first one.
 	if l.State() == login.StateIdentified || l.State() == login.StateExchanging {
 		switch who := l.Person(); {
-		case g.registrar.needsProfile(who):
+		case g.registrar.lacksUnionID(who) && !who.Asked:
 			return stepProfile
 		case who.UserID == "" && g.config.Registration == RegisterClosed:
 			return stepRegister
+		case who.UserID == "" && g.config.Registration == RegisterByPhone:
+			return stepPhone // before the profile: a person with an unknown number is refused
+		case g.registrar.needsProfile(who):
+			return stepProfile
 		case g.registrar.needsPhone(l):
 			return stepPhone
 		}
@@ -186,16 +222,20 @@ func (g *Gate) nextStep(l *login.Login) step {
 
 // advance sends the authorizer to the login's next step.
 func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	if l.Person().Refusal == refusalDisabled {
+		return errDisabled
+	}
 	switch next := g.nextStep(l); next {
 	case stepRegister:
 		if g.config.RegisterURL == "" {
-			return errNotRegistered
+			_, err := g.refuseLogin(r, l, errNotRegistered)
+			return err
 		}
 		sep := "?"
 		if strings.Contains(g.config.RegisterURL, "?") {
 			sep = "&"
 		}
-		seeOther(w, g.config.RegisterURL+sep+"login="+l.ID())
+		leaveWeChat(w, r, g.config.RegisterURL+sep+"login="+l.ID())
 	case stepFinish:
 		return g.finishSameDevice(w, r, l)
 	default:
@@ -206,10 +246,11 @@ func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) e
 
 // finishSameDevice lets in the authorizer, which is the initiator.
 func (g *Gate) finishSameDevice(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	extendDeadlines(w, time.Now().Add(slowAnswer)) // Config.OnLogin may wait for others
 	l, err := g.finish(w, r, l)
 	if err != nil {
 		return g.logins.withRetry(r, l, err)
 	}
-	seeOther(w, l.ReturnTo())
+	leaveWeChat(w, r, l.ReturnTo())
 	return nil
 }

@@ -11,10 +11,10 @@ import (
 
 // serveProfile asks a new person for their user info.
 func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Login) error {
-	p := formPage(l, g.cookies.key(r))
+	p := formPage(l, g.logins.authorizerKey(r, l))
 	// A link to tap, not a redirect: WeChat answers a trip that begins without a tap
 	// with a snapshot page.
-	p.WeChatURL = g.accounts.authorizeURL(g.urls.absolute("callback"), l, g.cookies.key(r), login.ScopeProfile)
+	p.WeChatURL = g.accounts.authorizeURL(g.urls.absolute("callback"), l, g.logins.authorizerKey(r, l), login.ScopeProfile)
 	g.respond.render(w, r, http.StatusOK, "profile", p)
 	return nil
 }
@@ -56,6 +56,9 @@ func (g *Gate) serveDecision(w http.ResponseWriter, r *http.Request, l *login.Lo
 	if g.nextStep(l) != stepConfirm {
 		return g.advance(w, r, l)
 	}
+	if l.State() != login.StateIdentified {
+		return g.recordDecision(w, r, l, decision) // a repeated request, or one that is refused
+	}
 	if l, err = g.prepareApproval(r, l); err != nil {
 		return g.logins.withRetry(r, l, err)
 	}
@@ -67,14 +70,14 @@ func (g *Gate) parseDecision(l *login.Login, posted url.Values) (EventName, erro
 	switch posted.Get("answer") {
 	case "approve":
 		// With MatchNumber a wrong number denies: guessing must not get a second try.
-		if g.config.MatchNumber && l.Kind() == login.CrossDevice && posted.Get("number") != strconv.Itoa(l.Number()) {
+		if g.config.MatchNumber && l.Kind() == login.CrossDevice && digits(posted.Get("number")) != strconv.Itoa(l.Number()) {
 			return EventDenied, nil
 		}
 		return EventApproved, nil
 	case "deny":
 		return EventDenied, nil
 	}
-	return "", errBadRequest
+	return "", badRequest("answer is neither \"approve\" nor \"deny\"")
 }
 
 // prepareApproval makes a user of the person before they let anyone in. If they add
@@ -100,10 +103,13 @@ func (g *Gate) recordDecision(w http.ResponseWriter, r *http.Request, l *login.L
 		record = g.logins.Deny
 	}
 	l, err := record(r.Context(), l)
-	if err != nil {
+	repeated := errors.Is(err, login.ErrRepeated) // browsers resend a POST after a reset
+	if err != nil && !repeated {
 		return retryError{err, g.urls.path("confirm", l.ID())}
 	}
-	g.respond.emit(r, loginEvent(decision, l))
+	if !repeated {
+		g.respond.emit(r, loginEvent(decision, l))
+	}
 	if wantsJSON(r) {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
@@ -113,7 +119,7 @@ func (g *Gate) recordDecision(w http.ResponseWriter, r *http.Request, l *login.L
 
 // confirmPage returns the data of the page that asks the person for approval.
 func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
-	p := formPage(l, g.cookies.key(r))
+	p := formPage(l, g.logins.authorizerKey(r, l))
 	_, p.TargetName = l.Target()
 	p.Nickname = l.Person().Nickname
 	if l.Kind() == login.CrossDevice { // otherwise there is no other screen

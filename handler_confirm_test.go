@@ -260,7 +260,7 @@ func TestApprovalDuringTheProfileRoundRegistersNoOne(t *testing.T) {
 	for name, mode := range map[string]func(*scangate.Config){"closed": closed, "by phone": s.byPhone} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, withProfile, mode)
+				w := newWorld(t, withProfile, withWebsite, mode)
 				desktop, phone := w.desktop(), w.phone("lin")
 				login := desktop.start()
 				page := phone.scan(login)

@@ -36,6 +36,9 @@ func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
 	case !errors.Is(err, ErrLoginRequired):
 		return err
 	}
+	if err := g.auth.requireKept(w, r); err != nil {
+		return retryError{err, g.urls.returning("login", returnTo)}
+	}
 	return g.offerLogin(w, r, login.Request{ReturnTo: returnTo}, q.Get("with"))
 }
 
@@ -45,13 +48,20 @@ func (g *Gate) serveStartLogin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return g.offerLoginJSON(w, r, login.Request{ReturnTo: localPath(posted.Get("return_to"))}, posted.Get("with"))
+	if err := g.auth.requireKept(w, r); err != nil {
+		return err
+	}
+	returnTo, err := g.urls.returnTo(posted.Get("return_to"))
+	if err != nil {
+		return err
+	}
+	return g.offerLoginJSON(w, r, login.Request{ReturnTo: returnTo}, posted.Get("with"))
 }
 
 // offerLogin starts or resumes a login, and shows the browser what to do next.
 func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.Request, with string) error {
 	key := g.cookies.ensure(w, r)
-	l, err := g.startOrResume(r, key, request, with)
+	l, err := g.startOrResume(w, r, key, request, with)
 	if err != nil {
 		return retryError{err, g.urls.start(request.Purpose, request.ReturnTo)}
 	}
@@ -69,7 +79,7 @@ func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.
 // offerLoginJSON is offerLogin for scripts.
 func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request login.Request, with string) error {
 	key := g.cookies.ensure(w, r)
-	l, err := g.startOrResume(r, key, request, with)
+	l, err := g.startOrResume(w, r, key, request, with)
 	if err != nil {
 		return err
 	}
@@ -86,7 +96,7 @@ func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Logi
 	s := g.scanLogin(l)
 	g.respond.render(w, r, http.StatusOK, "login", PageData{
 		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: strings.Contains(r.UserAgent(), "Mobi"),
-		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
+		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, RenewURL: s.RenewURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
 		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.config.MatchNumber,
 	})
 }
@@ -101,11 +111,12 @@ func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Log
 }
 
 // startOrResume returns the browser's open login for the request, or a new one.
-func (g *Gate) startOrResume(r *http.Request, key login.Key, request login.Request, with string) (*login.Login, error) {
+func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.Key, request login.Request, with string) (*login.Login, error) {
 	request.Kind, request.AppID = g.accounts.chooseFlow(r, with)
 	request.Initiator, request.Origin = key.Digest(), g.logins.origin(r)
 	slot := login.NewSlot(request)
-	if g.cookies.key(r) == key { // a browser whose key is new has no login yet
+	firstContact := g.cookies.key(r) != key // a browser whose key is new has no login yet
+	if !firstContact {
 		var err error
 		if slot, err = g.logins.FindSlot(r.Context(), request); err != nil {
 			return nil, err
@@ -114,10 +125,6 @@ func (g *Gate) startOrResume(r *http.Request, key login.Key, request login.Reque
 	if slot.Login != nil {
 		return slot.Login, nil
 	}
-	if slot.Looping && !g.auth.sessions.carriedBy(r) {
-		// Another login would end like the last one, and the browser would loop.
-		return nil, errNoSession
-	}
 	if err := g.logins.limit(r, "login"); err != nil {
 		return nil, err
 	}
@@ -125,8 +132,33 @@ func (g *Gate) startOrResume(r *http.Request, key login.Key, request login.Reque
 	if err != nil {
 		return nil, err
 	}
+	if firstContact {
+		g.cookies.keep(w, r, l.ID(), key)
+	}
 	g.respond.emit(r, loginEvent(EventStarted, l))
 	return l, nil
+}
+
+// serveRenew ends the login and begins a new one in its place.
+func (g *Gate) serveRenew(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	if err := g.logins.limit(r, "login"); err != nil {
+		return err
+	}
+	slot, err := g.logins.Renew(r.Context(), l)
+	if err != nil {
+		return err
+	}
+	renewed, err := g.logins.Start(r.Context(), slot)
+	if err != nil {
+		return err
+	}
+	g.respond.emit(r, loginEvent(EventStarted, renewed))
+	if wantsJSON(r) {
+		writeJSON(w, http.StatusCreated, g.scanLogin(renewed))
+		return nil
+	}
+	seeOther(w, g.urls.restart(renewed))
+	return nil
 }
 
 // scanLogin is a cross-device login as a single-page application receives it.
@@ -136,6 +168,7 @@ type scanLogin struct {
 	QRURL       string    `json:"qr_url"`
 	StateURL    string    `json:"state_url"`
 	FinishURL   string    `json:"finish_url"`
+	RenewURL    string    `json:"renew_url"`
 	MatchNumber int       `json:"match_number"`
 	ExpiresAt   time.Time `json:"expires_at"`
 	WebsiteURL  string    `json:"website_url,omitempty"`
@@ -148,10 +181,11 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 		QRURL:       g.urls.path("login", l.ID(), "qr.svg"),
 		StateURL:    g.urls.path("login", l.ID(), "state"),
 		FinishURL:   g.urls.path("login", l.ID(), "finish"),
+		RenewURL:    g.urls.path("login", l.ID(), "renew"),
 		MatchNumber: l.Number(),
 		ExpiresAt:   l.Expires().UTC(),
 	}
-	if l.State() == login.StateWaiting {
+	if !l.Identified() {
 		s.ExpiresAt = l.RenewAt().UTC()
 	}
 	if g.accounts.website != nil {
@@ -204,7 +238,7 @@ func (g *Gate) serveState(w http.ResponseWriter, r *http.Request, l *login.Login
 		return err
 	}
 	if r.ContentLength != 0 {
-		return errBadRequest // net/http would wait for a body that never arrives
+		return badRequest("the request has a body") // net/http would wait for a body that never arrives
 	}
 	seen := login.PublicState(q.Get("seen"))
 	if l.Open() == nil && l.PublicState() == seen {
@@ -219,18 +253,13 @@ func (g *Gate) serveState(w http.ResponseWriter, r *http.Request, l *login.Login
 // awaitChange returns the login when its public state is no longer seen, when it
 // expires, when the long poll is over, or when the gate is closed.
 func (g *Gate) awaitChange(w http.ResponseWriter, r *http.Request, l *login.Login, seen login.PublicState) (*login.Login, error) {
-	ctx, release, err := g.waiting.acquire(r.Context(), l.ID(), g.limiter.networks(r)[0])
+	ctx, release, err := g.waiting.acquire(r.Context(), l.ID(), g.limiter.networks(r))
 	if err != nil {
 		return l, err
 	}
 	defer release()
 	until := time.Now().Add(longPoll)
-	// The server's limits are for requests that have work to do. Not every writer
-	// supports deadlines. The write deadline is removed rather than moved: the server
-	// sets its own for the next request only if it has a WriteTimeout.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(until.Add(readGrace))
-	_ = control.SetWriteDeadline(time.Time{})
+	extendDeadlines(w, until.Add(readGrace))
 	if l.Expires().Before(until) {
 		until = l.Expires()
 	}
@@ -255,6 +284,7 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request, l *login.Logi
 	if posted.Get("answer") == "deny" {
 		return g.decline(w, r, l)
 	}
+	extendDeadlines(w, time.Now().Add(slowAnswer)) // Config.OnLogin may wait for others
 	if l, err = g.finish(w, r, l); err != nil {
 		return retryError{err, g.urls.restart(l)}
 	}
@@ -270,11 +300,14 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request, l *login.Logi
 // scanned the code.
 func (g *Gate) decline(w http.ResponseWriter, r *http.Request, l *login.Login) error {
 	l, err := g.logins.Deny(r.Context(), l)
+	repeated := errors.Is(err, login.ErrRepeated)
 	again := g.urls.restart(l)
-	if err != nil {
+	if err != nil && !repeated {
 		return retryError{err, again}
 	}
-	g.respond.emit(r, loginEvent(EventDenied, l))
+	if !repeated {
+		g.respond.emit(r, loginEvent(EventDenied, l))
+	}
 	if l.Purpose() == login.PurposeLink {
 		again = l.ReturnTo()
 	}
@@ -294,23 +327,40 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 	if err != nil {
 		return l, err
 	}
+	// Before the user is read: a session that ends in between counts as begun before.
+	begun := time.Now()
 	user, err := g.registrar.currentUser(r.Context(), l)
+	if errors.Is(err, errDisabled) || errors.Is(err, login.ErrExpired) {
+		return g.refuseLogin(r, l, err)
+	}
+	if err != nil {
+		return l, err
+	}
+	ctx, before, err := g.auth.sessions.prepare(r, user.ID)
 	if err != nil {
 		return l, err
 	}
 	who := l.Person() // Finish drops the token, which OnLogin may want
-	l, err = g.logins.Finish(r.Context(), l)
+	l, err = g.logins.Finish(r.Context(), l, begun)
 	repeated := errors.Is(err, login.ErrRepeated)
 	if err != nil && !repeated {
 		return l, err
 	}
-	if err := g.allowLogin(r.Context(), user, who); err != nil {
+	if err := g.allowLogin(ctx, user, who); err != nil {
 		return l, err
 	}
-	if err := g.auth.sessions.begin(w, r, sessionValue{userID: user.ID, begun: l.Finished()}); err != nil {
+	key := g.logins.initiatorKey(r, l)
+	value := sessionValue{userID: user.ID, login: l.ID(), begun: l.Finished()}
+	if err := g.auth.sessions.begin(ctx, w, r, value, l.SessionToken(key)); err != nil {
 		return l, wrap("beginning a session", err)
 	}
+	if before.login != l.ID() {
+		g.logins.close(r.Context(), before.login)
+	}
 	if !repeated {
+		if l.Kind() == login.CrossDevice {
+			g.cookies.renew(w, r, l.ID(), key)
+		}
 		g.respond.emit(r, loginEvent(EventFinished, l))
 	}
 	return l, nil
@@ -323,18 +373,46 @@ func (g *Gate) finishForUser(r *http.Request, l *login.Login) (*login.Login, err
 	if err := g.auth.requireTarget(r, l); err != nil {
 		return l, err
 	}
-	if l.Purpose() == login.PurposeLink {
-		userID, _ := l.Target()
-		if err := g.registrar.link(r.Context(), userID, Identity(l.Person().Identity)); err != nil {
-			return l, err
-		}
-		g.respond.emit(r, loginEvent(EventLinked, l))
-	}
-	l, err := g.logins.Finish(r.Context(), l)
+	// Finish before linking: from here on the login cannot be denied.
+	l, err := g.logins.Finish(r.Context(), l, time.Now())
 	if errors.Is(err, login.ErrRepeated) {
 		err = nil
 	}
-	return l, err
+	if err != nil || l.Purpose() != login.PurposeLink {
+		return l, err
+	}
+	return g.linkFinished(r, l)
+}
+
+// linkFinished adds the identity of a finished login to its user's account. If that
+// fails, the login is open again, so that the person can add the identity or decline.
+func (g *Gate) linkFinished(r *http.Request, l *login.Login) (*login.Login, error) {
+	ctx := context.WithoutCancel(r.Context())
+	returned := false
+	defer func() {
+		if !returned { // the user store has panicked
+			_, _ = g.logins.Reopen(ctx, l)
+		}
+	}()
+	userID, _ := l.Target()
+	err := g.registrar.link(r.Context(), userID, Identity(l.Person().Identity))
+	returned = true
+	if err != nil {
+		opened, failed := g.logins.Reopen(ctx, l)
+		return opened, both(err, failed)
+	}
+	g.respond.emit(r, loginEvent(EventLinked, l))
+	return l, nil
+}
+
+// refuseLogin notes why the login's person cannot log in, so that the initiator is shown
+// the refusal and offered a new login. It returns err.
+func (g *Gate) refuseLogin(r *http.Request, l *login.Login, err error) (*login.Login, error) {
+	refused, failed := g.logins.Refuse(r.Context(), l, failureOf(err).code)
+	if failed != nil && failureOf(failed).status == http.StatusServiceUnavailable {
+		return l, both(err, failed)
+	}
+	return refused, err
 }
 
 // ensureUser makes a user of the login's person unless they are one.

@@ -163,8 +163,8 @@ func TestTwoTabs(t *testing.T) {
 	if a := desktop.finish(one); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("finish in the first tab: status = %d, want 303", a.StatusCode)
 	}
-	if a := desktop.finish(two); a.StatusCode != http.StatusConflict {
-		t.Errorf("finish in the second tab: status = %d, want 409", a.StatusCode)
+	if a := desktop.finish(two); a.StatusCode != http.StatusSeeOther || a.location() != "/account" {
+		t.Errorf("finish in the second tab: status = %d, location = %q, want 303 to /account", a.StatusCode, a.location())
 	}
 	if a := desktop.get("/wechat/login?return_to=/account"); a.location() != "/account" {
 		t.Errorf("GET the login page in the second tab: status = %d, location = %q, want /account", a.StatusCode, a.location())

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
@@ -19,7 +21,7 @@ import (
 // The limits of sending one-time codes.
 const (
 	codeGap  = time.Minute // between two codes to one number
-	sendTime = 10 * time.Second
+	sendTime = 8 * time.Second
 )
 
 // codeSender sends one-time codes to phone numbers.
@@ -30,20 +32,22 @@ type codeSender struct {
 
 // servePhone shows the form for the number, or for the code once one was sent.
 func (g *Gate) servePhone(w http.ResponseWriter, r *http.Request, l *login.Login) error {
-	return g.phonePage(w, r, l, nil)
+	return g.phonePage(w, r, l, "", nil)
 }
 
-// phonePage shows the form, with the reason why the last post of it failed.
-func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login, wrong error) error {
+// phonePage shows the form, with the reason why the last post of it failed and what was
+// typed, if it was no number to send a code to.
+func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login, typed string, wrong error) error {
 	if wrong != nil && wantsJSON(r) {
 		return wrong
 	}
 	status := http.StatusOK
-	p := formPage(l, g.cookies.key(r))
+	p := formPage(l, g.logins.authorizerKey(r, l))
 	p.PhoneURL, p.CodeURL = g.urls.path("phone", l.ID()), g.urls.path("phone", l.ID(), "code")
+	p.International = g.config.Phone.international()
 	if wrong != nil {
 		f := g.respond.reportError(w, r, wrong)
-		status, p.Wrong = f.status, "error."+f.code
+		status, p.Wrong, p.Typed = f.status, "error."+f.code, keep(typed)
 	}
 	if number, sent := l.Code(); number != "" && time.Since(sent) < login.CodeTTL {
 		p.Phone = phone.Mask(number)
@@ -53,16 +57,27 @@ func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login,
 	return nil
 }
 
+// maxTyped is the length of the page's field for the number, in characters.
+const maxTyped = 32
+
+// keep returns what was typed as the page shows it again.
+func keep(typed string) string {
+	kept := []rune(strings.ToValidUTF8(typed, ""))
+	return string(kept[:min(len(kept), maxTyped)])
+}
+
 // serveSendCode sends a code to the posted number. The answer does not depend on
 // whether the number belongs to a user.
 func (g *Gate) serveSendCode(w http.ResponseWriter, r *http.Request, l *login.Login, posted url.Values) error {
 	number, err := g.postedNumber(l, posted)
 	if err != nil {
-		return g.phonePage(w, r, l, err)
+		return g.phonePage(w, r, l, posted.Get("phone"), err)
 	}
+	extendDeadlines(w, time.Now().Add(slowAnswer)) // Config.Phone.SendCode may take its time
 	l, err = g.sendCode(r, l, number)
 	if err != nil {
-		return g.phonePage(w, r, l, err)
+		// Without what was typed: a whole number that can be somebody's is on no page.
+		return g.phonePage(w, r, l, "", err)
 	}
 	g.respond.emit(r, loginEvent(EventCodeSent, l))
 	if wantsJSON(r) {
@@ -91,36 +106,48 @@ func (c *codeSender) normalize(typed string) (string, error) {
 	if err == nil {
 		number, err = phone.CheckE164(number)
 	}
-	if err != nil {
-		// Not wrapped: the application's error may quote the number, and errors are logged.
+	countries := c.phone.Countries
+	switch {
+	// Not wrapped: the application's error may quote the number, and errors are logged.
+	case err != nil && phone.International(typed):
+		return "", errPhoneAbroad
+	case err != nil:
 		return "", errPhoneInvalid
+	case len(countries) > 0 && !slices.Contains(countries, phone.CallingCode(number)):
+		return "", errPhoneCountry
 	}
 	return number, nil
 }
 
-// sendCode makes a new code the login's and sends it. A code that was not delivered
-// counts against no quota of codes.
+// sendCode sends a new code and makes it the login's. A code that was not delivered counts
+// against no quota of codes.
 func (g *Gate) sendCode(r *http.Request, l *login.Login, number string) (*login.Login, error) {
 	// Detach from the request: stopping halfway could send a paid code that is not
 	// stored.
 	ctx := context.WithoutCancel(r.Context())
-	codes, tries := g.codes.quotas(number, l.Person().QuotaKey(), g.limiter.networks(r)[0])
+	codes, tries := g.codes.quotas(number, l.Person().QuotaKey(), g.limiter.networks(r))
 	if err := state.Reserve(ctx, g.state, append(tries, codes...)...); err != nil {
 		return l, g.refuseCode(r, l, err)
 	}
+	returned := false
+	defer func() {
+		// Config.Phone.SendCode is the application's code. If it panics, it has sent
+		// nothing, and the person may try again at once.
+		if !returned {
+			_ = state.Refund(ctx, g.state, codes...)
+		}
+	}()
 	code, err := login.NewCode()
-	if err == nil {
-		l, err = g.logins.SetCode(ctx, l, g.cookies.key(r), number, code)
-	}
 	if err == nil {
 		err = g.codes.deliver(ctx, number, code)
 	}
-	if err == nil {
-		return l, nil
+	returned = true
+	if err != nil {
+		return l, both(err, state.Refund(ctx, g.state, codes...))
 	}
-	_, failed := g.logins.DropCode(ctx, l)
-	err = both(err, failed)
-	return l, both(err, state.Refund(ctx, g.state, codes...))
+	// Only a delivered code can be guessed. Guesses at one that is refunded would come on
+	// top of those that the quotas allow.
+	return g.logins.SetCode(ctx, l, g.logins.authorizerKey(r, l), number, code)
 }
 
 // refuseCode returns why no code is sent: a quota is used up, or the store failed.
@@ -137,10 +164,10 @@ func (g *Gate) refuseCode(r *http.Request, l *login.Login, err error) error {
 // quotas returns the quotas that one code takes from. If the code is not delivered,
 // codes are refunded, so that the person may try again at once. The tries are not: a
 // sender that reports a failure may have delivered all the same.
-func (c *codeSender) quotas(number, person, network string) (codes, tries []state.Quota) {
+func (c *codeSender) quotas(number, person string, networks []string) (codes, tries []state.Quota) {
 	quota := func(name, of string, limit int, window time.Duration) state.Quota {
 		sum := sha256.Sum256([]byte(of)) // the store need not learn whose number it is
-		return state.Quota{Key: "codes:" + name + ":" + base64.RawURLEncoding.EncodeToString(sum[:]), Max: limit, Window: window}
+		return state.Quota{Key: state.QuotaKey(name + ":" + base64.RawURLEncoding.EncodeToString(sum[:])), Max: limit, Window: window}
 	}
 	const hour, day = time.Hour, 24 * time.Hour
 	codes = []state.Quota{
@@ -149,9 +176,13 @@ func (c *codeSender) quotas(number, person, network string) (codes, tries []stat
 		quota("phone-day", number, 10, day),
 		quota("person-hour", person, 10, hour),
 		quota("person-day", person, 20, day),
-		quota("address-hour", network, 60, hour),
-		quota("address-day", network, 300, day),
 		quota("all-hour", "", c.phone.CodeLimit, hour),
+	}
+	for i, network := range networks {
+		factor := networkFactors[i]
+		codes = append(codes,
+			quota("address-hour", network, 60*factor, hour),
+			quota("address-day", network, 300*factor, day))
 	}
 	tries = []state.Quota{
 		quota("phone-tries", number, 30, hour),
@@ -179,7 +210,7 @@ func (g *Gate) serveTryCode(w http.ResponseWriter, r *http.Request, l *login.Log
 		l, err = g.bindNumber(r, l)
 	}
 	if err != nil {
-		return g.phonePage(w, r, l, err)
+		return g.phonePage(w, r, l, "", err)
 	}
 	return g.advance(w, r, l)
 }
@@ -192,7 +223,11 @@ func (g *Gate) proveNumber(r *http.Request, l *login.Login, posted url.Values) (
 			return l, login.ErrCodeWrong
 		}
 	}
-	tried, err := g.logins.TryCode(r.Context(), l, g.cookies.key(r), posted.Get("code"))
+	code := digits(posted.Get("code"))
+	if len(code) != login.CodeLength {
+		return l, login.ErrCodeWrong // a slip, not a guess: it uses up no try
+	}
+	tried, err := g.logins.TryCode(r.Context(), l, g.logins.authorizerKey(r, l), code)
 	switch {
 	case errors.Is(err, login.ErrRepeated):
 		return tried, nil
@@ -212,7 +247,10 @@ func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error)
 		// This number can never be theirs: let them try another one. A store's failure,
 		// in contrast, leaves the number proved.
 		changed, failed := g.logins.ForgetPhone(r.Context(), l)
-		return changed, both(err, failed)
+		if failed != nil {
+			return changed, both(err, failed)
+		}
+		return g.refuseLogin(r, changed, err)
 	}
 	if err != nil {
 		return l, err

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/wechat"
@@ -70,7 +71,7 @@ func loginsInEveryState(t *testing.T, g *Gate, desktop, phone login.Key) []*logi
 		return l
 	}
 	identify := func(l *login.Login, key login.Key) *login.Login {
-		l, err := g.logins.Exchange(ctx, l.ID(), key, login.ScopeBase, func(context.Context, *login.Login) (login.Person, error) {
+		l, err := g.logins.Exchange(ctx, l.ID(), key, login.ScopeBase, "code", func(context.Context, *login.Login) (login.Person, error) {
 			return login.Person{UserID: "user", Identity: login.Identity{OpenID: "openid"}}, nil
 		})
 		if err != nil {
@@ -85,13 +86,16 @@ func loginsInEveryState(t *testing.T, g *Gate, desktop, phone login.Key) []*logi
 		}
 		return next
 	}
+	finish := func(ctx context.Context, l *login.Login) (*login.Login, error) {
+		return g.logins.Finish(ctx, l, time.Now())
+	}
 	cross := func() *login.Login { return identify(start(login.CrossDevice), phone) }
 	return []*login.Login{
 		start(login.CrossDevice), step(g.logins.Scan, start(login.CrossDevice)),
 		cross(), step(g.logins.Approve, cross()), step(g.logins.Deny, cross()),
-		step(g.logins.Finish, step(g.logins.Approve, cross())),
+		step(finish, step(g.logins.Approve, cross())),
 		start(login.SameDevice), identify(start(login.SameDevice), desktop),
-		step(g.logins.Finish, identify(start(login.SameDevice), desktop)),
+		step(finish, identify(start(login.SameDevice), desktop)),
 	}
 }
 

@@ -35,8 +35,8 @@ const (
 )
 
 var (
-	official = wechat.Account{AppID: "wx0000000000official", Secret: "official-secret-0123456789abcdef"}
-	website  = wechat.Account{AppID: "wx00000000000website", Secret: "website-secret-0123456789abcdef0"}
+	official = wechat.Account{AppID: "wx00000000official", Secret: "0ff1c1a10ff1c1a10ff1c1a10ff1c1a1"}
+	website  = wechat.Account{AppID: "wx000000000website", Secret: "3eb517e03eb517e03eb517e03eb517e0"}
 )
 
 // world is an application with a gate, and a simulator of WeChat. It has no sockets:
@@ -145,10 +145,10 @@ type answer struct {
 	body string
 }
 
-// location returns the target of a redirect: a path if it is on the application, otherwise
-// a URL.
+// location returns where a redirect leads, as a path on the application if it leads
+// there. An empty fragment, which only replaces the browser's, is left out.
 func (a answer) location() string {
-	return strings.TrimPrefix(a.Header.Get("Location"), appURL)
+	return strings.TrimSuffix(strings.TrimPrefix(a.Header.Get("Location"), appURL), "#")
 }
 
 var (

@@ -13,8 +13,9 @@ import (
 // limitWindow is the time in which requests of one address are counted.
 const limitWindow = time.Minute
 
-// networkFactors multiplies the limit for the /64 and the /48 of an IPv6 address.
-var networkFactors = [...]int64{1, 5}
+// networkFactors multiplies every limit of an address for the networks that
+// [limiter.networks] returns: an IPv4 address or a /64, and a /48.
+var networkFactors = [...]int{1, 5}
 
 // limiter counts the actions of each client address.
 type limiter struct {
@@ -31,7 +32,7 @@ func (l *limiter) count(r *http.Request, action string) error {
 		if err != nil {
 			return wrap("counting requests", err)
 		}
-		if n > l.max*networkFactors[i] {
+		if n > l.max*int64(networkFactors[i]) {
 			return errTooMany
 		}
 	}
@@ -48,8 +49,9 @@ func (l *limiter) address(r *http.Request) string {
 	return addr.Unmap().WithZone("").String()
 }
 
-// networks returns the networks whose actions are counted: an IPv4 address, or the /64 and the /48 of an
-// IPv6 address. One subscriber has a /64; a site has a /48, which is 65,536 of those.
+// networks returns the networks whose requests are counted: an IPv4 address, or the /64
+// and the /48 of an IPv6 address. One subscriber has a /64. A site has a /48, which is
+// 65,536 of those.
 func (l *limiter) networks(r *http.Request) []string {
 	addr := l.clientIP(r).Unmap().WithZone("")
 	if !addr.Is6() {
@@ -77,18 +79,21 @@ type waitingRoom struct {
 	mu      sync.Mutex
 	max     int
 	closed  bool
-	counts  map[string]int // by login, and by address
+	counts  map[string]int // by login, and by network
 	cancels map[*context.CancelFunc]struct{}
 }
 
 // perAddress is the share of one address: enough for a company, but not all places.
 func (w *waitingRoom) perAddress() int { return max(w.max/10, waitingPerLogin) }
 
-// acquire takes a place for a request of that address that waits for that login. It
+// acquire takes a place for a request from those networks that waits for that login. It
 // returns a context that ends with the parent or when the room is closed, and the
 // function that gives the place back.
-func (w *waitingRoom) acquire(parent context.Context, id, address string) (context.Context, func(), error) {
-	id, address = "login "+id, "address "+address
+func (w *waitingRoom) acquire(parent context.Context, id string, networks []string) (context.Context, func(), error) {
+	counted := []string{"login " + id}
+	for _, network := range networks {
+		counted = append(counted, "network "+network)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -96,21 +101,27 @@ func (w *waitingRoom) acquire(parent context.Context, id, address string) (conte
 		return nil, nil, errClosing
 	case len(w.cancels) >= w.max:
 		return nil, nil, errCrowded
-	case w.counts[id] >= waitingPerLogin, w.counts[address] >= w.perAddress():
+	case w.counts[counted[0]] >= waitingPerLogin:
 		return nil, nil, errTooManyTabs
+	}
+	for i, network := range counted[1:] {
+		if w.counts[network] >= w.perAddress()*networkFactors[i] {
+			return nil, nil, errTooManyTabs
+		}
 	}
 	if w.cancels == nil {
 		w.cancels = make(map[*context.CancelFunc]struct{})
 		w.counts = make(map[string]int)
 	}
 	ctx, cancel := context.WithCancel(parent)
-	w.counts[id]++
-	w.counts[address]++
+	for _, key := range counted {
+		w.counts[key]++
+	}
 	w.cancels[&cancel] = struct{}{}
-	return ctx, func() { cancel(); w.release(&cancel, id, address) }, nil
+	return ctx, func() { cancel(); w.release(&cancel, counted) }, nil
 }
 
-func (w *waitingRoom) release(cancel *context.CancelFunc, counted ...string) {
+func (w *waitingRoom) release(cancel *context.CancelFunc, counted []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.cancels, cancel)

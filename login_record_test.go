@@ -180,7 +180,7 @@ func TestEditedLoginIsKnown(t *testing.T) {
 		want  string // the state that the desktop is shown
 	}{
 		{"waiting", false, nil, "waiting"},
-		{"scanned", false, []string{waitingLogin, text("cross") + text("") + text("scanned")}, "scanned"},
+		{"scanned", false, []string{waitingLogin, text("cross") + text("") + text("scanned")}, "waiting"},
 		{"denied", false, []string{waitingLogin, text("cross") + text("") + text("denied")}, "denied"},
 		{"link for a user", false, []string{
 			waitingLogin, text("cross") + text("link") + text("waiting"), noLease + "\x00\x00", text("user") + text("") + "\x00\x00\x00",
@@ -190,10 +190,10 @@ func TestEditedLoginIsKnown(t *testing.T) {
 		}, "waiting"},
 		{"leased when waiting", false, []string{
 			waitingLogin, exchanging, noLease + "\x00\x00", text("") + text("") + leased("waiting") + "\x00\x00",
-		}, "scanned"},
+		}, "waiting"},
 		{"leased when scanned", false, []string{
 			waitingLogin, exchanging, noLease + "\x00\x00", text("") + text("") + leased("scanned") + "\x00\x00",
-		}, "scanned"},
+		}, "waiting"},
 		{"identified", true, nil, "scanned"},
 		{"leased when identified", true, []string{
 			identifiedLogin, exchanging, noLease + lin, text("") + text("") + leased("identified") + lin,

@@ -1,8 +1,10 @@
 package scangate
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
@@ -38,9 +40,51 @@ func (c browserCookies) ensure(w http.ResponseWriter, r *http.Request) login.Key
 	return key
 }
 
-// forget deletes the key from the browser. Its open logins cannot be finished then.
-func (c browserCookies) forget(w http.ResponseWriter) {
-	http.SetCookie(w, c.cookie("", -time.Second))
+// maxLoginCookies bounds the cookies of single logins that one browser may carry.
+const maxLoginCookies = 5
+
+// loginCookie returns the name of the cookie with one login's own key.
+func (c browserCookies) loginCookie(id string) string { return c.name + "-" + id[:8] }
+
+// loginKey returns the key in the login's own cookie, or "". The ID must be valid.
+func (c browserCookies) loginKey(r *http.Request, id string) login.Key {
+	return browserCookies{name: c.loginCookie(id)}.key(r)
+}
+
+// keep sets the login's own cookie to the key that the login began with, for a browser
+// that is about to have another key: several tabs that are opened at once in a fresh
+// browser each get one, and the last of them wins.
+func (c browserCookies) keep(w http.ResponseWriter, r *http.Request, id string, key login.Key) {
+	if len(c.loginCookies(r)) >= maxLoginCookies {
+		return // the tabs are not a person's
+	}
+	own := browserCookies{name: c.loginCookie(id), secure: c.secure}
+	http.SetCookie(w, own.cookie(string(key), browserKeyTTL))
+}
+
+// loginCookies returns the names of the cookies of single logins that the request has.
+func (c browserCookies) loginCookies(r *http.Request) []string {
+	var names []string
+	for _, cookie := range r.Cookies() {
+		if rest, ok := strings.CutPrefix(cookie.Name, c.name+"-"); ok && len(rest) == 8 {
+			names = append(names, cookie.Name)
+		}
+	}
+	return names
+}
+
+// renew gives the browser a new key, so that a key that was planted in it is of no use
+// for the next login. The finished login keeps its key, for repeated requests.
+func (c browserCookies) renew(w http.ResponseWriter, r *http.Request, finished string, key login.Key) {
+	http.SetCookie(w, c.cookie(string(login.NewKey()), browserKeyTTL))
+	c.keep(w, r, finished, key)
+}
+
+// forget deletes all keys from the browser. Its open logins cannot be finished then.
+func (c browserCookies) forget(w http.ResponseWriter, r *http.Request) {
+	for _, name := range append(c.loginCookies(r), c.name) {
+		http.SetCookie(w, browserCookies{name: name, secure: c.secure}.cookie("", -time.Second))
+	}
 }
 
 func (c browserCookies) cookie(value string, ttl time.Duration) *http.Cookie {
@@ -79,7 +123,7 @@ func (s *logins) load(r *http.Request) (*login.Login, error) {
 // the browser that began it.
 func (s *logins) initiated(r *http.Request) (*login.Login, error) {
 	l, err := s.load(r)
-	if err == nil && (l.Kind() != login.CrossDevice || !l.InitiatedBy(s.cookies.key(r))) {
+	if err == nil && (l.Kind() != login.CrossDevice || s.initiatorKey(r, l) == "") {
 		return nil, s.unknown(r)
 	}
 	return l, err
@@ -89,10 +133,48 @@ func (s *logins) initiated(r *http.Request) (*login.Login, error) {
 // that proved an identity for it.
 func (s *logins) authorized(r *http.Request) (*login.Login, error) {
 	l, err := s.load(r)
-	if err == nil && !l.AuthorizedBy(s.cookies.key(r)) {
+	if err == nil && s.authorizerKey(r, l) == "" {
 		return nil, s.unknown(r)
 	}
 	return l, err
+}
+
+// initiatorKey returns the key of the request's browser that began the login, or "": the
+// browser's key, or the one in the login's own cookie.
+func (s *logins) initiatorKey(r *http.Request, l *login.Login) login.Key {
+	for _, key := range []login.Key{s.cookies.key(r), s.cookies.loginKey(r, l.ID())} {
+		if key != "" && l.InitiatedBy(key) {
+			return key
+		}
+	}
+	return ""
+}
+
+// authorizerKey returns the key of the request's browser that proved an identity for the
+// login, or "". Of a same-device login it is the initiator's.
+func (s *logins) authorizerKey(r *http.Request, l *login.Login) login.Key {
+	key := s.cookies.key(r)
+	if l.Kind() == login.SameDevice {
+		key = s.initiatorKey(r, l)
+	}
+	if key == "" || !l.AuthorizedBy(key) {
+		return ""
+	}
+	return key
+}
+
+// stateKey returns the key of the request's browser that made the OAuth state for the
+// login of that ID, or "".
+func (s *logins) stateKey(r *http.Request, id, state string) login.Key {
+	if !login.ValidID(id) {
+		return ""
+	}
+	for _, key := range []login.Key{s.cookies.key(r), s.cookies.loginKey(r, id)} {
+		if key.VerifyState(state) {
+			return key
+		}
+	}
+	return ""
 }
 
 // unknown counts a failed look-up against the client's limit and returns
@@ -109,6 +191,15 @@ func (s *logins) unknownID(r *http.Request, id string) error {
 		return err
 	}
 	return login.ErrUnknown
+}
+
+// close ends the finished login of that ID, whose session is over, so that a repeated
+// request does not begin the session again. A failure is only logged: the browser has
+// lost the login's key as well.
+func (s *logins) close(ctx context.Context, id string) {
+	if err := s.Close(ctx, id); err != nil {
+		s.respond.logger.WarnContext(ctx, "scangate: a finished login could not be closed", "login", shortID(id), "error", publicError(err))
+	}
 }
 
 // limit counts an action of the request's address. Beyond the limit it emits
@@ -129,7 +220,7 @@ func (s *logins) withRetry(r *http.Request, l *login.Login, err error) error {
 		return err
 	case l.Kind() == login.CrossDevice && l.Open() == nil:
 		return retryError{err, s.respond.urls.path("scan", l.ID())}
-	case l.InitiatedBy(s.cookies.key(r)):
+	case s.initiatorKey(r, l) != "":
 		// Only the initiator may learn where the login was to return to.
 		return retryError{err, s.respond.urls.restart(l)}
 	}

@@ -38,7 +38,8 @@ type authenticator struct {
 // number are redirected to the page that binds one, and code is "phone_required". If a
 // store fails, the answer is 503 with Retry-After.
 //
-// The answers of next are "Cache-Control: private" unless next sets another value.
+// The answers of next are "Cache-Control: private" unless next sets another value. An
+// answer that sets the session's cookie is always private.
 func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 	failSaving := func(w http.ResponseWriter, r *http.Request, err error) {
 		g.respond.fail(w, r, wrap("saving the session", err))
@@ -139,6 +140,23 @@ func (a *authenticator) sessionUser(ctx context.Context) (User, sessionValue, er
 	return user, value, nil
 }
 
+// requireKept returns errNoSession if a login in this browser has begun a session moments
+// ago that does not count for the request. Another login would end like that one, and
+// the browser would be redirected in a loop.
+func (a *authenticator) requireKept(w http.ResponseWriter, r *http.Request) error {
+	if _, ok := a.sessions.marker.Find(r); !ok {
+		return nil
+	}
+	ctx, err := a.sessions.load(r)
+	if err != nil {
+		return err
+	}
+	if _, _, err := a.sessionUser(ctx); errors.Is(err, ErrLoginRequired) && a.sessions.lost(ctx, w, r) {
+		return errNoSession
+	}
+	return nil
+}
+
 // requireTarget checks that a login made for a logged-in user ends in that user's
 // browser: another person may have logged in there since.
 func (a *authenticator) requireTarget(r *http.Request, l *login.Login) error {
@@ -148,7 +166,7 @@ func (a *authenticator) requireTarget(r *http.Request, l *login.Login) error {
 	target, _ := l.Target()
 	user, err := a.accountUser(r, l.Purpose())
 	if errors.Is(err, ErrLoginRequired) || err == nil && user.ID != target {
-		return errForged
+		return forged("the login is for a user who is not logged in in this browser")
 	}
 	return err
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // loginRequired is the problem that a script without a session gets.
-const loginRequired = `{"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login"}`
+const loginRequired = `{"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login","detail":"there is no session, or it has ended"}`
 
 func TestRequestsWithoutASession(t *testing.T) {
 	html := []string{"Accept", "text/html"}

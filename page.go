@@ -44,6 +44,10 @@ type PageData struct {
 	StateURL, LoginURL string
 	RenewIn            int
 
+	// RenewURL is where login.html posts an empty form to get a new QR code at once, in
+	// every state.
+	RenewURL string
+
 	// WebsiteURL leads from login.html to WeChat's own login page. It is empty if there
 	// is none.
 	WebsiteURL string
@@ -79,12 +83,21 @@ type PageData struct {
 	Phone    string
 	ResendIn int
 
+	// Typed is what was typed as the number on phone.html, if Wrong is set because it is not
+	// a number that gets a code. The field "phone" shows it again, to be corrected. It has
+	// at most 32 characters, which may be any.
+	Typed string
+
+	// International reports whether phone.html takes numbers outside mainland China, which
+	// begin with + and a calling code.
+	International bool
+
 	// Wrong is the prefix of an error's texts, such as "error.code_wrong", if phone.html
 	// is shown again because of that error. Otherwise it is empty.
 	Wrong string
 
-	// NextURL is the way on from message.html and done.html. It is empty on done.html if
-	// the login goes on at another screen.
+	// NextURL is the way on from message.html and done.html. It is empty if the login goes
+	// on at another screen.
 	NextURL string
 
 	pages *pages.Set
@@ -112,7 +125,7 @@ func (p PageData) App() string { return p.pages.App() }
 // Logo returns [Pages.Logo].
 func (p PageData) Logo() template.URL { return p.pages.Logo() }
 
-// Lang returns the page's language for the lang attribute: "zh-CN" or "en".
+// Lang returns the page's language for the lang attribute: "zh-CN", "zh-Hant" or "en".
 func (p PageData) Lang() string { return p.lang.Attr() }
 
 // Asset returns the path of one of the gate's own files: "style.css" or "script.js".
@@ -135,12 +148,17 @@ func formPage(l *login.Login, key login.Key) PageData {
 // newPages returns the pages of a config whose fields have been checked. It executes
 // Config.Pages.Templates for all pages, which finds most mistakes that a template can have.
 func newPages(config *Config) (*pages.Set, error) {
+	languages, fallback := config.Pages.Languages, ""
+	if len(languages) == 0 {
+		languages, fallback = []string{"zh", "zh-Hant", "en"}, "en"
+	}
 	set, err := pages.New(pages.Options{
 		App:         config.AppName,
 		Logo:        config.Pages.Logo,
 		AssetsPath:  config.BasePath + "/assets",
 		AccentColor: config.Pages.AccentColor,
-		Languages:   config.Pages.Languages,
+		Languages:   languages,
+		Fallback:    fallback,
 	})
 	if err != nil || config.Pages.Templates == nil {
 		return set, wrap("reading the built-in pages", err)
@@ -173,7 +191,7 @@ func tryPages(set *pages.Set) error {
 var (
 	fullSamples = map[string]PageData{
 		"login": {
-			State: "waiting", OnPhone: true, ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewIn: 120,
+			State: "waiting", OnPhone: true, ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewURL: "/", RenewIn: 120,
 			WebsiteURL: "/", Number: 42, MatchNumber: true,
 		},
 		"finish":  {FinishURL: "/", Nickname: "N", TargetName: "N", Purpose: "link"},
@@ -182,17 +200,17 @@ var (
 			Token: "T", Browser: "B", System: "S", Address: "192.0.2.1", Number: 42, MatchNumber: true,
 			Nickname: "N", TargetName: "N", Purpose: "link",
 		},
-		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/", Phone: "+86138****8000", ResendIn: 60, Wrong: "error.code_wrong", Purpose: "phone"},
+		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/", Phone: "+86138****8000", ResendIn: 60, Typed: "12345", International: true, Wrong: "error.phone_invalid", Purpose: "phone"},
 		"done":    {Name: "done.denied", NextURL: "/", Purpose: "link"},
 		"message": {Name: "error.snapshot", NextURL: "/"},
 	}
 	bareSamples = map[string]PageData{
-		"login":   {State: "scanned", ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", Number: 42},
+		"login":   {State: "scanned", ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewURL: "/", Number: 42},
 		"finish":  {FinishURL: "/"},
 		"profile": {Token: "T", WeChatURL: "https://a/"},
 		"confirm": {Token: "T", Number: 42},
 		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/"},
 		"done":    {Name: "done.approved"},
-		"message": {Name: "error.unavailable", NextURL: "/"},
+		"message": {Name: "error.unavailable"},
 	}
 )

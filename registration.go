@@ -1,7 +1,9 @@
 package scangate
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"strings"
@@ -42,12 +44,13 @@ func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Sc
 	before := l.Person().Identity.OpenID
 	switch {
 	case err != nil:
-		return login.Person{}, wechatError("exchanging the code", err)
+		return login.Person{}, rejection(wechatError("exchanging the code", err))
 	case token.SnapshotUser:
-		return login.Person{}, errSnapshot
+		return login.Person{}, &login.RejectedError{Reason: reasonSnapshot, Err: errSnapshot}
 	case before != "" && before != token.OpenID:
-		return login.Person{}, errOtherPerson
+		return login.Person{}, &login.RejectedError{Reason: reasonOther, Err: errOtherPerson}
 	}
+	r.logOddities(ctx, "exchange", token.Oddities)
 	who := login.Person{
 		Identity: login.Identity{AppID: l.AppID(), OpenID: token.OpenID, UnionID: token.UnionID},
 		Asked:    scope == login.ScopeProfile,
@@ -66,10 +69,55 @@ func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Sc
 	return who, r.addProfile(ctx, client, token, &who)
 }
 
+// The reasons of a [login.RejectedError], as logins store them.
+const (
+	reasonWeChat   = "wechat"
+	reasonRestart  = "restart"
+	reasonSnapshot = "snapshot"
+	reasonOther    = "other"
+)
+
+// rejection marks an error of WeChat's. The code is of no use any more if WeChat rejected
+// it, or may have used it up before the time was over.
+func rejection(err error) error {
+	rejected := &login.RejectedError{Err: err}
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		rejected.Reason = reasonWeChat
+	}
+	if errors.Is(err, errCodeRejected) {
+		rejected.Reason = reasonRestart
+	}
+	return rejected
+}
+
+// rejectionCause returns the cause of a rejection that was read from the store, and any
+// other error as it is.
+func rejectionCause(err error) error {
+	rejection := (*login.RejectedError)(nil)
+	if !errors.As(err, &rejection) || rejection.Err != nil {
+		return err
+	}
+	switch rejection.Reason {
+	case reasonRestart:
+		return errCodeRejected
+	case reasonSnapshot:
+		return errSnapshot
+	case reasonOther:
+		return errOtherPerson
+	}
+	return errWeChat
+}
+
+// refusalDisabled is the reason, in a login's record, that the user is disabled.
+const refusalDisabled = "disabled"
+
 // addProfile notes that a new person was asked for user info, if the token's scope shows
-// that, and with Config.FetchProfile fetches it.
+// that, and with Config.FetchProfile fetches it. Without an answer of WeChat's the person
+// goes on without a profile, because the openid is known.
 func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token wechat.Token, who *login.Person) error {
-	if !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
+	// A website application has one scope, even if WeChat's answer lacks it.
+	if client != r.accounts.website && !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
 		return nil
 	}
 	who.Asked = true
@@ -77,9 +125,17 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 		return nil
 	}
 	info, err := client.UserInfo(ctx, token.AccessToken, token.OpenID)
-	if err != nil {
-		return wechatError("fetching the user info", err)
+	switch {
+	case err == nil:
+	case errors.Is(err, wechat.ErrIdentity), r.lacksUnionID(*who):
+		// One person must not become two users: the user info would have shown whether
+		// they are a user of the other account.
+		return &login.RejectedError{Reason: reasonWeChat, Err: wechatError("fetching the user info", err)}
+	default:
+		r.logger.WarnContext(ctx, "scangate: a person continues without their user info", "error", publicError(err))
+		return nil
 	}
+	r.logOddities(ctx, "userinfo", info.Oddities)
 	who.Profile = &info
 	who.Nickname = cleanNickname(info.Nickname)
 	who.AvatarURL = cleanAvatarURL(info.HeadImgURL)
@@ -91,13 +147,23 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 	return r.lookupUser(ctx, who)
 }
 
-// needsProfile reports whether to ask a new person for their user info: for a nickname,
-// or because only the unionid in it can connect them to the other account.
+// needsProfile reports whether to ask a new person for nickname and picture.
 func (r *registrar) needsProfile(who login.Person) bool {
-	if who.UserID != "" || who.Asked {
-		return false
+	return r.fetchProfile && who.UserID == "" && !who.Asked
+}
+
+// lacksUnionID reports whether a new person may be a user by the other account, which
+// only the unionid in their user info can show.
+func (r *registrar) lacksUnionID(who login.Person) bool {
+	both := r.accounts.official != nil && r.accounts.website != nil
+	return both && who.UserID == "" && who.Identity.UnionID == ""
+}
+
+// logOddities logs the parts of WeChat's answer that the client tolerated.
+func (r *registrar) logOddities(ctx context.Context, call string, odd []string) {
+	if len(odd) > 0 {
+		r.logger.WarnContext(ctx, "scangate: WeChat's answer is not as documented", "call", call, "odd", strings.Join(odd, ", "))
 	}
-	return r.fetchProfile || r.accounts.official != nil && r.accounts.website != nil && who.Identity.UnionID == ""
 }
 
 // needsPhone reports whether the person must prove a phone number.
@@ -125,6 +191,9 @@ func (r *registrar) lookupUser(ctx context.Context, who *login.Person) error {
 		return wrap("looking an identity up", err)
 	}
 	who.UserID, who.Nickname, who.HasPhone = user.ID, cleanNickname(user.Nickname), user.Phone != ""
+	if user.Disabled {
+		who.Refusal = refusalDisabled
+	}
 	if hasIdentity(user, Identity(who.Identity)) {
 		return nil
 	}
@@ -195,21 +264,31 @@ func (r *registrar) link(ctx context.Context, userID string, who Identity) error
 	return wrap("linking an identity", err)
 }
 
-// unlinkTime bounds the time for which one unlinking locks out another.
-const unlinkTime = 10 * time.Second
+// The times of one unlinking.
+const (
+	unlinkTime = 10 * time.Second // for its calls to the user store
+	// unlinkLock is how long it locks out another one, unless it ends earlier. The rest
+	// is for a change that the user store still makes after its call was given up.
+	unlinkLock = 30 * time.Second
+)
 
 // unlink removes the identity from the user with that ID.
 func (r *registrar) unlink(ctx context.Context, id string, who Identity) error {
 	// One request at a time: two could each see two identities, and remove both.
-	lock := "unlink:" + id
-	if err := r.state.Create(ctx, lock, nil, unlinkTime); err != nil {
-		if errors.Is(err, ErrExists) {
-			return errTooMany
-		}
-		return wrap("unlinking", err)
+	lock, err := r.lock(ctx, "unlink:"+id, unlinkLock)
+	if err != nil {
+		return err
 	}
-	defer r.unlock(ctx, lock)
-	user, err := r.users.FindByWeChat(ctx, who)
+	limited, cancel := context.WithTimeout(ctx, unlinkTime)
+	defer cancel()
+	defer func() {
+		// After a call that was given up, the user store may still remove the identity.
+		// The lock then stays until its time is over.
+		if !errors.Is(limited.Err(), context.DeadlineExceeded) {
+			r.unlock(ctx, lock)
+		}
+	}()
+	user, err := r.users.FindByWeChat(limited, who)
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && user.ID != id:
 		return login.ErrUnknown
@@ -217,14 +296,38 @@ func (r *registrar) unlink(ctx context.Context, id string, who Identity) error {
 		return wrap("looking an identity up", err)
 	case len(user.Identities) < 2:
 		return errLastIdentity
+	case limited.Err() != nil: // the store ignores its context
+		return wrap("looking an identity up", limited.Err())
 	}
-	return wrap("unlinking", r.users.UnlinkWeChat(ctx, id, who))
+	return wrap("unlinking", r.users.UnlinkWeChat(limited, id, who))
 }
 
-// unlock releases a lock, even if its request has ended.
-func (r *registrar) unlock(ctx context.Context, lock string) {
-	// A StateStore cannot delete a record; it can let one expire.
-	err := r.state.Update(context.WithoutCancel(ctx), lock, 1, nil, time.Nanosecond)
+// lock is a lock that one request holds.
+type lock struct {
+	key   string
+	owner []byte // random, so that no other request releases the lock
+}
+
+// lock takes the lock of that name for the time ttl, unless it is released earlier. It
+// returns errTooMany if another request holds it.
+func (r *registrar) lock(ctx context.Context, name string, ttl time.Duration) (lock, error) {
+	l := lock{state.LockKey(name), []byte(rand.Text())}
+	err := r.state.Create(ctx, l.key, l.owner, ttl)
+	if errors.Is(err, ErrExists) {
+		return l, errTooMany
+	}
+	return l, wrap("taking a lock", err)
+}
+
+// unlock releases a lock, even if its request has ended. It leaves a lock alone that
+// another request has taken since.
+func (r *registrar) unlock(ctx context.Context, l lock) {
+	ctx = context.WithoutCancel(ctx)
+	owner, version, err := r.state.Load(ctx, l.key)
+	if err == nil && bytes.Equal(owner, l.owner) {
+		// A StateStore cannot delete a record; it can let one expire.
+		err = r.state.Update(ctx, l.key, version, nil, time.Nanosecond)
+	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		r.logger.WarnContext(ctx, "scangate: a lock could not be released", "error", publicError(err))
 	}
@@ -232,7 +335,7 @@ func (r *registrar) unlock(ctx context.Context, lock string) {
 
 // bindPhone makes the number that the person has proved theirs, and returns the user
 // that this makes them. A new person whose number belongs to a user becomes that user,
-// unless that user has another WeChat identity of the same account.
+// unless that user is known to be another person; see becomeOwner.
 func (r *registrar) bindPhone(ctx context.Context, who login.Person) (enrollment, error) {
 	if who.UserID != "" {
 		err := r.users.BindPhone(ctx, who.UserID, who.Phone)
@@ -263,13 +366,31 @@ func (r *registrar) bindPhone(ctx context.Context, who login.Person) (enrollment
 	return enrollment{user.ID, EventRegistered}, nil
 }
 
-// becomeOwner makes the person the user who has their number.
+// becomeOwner makes the person the user who has their number. It returns errPhoneInUse if
+// that user has another WeChat identity of the same account, or another unionid.
 func (r *registrar) becomeOwner(ctx context.Context, owner User, who login.Person) (enrollment, error) {
+	// Operators give numbers to new owners. The code proves the number, not the person.
+	if isAnotherPerson(owner, who.Identity.UnionID) {
+		return enrollment{}, errPhoneInUse
+	}
 	err := r.users.LinkWeChat(ctx, owner.ID, Identity(who.Identity))
 	if errors.Is(err, ErrIdentityTaken) {
 		return enrollment{}, errPhoneInUse
 	}
 	return enrollment{owner.ID, EventLinked}, wrap("linking an identity", err)
+}
+
+// isAnotherPerson reports whether the user has unionids, and that one is not among them.
+// An empty unionid says nothing.
+func isAnotherPerson(user User, unionID string) bool {
+	another := false
+	for _, has := range user.Identities {
+		if has.UnionID == unionID {
+			return false
+		}
+		another = another || has.UnionID != ""
+	}
+	return another && unionID != ""
 }
 
 // bindRaced retries bindPhone after losing a race to register the identity or the

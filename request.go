@@ -4,22 +4,34 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/scangate/scangate/internal/phone"
 )
 
 // maxBody bounds the body of a request, in bytes.
 const maxBody = 16 << 10
 
-// wantsJSON reports whether the client is a script: it accepts JSON and no page, or it
-// sends JSON.
+// wantsJSON reports whether the client is a script: it sends JSON, or it does not ask
+// for a page by name, and either accepts JSON or has the Sec-Fetch-Mode of one.
 func wantsJSON(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Accept"), "json") && !acceptsHTML(r) || isJSON(r)
+	return isJSON(r) || !acceptsHTML(r) && (strings.Contains(r.Header.Get("Accept"), "json") || isFetch(r))
+}
+
+// isFetch reports whether the browser marks the request as a script's by Sec-Fetch-Mode.
+// Accept does not show it: fetch sends "*/*" unless the script sets another value.
+func isFetch(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Mode") {
+	case "cors", "same-origin", "no-cors":
+		return true
+	}
+	return false
 }
 
 // acceptsHTML reports whether the client asks for a page by name. Scripts and curl
@@ -65,14 +77,14 @@ func query(r *http.Request) (url.Values, error) { return parseOnce(r.URL.RawQuer
 func fields(r *http.Request) (url.Values, error) {
 	if hasMediaType(r, "multipart/form-data") {
 		if err := r.ParseMultipartForm(maxBody); err != nil { //nolint:gosec // ServeHTTP bounds the body
-			return nil, fmt.Errorf("%w: reading a form", errBadRequest)
+			return nil, badRequest("the form cannot be read, or is larger than 16 KiB")
 		}
 		return onlyOnce(r.MultipartForm.Value)
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		// Without the cause, which may quote the body.
-		return nil, fmt.Errorf("%w: reading the body", errBadRequest)
+		return nil, badRequest("the body cannot be read, or is larger than 16 KiB")
 	}
 	if !isJSON(r) {
 		return parseOnce(string(body))
@@ -83,12 +95,12 @@ func fields(r *http.Request) (url.Values, error) {
 // jsonFields is fields for a route that accepts only JSON.
 func jsonFields(r *http.Request) (url.Values, error) {
 	if !isJSON(r) {
-		return nil, errBadRequest
+		return nil, badRequest("the Content-Type is not application/json")
 	}
 	return fields(r)
 }
 
-var errNoObject = fmt.Errorf("%w: the body is not a JSON object of strings and booleans, each once", errBadRequest)
+var errNoObject = badRequest("the body is not a JSON object of strings and booleans, each once")
 
 // jsonValues reads a flat JSON object of strings and booleans.
 func jsonValues(body []byte) (url.Values, error) {
@@ -128,7 +140,7 @@ func jsonValues(body []byte) (url.Values, error) {
 func parseOnce(encoded string) (url.Values, error) {
 	values, err := url.ParseQuery(encoded)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the query cannot be parsed", errBadRequest)
+		return nil, badRequest("the query or the form cannot be parsed")
 	}
 	return onlyOnce(values)
 }
@@ -138,10 +150,36 @@ func parseOnce(encoded string) (url.Values, error) {
 func onlyOnce(values url.Values) (url.Values, error) {
 	for _, v := range values {
 		if len(v) > 1 {
-			return nil, fmt.Errorf("%w: a repeated parameter", errBadRequest)
+			return nil, badRequest("a parameter is repeated")
 		}
 	}
 	return values, nil
+}
+
+// slowAnswer bounds the time that a handler waits for WeChat, for another callback or for
+// a function of the application.
+const slowAnswer = 30 * time.Second
+
+// extendDeadlines keeps the server's ReadTimeout and WriteTimeout from cutting off a
+// handler that waits for others, until the given time. The body has been read, or there
+// is none.
+func extendDeadlines(w http.ResponseWriter, until time.Time) {
+	control := http.NewResponseController(w) // not every writer supports deadlines
+	// When the read deadline passes, net/http cancels the request's context.
+	_ = control.SetReadDeadline(until)
+	// Removed rather than moved: net/http sets a deadline for the next request only if
+	// the server has a WriteTimeout. The answer is small enough for the socket's buffer.
+	_ = control.SetWriteDeadline(time.Time{})
+}
+
+// digits returns the digits that a person typed, in ASCII, without separators. It returns
+// "" if there is anything else in s.
+func digits(s string) string {
+	typed, ok := phone.Digits(s)
+	if !ok || strings.HasPrefix(typed, "+") {
+		return ""
+	}
+	return typed
 }
 
 // inWeChat reports whether the request claims to come from WeChat's browser. WeCom is

@@ -13,6 +13,7 @@ import (
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/state"
+	"github.com/scangate/scangate/internal/summary"
 )
 
 // failure maps an error to an answer.
@@ -29,6 +30,7 @@ var failures = []failure{
 	{login.ErrUnknown, http.StatusNotFound, "unknown"},
 	{login.ErrExpired, http.StatusGone, "expired"},
 	{login.ErrDenied, http.StatusGone, "denied"},
+	{login.ErrReplaced, http.StatusGone, "replaced"},
 	{login.ErrInUse, http.StatusConflict, "in_use"},
 	{login.ErrExchanging, http.StatusConflict, "in_use"},
 	{login.ErrNotApproved, http.StatusConflict, "not_approved"},
@@ -50,12 +52,51 @@ var failures = []failure{
 	{ErrLoginRequired, http.StatusUnauthorized, "login_required"},
 	{errNotRegistered, http.StatusForbidden, "not_registered"},
 	{errPhoneInvalid, http.StatusBadRequest, "phone_invalid"},
+	{errPhoneAbroad, http.StatusBadRequest, "phone_abroad"},
+	{errPhoneCountry, http.StatusBadRequest, "phone_country"},
 	{errTooManyCodes, http.StatusTooManyRequests, "too_many_codes"},
 	{errSendFailed, http.StatusBadGateway, "send_failed"},
 	{errPhoneInUse, http.StatusConflict, "phone_taken"},
 	{errWeChatInUse, http.StatusConflict, "identity_taken"},
 	{errLastIdentity, http.StatusConflict, "last_identity"},
+	{errCodeRejected, http.StatusBadRequest, "restart"}, // like invalid_grant (RFC 6749, section 5.2)
 	{errWeChat, http.StatusBadGateway, "wechat"},
+}
+
+// details explains each code to the developer of a script, in a problem's member detail.
+var details = map[string]string{
+	"rejected":       "the application refused this user",
+	"unknown":        "there is no such login, or it is another browser's",
+	"expired":        "the time of this login is over",
+	"denied":         "the login was refused",
+	"replaced":       "the other screen shows a newer code",
+	"restart":        "WeChat rejected the code; begin a new login",
+	"phone_abroad":   "the phone number is not valid with its country's calling code",
+	"phone_country":  "phone numbers of this country are not accepted",
+	"in_use":         "another phone has scanned this QR code",
+	"not_approved":   "the login was not confirmed on the phone yet",
+	"finished":       "this login has been used",
+	"too_many":       "the limit is reached; Retry-After is in seconds",
+	"code_wrong":     "the code is wrong, or no longer valid",
+	"no_cookies":     "the browser sent no session cookie after a login",
+	"bad_request":    "the request is malformed",
+	"bad_state":      "the login did not begin in this browser, or its cookie is lost",
+	"cancelled":      "the person refused in WeChat",
+	"snapshot":       "WeChat returned a snapshot user, which identifies no person",
+	"forged":         "the request may be forged",
+	"disabled":       "the user is disabled",
+	"wechat":         "WeChat did not confirm who the person is",
+	"busy":           "the server cannot wait for more logins now",
+	"unavailable":    "a store failed; no one was logged in or out",
+	"login_required": "there is no session, or it has ended",
+	"phone_required": "the user has no phone number",
+	"not_registered": "there is no account for this person",
+	"phone_invalid":  "the phone number is not valid",
+	"too_many_codes": "too many codes were sent; Retry-After is in seconds",
+	"send_failed":    "the code could not be delivered",
+	"phone_taken":    "the phone number belongs to an account with another WeChat",
+	"identity_taken": "the WeChat belongs to another account",
+	"last_identity":  "this WeChat is the account's only one",
 }
 
 // failureOf returns how err is answered.
@@ -80,11 +121,12 @@ func (e retryError) Unwrap() error { return e.error }
 // responder answers requests: with pages, with problems, and with errors, which it also
 // logs and emits.
 type responder struct {
-	urls    urls
-	pages   *pages.Set
-	logger  *slog.Logger
-	onEvent func(context.Context, Event) // may be nil
-	address func(*http.Request) string   // of the client
+	urls     urls
+	pages    *pages.Set
+	logger   *slog.Logger
+	failures *summary.Log                 // of answers from 500 on
+	onEvent  func(context.Context, Event) // may be nil
+	address  func(*http.Request) string   // of the client
 }
 
 // contentSecurityPolicy allows the resources that the gate's pages use, and no others.
@@ -93,7 +135,8 @@ const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 
 
 // render answers with a page.
 func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
-	lang := a.pages.LanguageFor(r.Header.Get("Accept-Language"))
+	// The lines of a repeated header are one list (RFC 9110, section 5.3).
+	lang := a.pages.LanguageFor(strings.Join(r.Header.Values("Accept-Language"), ","))
 	body, err := a.pages.Execute(name, p.forTemplate(a.pages, lang, name))
 	if err != nil {
 		a.logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
@@ -115,7 +158,8 @@ func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, n
 }
 
 // fail answers with an error: a page with a way on, or a problem for JSON clients.
-// The answer names the kind of the error and reveals nothing else of it.
+// The answer names the kind of the error, and a problem has the detail of a
+// detailedError. It reveals nothing else of the error.
 func (a *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if wantsJSON(r) {
 		a.failJSON(w, r, err)
@@ -124,7 +168,8 @@ func (a *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 	secureHeaders(w.Header())
 	f := a.reportError(w, r, err)
 	var retry retryError
-	if !errors.As(err, &retry) {
+	if !errors.As(err, &retry) && !a.urls.forAuthorizer(r) {
+		// A phone that authorizes a login of another browser is not offered one of its own.
 		retry.url = a.urls.path("login")
 	}
 	a.render(w, r, f.status, "message", PageData{Name: "error." + f.code, NextURL: retry.url})
@@ -134,7 +179,12 @@ func (a *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 func (a *responder) failJSON(w http.ResponseWriter, r *http.Request, err error) {
 	secureHeaders(w.Header())
 	f := a.reportError(w, r, err)
-	writeProblem(w, problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code})
+	p := problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code}
+	var detailed detailedError
+	if errors.As(err, &detailed) {
+		p.Detail = detailed.detail
+	}
+	writeProblem(w, p)
 }
 
 // reportError logs err, emits EventRefused and sets Retry-After. It returns how to
@@ -146,13 +196,22 @@ func (a *responder) reportError(w http.ResponseWriter, r *http.Request, err erro
 	}
 	id := shortID(a.requestLoginID(r))
 	a.emit(r, Event{Name: EventRefused, Reason: f.code, Login: id})
-	level := slog.LevelInfo
-	if f.status >= http.StatusInternalServerError {
-		level = slog.LevelError
+	request := []any{"status", f.status, "method", r.Method, "route", r.Pattern, "login", id}
+	if f.status < http.StatusInternalServerError {
+		a.logger.InfoContext(r.Context(), "scangate: request refused", append(request, "code", f.code, "error", publicError(err))...)
+		return f
 	}
-	a.logger.Log(r.Context(), level, "scangate: request refused",
-		"status", f.status, "code", f.code, "error", publicError(err), "method", r.Method, "route", r.Pattern, "login", id)
+	a.failures.Add(r.Context(), summary.Failure{Level: failureLevel(err), Code: f.code, Error: publicError(err).Error()}, request...)
 	return f
+}
+
+// failureLevel returns the level at which a failed request is logged. That a client went
+// away, or that the gate was closed, is not the failure of a store.
+func failureLevel(err error) slog.Level {
+	if errors.Is(err, context.Canceled) || errors.Is(err, errClosing) {
+		return slog.LevelInfo
+	}
+	return slog.LevelError
 }
 
 // retryAfter returns after how many seconds the client may try again.
@@ -209,9 +268,14 @@ type problem struct {
 	Title    string `json:"title"`
 	Code     string `json:"code"`
 	LoginURL string `json:"login_url,omitempty"`
+	Detail   string `json:"detail"`
 }
 
+// writeProblem answers with p. Without a detail of its own, p gets that of its code.
 func writeProblem(w http.ResponseWriter, p problem) {
+	if p.Detail == "" {
+		p.Detail = details[p.Code]
+	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	writeBody(w, p.Status, p)
 }
@@ -246,6 +310,17 @@ func acknowledge(w http.ResponseWriter, r *http.Request, to string) {
 func seeOther(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// leaveWeChat redirects the browser from the gate to the application. A browser keeps its
+// fragment if Location has none (RFC 9110, section 10.2.2), and comes from WeChat with
+// "#wechat_redirect".
+func leaveWeChat(w http.ResponseWriter, r *http.Request, to string) {
+	// The page of a posted form has removed the fragment by script.
+	if r.Method == http.MethodGet && !strings.Contains(to, "#") {
+		to += "#" // an empty fragment replaces WeChat's
+	}
+	seeOther(w, to)
 }
 
 // secondsUntil returns the whole seconds until t, rounded up: after that many, t has come.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,34 +14,49 @@ import (
 	"github.com/scangate/scangate/scscodec"
 )
 
+// maxSessionCookies bounds how many cookies of the session's name a request may carry.
+// Each costs a look-up.
+const maxSessionCookies = 10
+
+// clockSkew is how far in the future a session may have begun: how much the clocks of
+// two processes may differ.
+const clockSkew = time.Minute
+
 // sessions reads and writes the one value that the gate keeps in each of the
-// application's sessions: the user's ID and when the session began.
+// application's sessions: the gate's site, the user's ID and when the session began.
 type sessions struct {
 	manager *session.Manager
-	key     string
+	site    string // PublicURL's host and BasePath; a session of another site's gate has no user here
+	key     string // of the gate's value; it contains the site
+	marker  session.Marker
 	logger  *slog.Logger
 }
 
 // sessionValue is what the gate keeps in a session.
 type sessionValue struct {
+	site   string
 	userID string
+	login  string // the ID of the login that began the session
 	begun  time.Time
 }
 
 // encode returns v as one plain string, which every codec keeps: the version of the form,
-// the microseconds since 1970 in base 36, and the ID, which may contain anything.
+// the microseconds since 1970 in base 36, the site, the login, and the user's ID, which
+// may contain anything.
 func (v sessionValue) encode() string {
-	return "1 " + strconv.FormatInt(v.begun.UnixMicro(), 36) + " " + v.userID
+	return "2 " + strconv.FormatInt(v.begun.UnixMicro(), 36) + " " + v.site + " " + v.login + " " + v.userID
 }
 
 // decodeSessionValue reverses encode. It reports false for anything encode does not
 // return; the session then has no user.
 func decodeSessionValue(s string) (sessionValue, bool) {
-	rest, ok := strings.CutPrefix(s, "1 ")
+	rest, ok := strings.CutPrefix(s, "2 ")
 	if !ok {
 		return sessionValue{}, false
 	}
-	begun, id, ok := strings.Cut(rest, " ")
+	begun, rest, _ := strings.Cut(rest, " ")
+	site, rest, _ := strings.Cut(rest, " ")
+	login, id, ok := strings.Cut(rest, " ")
 	if !ok || id == "" {
 		return sessionValue{}, false
 	}
@@ -48,7 +64,7 @@ func decodeSessionValue(s string) (sessionValue, bool) {
 	if err != nil {
 		return sessionValue{}, false
 	}
-	return sessionValue{userID: id, begun: time.UnixMicro(micro)}, true
+	return sessionValue{site: site, userID: id, login: login, begun: time.UnixMicro(micro)}, true
 }
 
 // loaded reports whether the application's own LoadAndSave has loaded the session into
@@ -58,7 +74,7 @@ func (s *sessions) loaded(ctx context.Context) bool {
 	return err == nil && again == ctx // Load returns another context for a new session
 }
 
-// carriedBy reports whether the request has the cookie of a session.
+// carriedBy reports whether the request has a cookie of the session's name.
 func (s *sessions) carriedBy(r *http.Request) bool {
 	_, err := r.Cookie(s.manager.Cookie.Name)
 	return err == nil
@@ -68,58 +84,250 @@ func (s *sessions) carriedBy(r *http.Request) bool {
 // damaged session it returns one without values, so the browser is not logged in and its
 // next login or logout deletes the stored record.
 func (s *sessions) load(r *http.Request) (context.Context, error) {
-	var token string
-	if cookie, err := r.Cookie(s.manager.Cookie.Name); err == nil {
-		token = cookie.Value
+	cookies := r.CookiesNamed(s.manager.Cookie.Name)
+	switch {
+	case len(cookies) == 0:
+		return s.loadToken(r.Context(), "")
+	case len(cookies) == 1, s.loaded(r.Context()):
+		return s.loadToken(r.Context(), cookies[0].Value)
 	}
-	ctx, err := s.manager.Load(r.Context(), token)
+	return s.choose(r, cookies)
+}
+
+// loadToken returns a context that holds the session of the token.
+func (s *sessions) loadToken(ctx context.Context, token string) (context.Context, error) {
+	loaded, err := s.manager.Load(ctx, token)
 	if errors.Is(err, scscodec.ErrDamaged) {
 		// As an error it would be returned for every request, until the cookie expires.
-		s.logger.WarnContext(r.Context(), "scangate: a damaged session counts as none", "error", err)
-		ctx, err = s.manager.LoadBlank(r.Context(), token)
+		s.logger.WarnContext(ctx, "scangate: a damaged session counts as none", "error", err)
+		loaded, err = s.manager.LoadBlank(ctx, token)
 	}
-	return ctx, wrap("loading the session", err)
+	return loaded, wrap("loading the session", err)
 }
 
-// current returns the gate's value in the session of ctx.
+// choose returns a context that holds the one session that counts, out of several
+// cookies of the session's name. A browser keeps one for each domain and path, and
+// another host of the same domain may have set some of them.
+func (s *sessions) choose(r *http.Request, cookies []*http.Cookie) (context.Context, error) {
+	var chosen context.Context
+	var best candidate
+	none := func(why string) (context.Context, error) {
+		s.logger.WarnContext(r.Context(), "scangate: "+why+" count as no session", "cookie", s.manager.Cookie.Name, "cookies", len(cookies))
+		return s.loadToken(r.Context(), "")
+	}
+	if len(cookies) > maxSessionCookies {
+		return none("too many cookies of the session's name")
+	}
+	for i, cookie := range cookies {
+		if repeats(cookies[:i], cookie.Value) {
+			continue
+		}
+		ctx, err := s.loadToken(r.Context(), cookie.Value)
+		if err != nil {
+			return nil, err
+		}
+		found := s.candidate(ctx)
+		if found.rank == rankUser && best.rank == rankUser && found.value.userID != best.value.userID {
+			return none("two live sessions of different users")
+		}
+		if chosen == nil || found.beats(best) {
+			chosen, best = ctx, found
+		}
+	}
+	return chosen, nil
+}
+
+// repeats reports whether one of the cookies has that value.
+func repeats(cookies []*http.Cookie, value string) bool {
+	return slices.ContainsFunc(cookies, func(c *http.Cookie) bool { return c.Value == value })
+}
+
+// candidate is one of several sessions that a request carries.
+type candidate struct {
+	rank  int
+	value sessionValue
+}
+
+// The ranks of a candidate.
+const (
+	rankNone    = iota // the store has no such session
+	rankDamaged        // or an empty one
+	rankLive
+	rankUser // a user of this gate
+)
+
+// candidate returns the rank of the session in ctx.
+func (s *sessions) candidate(ctx context.Context) (c candidate) {
+	value, ok := s.current(ctx)
+	switch {
+	case ok:
+		c.rank, c.value = rankUser, value
+	case len(s.manager.Keys(ctx)) != 0:
+		c.rank = rankLive
+	case s.manager.Token(ctx) != "":
+		c.rank = rankDamaged
+	}
+	return c
+}
+
+// beats reports whether c counts rather than the earlier cookie's session. Of two
+// sessions of one user the later one counts.
+func (c candidate) beats(earlier candidate) bool {
+	return c.rank > earlier.rank || c.rank == earlier.rank && c.value.begun.After(earlier.value.begun)
+}
+
+// value returns the gate's value in the session of ctx.
+func (s *sessions) value(ctx context.Context) (sessionValue, bool) {
+	v, ok := decodeSessionValue(s.manager.GetString(ctx, s.key))
+	return v, ok && v.site == s.site
+}
+
+// current is value for a session that may count. One from the future does not: ending
+// the user's sessions now would leave it alive.
 func (s *sessions) current(ctx context.Context) (sessionValue, bool) {
-	return decodeSessionValue(s.manager.GetString(ctx, s.key))
+	v, ok := s.value(ctx)
+	if ok && v.begun.After(time.Now().Add(clockSkew)) {
+		s.logger.WarnContext(ctx, "scangate: a session that begins in the future counts as none: compare the servers' clocks", "begun", v.begun.UTC())
+		return sessionValue{}, false
+	}
+	return v, ok
 }
 
-// begin renews the token of the request's session, stores v in it, and sets the cookie.
-func (s *sessions) begin(w http.ResponseWriter, r *http.Request, v sessionValue) error {
+// prepare returns a context that holds the session which a login of the user is about to
+// begin: that of the request, without the previous user's data. Nothing is saved until
+// begin is called with the context. It also returns what the gate kept in the request's
+// session before.
+func (s *sessions) prepare(r *http.Request, userID string) (prepared context.Context, before sessionValue, err error) {
 	ctx, err := s.load(r)
 	if err != nil {
-		return err
+		return nil, before, err
 	}
-	if err := s.manager.RenewToken(ctx); err != nil {
-		return err
+	before, ok := s.value(ctx)
+	other := ok && before.userID != userID
+	if s.loaded(r.Context()) {
+		// The application's LoadAndSave would save changes even if the login is refused.
+		apart, err := s.manager.LoadApart(ctx, "")
+		if err == nil && !other {
+			s.manager.CopyValues(apart, ctx)
+		}
+		return apart, before, err
 	}
-	if before, ok := s.current(ctx); ok && before.userID != v.userID {
+	if other {
 		// The application may have kept private data of the previous user in the session.
 		if err := s.manager.Clear(ctx); err != nil {
+			return nil, before, err
+		}
+	}
+	s.manager.SetDeadline(ctx, time.Now().Add(s.manager.Lifetime).UTC())
+	return ctx, before, nil
+}
+
+// begin gives the session of prepare the token, stores v in it, and sets the cookie. If
+// the application's LoadAndSave has loaded the session, the token is scs's own.
+func (s *sessions) begin(prepared context.Context, w http.ResponseWriter, r *http.Request, v sessionValue, token string) error {
+	ctx, outer := prepared, s.loaded(r.Context())
+	if outer {
+		ctx = r.Context()
+	}
+	if err := s.endOthers(ctx, r); err != nil {
+		return err
+	}
+	deadline := s.manager.Deadline(prepared) // Config.OnLogin may have set it
+	if s.manager.Token(ctx) != token {       // otherwise the request is a repeated one
+		if err := s.manager.RenewToken(ctx); err != nil {
 			return err
 		}
 	}
+	if outer {
+		if err := s.manager.Replace(ctx, prepared); err != nil {
+			return err
+		}
+	}
+	s.manager.SetDeadline(ctx, deadline)
+	v.site = s.site
 	s.manager.Put(ctx, s.key, v.encode())
-	if s.loaded(r.Context()) {
+	if outer {
+		s.marker.Set(w, r, s.manager.Token(ctx))
 		return nil // the application's LoadAndSave saves the session
 	}
-	token, expiry, err := s.manager.Commit(ctx)
+	expiry, err := s.manager.CommitAs(ctx, token)
 	if err != nil {
 		return err
 	}
 	s.manager.WriteCookie(ctx, w, token, expiry)
+	s.marker.Set(w, r, token)
 	return nil
 }
 
 // end destroys the request's session, which load has loaded into ctx.
 func (s *sessions) end(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
+	if err := s.endOthers(ctx, r); err != nil {
+		return err
+	}
 	if err := s.manager.Destroy(ctx); err != nil {
 		return err
 	}
 	if !s.loaded(r.Context()) {
 		s.manager.WriteCookie(ctx, w, "", time.Time{})
 	}
+	s.marker.Remove(w, r)
 	return nil
+}
+
+// endOthers destroys the sessions of the gate's users that the request carries besides
+// the one in ctx. Otherwise one of them would count as soon as that one is gone.
+func (s *sessions) endOthers(ctx context.Context, r *http.Request) error {
+	cookies := r.CookiesNamed(s.manager.Cookie.Name)
+	if len(cookies) < 2 {
+		return nil
+	}
+	own := s.manager.Token(ctx)
+	for _, cookie := range cookies[:min(len(cookies), maxSessionCookies)] {
+		if cookie.Value == own {
+			continue
+		}
+		other, err := s.manager.LoadApart(ctx, cookie.Value)
+		if errors.Is(err, scscodec.ErrDamaged) {
+			continue // it counts as none
+		}
+		if err != nil {
+			return wrap("loading the session", err)
+		}
+		if _, ok := s.value(other); ok {
+			if err := s.manager.Destroy(other); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lost reports that a login in this browser began a session moments ago, and that
+// another login would end like that one: without a session that counts. It logs that, and
+// removes the mark of that login, so that the person may try again. The session in ctx
+// is the request's, and has no user who may pass.
+func (s *sessions) lost(ctx context.Context, w http.ResponseWriter, r *http.Request) bool {
+	mark, ok := s.marker.Find(r)
+	if !ok {
+		return false
+	}
+	cookies := r.CookiesNamed(s.manager.Cookie.Name)
+	_, counts := s.current(ctx)
+	var cause string
+	switch {
+	case !s.carriedBy(r):
+		cause = "the browser does not send the cookie: compare its Domain, Path, Secure and SameSite with PublicURL"
+	case !slices.ContainsFunc(cookies, func(c *http.Cookie) bool { return mark.Names(c.Value) }):
+		cause = "the browser sends an older cookie of that name, which another host or path has set"
+	case s.loaded(r.Context()) && !mark.Names(cookies[0].Value):
+		cause = "LoadAndSave reads another cookie of that name, which another host or path has set"
+	case mark.Streak > 1 && (!counts || !mark.Names(s.manager.Token(ctx))):
+		// The first time may have a cause of its own: the application has ended the session.
+		cause = "the session store does not return the session: all processes need one store and one codec"
+	default:
+		return false
+	}
+	s.logger.ErrorContext(ctx, "scangate: the session of a login does not come back", "cookie", s.manager.Cookie.Name, "cause", cause)
+	s.marker.Remove(w, r)
+	return true
 }

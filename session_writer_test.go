@@ -222,7 +222,7 @@ func TestUnsavedSessionIsAProblemForScripts(t *testing.T) {
 	})
 	g.store.failWith(errors.New("connection refused"))
 	a := g.desktop.get("/own", "Accept", "application/json")
-	const want = `{"status":503,"title":"Service Unavailable","code":"unavailable"}`
+	const want = `{"status":503,"title":"Service Unavailable","code":"unavailable","detail":"a store failed; no one was logged in or out"}`
 	if a.StatusCode != http.StatusServiceUnavailable || a.body != want || a.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("GET /own: %d %s %s, want 503 and %s", a.StatusCode, a.Header.Get("Content-Type"), a.body, want)
 	}

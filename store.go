@@ -131,8 +131,8 @@ var (
 	ErrExists = state.ErrExists
 	// ErrConflict reports that a record has changed since the version given.
 	ErrConflict = state.ErrConflict
-	// ErrFull reports that a [MemoryStore] has reached its bound. A gate treats it as a
-	// failure of the store.
+	// ErrFull reports that a [MemoryStore] has reached a bound and may drop nothing. A
+	// gate treats it as a failure of the store.
 	ErrFull = ttlmap.ErrFull
 )
 

@@ -8,15 +8,27 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scangate/scangate/internal/state"
 	"github.com/scangate/scangate/internal/ttlmap"
 )
 
 // The bounds of a MemoryStore.
 const (
 	memoryUsers    = 1 << 20
-	memoryRecords  = 1 << 17
+	memoryRecords  = 1 << 20
+	memoryBytes    = 340_000_000 // of all records that may be dropped
+	memoryLasting  = 1 << 16     // records that must last, see state.MustLast
 	memoryCounters = 1 << 16
 )
+
+// recordOverhead is what a record takes in memory besides its key and its value: an
+// entry of a map, its place in the map, and its places in two queues. It was measured.
+const recordOverhead = 160
+
+// updatedBonus is how much later a record that was updated is dropped than one that was
+// not. It is short, because a login is updated when its QR code is opened, and an
+// attacker can open the codes of all logins of a flood.
+const updatedBonus = time.Minute
 
 var (
 	_ UserStore  = (*MemoryStore)(nil)
@@ -27,9 +39,15 @@ var (
 // it if no other store is configured. It suits one process, development and tests: its
 // contents are lost when the process ends.
 //
-// It holds at most 1,048,576 users and 131,072 records; adding another one returns
-// ErrFull. It holds at most 65,536 counters; the one that would end first is dropped for
-// a new one.
+// It holds at most 1,048,576 users; registering another one returns ErrFull.
+//
+// It holds at most 1,048,576 records in at most 350 MB. When it is full, a new record
+// takes the place of the one that was written first. A record that was updated keeps its
+// place for a minute longer than one that was not. So the oldest logins whose QR code no
+// phone has opened go first. A gate's locks and quotas are not dropped. There are at most
+// 65,536 of them; adding another one returns ErrFull, as does a record that alone takes
+// more than 340 MB. It holds at most 65,536 counters; the one that would end first is
+// dropped for a new one.
 type MemoryStore struct {
 	users memoryUserTable
 	state memoryState
@@ -42,7 +60,8 @@ func NewMemoryStore() *MemoryStore {
 	m.users.byOpenID = make(map[Identity]*User)
 	m.users.byUnionID = make(map[string]*User)
 	m.users.byPhone = make(map[string]*User)
-	m.state.records = ttlmap.New(memoryRecords, (*memoryRecord).wake)
+	m.state.limit(memoryRecords)
+	m.state.lasting = ttlmap.New(memoryLasting, func(e *ttlmap.Entry[memoryRecord]) { e.Value.wake() })
 	m.state.counters = ttlmap.New[int64](memoryCounters, nil)
 	return m
 }
@@ -241,8 +260,18 @@ func (m *MemoryStore) EndSessions(ctx context.Context, id string, before time.Ti
 // memoryState is the StateStore half of a MemoryStore.
 type memoryState struct {
 	mu       sync.Mutex
-	records  *ttlmap.Map[*memoryRecord]
+	records  *ttlmap.Map[memoryRecord]
+	bytes    int // size of all records
+	lasting  *ttlmap.Map[memoryRecord]
 	counters *ttlmap.Map[int64]
+}
+
+// limit makes an empty table of at most n records.
+func (s *memoryState) limit(n int) {
+	s.records = ttlmap.New(n, func(e *ttlmap.Entry[memoryRecord]) {
+		e.Value.wake()
+		s.bytes -= recordSize(e.Key, e.Value.value)
+	})
 }
 
 type memoryRecord struct {
@@ -259,19 +288,60 @@ func (r *memoryRecord) wake() {
 	}
 }
 
+// recordSize returns what a record takes in memory. The capacity of a clone is the size
+// that was allocated for it.
+func recordSize(key string, value []byte) int { return len(key) + cap(value) + recordOverhead }
+
+// table returns the table for records of that key.
+func (s *memoryState) table(key string) *ttlmap.Map[memoryRecord] {
+	if state.MustLast(key) {
+		return s.lasting
+	}
+	return s.records
+}
+
+// write puts a record into its table for the time ttl from now.
+func (s *memoryState) write(key string, r memoryRecord, ttl time.Duration) error {
+	now := time.Now()
+	if table := s.table(key); table == s.lasting {
+		return table.Put(key, r, now.Add(ttl))
+	}
+	rank := now
+	if r.version > 1 {
+		rank = rank.Add(updatedBonus)
+	}
+	return s.records.PutRanked(key, r, now.Add(ttl), rank)
+}
+
+// makeRoom drops records until there is room for another one of that size.
+func (s *memoryState) makeRoom(size int) {
+	for s.records.Full() || s.bytes+size > memoryBytes && s.records.Len() > 0 {
+		s.records.Evict()
+	}
+}
+
 // Create implements [StateStore].
 func (m *MemoryStore) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	r := memoryRecord{value: bytes.Clone(value), version: 1}
+	size := recordSize(key, r.value)
 	s := &m.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.records.Get(key); ok {
+	table := s.table(key)
+	if _, ok := table.Get(key); ok {
 		return ErrExists
 	}
-	r := &memoryRecord{value: bytes.Clone(value), version: 1}
-	return s.records.Put(key, r, time.Now().Add(ttl))
+	if table == s.records {
+		if size > memoryBytes {
+			return ErrFull
+		}
+		s.makeRoom(size)
+		s.bytes += size
+	}
+	return s.write(key, r, ttl)
 }
 
 // Load implements [StateStore].
@@ -282,7 +352,7 @@ func (m *MemoryStore) Load(ctx context.Context, key string) ([]byte, int64, erro
 	s := &m.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.records.Get(key)
+	e, ok := s.table(key).Get(key)
 	if !ok {
 		return nil, 0, ErrNotFound
 	}
@@ -294,21 +364,32 @@ func (m *MemoryStore) Update(ctx context.Context, key string, version int64, val
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	r := memoryRecord{value: bytes.Clone(value), version: version + 1}
 	s := &m.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.records.Get(key)
-	if !ok {
+	e, ok := s.table(key).Get(key)
+	switch {
+	case !ok:
 		return ErrNotFound
-	}
-	r := e.Value
-	if r.version != version {
+	case e.Value.version != version:
 		return ErrConflict
+	case recordSize(key, r.value) > memoryBytes:
+		return ErrFull
 	}
-	r.value = bytes.Clone(value)
-	r.version++
-	r.wake()
-	return s.records.Put(key, r, time.Now().Add(ttl))
+	e.Value.wake()
+	grown := cap(r.value) - cap(e.Value.value)
+	if s.table(key) == s.records {
+		s.bytes += grown
+	}
+	// First the record itself, or it could be the one that is dropped.
+	err := s.write(key, r, ttl)
+	if grown > 0 {
+		for s.bytes > memoryBytes && s.records.Len() > 1 {
+			s.records.Evict()
+		}
+	}
+	return err
 }
 
 // Wait implements [StateStore].
@@ -331,7 +412,7 @@ func (m *MemoryStore) Wait(ctx context.Context, key string, version int64) ([]by
 func (s *memoryState) changed(key string, version int64) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.records.Get(key)
+	e, ok := s.table(key).Get(key)
 	if !ok || e.Value.version != version {
 		now := make(chan struct{})
 		close(now)

@@ -2,7 +2,6 @@ package scangate_test
 
 import (
 	"errors"
-	"net/http"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -11,13 +10,13 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// maxRecords and maxCounters are a MemoryStore's bounds, as documented.
+// What a MemoryStore holds at most, by its documentation.
 const (
-	maxRecords  = 131_072
+	maxRecords  = 1_048_576
 	maxCounters = 65_536
 )
 
-// fillRecords fills the store with records whose keys are their numbers.
+// fillRecords creates as many records as have room, named by their numbers.
 func fillRecords(t *testing.T, store *scangate.MemoryStore, ttl time.Duration) {
 	t.Helper()
 	for i := range maxRecords {
@@ -28,43 +27,54 @@ func fillRecords(t *testing.T, store *scangate.MemoryStore, ttl time.Duration) {
 }
 
 func TestMemoryStoreFullOfRecords(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := scangate.NewMemoryStore()
-		fillRecords(t, store, time.Minute)
-		for range 2 {
-			if err := store.Create(t.Context(), "one more", nil, time.Minute); !errors.Is(err, scangate.ErrFull) {
-				t.Errorf("Create in a full store: %v, want %v", err, scangate.ErrFull)
-			}
-		}
-		if _, _, err := store.Load(t.Context(), "one more"); !errors.Is(err, scangate.ErrNotFound) {
-			t.Errorf("Load of the record without room: %v, want %v", err, scangate.ErrNotFound)
-		}
-		if err := store.Update(t.Context(), "0", 1, []byte("new"), time.Hour); err != nil {
-			t.Errorf("Update in a full store: %v, want no error", err)
-		}
-		pass(time.Minute)
-		if err := store.Create(t.Context(), "one more", nil, time.Minute); err != nil {
-			t.Errorf("Create after the records have expired: %v, want no error", err)
-		}
-		if value, version, err := store.Load(t.Context(), "0"); string(value) != "new" || version != 2 || err != nil {
-			t.Errorf("Load of the updated record: %q at version %d, %v, want %q at version 2", value, version, err, "new")
-		}
-	})
-}
-
-// TestLoginInFullStore begins a login at a gate whose state store is full.
-func TestLoginInFullStore(t *testing.T) {
-	state := scangate.NewMemoryStore()
-	w := newWorld(t, func(c *scangate.Config) { c.State = state })
-	fillRecords(t, state, time.Hour)
-	a := w.desktop().postJSON("/wechat/login", `{}`, nil)
-	if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
-		t.Errorf("POST login: status = %d, Retry-After %q, want 503 and a time", a.StatusCode, a.Header.Get("Retry-After"))
+	store := scangate.NewMemoryStore()
+	fillRecords(t, store, time.Hour)
+	fill(t, store, "more ", 1, time.Hour)
+	if got := store.Records(); got != maxRecords {
+		t.Errorf("records after %d were created = %d, want %d", maxRecords+1, got, maxRecords)
 	}
 }
 
-// TestMemoryStoreFullOfCounters adds a counter to a full table. The counter that would
-// expire first makes room, and no other.
+// In a full store a new record takes the place of the one that was written first. An
+// updated record keeps its place for a minute longer.
+func TestMemoryStoreDropsByAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newSmallStore()
+		demand := func(when, key string, want error) {
+			t.Helper()
+			if _, _, err := store.Load(t.Context(), key); !errors.Is(err, want) {
+				t.Errorf("Load of %q %s: error = %v, want %v", key, when, err, want)
+			}
+		}
+		for i := range 3 {
+			fill(t, store, "first "+strconv.Itoa(i)+"-", 1, time.Hour)
+			pass(time.Second)
+		}
+		if err := store.Update(t.Context(), "first 0-0", 1, []byte("new"), time.Hour); err != nil {
+			t.Errorf("Update: error = %v, want none", err)
+		}
+		fill(t, store, "more ", smallStore-1, time.Hour)
+		demand("in a full store", "first 0-0", nil)
+		demand("in a full store", "first 1-0", scangate.ErrNotFound)
+		demand("in a full store", "first 2-0", scangate.ErrNotFound)
+		pass(time.Minute + time.Second)
+		fill(t, store, "yet more ", smallStore-1, time.Hour)
+		demand("before the last of the older records has gone", "first 0-0", nil)
+		fill(t, store, "last ", 1, time.Hour)
+		demand("when all older records have gone", "first 0-0", scangate.ErrNotFound)
+	})
+}
+
+// A gate whose state store is full of other records takes new logins.
+func TestLoginInFullStore(t *testing.T) {
+	state := newSmallStore()
+	w := newWorld(t, func(c *scangate.Config) { c.State = state })
+	fill(t, state, "", smallStore, time.Hour)
+	w.scanLogin(w.desktop(), w.phone("lin"))
+}
+
+// Of the counters the one that would end next makes room for a new one, and no
+// other.
 func TestMemoryStoreFullOfCounters(t *testing.T) {
 	store := scangate.NewMemoryStore()
 	add := func(key string, window time.Duration, want int64) {
@@ -90,11 +100,10 @@ func TestMemoryStoreFullOfCounters(t *testing.T) {
 			add(key, 2*time.Hour, 2)
 		}
 	}
-	add(next, time.Hour, 1) // it was evicted, so it begins anew
+	add(next, time.Hour, 1) // it began anew
 }
 
-// TestMemoryStoreExpiredCountersMakeRoom adds a counter to a table with an expired one.
-// The store evicts no other.
+// Counters whose windows have passed make room before any other goes.
 func TestMemoryStoreExpiredCountersMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := scangate.NewMemoryStore()

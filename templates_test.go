@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/scangate/scangate"
-	"github.com/scangate/scangate/wechat"
 )
 
 // withTemplates returns an option of newWorld that parses text as the pages.
@@ -41,7 +40,7 @@ func TestTemplates(t *testing.T) {
 		},
 		{
 			"the parts that all pages share can be used", `{{define "message.html"}}{{template "page-head" .}}<h1>{{.T ".heading"}}, {{.NextURL}}</h1>{{template "page-foot"}}{{end}}`,
-			func(w *world) answer { return w.desktop().get("/wechat/scan/x") }, "<h1>No such login, /wechat/login</h1>", "class=\"icon",
+			func(w *world) answer { return w.desktop().get("/wechat/login?with=a&with=b") }, "<h1>Bad request, /wechat/login</h1>", "class=\"icon",
 		},
 		{
 			"the shared parts can be replaced", `{{define "page-head"}}<title>{{upper .App}}</title>{{end}}`,
@@ -88,7 +87,8 @@ func TestTemplateData(t *testing.T) {
 		text += fmt.Sprintf(`{{define "%s.html"}}%[1]s has {{filled .}}.<a href="{{.WeChatURL}}"></a><input name="token" value="{{.Token}}">{{end}}`, page)
 	}
 	codes := &texts{}
-	w := newWorld(t, codes.withPhone, withProfile, withWebsite, withNumber, withTemplates(t, text, template.FuncMap{"filled": filled}))
+	recording := withTemplates(t, text, template.FuncMap{"filled": filled})
+	w, both := newWorld(t, codes.withPhone, withProfile, withNumber, recording), newWorld(t, withWebsite, recording)
 	check := func(a answer, want string) answer {
 		t.Helper()
 		if got, _, _ := strings.Cut(a.body, "."); got != want {
@@ -97,7 +97,8 @@ func TestTemplateData(t *testing.T) {
 		return a
 	}
 	desktop, phone := w.desktop(), w.phone("yueyue")
-	check(desktop.get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn WebsiteURL Number MatchNumber")
+	check(both.desktop().get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn RenewURL WebsiteURL Number")
+	check(desktop.get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn RenewURL Number MatchNumber")
 	login := desktop.start()
 	profile := check(phone.scan(login), "profile has Name Token WeChatURL")
 	page := check(w.tapThroughProfile(phone, profile), "phone has Name Token CodeURL PhoneURL")
@@ -108,7 +109,8 @@ func TestTemplateData(t *testing.T) {
 	phone.answer(login, "approve", "number", fmt.Sprint(login.MatchNumber))
 	check(phone.get(login.confirmURL()), "done has Name")
 	check(desktop.get("/wechat/login?return_to=/account"), "finish has Name FinishURL Nickname")
-	check(desktop.get("/wechat/scan/x"), "message has Name NextURL")
+	check(desktop.get("/wechat/scan/x"), "message has Name")
+	check(desktop.get("/wechat/login?with=a&with=b"), "message has Name NextURL")
 }
 
 // TestBrokenTemplate has a template fail after New has tried it.
@@ -188,7 +190,8 @@ func TestConfiguredLooks(t *testing.T) {
 		{"a logo", func(c *scangate.Config) { c.Pages.Logo = "/static/logo.svg" }, `<img src="/static/logo.svg" alt=""><span>Example</span>`},
 		{"a logo that is data", func(c *scangate.Config) { c.Pages.Logo = dot }, `<link rel="icon" href="data:image/svg&#43;xml,%3Csvg%20xmlns=%27http://www.w3.org/2000/svg%27/%3E">`},
 		{"markup in the name", func(c *scangate.Config) { c.AppName = "<b>&" }, `<span>&lt;b&gt;&amp;</span>`},
-		{"Chinese for a browser that accepts neither language", func(c *scangate.Config) {}, `lang="zh-CN"`},
+		{"English for another language", func(c *scangate.Config) {}, `lang="en"`},
+		{"Chinese first", func(c *scangate.Config) { c.Pages.Languages = []string{"zh", "en"} }, `lang="zh-CN"`},
 		{"English first", func(c *scangate.Config) { c.Pages.Languages = []string{"en", "zh"} }, `lang="en"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -227,7 +230,7 @@ func ExampleConfig_templates() {
 </html>`))
 	_, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
-		OfficialAccount: wechat.Account{AppID: "wx0123456789abcdef", Secret: "..."},
+		OfficialAccount: account,
 		AppName:         "Example",
 		Pages:           scangate.Pages{Logo: "/static/logo.svg", AccentColor: "#1677ff", Languages: []string{"en", "zh"}, Templates: pages},
 		// the other six pages stay the gate's own

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,39 +135,81 @@ func TestThreat03LoginOfAnotherGate(t *testing.T) {
 	}
 }
 
-// TestThreat04Replay: one browser finishes a login 50 times at once. One request wins
-// the compare-and-set and gets the session, the other 49 get 409.
+// TestThreat04Replay: one browser finishes a login 50 times at once. All answers carry the
+// same session, so that any of them may arrive last, and the store has one session.
 func TestThreat04Replay(t *testing.T) {
-	w := newWorld(t)
+	store := &mapSessions{m: map[string][]byte{}}
+	manager := ownSessions()
+	manager.Store = store
+	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = manager })
 	desktop, phone, attacker := w.desktop(), w.phone("lin"), w.desktop()
 	attacker.start() // the gate gives the attacker its key
 	login := desktop.start()
 	phone.scan(login)
 	phone.answer(login, "approve")
 	var finishes sync.WaitGroup
-	var sessions, conflicts, others atomic.Int64
+	tokens := make(chan string, 50)
 	for range 50 {
 		finishes.Go(func() {
 			a, err := desktop.try(t.Context(), false, http.MethodPost, login.FinishURL, "")
-			switch {
-			case err == nil && a.StatusCode == http.StatusSeeOther && sessionCookie(a) != nil:
-				sessions.Add(1)
-			case err == nil && a.StatusCode == http.StatusConflict && sessionCookie(a) == nil:
-				conflicts.Add(1)
-			default:
-				others.Add(1)
+			if c := sessionCookie(a); err != nil || a.StatusCode != http.StatusSeeOther || c == nil {
+				t.Errorf("finish: status = %d, cookie = %v, error = %v, want 303 and a session", a.StatusCode, c, err)
+			} else {
+				tokens <- c.Value
 			}
 		})
 	}
 	finishes.Wait()
-	if sessions.Load() != 1 || conflicts.Load() != 49 {
-		t.Errorf("50 finishes: %d sessions, %d conflicts, %d other answers, want 1, 49 and 0", sessions.Load(), conflicts.Load(), others.Load())
+	close(tokens)
+	different := map[string]bool{}
+	for token := range tokens {
+		different[token] = true
+	}
+	if len(different) != 1 || len(store.m) != 1 {
+		t.Errorf("50 finishes: %d tokens and %d stored sessions, want 1 and 1", len(different), len(store.m))
 	}
 	if desktop.user() == "" {
-		t.Error("after 50 finishes: the desktop is not logged in, want the session of one")
+		t.Error("after 50 finishes: the desktop is not logged in, want the session")
 	}
 	if got := attacker.finish(login).StatusCode; got != http.StatusNotFound {
 		t.Errorf("finish from another browser: status = %d, want %d", got, http.StatusNotFound)
+	}
+}
+
+// TestThreat62RepeatsAreNoWayBack: the desktop sends its finish again after a logout, after
+// the user's sessions were ended, and after another user's login. It gets no session.
+func TestThreat62RepeatsAreNoWayBack(t *testing.T) {
+	for name, meanwhile := range map[string]func(w *world, desktop *browser, user scangate.User){
+		"logout": func(_ *world, desktop *browser, _ scangate.User) { desktop.post("/wechat/logout", nil) },
+		"ended sessions": func(w *world, _ *browser, user scangate.User) {
+			if err := w.users.EndSessions(t.Context(), user.ID, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"another's login": func(w *world, desktop *browser, _ scangate.User) {
+			w.scanLoginOf(t, desktop, desktop.start(), "wang")
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			user := w.know("lin")
+			desktop := w.desktop()
+			login := desktop.start()
+			w.scanLoginOf(t, desktop, login, "lin")
+			old := desktop.appCookies()
+			pass(time.Second)
+			meanwhile(w, desktop, user)
+			before := desktop.user()
+			desktop.finish(login)
+			if got := desktop.user(); got != before || got == user.ID {
+				t.Errorf("%s, then finish again: user = %q, want %q", name, got, before)
+			}
+			desktop.restoreAppCookies(old)
+			desktop.finish(login)
+			if got := desktop.user(); got == user.ID {
+				t.Errorf("%s, then finish again with the old cookies: user = %q, want another", name, got)
+			}
+		})
 	}
 }
 

@@ -33,18 +33,22 @@ func TestThreat13ForeignState(t *testing.T) {
 	code := own.Query()["code"]
 	// A state is an ID of 26 characters, the scope in one, and the MAC.
 	state, foreignState := own.Query().Get("state"), foreign.Query().Get("state")
-	for name, query := range map[string]url.Values{
-		"no state":                    {"code": code},
-		"an empty state":              {"code": code, "state": {""}},
-		"a wrong MAC":                 {"code": code, "state": {state[:58] + "0"}},
-		"another browser's callback":  foreign.Query(),
-		"another login's ID, own MAC": {"code": code, "state": {foreignState[:27] + state[27:]}},
-		"a fixed state":               {"code": code, "state": {"STATE"}},
-		"another scope, own MAC":      {"code": code, "state": {state[:26] + "1" + state[27:]}},
+	for _, c := range []struct {
+		name  string
+		query url.Values
+		known bool // it names a same-device login, which can begin again
+	}{
+		{"no state", url.Values{"code": code}, false},
+		{"an empty state", url.Values{"code": code, "state": {""}}, false},
+		{"a wrong MAC", url.Values{"code": code, "state": {state[:58] + "0"}}, true},
+		{"another browser's callback", foreign.Query(), true},
+		{"another login's ID, own MAC", url.Values{"code": code, "state": {foreignState[:27] + state[27:]}}, true},
+		{"a fixed state", url.Values{"code": code, "state": {"STATE"}}, false},
+		{"another scope, own MAC", url.Values{"code": code, "state": {state[:26] + "1" + state[27:]}}, true},
 	} {
-		a := phone.get("/wechat/callback?" + query.Encode())
-		if a.StatusCode != http.StatusBadRequest || !strings.Contains(a.body, "Try again") {
-			t.Errorf("callback with %s: status = %d, want %d and %q in\n%s", name, a.StatusCode, http.StatusBadRequest, "Try again", a.body)
+		a := phone.get("/wechat/callback?" + c.query.Encode())
+		if a.StatusCode != http.StatusBadRequest || strings.Contains(a.body, "Try again") != c.known {
+			t.Errorf("callback with %s: status = %d, want %d and %q: %v in\n%s", c.name, a.StatusCode, http.StatusBadRequest, "Try again", c.known, a.body)
 		}
 	}
 	if got := w.desktop().get(own.String()).StatusCode; got != http.StatusBadRequest {
@@ -124,8 +128,8 @@ func TestThreat16AccountMixUp(t *testing.T) {
 	officialURL, _ := url.Parse(officialCallback)
 	websiteURL, _ := url.Parse(w.websiteCallback(desktop, "lin"))
 	mixed := url.Values{"code": officialURL.Query()["code"], "state": websiteURL.Query()["state"]}
-	if got := desktop.get("/wechat/callback?" + mixed.Encode()).StatusCode; got != http.StatusBadGateway {
-		t.Errorf("the official account's code at the website's callback: status = %d, want %d", got, http.StatusBadGateway)
+	if got := desktop.get("/wechat/callback?" + mixed.Encode()).StatusCode; got != http.StatusBadRequest {
+		t.Errorf("the official account's code at the website's callback: status = %d, want %d", got, http.StatusBadRequest)
 	}
 	if got := desktop.user(); got != "" {
 		t.Errorf("after the mixed callback: user = %q, want none", got)
@@ -216,8 +220,8 @@ func TestThreat19EmptyConfiguration(t *testing.T) {
 		{"nothing set", "PublicURL", scangate.Config{}},
 		{"plain http", "PublicURL", scangate.Config{PublicURL: "http://app.example.com", OfficialAccount: official}},
 		{"no account", "OfficialAccount", scangate.Config{PublicURL: appURL}},
-		{"no secret", "OfficialAccount", scangate.Config{PublicURL: appURL, OfficialAccount: wechat.Account{AppID: "wx1"}}},
-		{"no website secret", "Website", scangate.Config{PublicURL: appURL, Website: wechat.Account{AppID: "wx1"}}},
+		{"no secret", "OfficialAccount", scangate.Config{PublicURL: appURL, OfficialAccount: wechat.Account{AppID: official.AppID}}},
+		{"no website secret", "Website", scangate.Config{PublicURL: appURL, Website: wechat.Account{AppID: official.AppID}}},
 	} {
 		if _, err := scangate.New(c.config); err == nil || !strings.Contains(err.Error(), c.field) {
 			t.Errorf("New with %s: error = %v, want one that names %s", c.name, err, c.field)

@@ -26,7 +26,7 @@ func TestThreat20NonsenseFromWeChat(t *testing.T) {
 		op    wechattest.Op
 		fault wechattest.Fault
 	}{
-		{"an errcode in a 200", wechattest.OpExchange, wechattest.Fault{Errcode: 40029, Errmsg: "invalid code"}},
+		{"an errcode in a 200", wechattest.OpExchange, wechattest.Fault{Errcode: 40013, Errmsg: "invalid appid"}},
 		{"an empty openid", wechattest.OpExchange, edit("openid", "")},
 		{"an openid that is a number", wechattest.OpExchange, edit("openid", 1)},
 		{"an empty token", wechattest.OpExchange, edit("access_token", "")},

@@ -54,6 +54,17 @@ func TestThreat25UnprovedPhone(t *testing.T) {
 	}
 }
 
+// wrongCodes returns n different codes that are not the right one.
+func wrongCodes(right string, n int) []string {
+	var codes []string
+	for i := 0; len(codes) < n; i++ {
+		if code := fmt.Sprintf("%06d", i); code != right {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
 // TestThreat26GuessTheCode: the attacker guesses the code of a number, one guess after
 // the other or many at once. After 5 wrong guesses the right code is refused too.
 func TestThreat26GuessTheCode(t *testing.T) {
@@ -63,8 +74,8 @@ func TestThreat26GuessTheCode(t *testing.T) {
 		attacker := w.phone("lin")
 		page := attacker.open("/account")
 		attacker.sendCode(page, mobile)
-		for range 5 {
-			attacker.typeCode(page, wrong(sms.to(mobile)))
+		for _, guess := range wrongCodes(sms.to(mobile), 5) {
+			attacker.typeCode(page, guess)
 		}
 		if got := attacker.typeCode(page, sms.to(mobile)).StatusCode; got != http.StatusForbidden {
 			t.Errorf("the right code after 5 wrong ones: status = %d, want %d", got, http.StatusForbidden)
@@ -79,10 +90,11 @@ func TestThreat26GuessTheCode(t *testing.T) {
 		attacker := w.phone("lin")
 		page := attacker.open("/account")
 		attacker.sendCode(page, mobile)
-		form := url.Values{"token": {page.find(t, tokenPattern)}, "code": {wrong(sms.to(mobile))}}
+		token := page.find(t, tokenPattern)
 		var guesses sync.WaitGroup
-		for range 20 {
+		for _, guess := range wrongCodes(sms.to(mobile), 20) {
 			guesses.Go(func() {
+				form := url.Values{"token": {token}, "code": {guess}}
 				_, _ = attacker.try(t.Context(), false, http.MethodPost, page.Request.URL.Path, form.Encode())
 			})
 		}

@@ -31,6 +31,30 @@ func (u *urls) returning(route, returnTo string) string {
 	return at
 }
 
+// movedParam marks a URL that publicHost returned.
+const movedParam = "moved"
+
+// onPublicHost reports whether the browser asked for PublicURL's host. Ports do not
+// count: browsers send cookies to all of them.
+func (u *urls) onPublicHost(r *http.Request) bool {
+	asked := url.URL{Host: r.Host}
+	return r.Host == "" || strings.EqualFold(asked.Hostname(), u.public.Hostname())
+}
+
+// replacesHost reports whether a proxy has replaced Host, as far as its headers show.
+func replacesHost(r *http.Request) bool {
+	asked := r.Header.Get("X-Forwarded-Host")
+	return r.Header.Get("Forwarded") != "" || asked != "" && !strings.EqualFold(asked, r.Host)
+}
+
+// publicHost returns the URL of a request for one of the gate's pages at PublicURL's
+// host, and with the query q.
+func (u *urls) publicHost(r *http.Request, q url.Values) string {
+	q.Set(movedParam, "1")
+	to := url.URL{Scheme: u.public.Scheme, Host: u.public.Host, Path: r.URL.Path, RawQuery: q.Encode()}
+	return to.String()
+}
+
 // start returns where a login of that purpose begins.
 func (u *urls) start(p login.Purpose, returnTo string) string {
 	return u.returning(startRoute(p), returnTo)
@@ -44,6 +68,34 @@ func (u *urls) website(l *login.Login) string {
 	return u.path(startRoute(l.Purpose())) + "?" + url.Values{"return_to": {l.ReturnTo()}, "with": {"website"}}.Encode()
 }
 
+// forAuthorizer reports whether only the authorizer of a login opens the request's route.
+func (u *urls) forAuthorizer(r *http.Request) bool {
+	for _, route := range []string{"scan/", "callback", "profile/", "phone/", "resume/", "confirm/"} {
+		if strings.HasPrefix(r.URL.Path, u.path(route)) {
+			return true
+		}
+	}
+	return false
+}
+
+// returnTo returns the path to return to that a script posted: a path on this server, or
+// a URL of this origin such as location.href. It returns "/" for an empty value.
+func (u *urls) returnTo(posted string) (string, error) {
+	if posted == "" {
+		return "/", nil
+	}
+	rest, own := strings.CutPrefix(posted, u.public.String())
+	if own && (rest == "" || strings.HasPrefix(rest, "?") || strings.HasPrefix(rest, "#")) {
+		rest = "/" + rest
+	}
+	path, ok := parseLocalPath(rest)
+	if !ok {
+		return "", badRequest(fmt.Sprintf("return_to is not a path on this server, such as \"/account\", or a URL of %s, of at most %d bytes when escaped",
+			u.public, maxReturnTo))
+	}
+	return path, nil
+}
+
 // referer returns the path of the page that sent the request, or "/" if that page is
 // not on this server.
 func (u *urls) referer(r *http.Request) string {
@@ -52,6 +104,17 @@ func (u *urls) referer(r *http.Request) string {
 		return "/"
 	}
 	return localPath(from.RequestURI())
+}
+
+// wrongOrigin returns the error for a request that another site's page sent. The log
+// needs the values that were compared: a wrong PublicURL and a proxy that replaces
+// Host look like an attack.
+func (u *urls) wrongOrigin(r *http.Request) error {
+	return detailedError{
+		fmt.Errorf("%w: Origin is %.100q, Host %.100q and Sec-Fetch-Site %.20q; want the Origin %q, or a page of the same host",
+			errForged, r.Header.Get("Origin"), r.Host, r.Header.Get("Sec-Fetch-Site"), u.public),
+		"the request does not come from a page of " + u.public.String(),
+	}
 }
 
 // startRoute returns the route where a login of that purpose begins.
@@ -80,23 +143,40 @@ const slashes = "/\\\u2044\u2215\u29f8\u29f5\u29f9\uff0f\uff3c\u2216\ufe68"
 // localPath returns s if it is a path on this server, with its query and fragment,
 // escaped for a header. Otherwise it returns "/".
 func localPath(s string) string {
+	if path, ok := parseLocalPath(s); ok {
+		return path
+	}
+	return "/"
+}
+
+// parseLocalPath is localPath for callers that refuse other values.
+func parseLocalPath(s string) (string, bool) {
 	if len(s) > maxReturnTo || !strings.HasPrefix(s, "/") || strings.ContainsFunc(s, isControl) {
-		return "/"
+		return "", false
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.ContainsFunc(u.Path, isControl) {
-		return "/"
+		return "", false
 	}
 	// Browsers are lenient: the URL Standard (WHATWG) reads a backslash as a slash and
 	// drops tabs and line breaks, so that "/\host" and "/\t/host" lead to another host.
 	rest, ok := strings.CutPrefix(u.Path, "/")
 	if !ok || strings.Contains(rest, `\`) {
-		return "/"
+		return "", false
 	}
 	if first := strings.IndexAny(rest, slashes); first == 0 {
-		return "/"
+		return "", false
 	}
-	return escapeNonASCII(u.String())
+	// Browsers resolve dot segments, escaped ones too: the path of "/..//host" becomes
+	// "//host", which leads to another host when a script uses it.
+	for segment := range strings.SplitSeq(rest, "/") {
+		if segment == "." || segment == ".." {
+			return "", false
+		}
+	}
+	// Escaping makes a path up to three times as long, and logins keep the escaped form.
+	path := escapeNonASCII(u.String())
+	return path, len(path) <= maxReturnTo
 }
 
 // escapeNonASCII percent-encodes the bytes that a header must not contain.

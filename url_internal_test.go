@@ -65,6 +65,9 @@ func FuzzLocalPath(f *testing.F) {
 	for _, s := range []string{"/", "/a?b#c", "//e", `/\e`, "/%5ce", "/\t/e", "/%2f/e", "https:e", "/文"} {
 		f.Add(s)
 	}
+	for _, s := range []string{"/" + strings.Repeat("#", 1000), "/..//evil.example", "/%2e//evil.example", "/a/..//e"} {
+		f.Add(s)
+	}
 	base := &url.URL{Scheme: "https", Host: "app.example.com", Path: "/wechat/login"}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := localPath(s)
@@ -77,6 +80,11 @@ func FuzzLocalPath(f *testing.F) {
 		if err != nil || u.Scheme != "https" || u.Host != "app.example.com" || u.User != nil {
 			t.Fatalf("localPath(%q) = %q, which leads to %v, %v, want a page of %s", s, got, u, err, base.Host)
 		}
+		// A script may use the resolved path as a URL of its own.
+		if strings.HasPrefix(u.Path, "//") || len(got) > maxReturnTo {
+			t.Fatalf("%q becomes %q of %d bytes, whose path is %q", s, got, len(got), u.Path)
+		}
+		// It must be fit for a header.
 		w := httptest.NewRecorder()
 		seeOther(w, got)
 		if w.Code != http.StatusSeeOther || strings.ContainsAny(got, "\r\n") {

@@ -85,7 +85,7 @@ func (w *world) gateContestant(ctx context.Context, api http.RoundTripper) conte
 	var peer loginPeer
 	c := contestant{name: gatePeer(nil).name}
 	var inner contestant
-	// A new gate for each round: a MemoryStore is full after 65,536 logins.
+	// A new gate for each round, so that no round finds the logins of another.
 	c.prepare = func(n int) error {
 		gate, err := w.gate(ctx, api)
 		if err != nil {

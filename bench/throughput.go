@@ -96,8 +96,8 @@ func (t throughput) measure(ctx context.Context, out io.Writer, e effort, w *wor
 	return nil
 }
 
-// memoryApplication returns a new application in memory. Each round needs a new one:
-// a MemoryStore is full after 65,536 logins.
+// memoryApplication returns a new application in memory. Each round gets a new one, so
+// that no round finds the logins of another.
 func (w *world) memoryApplication(ctx context.Context) (http.Handler, error) {
 	gate, err := w.gate(ctx, w.memory)
 	if err != nil {

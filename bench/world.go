@@ -39,8 +39,8 @@ type account struct {
 
 // newWorld returns a world with a new simulator.
 func newWorld() (*world, error) {
-	official := wechat.Account{AppID: "wx0000000000official", Secret: "official-secret-0123456789abcdef"}
-	website := wechat.Account{AppID: "wx00000000000website", Secret: "website-secret-0123456789abcdef0"}
+	official := wechat.Account{AppID: "wx00000000official", Secret: "0ff1c1a10ff1c1a10ff1c1a10ff1c1a1"}
+	website := wechat.Account{AppID: "wx000000000website", Secret: "3eb517e03eb517e03eb517e03eb517e0"} //nolint:gosec // a simulated account
 	w := &world{simulator: wechattest.New(nil,
 		wechattest.App{Account: official, Hosts: []string{appHost}},
 		wechattest.App{Account: website, Website: true, Hosts: []string{appHost}})}

@@ -28,7 +28,7 @@ type testApp struct {
 // newTestApp starts the application until the test ends. One user is registered, 林小北.
 func newTestApp(t *testing.T) *testApp {
 	t.Helper()
-	o := options{official: wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"}}
+	o := options{official: wechat.Account{AppID: "wx0000000000000001", Secret: simulatedSecret}}
 	a := &testApp{wechat: wechattest.NewServer(t, wechattest.App{Account: o.official})}
 	// Not started yet: the gate needs the server's address first.
 	server := httptest.NewUnstartedServer(nil)
@@ -254,7 +254,7 @@ func TestProgramRefuses(t *testing.T) {
 	}{
 		{"an unknown flag", []string{"-nonsense"}, "-nonsense"},
 		{"an argument", []string{"nonsense"}, "nonsense"},
-		{"an account without its secret", []string{"-appid", "wx1"}, "Config.OfficialAccount"},
+		{"an account without its secret", []string{"-appid", "wx0000000000000001"}, "Config.OfficialAccount"},
 		{"a WeChat URL without an AppID", []string{"-wechat-api-url", "http://127.0.0.1:1"}, "-appid"},
 		{"plain http on another host", []string{"-public-url", "http://192.168.1.5:8080"}, "Config.PublicURL"},
 		{"an unknown registration", []string{"-registration", "sometimes"}, "Config.Registration"},

@@ -131,7 +131,7 @@ func testRefused(t *testing.T, desktop *tab) {
 	phone.screenshot("denied")
 	desktop.waitVisible(`[data-show=denied]`)
 	desktop.screenshot("refused")
-	desktop.click(`[data-show=denied] a`) // starts a new login
+	desktop.click(`[data-show=denied] button`) // starts a new login
 	desktop.waitVisible(`[data-show=waiting]`)
 }
 
@@ -255,6 +255,8 @@ func (tab *tab) waitText(selector, text string) {
 func (tab *tab) typeInto(field, text string) {
 	tab.t.Helper()
 	tab.click(field)
+	// A field shows what was refused. The text replaces it.
+	tab.do("selecting what "+field+" has", chromedp.Evaluate[chromedp.Void](`document.activeElement.select()`))
 	tab.do("typing into "+field, chromedp.KeyEvent(text))
 }
 

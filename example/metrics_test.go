@@ -95,7 +95,7 @@ func TestMetricsCountWaitingBrowsers(t *testing.T) {
 // duration comes from the start time in the event.
 func TestMetricsSeconds(t *testing.T) {
 	m := newMetrics()
-	o := options{official: wechat.Account{AppID: "wx1", Secret: "simulated"}, publicURL: "http://127.0.0.1"}
+	o := options{official: wechat.Account{AppID: "wx0000000000000001", Secret: simulatedSecret}, publicURL: "http://127.0.0.1"}
 	gate, err := newGate(o, scangate.NewMemoryStore(), m)
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestRequestID(t *testing.T) {
 	// With calls WithAttrs, which must keep the handler.
 	var text bytes.Buffer
 	slog.SetDefault(slog.New(requestLog{slog.NewTextHandler(&text, nil)}).With("program", "example"))
-	o := options{official: wechat.Account{AppID: "wx1", Secret: "simulated"}, publicURL: "http://127.0.0.1"}
+	o := options{official: wechat.Account{AppID: "wx0000000000000001", Secret: simulatedSecret}, publicURL: "http://127.0.0.1"}
 	gate, err := newGate(o, scangate.NewMemoryStore(), newMetrics())
 	if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ func startNginx(t *testing.T) *nginxSite {
 	if _, err := exec.LookPath("nginx"); err != nil {
 		skipWithout(t, "nginx", "there is no nginx on this machine")
 	}
-	account := wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"}
+	account := wechat.Account{AppID: "wx0000000000000001", Secret: simulatedSecret}
 	s := &nginxSite{
 		dir:    t.TempDir(),
 		hosts:  map[string]string{"app.example.com:80": freeAddress(t), "app.example.com:443": freeAddress(t)},

@@ -76,6 +76,10 @@ var pageStates = []struct {
 		v.waitVisible(`h1`)
 	}},
 	{"error-wechat", nil, func(v *visit) {
+		v.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Errcode: 40125})
+		v.openInWeChat("wang")
+	}},
+	{"error-restart", nil, func(v *visit) {
 		v.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Errcode: 40029})
 		v.openInWeChat("wang")
 	}},
@@ -95,7 +99,7 @@ var pageStates = []struct {
 
 // withWebsite adds a website application.
 func withWebsite(c *scangate.Config) {
-	c.Website = wechat.Account{AppID: "wx0000000000000002", Secret: "simulated"}
+	c.Website = wechat.Account{AppID: "wx0000000000000002", Secret: simulatedSecret}
 }
 
 // withProfile asks new users for their profile.

@@ -54,7 +54,7 @@ func TestPhoneForm(t *testing.T) {
 	phone.scan("wang")
 	phone.wantTrue(`document.activeElement.matches("#phone[type=tel][autocomplete=tel]")`)
 	phone.sendCode("13800138000")
-	phone.wantTrue(`document.activeElement.matches("#code[inputmode=numeric][autocomplete=one-time-code][maxlength='6']")`)
+	phone.wantTrue(`document.activeElement.matches("#code[inputmode=numeric][autocomplete=one-time-code][maxlength='16']")`)
 	const again = `document.querySelector("button.plain")`
 	phone.wantTrue(again + `.disabled && /^Send again \((60|[3-5]\d)\)$/.test(` + again + `.textContent)`)
 	phone.advanceClock("30")
@@ -115,7 +115,7 @@ func TestExpiredIsRenewed(t *testing.T) {
 	desktop.login()
 	desktop.showState("expired")
 	desktop.fakeState.Store("")
-	desktop.click(`[data-show=expired] a`)
+	desktop.click(`[data-show=expired] button`)
 	desktop.waitVisible(`[data-show=waiting]`)
 }
 

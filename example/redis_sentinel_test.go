@@ -27,7 +27,7 @@ func Example_sentinel() {
 	pool.DialContext = dialMaster("main", "10.0.0.1:26379", "10.0.0.2:26379", "10.0.0.3:26379")
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
-		OfficialAccount: wechat.Account{AppID: "wx0123456789abcdef", Secret: "..."},
+		OfficialAccount: wechat.Account{AppID: "wx0123456789abcdef", Secret: os.Getenv("WECHAT_SECRET")},
 		Redis:           pool,
 	})
 	if err != nil {

@@ -77,7 +77,7 @@ type cluster struct {
 // startCluster starts two processes of the program.
 func startCluster(t *testing.T, persons []wechattest.Person, args ...string) *cluster {
 	t.Helper()
-	account := wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"}
+	account := wechat.Account{AppID: "wx0000000000000001", Secret: simulatedSecret}
 	c := &cluster{wechat: wechattest.New(persons, wechattest.App{Account: account}), served: make([]atomic.Int64, 2)}
 	weChat := httptest.NewServer(c.wechat)
 	t.Cleanup(weChat.Close)

@@ -14,6 +14,10 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
+// simulatedSecret is the AppSecret of accounts at the simulated WeChat. It has the form
+// of a real one, because scangate.New refuses any other.
+const simulatedSecret = "51a1a7ed51a1a7ed51a1a7ed51a1a7ed"
+
 // startSimulator starts a simulated WeChat on a free port. It sets the accounts and
 // the endpoint in o, and prints the simulator's address to out.
 func startSimulator(ctx context.Context, o *options, users scangate.UserStore, out io.Writer) (stop func(), err error) {
@@ -21,8 +25,8 @@ func startSimulator(ctx context.Context, o *options, users scangate.UserStore, o
 	// login page show the gate's own QR code, and the website application adds a
 	// link to WeChat's page with another QR code. A real application needs only
 	// one of them.
-	o.official = wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"}
-	o.website = wechat.Account{AppID: "wx0000000000000002", Secret: "simulated"}
+	o.official = wechat.Account{AppID: "wx0000000000000001", Secret: simulatedSecret}
+	o.website = wechat.Account{AppID: "wx0000000000000002", Secret: simulatedSecret}
 	sim := wechattest.New(nil,
 		wechattest.App{Account: o.official},
 		wechattest.App{Account: o.website, Website: true},

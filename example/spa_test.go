@@ -34,8 +34,8 @@ func openSPA(t *testing.T, browser context.Context, w window) *spa {
 	s := &spa{tab: &tab{t: t, window: w, allowErrors: true}, polled: make(chan struct{}, 100), left: make(chan struct{}, 100)}
 	s.fakeState.Store("")
 	o := options{
-		official:     wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"},
-		website:      wechat.Account{AppID: "wx0000000000000002", Secret: "simulated"},
+		official:     wechat.Account{AppID: "wx0000000000000001", Secret: simulatedSecret},
+		website:      wechat.Account{AppID: "wx0000000000000002", Secret: simulatedSecret},
 		fetchProfile: true,
 	}
 	s.wechat = wechattest.NewServer(t, wechattest.App{Account: o.official}, wechattest.App{Account: o.website, Website: true})

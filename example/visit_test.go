@@ -36,7 +36,7 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 	t.Helper()
 	config := scangate.Config{
 		AppName:         "Example",
-		OfficialAccount: wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"},
+		OfficialAccount: wechat.Account{AppID: "wx0000000000000001", Secret: simulatedSecret},
 		Users:           scangate.NewMemoryStore(),
 		Logger:          slog.New(slog.DiscardHandler),
 	}

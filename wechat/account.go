@@ -15,9 +15,10 @@ const redacted = "[redacted]"
 // Account holds the credentials of an official account or a website application. It
 // prints, logs and marshals without its secret.
 type Account struct {
-	// AppID identifies the account. It is public: every link contains it.
+	// AppID identifies the account: "wx" and 16 characters of a-z and 0-9. It is public:
+	// every link contains it.
 	AppID string
-	// Secret authenticates the account to WeChat's API.
+	// Secret authenticates the account to WeChat's API: 32 hexadecimal digits.
 	Secret string
 }
 
@@ -38,20 +39,71 @@ func (a Account) LogValue() slog.Value {
 // JSON log handler prints no secret for a value that contains an account.
 func (a Account) MarshalText() ([]byte, error) { return []byte(a.AppID), nil }
 
-// validate returns an error that names the invalid field. It does not quote the secret.
-func (a Account) validate() error {
-	switch {
-	case a.AppID == "":
-		return errors.New("wechat: Account.AppID is empty")
-	case !printable(a.AppID, maxID):
-		return fmt.Errorf("wechat: Account.AppID %q must be at most %d printable ASCII characters without spaces", a.AppID, maxID)
-	case a.Secret == "":
-		return fmt.Errorf("wechat: Account.Secret of %s is empty", a.AppID)
-	case !printable(a.Secret, maxID):
-		// Often a line end from a file.
-		return fmt.Errorf("wechat: Account.Secret of %s must be at most %d printable ASCII characters without spaces and line ends", a.AppID, maxID)
+// Validate returns an error if WeChat cannot have issued the account. The error names
+// each field at fault and does not quote the secret. [NewClient] returns it as well.
+func (a Account) Validate() error {
+	if isSecret(a.AppID) && isAppID(a.Secret) {
+		return errors.New("wechat: Account.AppID and Account.Secret are swapped")
 	}
-	return nil
+	return faults(a.checkAppID(), a.checkSecret())
+}
+
+// checkAppID returns an error if a.AppID is not an AppID.
+func (a Account) checkAppID() error {
+	const form = `is not "wx" and 16 characters of a-z and 0-9`
+	switch {
+	case isAppID(a.AppID):
+		return nil
+	case a.AppID == "":
+		return errors.New("Account.AppID is empty")
+	case isSecret(a.AppID):
+		return errors.New("Account.AppID has the form of a Secret")
+	case !strings.HasPrefix(a.AppID, "wx") || len(a.AppID) > 20:
+		// Not quoted: it may contain a secret.
+		return errors.New("Account.AppID " + form)
+	}
+	return fmt.Errorf("Account.AppID %q %s", a.AppID, form)
+}
+
+// checkSecret returns an error if a.Secret is not a Secret.
+func (a Account) checkSecret() error {
+	field := "Account.Secret"
+	if isAppID(a.AppID) {
+		field += " of " + a.AppID
+	}
+	switch {
+	case isSecret(a.Secret):
+		return nil
+	case a.Secret == "":
+		return errors.New(field + " is empty")
+	case isAppID(a.Secret):
+		return errors.New(field + " has the form of an AppID")
+	}
+	return errors.New(field + " is not 32 hexadecimal digits")
+}
+
+// isAppID reports whether s has the form of WeChat's AppIDs.
+func isAppID(s string) bool {
+	return len(s) == 18 && strings.HasPrefix(s, "wx") && consistsOf(s, "abcdefghijklmnopqrstuvwxyz0123456789")
+}
+
+// isSecret reports whether s has the form of WeChat's AppSecrets.
+func isSecret(s string) bool { return len(s) == 32 && consistsOf(s, "0123456789abcdefABCDEF") }
+
+// consistsOf reports whether all characters of s are in set.
+func consistsOf(s, set string) bool { return strings.Trim(s, set) == "" }
+
+// faults returns one error for those that are not nil, or nil if there are none.
+func faults(first, second error) error {
+	switch {
+	case first == nil && second == nil:
+		return nil
+	case second == nil:
+		return fmt.Errorf("wechat: %w", first)
+	case first == nil:
+		return fmt.Errorf("wechat: %w", second)
+	}
+	return fmt.Errorf("wechat: %w; %w", first, second)
 }
 
 // Endpoint holds WeChat's addresses. The zero Endpoint is WeChat itself; tests and
@@ -66,19 +118,22 @@ type Endpoint struct {
 	API string
 }
 
-// withDefaults returns e with WeChat's own addresses in place of empty ones. Its error
-// names the invalid field.
+// Validate returns an error that names each field at fault. [NewClient] returns it as
+// well.
+func (e Endpoint) Validate() error {
+	_, err := e.withDefaults()
+	return err
+}
+
+// withDefaults returns e with WeChat's own addresses in place of empty ones.
 func (e Endpoint) withDefaults() (Endpoint, error) {
-	open, err := parseBase("Endpoint.Open", e.Open, "https://open.weixin.qq.com")
-	if err != nil {
-		return Endpoint{}, err
+	open, errOpen := parseBase("Endpoint.Open", e.Open, "https://open.weixin.qq.com")
+	api, errAPI := parseBase("Endpoint.API", e.API, "https://api.weixin.qq.com")
+	if errAPI == nil && api.Scheme == "http" && !isLoopback(api.Hostname()) {
+		errAPI = fmt.Errorf("Endpoint.API %q would receive the secret unencrypted: use https", e.API)
 	}
-	api, err := parseBase("Endpoint.API", e.API, "https://api.weixin.qq.com")
-	if err != nil {
+	if err := faults(errOpen, errAPI); err != nil {
 		return Endpoint{}, err
-	}
-	if api.Scheme == "http" && !isLoopback(api.Hostname()) {
-		return Endpoint{}, fmt.Errorf("wechat: Endpoint.API %q would receive the secret unencrypted: use https", e.API)
 	}
 	// WeChat's paths begin with a slash.
 	return Endpoint{
@@ -93,12 +148,15 @@ func parseBase(field, address, fallback string) (*url.URL, error) {
 		address = fallback
 	}
 	u, err := url.Parse(address)
-	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("wechat: %s %q is not an http or https address", field, address)
+	switch invalid := err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https"; {
+	case invalid && strings.Contains(address, "@"):
+		// The error does not quote an address that may contain a password.
+		return nil, fmt.Errorf("%s is not an http or https address", field)
+	case invalid:
+		return nil, fmt.Errorf("%s %q is not an http or https address", field, address)
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		// The address may contain a password, so the error quotes the host only.
-		return nil, fmt.Errorf("wechat: %s of host %q must not have a user, a query or a fragment", field, u.Host)
+		// The same reason to quote the host only.
+		return nil, fmt.Errorf("%s of host %q must not have a user, a query or a fragment", field, u.Host)
 	}
 	return u, nil
 }

@@ -39,7 +39,7 @@ type Client struct {
 	timeout  time.Duration
 }
 
-// NewClient returns a client for an account. Its error names the invalid field. It makes
+// NewClient returns a client for an account. Its error names the fields at fault. It makes
 // no call.
 //
 // The client uses a copy of hc. If hc is nil, the transport is a copy of
@@ -47,7 +47,7 @@ type Client struct {
 // hc limits a call including its retries; zero means 5 seconds. CheckRedirect is
 // ignored: redirects are never followed.
 func NewClient(account Account, endpoint Endpoint, hc *http.Client) (*Client, error) {
-	if err := account.validate(); err != nil {
+	if err := account.Validate(); err != nil {
 		return nil, err
 	}
 	endpoint, err := endpoint.withDefaults()
@@ -111,8 +111,10 @@ func (c *Client) Exchange(ctx context.Context, code string) (Token, error) {
 	})
 }
 
-// Refresh returns a new access token ("网页授权", step 3). Store the refresh token that
-// comes with it, because it may differ from the given one.
+// Refresh returns an access token with a new lifetime ("网页授权", step 3). For accounts
+// of the Open Platform, WeChat prolongs an access token that has not expired and returns
+// the same one. Store the refresh token that comes with it, because it may differ from
+// the given one.
 func (c *Client) Refresh(ctx context.Context, refreshToken string) (Token, error) {
 	if !printable(refreshToken, maxToken) {
 		return Token{}, fmt.Errorf("wechat: %s: %w", opRefresh, ErrTokenInvalid)

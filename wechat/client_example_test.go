@@ -15,7 +15,7 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-var shop = wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}
+var shop = wechat.Account{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"}
 
 // simulated returns a client of a simulated WeChat, a code for a person who has agreed
 // there, and the simulator.

@@ -16,6 +16,9 @@
 //   - A response must be complete. One that is not JSON, has another status than 200,
 //     has no openid or has another person's openid is an error that matches
 //     [ErrResponse].
+//   - Only data that determines the identity makes a response invalid. Unescaped
+//     control characters become spaces, and a field that no login needs may have any
+//     type. [Token] and [UserInfo] list the tolerated faults as Oddities.
 //   - Only errcode -1 is retried, twice, after a short pause. It means that WeChat did
 //     not process the call.
 //   - A [Client] may be used by any number of goroutines.

@@ -10,8 +10,8 @@ import (
 
 // The kinds of errors, for errors.Is. Every error of a call matches exactly one of them,
 // with two exceptions: an [Error] whose code is not listed here matches none, and the
-// error of a canceled call matches [context.Canceled] only. The numbers are WeChat's
-// errcodes.
+// error of a canceled call matches [context.Canceled] only. An error that matches
+// [ErrIdentity] matches [ErrResponse] as well. The numbers are WeChat's errcodes.
 var (
 	// ErrCodeUsed means that the code was exchanged before (40163). WeChat delivers
 	// some callbacks twice; the first has the token. An exchange that timed out may
@@ -33,18 +33,25 @@ var (
 	ErrBusy = errors.New("WeChat is busy")
 	// ErrQuota means too many calls today (45009) or in this minute (45011).
 	ErrQuota = errors.New("WeChat's quota is reached")
-	// ErrConfiguration means that the account is misconfigured. Its AppID or secret is
-	// wrong (40013, 40125, 41002, 41004, and 40001 from an exchange), the server's
-	// address is not on its list (40164), the scope does not allow the call (48001), or
-	// a parameter is missing (41001, 41003). The person cannot do anything about it.
+	// ErrConfiguration means that the account is misconfigured or restricted. Its AppID
+	// or secret is wrong (40013, 40125, 41002, 41004, and 40001 from an exchange) or the
+	// secret is frozen (40243). The server's address is not on its list (40164, 61004),
+	// or an administrator has to confirm it or has rejected it (89501, 89503, 89506,
+	// 89507). The scope or the account's permissions do not allow the call (48001,
+	// 61007), the account is punished (48004), or it is frozen, deregistered or moved
+	// (50002). A parameter is missing (41001, 41003). The person cannot do anything
+	// about it.
 	ErrConfiguration = errors.New("WeChat account misconfigured")
-	// ErrRefused means that the person did not agree, or is restricted by WeChat
-	// (50001, 50002).
+	// ErrRefused means that the person did not agree (50001), or that WeChat considers
+	// them a high risk (40226).
 	ErrRefused = errors.New("not authorized by the user")
 	// ErrResponse means that the response is not one of WeChat's. It has another status
 	// than 200, is not JSON or has more than 1 MiB, it has no openid or access token, or
-	// its openid is not the requested one.
+	// it matches ErrIdentity.
 	ErrResponse = errors.New("invalid response")
+	// ErrIdentity means that the response is wrong about the person: its openid is not
+	// the requested one, or its unionid is malformed. Do not log the person in.
+	ErrIdentity = errors.New("wrong identity")
 	// ErrUnreachable means that no complete response came in time. The error also
 	// wraps the cause, unless that contains a secret.
 	ErrUnreachable = errors.New("WeChat can't be reached")
@@ -102,9 +109,10 @@ func (e *Error) kind() error {
 		return ErrTokenInvalid
 	case 45009, 45011:
 		return ErrQuota
-	case 40013, 40125, 40164, 41001, 41002, 41003, 41004, 48001:
+	case 40013, 40125, 40164, 40243, 41001, 41002, 41003, 41004, 48001, 48004, 50002,
+		61004, 61007, 89501, 89503, 89506, 89507:
 		return ErrConfiguration
-	case 50001, 50002:
+	case 40226, 50001:
 		return ErrRefused
 	case 40001:
 		// "Invalid credential": an exchange carries the account's secret, and every

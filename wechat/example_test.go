@@ -15,7 +15,7 @@ import (
 // A login, from the link to the nickname. A simulator plays WeChat and the person. For
 // the real WeChat, the HTTP client is nil.
 func Example() {
-	account := wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}
+	account := wechat.Account{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"}
 	simulator := wechattest.New(nil, wechattest.App{Account: account})
 	hc := &http.Client{Transport: wechattest.Transport(map[string]http.Handler{"api.weixin.qq.com": simulator})}
 

@@ -31,13 +31,13 @@ func FuzzDecode(f *testing.F) {
 		err := r.decode(body, &token)
 		wantGoodError(t, err, secret)
 		if got := token.token(time.Time{}); err == nil && (got.OpenID == "" || got.AccessToken == "" || got.Expiry.Before(time.Time{})) {
-			t.Errorf("decode accepted the token %+v, want an error", token)
+			t.Errorf("decode accepted the token %#v, want an error", got)
 		}
 		info := userInfoAnswer{requested: "oX"}
 		err = r.decode(body, &info)
 		wantGoodError(t, err, secret)
-		if err == nil && (info.OpenID != "oX" || !utf8.ValidString(info.Nickname)) {
-			t.Errorf("decode accepted the profile %+v, want an error", info)
+		if got := info.userInfo(); err == nil && (got.OpenID != "oX" || !utf8.ValidString(got.Nickname)) {
+			t.Errorf("decode accepted the profile %+v, want an error", got)
 		}
 		wantGoodError(t, r.decode(body, new(verifyAnswer)), secret)
 	})

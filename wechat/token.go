@@ -30,6 +30,10 @@ type Token struct {
 	// SnapshotUser marks a visitor of a snapshot page. WeChat makes up their openid,
 	// unionid, nickname and picture.
 	SnapshotUser bool
+	// Oddities lists the undocumented properties of WeChat's answer that the client
+	// tolerated: the names of fields with another type, and "control characters". It is
+	// nil for an answer as documented. It quotes nothing, so it may be logged.
+	Oddities []string `json:",omitempty"`
 }
 
 // HasScope reports whether the person agreed to scope.
@@ -70,4 +74,6 @@ type UserInfo struct {
 	HeadImgURL string
 	// Privilege lists memberships, such as "chinaunicom".
 	Privilege []string
+	// Oddities is described at [Token].
+	Oddities []string `json:",omitempty"`
 }

@@ -12,6 +12,12 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
+// exchangePath is the route that exchanges codes, relative to the simulator's base URL.
+const exchangePath = "/sns/oauth2/access_token"
+
+// maxForm is the maximum size of a posted form, in bytes.
+const maxForm = 64 << 10
+
 // code is an authorization code: a person's consent to a scope, given to an app.
 // Only used changes after the code is issued.
 type code struct {
@@ -28,11 +34,13 @@ type code struct {
 }
 
 // grant holds the data behind a token: the exchanged code, and the refresh token
-// issued for it. It is immutable. All access tokens issued for one refresh token
-// share one grant.
+// issued for it. All access tokens issued for one refresh token share one grant. Only
+// accessToken changes after the grant is made.
 type grant struct {
 	code
 	refreshToken string
+	// accessToken is the newest access token. It may have expired.
+	accessToken string
 }
 
 // unionID returns the unionid in the answer to a code's exchange, or "" if that
@@ -68,6 +76,8 @@ var errmsgs = map[int]string{
 	40125: "invalid appsecret",
 	40163: "code been used",
 	40164: "invalid ip 192.0.2.1 ipv6 ::ffff:192.0.2.1, not in whitelist",
+	40226: "code blocked",
+	40243: "appsecret frozen",
 	41001: "access_token missing",
 	41002: "appid missing",
 	41003: "refresh_token missing",
@@ -78,11 +88,19 @@ var errmsgs = map[int]string{
 	42002: "refresh_token expired",
 	42003: "code expired",
 	42007: "access_token and refresh_token exception",
+	43001: "require GET method",
 	45009: "reach max api daily quota limit",
 	45011: "api minute-quota reach limit, must slower, retry next minute",
 	48001: "api unauthorized",
+	48004: "api forbidden for irregularities",
 	50001: "user unauthorized",
 	50002: "user limited",
+	61004: "access clientip is not registered",
+	61007: "api is unauthorized to component",
+	89501: "the ip waits for an administrator's confirmation",
+	89503: "the call needs an administrator's confirmation",
+	89506: "an administrator rejected the ip twice, blocked for 24 hours",
+	89507: "an administrator rejected the ip, blocked for an hour",
 }
 
 // newAPIError returns an error with WeChat's text for the code.
@@ -133,7 +151,7 @@ func (w *WeChat) api(op Op, call func(url.Values) any) http.Handler {
 			fault.answer(rw, r)
 			return
 		}
-		answer := call(r.URL.Query())
+		answer := call(parameters(rw, r))
 		// Fault.After: the call took effect, and its answer is lost.
 		if fault.replaces() {
 			fault.answer(rw, r)
@@ -141,6 +159,14 @@ func (w *WeChat) api(op Op, call func(url.Values) any) http.Handler {
 		}
 		writeAnswer(rw, fault.edit(answer))
 	})
+}
+
+// parameters returns the parameters in a request's query and, for a POST, in its form.
+func parameters(rw http.ResponseWriter, r *http.Request) url.Values {
+	r.Body = http.MaxBytesReader(rw, r.Body, maxForm)
+	// Parameters that cannot be parsed count as missing.
+	_ = r.ParseForm()
+	return r.Form
 }
 
 // exchange serves /sns/oauth2/access_token. A malformed request is misuse. An
@@ -193,13 +219,17 @@ func (w *WeChat) redeem(app App, name string) any {
 	return answer
 }
 
-// issue creates an access token and returns the fields that the answers to an
-// exchange and to a refresh have in common. The caller holds w.mu.
+// issue creates or prolongs the grant's access token. It returns the fields that the
+// answers to an exchange and to a refresh have in common. The caller holds w.mu.
 func (w *WeChat) issue(token *grant) tokenAnswer {
-	accessToken := "78_" + randomString(90)
-	w.access.put(accessToken, token, w.now())
+	// Documented for accounts of the Open Platform: an access token that has not
+	// expired stays the same, with a new lifetime.
+	if !token.app.Website || !w.access.prolong(token.accessToken, w.now()) {
+		token.accessToken = "78_" + randomString(90)
+		w.access.put(token.accessToken, token, w.now())
+	}
 	return tokenAnswer{
-		AccessToken:  accessToken,
+		AccessToken:  token.accessToken,
 		ExpiresIn:    int(accessTTL.Seconds()),
 		RefreshToken: token.refreshToken,
 		OpenID:       token.openID,

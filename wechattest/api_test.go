@@ -84,7 +84,7 @@ func TestIdentities(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	w := newStrictWorld(t)
 	code := w.code(t, authorize(official, callbackURL, wechat.ScopeUserInfo, "s1"), "lin")
-	resp, body := w.get(t, apiURL+"/sns/oauth2/access_token?appid=wxofficial&secret=official-secret&code="+code+"&grant_type=authorization_code")
+	resp, body := w.get(t, apiURL+"/sns/oauth2/access_token?appid=wx00000000official&secret=0ff1c1a10ff1c1a10ff1c1a10ff1c1a1&code="+code+"&grant_type=authorization_code")
 	var token struct {
 		AccessToken  string `json:"access_token"`
 		RefreshToken string `json:"refresh_token"`
@@ -103,7 +103,7 @@ func TestAnswers(t *testing.T) {
 	resp, body = w.get(t, apiURL+"/sns/auth?access_token="+token.AccessToken+"&openid="+openID)
 	checkAnswer(t, resp, body, `{"errcode":0,"errmsg":"ok"}`)
 
-	resp, body = w.get(t, apiURL+"/sns/oauth2/refresh_token?appid=wxofficial&grant_type=refresh_token&refresh_token="+token.RefreshToken)
+	resp, body = w.get(t, apiURL+"/sns/oauth2/refresh_token?appid=wx00000000official&grant_type=refresh_token&refresh_token="+token.RefreshToken)
 	fresh := regexp.MustCompile(`"access_token":"([^"]*)"`).FindStringSubmatch(body)[1]
 	checkAnswer(t, resp, body, fmt.Sprintf(`{"access_token":%q,"expires_in":7200,"refresh_token":%q,"openid":%q,"scope":"snsapi_userinfo"}`, fresh, token.RefreshToken, openID))
 	if fresh == token.AccessToken {
@@ -128,23 +128,23 @@ func TestAPIErrors(t *testing.T) {
 		call string
 		want int
 	}{
-		"exchange: no appid":                 {exchange + "secret=official-secret&code=CODE&grant_type=authorization_code", 41002},
-		"exchange: no secret":                {exchange + "appid=wxofficial&code=CODE&grant_type=authorization_code", 41004},
-		"exchange: no code":                  {exchange + "appid=wxofficial&secret=official-secret&grant_type=authorization_code", 41008},
-		"exchange: no grant_type":            {exchange + "appid=wxofficial&secret=official-secret&code=CODE", 40002},
-		"exchange: an unknown appid":         {exchange + "appid=wx&secret=official-secret&code=CODE&grant_type=authorization_code", 40013},
-		"exchange: another secret":           {exchange + "appid=wxofficial&secret=x&code=CODE&grant_type=authorization_code", 40125},
-		"exchange: an unknown code":          {exchange + "appid=wxofficial&secret=official-secret&code=x&grant_type=authorization_code", 40029},
-		"exchange: another app's code":       {exchange + "appid=wxunbound&secret=unbound-secret&code=CODE&grant_type=authorization_code", 40029},
-		"exchange: a used code":              {exchange + "appid=wxofficial&secret=official-secret&code=USED&grant_type=authorization_code", 40163},
-		"exchange: a refusal":                {exchange + "appid=wxofficial&secret=official-secret&code=authdeny&grant_type=authorization_code", 40029},
+		"exchange: no appid":                 {exchange + "secret=0ff1c1a10ff1c1a10ff1c1a10ff1c1a1&code=CODE&grant_type=authorization_code", 41002},
+		"exchange: no secret":                {exchange + "appid=wx00000000official&code=CODE&grant_type=authorization_code", 41004},
+		"exchange: no code":                  {exchange + "appid=wx00000000official&secret=0ff1c1a10ff1c1a10ff1c1a10ff1c1a1&grant_type=authorization_code", 41008},
+		"exchange: no grant_type":            {exchange + "appid=wx00000000official&secret=0ff1c1a10ff1c1a10ff1c1a10ff1c1a1&code=CODE", 40002},
+		"exchange: an unknown appid":         {exchange + "appid=wx&secret=0ff1c1a10ff1c1a10ff1c1a10ff1c1a1&code=CODE&grant_type=authorization_code", 40013},
+		"exchange: another secret":           {exchange + "appid=wx00000000official&secret=x&code=CODE&grant_type=authorization_code", 40125},
+		"exchange: an unknown code":          {exchange + "appid=wx00000000official&secret=0ff1c1a10ff1c1a10ff1c1a10ff1c1a1&code=x&grant_type=authorization_code", 40029},
+		"exchange: another app's code":       {exchange + "appid=wx000000000unbound&secret=0b0a4d000b0a4d000b0a4d000b0a4d00&code=CODE&grant_type=authorization_code", 40029},
+		"exchange: a used code":              {exchange + "appid=wx00000000official&secret=0ff1c1a10ff1c1a10ff1c1a10ff1c1a1&code=USED&grant_type=authorization_code", 40163},
+		"exchange: a refusal":                {exchange + "appid=wx00000000official&secret=0ff1c1a10ff1c1a10ff1c1a10ff1c1a1&code=authdeny&grant_type=authorization_code", 40029},
 		"refresh: no appid":                  {refresh + "grant_type=refresh_token&refresh_token=REFRESH", 41002},
-		"refresh: no token":                  {refresh + "appid=wxofficial&grant_type=refresh_token", 41003},
-		"refresh: no grant_type":             {refresh + "appid=wxofficial&refresh_token=REFRESH", 40002},
+		"refresh: no token":                  {refresh + "appid=wx00000000official&grant_type=refresh_token", 41003},
+		"refresh: no grant_type":             {refresh + "appid=wx00000000official&refresh_token=REFRESH", 40002},
 		"refresh: an unknown appid":          {refresh + "appid=wx&grant_type=refresh_token&refresh_token=REFRESH", 40013},
-		"refresh: another app's token":       {refresh + "appid=wxunbound&grant_type=refresh_token&refresh_token=REFRESH", 40030},
-		"refresh: an unknown token":          {refresh + "appid=wxofficial&grant_type=refresh_token&refresh_token=x", 40030},
-		"refresh: an access token":           {refresh + "appid=wxofficial&grant_type=refresh_token&refresh_token=ACCESS", 40030},
+		"refresh: another app's token":       {refresh + "appid=wx000000000unbound&grant_type=refresh_token&refresh_token=REFRESH", 40030},
+		"refresh: an unknown token":          {refresh + "appid=wx00000000official&grant_type=refresh_token&refresh_token=x", 40030},
+		"refresh: an access token":           {refresh + "appid=wx00000000official&grant_type=refresh_token&refresh_token=ACCESS", 40030},
 		"verify: no token":                   {"/sns/auth?openid=OPENID", 41001},
 		"verify: no openid":                  {"/sns/auth?access_token=ACCESS", 41009},
 		"verify: another openid":             {"/sns/auth?access_token=ACCESS&openid=oX", 40003},

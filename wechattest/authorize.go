@@ -37,9 +37,9 @@ const (
 )
 
 // Approve consents for a person at an application's authorization link, and
-// returns the callback URL to which WeChat redirects. The link must be complete,
-// including #wechat_redirect. Approve returns an error where WeChat's page would
-// show one.
+// returns the callback URL to which WeChat redirects. A link to the authorization page
+// must be complete, including #wechat_redirect. Approve returns an error where WeChat's
+// page would show one.
 func (w *WeChat) Approve(authorizeOrQRConnectURL, personID string) (callbackURL string, err error) {
 	person, known := w.person(personID)
 	if !known {

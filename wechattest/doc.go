@@ -38,8 +38,12 @@
 //
 // The simulator differs from WeChat in three ways. It accepts every browser. Its
 // QR code cannot be scanned. It never receives the fragment #wechat_redirect,
-// which browsers do not send; use [CheckAuthorizeURL] to check it. A [Phone] does
-// so by itself.
+// which browsers do not send; use [CheckAuthorizeURL] to check it. A [Phone] checks
+// it in links to the authorization page by itself.
+//
+// Some clients use forms that WeChat accepts but does not document. The QR code page
+// takes parameters in another order, any state or none, and a link without a fragment.
+// The route that exchanges codes takes a POST of a form.
 //
 // The behavior follows WeChat's documents "网页授权" (Official Accounts) and
 // "网站应用微信登录开发指南" (Open Platform).

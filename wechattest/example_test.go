@@ -14,7 +14,7 @@ import (
 // NewStrict(t, app) in place of New: it fails the test when the application misuses
 // WeChat's protocol.
 func Example() {
-	app := wechattest.App{Account: wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}}
+	app := wechattest.App{Account: wechat.Account{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"}}
 	simulator := wechattest.New(nil, app)
 	client, err := wechat.NewClient(app.Account, wechat.Endpoint{}, nil)
 	if err != nil {

@@ -52,3 +52,14 @@ func (l *ledger[V]) get(name string, now time.Time) (value V, live, known bool) 
 	}
 	return entry.value, now.Before(entry.expires), true
 }
+
+// prolong gives a name a new lifetime. It returns false if the name is unknown or has
+// expired.
+func (l *ledger[V]) prolong(name string, now time.Time) bool {
+	entry, known := l.entries[name]
+	if !known || !now.Before(entry.expires) {
+		return false
+	}
+	entry.expires = now.Add(l.ttl)
+	return true
+}

@@ -15,32 +15,66 @@ const (
 	qrconnectPath = "/connect/qrconnect"
 )
 
-// CheckAuthorizeURL returns an error unless WeChat accepts the form of a link. The
-// link must lead to the authorization page or the QR code page, use http or https,
-// have the five parameters in WeChat's order, and end in #wechat_redirect.
-// CheckAuthorizeURL does not check the account and the callback host: only the
-// page can do that.
-func CheckAuthorizeURL(rawURL string) error { return prefixed(checkLink(rawURL)) }
+// CheckAuthorizeURL returns an error unless the form of a link is as WeChat documents
+// it. The link must lead to the authorization page or the QR code page, use http or
+// https, have the five parameters in WeChat's order, and end in #wechat_redirect. The
+// state must have at most 128 letters and digits, a bound that WeChat documents for
+// official accounts only.
+//
+// The QR code page accepts other forms too, as WeChat's does; the authorization page
+// does not. CheckAuthorizeURL does not check the account and the callback host: only
+// the page can do that.
+func CheckAuthorizeURL(rawURL string) error { return prefixed(checkDocumented(rawURL)) }
 
-// checkLink is CheckAuthorizeURL without the package's prefix in errors.
-func checkLink(rawURL string) error {
-	u, err := url.Parse(rawURL)
+// checkDocumented is CheckAuthorizeURL without the package's prefix in errors.
+func checkDocumented(rawURL string) error {
+	u, website, err := parseAddress(rawURL)
 	if err != nil {
 		return err
 	}
-	website := strings.HasSuffix(u.Path, qrconnectPath)
+	if u.Fragment != "wechat_redirect" {
+		return fmt.Errorf("not as documented: the authorization link ends in %q, want #wechat_redirect", "#"+u.Fragment)
+	}
+	l, linkErr := parseLink(u.RawQuery, website)
+	if linkErr == nil {
+		linkErr = l.checkForm()
+	}
+	if linkErr != nil {
+		return linkErr
+	}
+	return nil
+}
+
+// checkLink returns an error if a page refuses a link for every account.
+func checkLink(rawURL string) error {
+	u, website, err := parseAddress(rawURL)
 	switch {
-	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		return fmt.Errorf("the authorization link is not an http or https address (host %q)", u.Host)
-	case !website && !strings.HasSuffix(u.Path, authorizePath):
-		return fmt.Errorf("the authorization link has the path %q, want %s or %s", u.Path, authorizePath, qrconnectPath)
-	case u.Fragment != "wechat_redirect":
-		return fmt.Errorf("the authorization link ends in %q, want #wechat_redirect", "#"+u.Fragment)
+	case err != nil:
+		return err
+	case !website:
+		return checkDocumented(rawURL)
 	}
 	if _, linkErr := parseLink(u.RawQuery, website); linkErr != nil {
 		return linkErr
 	}
 	return nil
+}
+
+// parseAddress parses a link to one of WeChat's pages. website reports whether it is
+// the QR code page.
+func parseAddress(rawURL string) (u *url.URL, website bool, err error) {
+	u, err = url.Parse(rawURL)
+	if err != nil {
+		return nil, false, err
+	}
+	website = strings.HasSuffix(u.Path, qrconnectPath)
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		return nil, false, fmt.Errorf("the authorization link is not an http or https address (host %q)", u.Host)
+	case !website && !strings.HasSuffix(u.Path, authorizePath):
+		return nil, false, fmt.Errorf("the authorization link has the path %q, want %s or %s", u.Path, authorizePath, qrconnectPath)
+	}
+	return u, website, nil
 }
 
 // link holds the parameters of an authorization link.
@@ -49,6 +83,7 @@ type link struct {
 	redirect *url.URL
 	scope    wechat.Scope
 	state    string
+	pairs    []string // the query, as the application wrote it
 }
 
 // linkError is an error that WeChat's page shows for a link.
@@ -67,14 +102,17 @@ func (e *linkError) Error() string {
 	return fmt.Sprintf("%d %s", e.Number, e.Text)
 }
 
-// parseLink parses the query of a link. It returns an error for a query that WeChat
+// parseLink parses the query of a link. It returns an error for a query that the page
 // refuses for every account. website selects the QR code page.
 func parseLink(rawQuery string, website bool) (link, *linkError) {
 	fields, linkErr := parseParams(rawQuery)
 	if linkErr != nil {
 		return link{}, linkErr
 	}
-	l := link{appID: fields["appid"], scope: wechat.Scope(fields["scope"]), state: fields["state"]}
+	l := link{
+		appID: fields["appid"], scope: wechat.Scope(fields["scope"]), state: fields["state"],
+		pairs: strings.Split(rawQuery, "&"),
+	}
 	if l.redirect, linkErr = parseRedirectURI(fields["redirect_uri"]); linkErr != nil {
 		return link{}, linkErr
 	}
@@ -83,21 +121,21 @@ func parseLink(rawQuery string, website bool) (link, *linkError) {
 		return link{}, &linkError{0, "response_type must be code"}
 	case !scopeAllowed(l.scope, website):
 		return link{}, &linkError{10005, fmt.Sprintf("no permission for scope %q", l.scope)}
-	// "网页授权", step 1.
-	case len(l.state) > 128 || strings.ContainsFunc(l.state, notAlphanumeric):
-		return link{}, &linkError{0, "state must have at most 128 characters out of a-zA-Z0-9"}
+	case website:
+		// Shipped clients send other orders, long states and no state, and persons
+		// log in with them.
+		return l, nil
+	case l.state == "":
+		return link{}, &linkError{10013, "state is empty"}
 	}
-	return l, nil
+	// In WeChat's own browser, links in another form have failed.
+	return l, l.checkForm()
 }
 
-// parseParams returns the parameters of a query that begins with WeChat's five
-// parameters in WeChat's order.
+// parseParams returns the parameters of a query that has WeChat's mandatory ones.
 func parseParams(rawQuery string) (map[string]string, *linkError) {
-	order := []string{"appid", "redirect_uri", "response_type", "scope", "state"}
-	empty := map[string]int{"scope": 10010, "redirect_uri": 10011, "appid": 10012, "state": 10013}
-	pairs := strings.Split(rawQuery, "&")
-	fields := make(map[string]string, len(order))
-	for _, pair := range pairs {
+	fields := make(map[string]string)
+	for pair := range strings.SplitSeq(rawQuery, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		value, err := url.QueryUnescape(value)
 		// Of two parameters with the same name, WeChat and this simulator could
@@ -107,20 +145,37 @@ func parseParams(rawQuery string) (map[string]string, *linkError) {
 		}
 		fields[name] = value
 	}
-	// WeChat matches the parameters' order ("网页授权", step 1). Others, such as
-	// forcePopup, may follow the five but not stand between them.
-	for i, name := range order {
-		switch {
-		case fields[name] == "":
-			return nil, &linkError{empty[name], name + " is empty"}
-		case !strings.HasPrefix(pairs[i], name+"="):
-			return nil, &linkError{0, "the parameters must begin with " + strings.Join(order, ", ") + ", in this order"}
+	for _, mandatory := range []struct {
+		name   string
+		number int
+	}{{"appid", 10012}, {"redirect_uri", 10011}, {"response_type", 0}, {"scope", 10010}} {
+		if fields[mandatory.name] == "" {
+			return nil, &linkError{mandatory.number, mandatory.name + " is empty"}
 		}
 	}
-	if raw := pairs[1]; strings.ContainsAny(raw, ":/?") {
-		return nil, &linkError{10003, "redirect_uri must be escaped"}
-	}
 	return fields, nil
+}
+
+// checkForm returns an error unless the query has the form that WeChat documents
+// ("网页授权", step 1).
+func (l link) checkForm() *linkError {
+	// WeChat matches the parameters' order. Others, such as forcePopup, may follow
+	// the five but not stand between them.
+	order := []string{"appid", "redirect_uri", "response_type", "scope", "state"}
+	for i, name := range order {
+		if i >= len(l.pairs) || !strings.HasPrefix(l.pairs[i], name+"=") {
+			return &linkError{0, "not as documented: the parameters must begin with " + strings.Join(order, ", ") + ", in this order"}
+		}
+	}
+	switch {
+	case strings.ContainsAny(l.pairs[1], ":/?"):
+		return &linkError{0, "not as documented: redirect_uri must be escaped"}
+	case l.state == "":
+		return &linkError{0, "not as documented: state is empty"}
+	case len(l.state) > 128 || strings.ContainsFunc(l.state, notAlphanumeric):
+		return &linkError{0, "not as documented for official accounts: state must have at most 128 characters out of a-zA-Z0-9"}
+	}
+	return nil
 }
 
 // parseRedirectURI parses a callback URL.

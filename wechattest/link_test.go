@@ -28,7 +28,7 @@ func TestCheckAuthorizeURL(t *testing.T) {
 		"refused: another fragment":          {edit("#wechat_redirect", "#top"), "#wechat_redirect"},
 		"refused: no state":                  {edit("&state=s1", ""), "10013"},
 		"refused: an empty state":            {edit("state=s1", "state="), "10013"},
-		"refused: no appid":                  {edit("appid=wxofficial", "appid="), "10012"},
+		"refused: no appid":                  {edit("appid=wx00000000official", "appid="), "10012"},
 		"refused: no redirect_uri":           {edit(url.QueryEscape(callbackURL), ""), "10011"},
 		"refused: no scope":                  {edit("snsapi_base", ""), "10010"},
 		"refused: another scope":             {edit("snsapi_base", "snsapi_login"), "10005"},
@@ -68,7 +68,7 @@ func TestRefusedLinks(t *testing.T) {
 		"another port":           {base(official, "https://app.example.com:8443/"), "10003"},
 		"a website's appid on the authorization page":     {base(website, callbackURL), "10016"},
 		"an official account's appid on the QR code page": {qrconnect(official, "s1"), "10005"},
-		"an unknown appid":  {base(wechattest.App{Account: wechat.Account{AppID: "wxunknown"}}, callbackURL), "appid"},
+		"an unknown appid":  {base(wechattest.App{Account: wechat.Account{AppID: "wx000000000unknown"}}, callbackURL), "appid"},
 		"an empty state":    {authorize(official, callbackURL, wechat.ScopeBase, ""), "10013"},
 		"a website's scope": {authorize(official, callbackURL, wechat.ScopeLogin, "s1"), "10005"},
 	} {

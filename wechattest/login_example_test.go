@@ -31,7 +31,7 @@ func newApplication(publicURL string, account wechat.Account, endpoint wechat.En
 
 // testAccount is the body of a test. In an application, it is called TestAccount.
 func testAccount(t *testing.T) {
-	account := wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}
+	account := wechat.Account{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"}
 	simulator := wechattest.NewServer(t, wechattest.App{Account: account})
 	// The gate needs its public URL, so the server listens before the application
 	// exists.

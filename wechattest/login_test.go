@@ -34,13 +34,13 @@ func newAppTransport(t *testing.T, simulator *wechattest.WeChat, config scangate
 	})))
 	// A page with an invalid link to WeChat.
 	mux.HandleFunc("/link", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprint(w, `<a href="https://open.weixin.qq.com/connect/oauth2/authorize?appid=wxofficial">`)
+		_, _ = fmt.Fprint(w, `<a href="https://open.weixin.qq.com/connect/oauth2/authorize?appid=wx00000000official">`)
 	})
 	// A login that sets the same cookie in every answer, and never starts a session.
 	mux.HandleFunc("/no-session", func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "visitor", Value: "1"})
 		if r.FormValue("code") == "" {
-			http.Redirect(w, r, "https://open.weixin.qq.com/connect/oauth2/authorize?appid=wxofficial&redirect_uri=https%3A%2F%2Fapp.example.com%2Fno-session&response_type=code&scope=snsapi_base&state=1#wechat_redirect", http.StatusFound)
+			http.Redirect(w, r, "https://open.weixin.qq.com/connect/oauth2/authorize?appid=wx00000000official&redirect_uri=https%3A%2F%2Fapp.example.com%2Fno-session&response_type=code&scope=snsapi_base&state=1#wechat_redirect", http.StatusFound)
 			return
 		}
 		_, _ = fmt.Fprint(w, "<head><title>x</title></head><p>No session.</p>")

@@ -36,7 +36,8 @@ type Phone struct {
 // Phone returns a person's phone. openURL is the simulator's base URL
 // ([wechat.Endpoint.Open]). The phone sends requests through rt; if rt is nil, it
 // uses [http.DefaultTransport]. On a strict simulator it fails the test if the
-// application redirects to a link that [CheckAuthorizeURL] refuses.
+// application redirects to a link that the page refuses. For the authorization page,
+// that is any link that [CheckAuthorizeURL] refuses.
 func (w *WeChat) Phone(personID string, rt http.RoundTripper, openURL string) *Phone {
 	if rt == nil {
 		rt = http.DefaultTransport

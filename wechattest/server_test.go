@@ -55,18 +55,18 @@ func TestMisuseFailsTheTest(t *testing.T) {
 	}{
 		"allowed: a valid link":               {good, ""},
 		"allowed: an icon":                    {openURL + "/favicon.ico", ""},
-		"allowed: an unknown code":            {apiURL + "/sns/oauth2/access_token?appid=wxofficial&secret=official-secret&code=x&grant_type=authorization_code", ""},
+		"allowed: an unknown code":            {apiURL + "/sns/oauth2/access_token?appid=wx00000000official&secret=0ff1c1a10ff1c1a10ff1c1a10ff1c1a1&code=x&grant_type=authorization_code", ""},
 		"allowed: an unknown token":           {apiURL + "/sns/auth?access_token=x&openid=x", ""},
 		"refused: parameters out of order":    {edit("&response_type=code&scope=snsapi_base", "&scope=snsapi_base&response_type=code"), "in this order"},
 		"refused: another host":               {edit("app.example.com", "evil.example"), "10003"},
-		"refused: a website's appid":          {edit("wxofficial", "wxwebsite"), "10016"},
-		"refused: a wrong secret":             {apiURL + "/sns/oauth2/access_token?appid=wxofficial&secret=hush&code=x&grant_type=authorization_code", "wrong secret for wxofficial"},
-		"refused: no grant_type":              {apiURL + "/sns/oauth2/access_token?appid=wxofficial&secret=official-secret&code=x", "grant_type"},
-		"refused: exchange of a refusal":      {apiURL + "/sns/oauth2/access_token?appid=wxofficial&secret=official-secret&code=authdeny&grant_type=authorization_code", "authdeny"},
-		"refused: no code":                    {apiURL + "/sns/oauth2/access_token?appid=wxofficial&secret=official-secret&grant_type=authorization_code", "parameter code"},
+		"refused: a website's appid":          {edit("wx00000000official", "wx000000000website"), "10016"},
+		"refused: a wrong secret":             {apiURL + "/sns/oauth2/access_token?appid=wx00000000official&secret=hush&code=x&grant_type=authorization_code", "wrong secret for wx00000000official"},
+		"refused: no grant_type":              {apiURL + "/sns/oauth2/access_token?appid=wx00000000official&secret=0ff1c1a10ff1c1a10ff1c1a10ff1c1a1&code=x", "grant_type"},
+		"refused: exchange of a refusal":      {apiURL + "/sns/oauth2/access_token?appid=wx00000000official&secret=0ff1c1a10ff1c1a10ff1c1a10ff1c1a1&code=authdeny&grant_type=authorization_code", "authdeny"},
+		"refused: no code":                    {apiURL + "/sns/oauth2/access_token?appid=wx00000000official&secret=0ff1c1a10ff1c1a10ff1c1a10ff1c1a1&grant_type=authorization_code", "parameter code"},
 		"refused: refresh without appid":      {apiURL + "/sns/oauth2/refresh_token?refresh_token=x&grant_type=refresh_token", "parameter appid"},
 		"refused: refresh with unknown appid": {apiURL + "/sns/oauth2/refresh_token?appid=wx&refresh_token=x&grant_type=refresh_token", "appid"},
-		"refused: refresh without grant_type": {apiURL + "/sns/oauth2/refresh_token?appid=wxofficial&refresh_token=x", "grant_type"},
+		"refused: refresh without grant_type": {apiURL + "/sns/oauth2/refresh_token?appid=wx00000000official&refresh_token=x", "grant_type"},
 		"refused: an unknown route":           {apiURL + "/sns/oauth/access_token", "no such route"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestServerEndsHangingCalls(t *testing.T) {
 	// After: the call is executed, and then hangs. The wrong secret is misuse, which
 	// calls onError.
 	server.Fail(wechattest.OpExchange, 1, wechattest.Fault{After: true, Hang: true})
-	account := wechat.Account{AppID: official.AppID, Secret: "wrong-secret"}
+	account := wechat.Account{AppID: official.AppID, Secret: "00000000000000000000000000000000"}
 	client, err := wechat.NewClient(account, server.Endpoint(), &http.Client{Timeout: time.Hour})
 	if err != nil {
 		t.Fatal(err)

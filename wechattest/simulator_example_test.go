@@ -17,7 +17,7 @@ import (
 )
 
 // shop is the account of the application in the examples.
-var shop = wechat.Account{AppID: "wx0123456789abcdef", Secret: "the-account-secret"}
+var shop = wechat.Account{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"}
 
 // codeOf returns the code in a callback URL.
 func codeOf(callback string) string {

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -117,7 +118,7 @@ func NewStrict(t testing.TB, apps ...App) *WeChat {
 func (w *WeChat) registerRoutes() {
 	w.routes.HandleFunc(authorizePath, w.authorize)
 	w.routes.HandleFunc(qrconnectPath, w.qrconnect)
-	w.routes.Handle("/sns/oauth2/access_token", w.api(OpExchange, w.exchange))
+	w.routes.Handle(exchangePath, w.api(OpExchange, w.exchange))
 	w.routes.Handle("/sns/oauth2/refresh_token", w.api(OpRefresh, w.renew))
 	w.routes.Handle("/sns/auth", w.api(OpVerify, w.verify))
 	w.routes.Handle("/sns/userinfo", w.api(OpUserInfo, w.userInfo))
@@ -131,14 +132,20 @@ func (w *WeChat) registerRoutes() {
 // ServeHTTP implements [http.Handler].
 func (w *WeChat) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	handler, pattern := w.routes.Handler(r)
-	// All routes accept GET only, as WeChat's do. An empty pattern is a path
-	// outside of WeChat's prefixes.
-	if pattern != "" && r.Method != http.MethodGet {
-		w.misuse("%s %s: WeChat's web authorization accepts GET only", r.Method, r.URL.Path)
-		http.Error(rw, "method not allowed", http.StatusMethodNotAllowed)
+	// WeChat documents GET for all routes. Shipped clients also exchange codes by
+	// POST. An empty pattern is a path outside of WeChat's prefixes.
+	byPost := r.Method == http.MethodPost && pattern == exchangePath
+	if pattern == "" || r.Method == http.MethodGet || byPost {
+		handler.ServeHTTP(rw, r)
 		return
 	}
-	handler.ServeHTTP(rw, r)
+	w.misuse("%s %s: WeChat's web authorization accepts GET only", r.Method, r.URL.Path)
+	// WeChat never uses status 405.
+	if strings.HasPrefix(pattern, "/connect/") {
+		w.show(rw, "error", page{LinkError: &linkError{0, "the page accepts GET only"}})
+		return
+	}
+	writeAnswer(rw, newAPIError(43001))
 }
 
 // unknownRoute answers requests for paths that WeChat, or this simulator, does

@@ -24,9 +24,9 @@ const (
 
 // The apps that a world's simulator has.
 var (
-	official = wechattest.App{Account: wechat.Account{AppID: "wxofficial", Secret: "official-secret"}, Hosts: []string{"app.example.com", "127.0.0.1:8080"}}
-	website  = wechattest.App{Account: wechat.Account{AppID: "wxwebsite", Secret: "website-secret"}, Website: true}
-	unbound  = wechattest.App{Account: wechat.Account{AppID: "wxunbound", Secret: "unbound-secret"}, Unbound: true}
+	official = wechattest.App{Account: wechat.Account{AppID: "wx00000000official", Secret: "0ff1c1a10ff1c1a10ff1c1a10ff1c1a1"}, Hosts: []string{"app.example.com", "127.0.0.1:8080"}}
+	website  = wechattest.App{Account: wechat.Account{AppID: "wx000000000website", Secret: "3eb517e03eb517e03eb517e03eb517e0"}, Website: true}
+	unbound  = wechattest.App{Account: wechat.Account{AppID: "wx000000000unbound", Secret: "0b0a4d000b0a4d000b0a4d000b0a4d00"}, Unbound: true}
 )
 
 // world is a simulator and an application, connected in memory. The application's

@@ -103,7 +103,7 @@ func (b *browser) measureBaseline(done <-chan struct{}) (took []time.Duration) {
 
 // start starts WeChat and the processes, and logs in one browser at each process.
 func (t *trial) start(ctx context.Context, n int) error {
-	official := account{AppID: "wx0000000000official", Secret: "official-secret-0123456789abcdef"}
+	official := account{AppID: "wx00000000official", Secret: "0ff1c1a10ff1c1a10ff1c1a10ff1c1a1"}
 	t.wechat = wechattest.New(nil, wechattest.App{Account: wechat.Account(official)})
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")

@@ -11,6 +11,8 @@ import (
 const (
 	// CodeTTL is how long a code can be typed.
 	CodeTTL = 5 * time.Minute
+	// CodeLength is the number of a code's digits.
+	CodeLength = 6
 	// maxCodeTries is how often one code can be typed.
 	maxCodeTries = 5
 )
@@ -22,6 +24,9 @@ type code struct {
 	MAC   string
 	Sent  time.Time
 	Tries int
+
+	Wrong   string    // the MAC of the last wrong code
+	WrongAt time.Time // when it was typed
 }
 
 // NewCode returns 6 random digits.
@@ -55,16 +60,18 @@ func (r *record) tryCode(key Key, digits string) (right bool, err error) {
 	case r.Code == nil, r.Code.Tries >= maxCodeTries, time.Since(r.Code.Sent) >= CodeTTL:
 		return false, ErrCodeWrong
 	}
-	if !equal(r.Code.MAC, key.codeMAC(r.ID, r.Code.Phone, digits)) {
+	typed := key.codeMAC(r.ID, r.Code.Phone, digits)
+	switch {
+	case equal(r.Code.MAC, typed):
+	case equal(r.Code.Wrong, typed) && time.Since(r.Code.WrongAt) < replayWindow:
+		// The same request again, as browsers send it after a connection was reset. It
+		// reveals nothing new, so it costs no try.
+		return false, ErrCodeWrong
+	default:
 		r.Code.Tries++
+		r.Code.Wrong, r.Code.WrongAt = typed, time.Now()
 		return false, nil
 	}
 	r.Person.Phone, r.Code = r.Code.Phone, nil
 	return true, nil
-}
-
-// dropCode removes a code that was not delivered.
-func (r *record) dropCode() error {
-	r.Code = nil
-	return nil
 }

@@ -12,7 +12,7 @@ import (
 // recordFormat is the version of a record's stored form, and its first byte. Change
 // it with every change of what the methods named fields list: a record of another
 // version is an unknown login.
-const recordFormat = 3
+const recordFormat = 5
 
 // indexFormat is the version of an index entry's stored form, and its first byte.
 const indexFormat = '1'
@@ -48,6 +48,7 @@ func (r *record) fields(c *coder) {
 	c.string(&r.ReturnTo)
 	c.time(&r.Created)
 	c.time(&r.Expires)
+	c.time(&r.Decided)
 	c.time(&r.Finished)
 	c.digest(&r.Initiator)
 	c.digest(&r.Authorizer)
@@ -55,7 +56,13 @@ func (r *record) fields(c *coder) {
 	c.string(&r.Origin.System)
 	c.string(&r.Origin.Address)
 	c.int(&r.Number)
+	c.string(&r.Salt)
+	c.bool(&r.Closed)
 	c.int(&r.Failures)
+	if present(c, &r.Rejected) {
+		c.digest(&r.Rejected.Code)
+		c.string(&r.Rejected.Reason)
+	}
 	c.string(&r.TargetUserID)
 	c.string(&r.TargetName)
 	if present(c, &r.Lease) {
@@ -70,6 +77,8 @@ func (r *record) fields(c *coder) {
 		c.string(&r.Code.MAC)
 		c.time(&r.Code.Sent)
 		c.int(&r.Code.Tries)
+		c.string(&r.Code.Wrong)
+		c.time(&r.Code.WrongAt)
 	}
 }
 
@@ -84,6 +93,7 @@ func (p *Person) fields(c *coder) {
 	c.string(&p.UserID)
 	c.string(&p.Phone)
 	c.bool(&p.HasPhone)
+	c.string(&p.Refusal)
 	if present(c, &p.Profile) {
 		c.json(p.Profile)
 	}
@@ -190,7 +200,7 @@ func (r *record) sound() bool {
 		return false
 	}
 	switch r.State {
-	case StateWaiting, StateScanned, StateDenied:
+	case StateWaiting, StateScanned, StateDenied, StateReplaced:
 		return true
 	case StateExchanging:
 		return r.Lease.sound() && (r.Lease.From == StateIdentified) == (r.Person != nil)

@@ -46,12 +46,12 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 // inUTC returns a copy whose times reflect.DeepEqual can compare.
 func inUTC(r *record) *record {
 	r = r.clone()
-	times := []*time.Time{&r.Created, &r.Expires, &r.Finished}
+	times := []*time.Time{&r.Created, &r.Expires, &r.Decided, &r.Finished}
 	if r.Lease != nil {
 		times = append(times, &r.Lease.Until)
 	}
 	if r.Code != nil {
-		times = append(times, &r.Code.Sent)
+		times = append(times, &r.Code.Sent, &r.Code.WrongAt)
 	}
 	for _, at := range times {
 		*at = at.Round(0).UTC()

@@ -12,6 +12,8 @@ var (
 	ErrDenied = errors.New("the login was denied")
 	// ErrFinished reports that the login is finished.
 	ErrFinished = errors.New("the login is finished")
+	// ErrReplaced reports that the initiator has a newer login.
+	ErrReplaced = errors.New("the login was replaced by a newer one")
 	// ErrInUse reports that another phone has authorized the login.
 	ErrInUse = errors.New("another phone has this login")
 	// ErrExchanging reports that another callback is exchanging a code.
@@ -27,6 +29,27 @@ var (
 	// it is as the step has left it.
 	ErrRepeated = errors.New("the step was taken before")
 )
+
+// RejectedError is an error of WeChat's, which the ask function of [Store.Exchange]
+// returns. A login may have 10 of them.
+type RejectedError struct {
+	// Reason is a word that the caller understands, if the code is of no use any more.
+	// Exchange stores it, and returns it for the same code again without asking. It is
+	// empty if the code may still be good.
+	Reason string
+	Err    error // nil if the reason was read from the store
+}
+
+// Error implements error.
+func (e *RejectedError) Error() string {
+	if e.Err == nil {
+		return "the code was rejected before: " + e.Reason
+	}
+	return e.Err.Error()
+}
+
+// Unwrap is for [errors.Is] and [errors.As].
+func (e *RejectedError) Unwrap() error { return e.Err }
 
 // errDamaged reports that a stored record is not a login of this version.
 var errDamaged = errors.New("a damaged login")

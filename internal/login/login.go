@@ -9,6 +9,9 @@
 package login
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"time"
 )
 
@@ -17,12 +20,15 @@ const (
 	identifiedTTL = 10 * time.Minute // for registration and the phone code, once WeChat has answered
 	approvedTTL   = 2 * time.Minute  // for the initiator to finish
 	renewAfter    = 2 * time.Minute  // until an unscanned QR code is replaced
+	endedTTL      = time.Minute      // how long a finished or denied login is remembered; at least replayWindow
 	goneAfter     = 5 * time.Minute  // how long an expired login is remembered as expired
-	loopWindow    = 10 * time.Second // a browser that returns so soon after a same-device login keeps no session
-	replayWindow  = time.Minute      // how long a repeated callback gets the first one's answer
-	askTime       = 10 * time.Second // for all calls to WeChat during one exchange
-	leaseTime     = 20 * time.Second // after which the holder of a lease is presumed dead
-	maxFailures   = 10               // failed exchanges of one login
+	replayWindow  = time.Minute      // how long a repeated request gets the first one's answer
+	askTime       = 8 * time.Second  // for all calls to WeChat during one exchange
+	leaseTime     = 9 * time.Second  // after which the holder of a lease is presumed dead
+	maxWait       = 5 * time.Second  // for another callback's exchange
+	maxFailures   = 10               // exchanges of one login that WeChat rejected
+	storeTries    = 3                // for a person whom WeChat has returned: the code cannot be exchanged again
+	storePause    = 200 * time.Millisecond
 )
 
 // Kind distinguishes the devices that can prove the identity.
@@ -51,7 +57,7 @@ const (
 // State is how far a login has come:
 //
 //	waiting -> scanned -> exchanging -> identified -> approved -> finished
-//	                                    any of them -> denied
+//	                            any of them -> denied or replaced
 //
 // A same-device login skips scanned and approved. There is no state for expired: see
 // [Login.Expired].
@@ -66,13 +72,17 @@ const (
 	StateApproved   State = "approved"
 	StateFinished   State = "finished"
 	StateDenied     State = "denied"
+	StateReplaced   State = "replaced" // by a newer login of the same initiator
 )
 
 // PublicState is the part of a login's state that its initiator may see.
 type PublicState string
 
-// publicExpired is the one public state that is not a [State].
-const publicExpired PublicState = "expired"
+// The public states that are not also a [State].
+const (
+	publicExpired  PublicState = "expired"
+	publicRejected PublicState = "rejected"
+)
 
 // Scope is the scope of one trip to WeChat.
 type Scope byte
@@ -114,6 +124,9 @@ type Login struct {
 	version int64 // the store's version of the record; 0 if only the ID is known
 }
 
+// Request returns what the initiator asked for.
+func (l *Login) Request() Request { return l.record.Request }
+
 // ID returns the unguessable name of the login.
 func (l *Login) ID() string { return l.record.ID }
 
@@ -137,6 +150,15 @@ func (l *Login) Created() time.Time { return l.record.Created }
 
 // Expires returns when the login ends unless it is denied or finished before.
 func (l *Login) Expires() time.Time { return l.record.Expires }
+
+// SessionToken returns the token of the session that the login begins, for the browser
+// with the initiator's key. All repeats of a request return the same token, so that their
+// answers may arrive in any order. The key and the record are both needed to compute it.
+func (l *Login) SessionToken(key Key) string {
+	m := hmac.New(sha256.New, []byte(key))
+	m.Write([]byte("session " + l.record.ID + " " + l.record.Salt))
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
 
 // Finished returns when the login was finished.
 func (l *Login) Finished() time.Time { return l.record.Finished }
@@ -182,7 +204,7 @@ func (l *Login) AuthorizedBy(key Key) bool { return l.record.authorizedBy(key.Di
 func (l *Login) NeedsConsent() bool { return l.record.needsConsent() }
 
 // Open returns nil while the login can go on, or the reason why not: [ErrDenied],
-// [ErrFinished] or [ErrExpired].
+// [ErrFinished], [ErrReplaced] or [ErrExpired].
 func (l *Login) Open() error { return l.record.open() }
 
 // Expired reports whether the login's time is over. A denied or finished login does
@@ -195,17 +217,32 @@ func (l *Login) Ready() error { return l.record.ready() }
 // RenewAt returns when an unscanned QR code is to be replaced.
 func (l *Login) RenewAt() time.Time { return l.record.renewAt() }
 
-// PublicState returns the state shown to the initiating browser. It hides exchanging
-// and identified, so it reveals nothing about the person or the phone.
+// PublicState returns the state shown to the initiating browser: waiting until WeChat
+// has vouched for a person, then scanned. It hides the steps in between, so it reveals
+// nothing about the person, and an opened link does not hide the QR code.
 func (l *Login) PublicState() PublicState {
-	switch state := l.record.State; {
-	case l.record.expired():
+	r := l.record
+	switch {
+	case r.expired(), r.State == StateReplaced:
 		return publicExpired
-	case state == StateExchanging, state == StateIdentified:
-		return PublicState(StateScanned)
-	case state == StateFinished:
+	case r.State == StateFinished:
+		return PublicState(StateApproved)
+	case r.State == StateDenied, r.Person == nil && r.State != StateApproved:
+		return publicUnidentified(r.State)
+	case r.Person.Refusal != "":
+		return publicRejected
+	case r.State == StateApproved:
 		return PublicState(StateApproved)
 	default:
-		return PublicState(state)
+		return PublicState(StateScanned)
 	}
+}
+
+// publicUnidentified returns the public state of a login that has no person, or that
+// was denied.
+func publicUnidentified(s State) PublicState {
+	if s == StateDenied {
+		return PublicState(StateDenied)
+	}
+	return PublicState(StateWaiting)
 }

@@ -13,14 +13,24 @@ type record struct {
 	Created time.Time
 	Expires time.Time
 
-	Authorizer Digest  // of the authorizing browser's key
-	Number     int     // shown on both screens
-	Lease      *lease  // while exchanging
-	Failures   int     // exchanges that failed
-	Person     *Person // once identified
-	Code       *code   // the last one-time code that was sent
+	Authorizer Digest    // of the authorizing browser's key
+	Number     int       // shown on both screens
+	Salt       string    // of the session's token
+	Lease      *lease    // while exchanging
+	Failures   int       // exchanges that WeChat rejected
+	Rejected   *rejected // the last code that WeChat rejected
+	Person     *Person   // once identified
+	Code       *code     // the last one-time code that was sent
 
+	Decided  time.Time // approved or denied
 	Finished time.Time
+	Closed   bool // its session was ended: a repeated request must not begin it again
+}
+
+// rejected is a code that must not be exchanged again, and why.
+type rejected struct {
+	Code   Digest
+	Reason string
 }
 
 // lease is one callback's exclusive right to exchange a code.
@@ -32,7 +42,7 @@ type lease struct {
 // clone returns a copy that shares nothing that a step changes.
 func (r *record) clone() *record {
 	c := *r
-	c.Lease, c.Person, c.Code = cloned(r.Lease), cloned(r.Person), cloned(r.Code)
+	c.Lease, c.Person, c.Code, c.Rejected = cloned(r.Lease), cloned(r.Person), cloned(r.Code), cloned(r.Rejected)
 	return &c
 }
 
@@ -45,7 +55,16 @@ func cloned[T any](p *T) *T {
 }
 
 func (r *record) expired() bool {
-	return r.State != StateDenied && r.State != StateFinished && !time.Now().Before(r.Expires)
+	over := r.State == StateDenied || r.State == StateFinished || r.State == StateReplaced
+	return !over && !time.Now().Before(r.Expires)
+}
+
+// keptFor returns how long the store keeps the record from now on.
+func (r *record) keptFor() time.Duration {
+	if r.State == StateDenied || r.State == StateFinished {
+		return endedTTL
+	}
+	return max(time.Until(r.Expires), 0) + goneAfter
 }
 
 func (r *record) open() error {
@@ -54,6 +73,8 @@ func (r *record) open() error {
 		return ErrDenied
 	case r.State == StateFinished:
 		return ErrFinished
+	case r.State == StateReplaced:
+		return ErrReplaced
 	case r.expired():
 		return ErrExpired
 	}
@@ -85,20 +106,14 @@ func (r *record) renewAt() time.Time {
 
 // reusable reports whether an initiator that returns gets this login back.
 func (r *record) reusable() bool {
-	switch r.State {
-	case StateWaiting:
-		return time.Now().Before(r.renewAt())
-	case StateDenied, StateFinished:
+	switch {
+	case r.open() != nil, r.Person != nil && r.Person.Refusal != "":
 		return false
+	case r.Person == nil && r.State != StateExchanging:
+		return time.Now().Before(r.renewAt()) && (r.State == StateWaiting || r.Kind == CrossDevice)
 	default:
-		return r.Kind == CrossDevice && !r.expired()
+		return r.Kind == CrossDevice
 	}
-}
-
-// looping reports whether a browser that asks for this login again, having finished
-// it moments ago, cannot have kept its session.
-func (r *record) looping() bool {
-	return r.Kind == SameDevice && r.Purpose == PurposeLogin && r.State == StateFinished && time.Since(r.Finished) < loopWindow
 }
 
 // scan marks the QR code as opened. That consumes nothing: link checkers open it too.
@@ -116,8 +131,8 @@ func (r *record) exchanged(browser Digest, s Scope) bool {
 	return r.authorizedBy(browser) && r.State != StateExchanging && (s == ScopeBase || r.Person.Asked)
 }
 
-// claim gives the browser the lease on the login's exchange.
-func (r *record) claim(browser Digest, s Scope) error {
+// claim gives the browser the lease on the exchange of that code.
+func (r *record) claim(browser Digest, s Scope, code Digest) error {
 	if r.exchanged(browser, s) {
 		return ErrRepeated
 	}
@@ -130,6 +145,8 @@ func (r *record) claim(browser Digest, s Scope) error {
 		return err
 	case r.State == StateExchanging:
 		return ErrExchanging
+	case r.Rejected != nil && r.Rejected.Code == code:
+		return &RejectedError{Reason: r.Rejected.Reason}
 	case r.Failures >= maxFailures:
 		return ErrTooManyFailures
 	case r.Person != nil && r.Authorizer != browser:
@@ -150,12 +167,18 @@ func (r *record) holds(held lease) bool {
 	return r.State == StateExchanging && r.Lease.Until.Equal(held.Until)
 }
 
-// release ends a lease whose exchange has failed. The login is as open as before.
-func (r *record) release(held lease) error {
+// release ends a lease whose exchange has failed. The login is as open as before. If
+// WeChat rejected the code for good, the record remembers it.
+func (r *record) release(held lease, by *RejectedError, code Digest) error {
 	if !r.holds(held) {
 		return ErrRepeated
 	}
-	r.Failures++
+	if by != nil {
+		r.Failures++
+	}
+	if by != nil && by.Reason != "" {
+		r.Rejected = &rejected{Code: code, Reason: by.Reason}
+	}
 	r.endLease()
 	return nil
 }
@@ -208,6 +231,7 @@ func (r *record) recognize(who Person) error {
 		return ErrRepeated // the person has gone on
 	}
 	r.Person.UserID, r.Person.Nickname, r.Person.HasPhone = who.UserID, who.Nickname, who.HasPhone
+	r.Person.Refusal = ""
 	return nil
 }
 
@@ -219,7 +243,7 @@ func (r *record) assignUser(id string) error {
 	case err != nil:
 		return err
 	}
-	r.Person.UserID = id
+	r.Person.UserID, r.Person.Refusal = id, ""
 	return nil
 }
 
@@ -229,7 +253,7 @@ func (r *record) bindPhone(userID string) error {
 	if err := r.identified(); err != nil {
 		return err
 	}
-	r.Person.UserID, r.Person.HasPhone = userID, true
+	r.Person.UserID, r.Person.HasPhone, r.Person.Refusal = userID, true, ""
 	return nil
 }
 
@@ -242,15 +266,44 @@ func (r *record) forgetPhone() error {
 	return nil
 }
 
-// approve lets the initiator in.
-func (r *record) approve() error {
+// refuse notes why the person cannot log in. The login stays open: the person may prove
+// another phone number, or register meanwhile.
+func (r *record) refuse(reason string) error {
+	if err := r.identified(); err != nil {
+		return err
+	}
+	if r.Person.Refusal == reason {
+		return ErrRepeated
+	}
+	r.Person.Refusal = reason
+	return nil
+}
+
+// replace ends a login whose initiator gets a newer one.
+func (r *record) replace() error {
 	if err := r.open(); err != nil {
 		return err
 	}
-	if r.State != StateIdentified || r.Person.UserID == "" {
+	r.State, r.Lease = StateReplaced, nil
+	r.forget()
+	return nil
+}
+
+// approve lets the initiator in.
+func (r *record) approve() error {
+	if r.State == StateFinished && time.Since(r.Decided) < replayWindow {
+		return ErrRepeated // the initiator was faster than the repeated request
+	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	if r.State == StateApproved && time.Since(r.Decided) < replayWindow {
+		return ErrRepeated
+	}
+	if r.State != StateIdentified || r.Person.UserID == "" || r.Person.Refusal != "" {
 		return ErrNotApproved
 	}
-	r.State = StateApproved
+	r.State, r.Decided = StateApproved, time.Now()
 	if until := time.Now().Add(approvedTTL); until.Before(r.Expires) {
 		r.Expires = until
 	}
@@ -259,10 +312,13 @@ func (r *record) approve() error {
 
 // deny ends the login for good.
 func (r *record) deny() error {
+	if r.State == StateDenied && time.Since(r.Decided) < replayWindow {
+		return ErrRepeated
+	}
 	if err := r.open(); err != nil {
 		return err
 	}
-	r.State = StateDenied
+	r.State, r.Decided = StateDenied, time.Now()
 	r.forget()
 	return nil
 }
@@ -278,12 +334,11 @@ func (r *record) forget() {
 func (r *record) ready() error {
 	from := StateApproved
 	if !r.needsConsent() {
-		// The initiator is the authorizer, so there is nothing to approve. WeChat may
-		// repeat the callback, which can finish the login again for a while.
+		// The initiator is the authorizer, so there is nothing to approve.
 		from = StateIdentified
-		if r.State == StateFinished && time.Since(r.Finished) < replayWindow {
-			return nil
-		}
+	}
+	if r.State == StateFinished && !r.Closed && r.Purpose == PurposeLogin && time.Since(r.Finished) < replayWindow {
+		return nil // the same request again
 	}
 	if err := r.open(); err != nil {
 		return err
@@ -294,8 +349,8 @@ func (r *record) ready() error {
 	return nil
 }
 
-// finish is the one step to a session.
-func (r *record) finish() error {
+// finish is the one step to a session, which begins at the given time.
+func (r *record) finish(at time.Time) error {
 	switch err := r.ready(); {
 	case err != nil:
 		return err
@@ -304,10 +359,26 @@ func (r *record) finish() error {
 	case r.Person.UserID == "":
 		return ErrNotApproved
 	}
-	r.State, r.Finished = StateFinished, time.Now()
-	if r.Kind == CrossDevice {
-		// A repeated callback of a same-device login still needs them for OnLogin.
-		r.forget()
+	r.State, r.Finished = StateFinished, at
+	r.Code = nil // the rest is kept, because OnLogin wants it for a repeated request too
+	return nil
+}
+
+// close ends a finished login for good, with the session that it began.
+func (r *record) close() error {
+	if r.State != StateFinished || r.Closed {
+		return ErrRepeated
 	}
+	r.Closed = true
+	r.forget()
+	return nil
+}
+
+// reopen returns a finished login to its approval.
+func (r *record) reopen() error {
+	if r.State != StateFinished {
+		return ErrRepeated
+	}
+	r.State, r.Finished = StateApproved, time.Time{}
 	return nil
 }

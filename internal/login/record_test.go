@@ -32,7 +32,9 @@ func recordIn(k Kind, s State) *record {
 	case StateIdentified, StateApproved, StateFinished:
 		r.Authorizer = authorizer
 		r.Person = &Person{UserID: "u"}
-		r.Finished = now
+		r.Decided, r.Finished = now, now
+	case StateDenied:
+		r.Decided = now
 	}
 	return r
 }
@@ -47,11 +49,16 @@ func unregistered(step func(*record) error) func(*record) error {
 	return func(r *record) error { r.Person.UserID = ""; return step(r) }
 }
 
-func claimBy(key Key) func(*record) error {
-	return func(r *record) error { return r.claim(key.Digest(), ScopeBase) }
+// longAfter lets the record's decision be an hour old.
+func longAfter(step func(*record) error) func(*record) error {
+	return func(r *record) error { r.Decided = r.Decided.Add(-time.Hour); return step(r) }
 }
 
-func claimProfile(r *record) error { return r.claim(r.Authorizer, ScopeProfile) }
+func claimBy(key Key) func(*record) error {
+	return func(r *record) error { return r.claim(key.Digest(), ScopeBase, Digest{1}) }
+}
+
+func claimProfile(r *record) error { return r.claim(r.Authorizer, ScopeProfile, Digest{1}) }
 
 // transition is a row of the tables below.
 type transition struct {
@@ -63,12 +70,18 @@ type transition struct {
 	err  error // if it is refused
 }
 
+// errRejected stands for any RejectedError in the tables below.
+var errRejected = errors.New("a RejectedError")
+
 func check(t *testing.T, rows []transition) {
 	t.Helper()
 	for _, row := range rows {
 		t.Run(fmt.Sprint(row.kind, " ", row.from, ": ", row.name), func(t *testing.T) {
 			r := recordIn(row.kind, row.from)
 			err := row.step(r)
+			if errors.As(err, new(*RejectedError)) {
+				err = errRejected
+			}
 			if !errors.Is(err, row.err) || (err == nil) != (row.err == nil) {
 				t.Fatalf("error = %v, want %v", err, row.err)
 			}
@@ -103,6 +116,14 @@ func TestClaim(t *testing.T) {
 			r.Failures = maxFailures
 			return claimBy(phone)(r)
 		}, "", ErrTooManyFailures},
+		{"with a rejected code", CrossDevice, StateScanned, func(r *record) error {
+			r.Rejected = &rejected{Code: Digest{1}, Reason: "wechat"}
+			return claimBy(phone)(r)
+		}, "", errRejected},
+		{"with another code than the rejected one", CrossDevice, StateScanned, func(r *record) error {
+			r.Rejected = &rejected{Code: Digest{2}, Reason: "wechat"}
+			return claimBy(phone)(r)
+		}, StateExchanging, nil},
 		{"desktop", SameDevice, StateWaiting, claimBy(desktop), StateExchanging, nil},
 		{"attacker", SameDevice, StateWaiting, claimBy(attacker), "", ErrUnknown},
 		{"attacker", SameDevice, StateIdentified, claimBy(attacker), "", ErrUnknown},
@@ -116,29 +137,36 @@ func TestApproveAndDeny(t *testing.T) {
 		{"approve", CrossDevice, StateWaiting, approve, "", ErrNotApproved},
 		{"approve", CrossDevice, StateScanned, approve, "", ErrNotApproved},
 		{"approve", CrossDevice, StateExchanging, approve, "", ErrNotApproved},
-		{"approve", CrossDevice, StateApproved, approve, "", ErrNotApproved},
+		{"approve again", CrossDevice, StateApproved, approve, "", ErrRepeated},
+		{"approve again", CrossDevice, StateFinished, approve, "", ErrRepeated},
+		{"approve, long after", CrossDevice, StateApproved, longAfter(approve), "", ErrNotApproved},
+		{"approve, long after", CrossDevice, StateFinished, longAfter(approve), "", ErrFinished},
 		{"approve", CrossDevice, StateDenied, approve, "", ErrDenied},
-		{"approve", CrossDevice, StateFinished, approve, "", ErrFinished},
 		{"approve, expired", CrossDevice, StateIdentified, expired(approve), "", ErrExpired},
 		{"approve, no user", CrossDevice, StateIdentified, unregistered(approve), "", ErrNotApproved},
 
 		{"deny", CrossDevice, StateIdentified, deny, StateDenied, nil},
 		{"deny", CrossDevice, StateApproved, deny, StateDenied, nil},
-		{"deny", CrossDevice, StateDenied, deny, "", ErrDenied},
+		{"deny again", CrossDevice, StateDenied, deny, "", ErrRepeated},
+		{"deny, long after", CrossDevice, StateDenied, longAfter(deny), "", ErrDenied},
 		{"deny", CrossDevice, StateFinished, deny, "", ErrFinished},
 		{"deny, expired", CrossDevice, StateIdentified, expired(deny), "", ErrExpired},
 	})
 }
 
 func TestFinish(t *testing.T) {
-	finish := (*record).finish
+	finish := func(r *record) error { return r.finish(time.Now()) }
 	check(t, []transition{
 		{"finish", CrossDevice, StateApproved, finish, StateFinished, nil},
 		{"finish", CrossDevice, StateWaiting, finish, "", ErrNotApproved},
 		{"finish", CrossDevice, StateScanned, finish, "", ErrNotApproved},
 		{"finish", CrossDevice, StateExchanging, finish, "", ErrNotApproved},
 		{"finish", CrossDevice, StateIdentified, finish, "", ErrNotApproved},
-		{"finish", CrossDevice, StateFinished, finish, "", ErrFinished},
+		{"finish again", CrossDevice, StateFinished, finish, "", ErrRepeated},
+		{"finish again, after a logout", CrossDevice, StateFinished, func(r *record) error {
+			r.Closed = true
+			return finish(r)
+		}, "", ErrFinished},
 		{"finish", CrossDevice, StateDenied, finish, "", ErrDenied},
 		{"finish, expired", CrossDevice, StateApproved, expired(finish), "", ErrExpired},
 		{"finish, no user", CrossDevice, StateApproved, unregistered(finish), "", ErrNotApproved},
@@ -159,7 +187,7 @@ func TestFinish(t *testing.T) {
 func allSteps() map[string]func(*record) error {
 	return map[string]func(*record) error{
 		"scan": (*record).scan, "claim": claimBy(phone), "claim by attacker": claimBy(attacker), "claim profile": claimProfile,
-		"release":     func(r *record) error { return r.release(lease{}) },
+		"release":     func(r *record) error { return r.release(lease{}, nil, Digest{}) },
 		"identify":    func(r *record) error { return r.identify(lease{}, Person{UserID: "mallory"}) },
 		"skipProfile": (*record).skipProfile,
 		"recognize":   func(r *record) error { return r.recognize(Person{UserID: "mallory", Nickname: "M", HasPhone: true}) },
@@ -168,14 +196,16 @@ func allSteps() map[string]func(*record) error {
 		"forgetPhone": (*record).forgetPhone,
 		"setCode":     func(r *record) error { return r.setCode(phone, "+8613800138000", "123456") },
 		"tryCode":     func(r *record) error { _, err := r.tryCode(phone, "123456"); return err },
-		"approve":     (*record).approve, "deny": (*record).deny, "finish": (*record).finish,
+		"approve":     (*record).approve, "deny": (*record).deny,
+		"finish": func(r *record) error { return r.finish(time.Now()) },
+		"refuse": func(r *record) error { return r.refuse("disabled") }, "replace": (*record).replace, "close": (*record).close,
 	}
 }
 
 // TestRefusedStepChangesNothing takes every step in every state.
 func TestRefusedStepChangesNothing(t *testing.T) {
 	for _, kind := range []Kind{CrossDevice, SameDevice} {
-		for _, state := range []State{StateWaiting, StateScanned, StateExchanging, StateIdentified, StateApproved, StateFinished, StateDenied} {
+		for _, state := range []State{StateWaiting, StateScanned, StateExchanging, StateIdentified, StateApproved, StateFinished, StateDenied, StateReplaced} {
 			for name, step := range allSteps() {
 				for _, over := range []bool{false, true} {
 					r := recordIn(kind, state)
@@ -208,10 +238,10 @@ func TestLease(t *testing.T) {
 		if err := r.identify(first, Person{UserID: "mallory"}); !errors.Is(err, ErrInUse) {
 			t.Errorf("identify with a lapsed lease: error = %v, want ErrInUse", err)
 		}
-		if err := r.release(first); !errors.Is(err, ErrRepeated) || r.State != StateExchanging {
+		if err := r.release(first, nil, Digest{}); !errors.Is(err, ErrRepeated) || r.State != StateExchanging {
 			t.Errorf("release of a lapsed lease: error = %v, state = %s, want ErrRepeated and exchanging", err, r.State)
 		}
-		if err := r.release(*r.Lease); err != nil || r.State != StateScanned || r.Authorizer != (Digest{}) {
+		if err := r.release(*r.Lease, nil, Digest{}); err != nil || r.State != StateScanned || r.Authorizer != (Digest{}) {
 			t.Errorf("release: error = %v, state = %s, authorizer = %v, want scanned and no authorizer", err, r.State, r.Authorizer)
 		}
 		if err := claimBy(phone)(r); err != nil {
@@ -236,15 +266,15 @@ func TestAskEndsBeforeItsLease(t *testing.T) {
 
 func TestPublicState(t *testing.T) {
 	for state, want := range map[State]PublicState{
-		StateWaiting: "waiting", StateScanned: "scanned", StateExchanging: "scanned", StateIdentified: "scanned",
-		StateApproved: "approved", StateFinished: "approved", StateDenied: "denied",
+		StateWaiting: "waiting", StateScanned: "waiting", StateExchanging: "waiting", StateIdentified: "scanned",
+		StateApproved: "approved", StateFinished: "approved", StateDenied: "denied", StateReplaced: "expired",
 	} {
 		l := &Login{record: recordIn(CrossDevice, state)}
 		if got := l.PublicState(); got != want {
 			t.Errorf("%s: public state = %q, want %q", state, got, want)
 		}
 		l.record.Expires = time.Now()
-		if state != StateDenied && state != StateFinished {
+		if state != StateDenied && state != StateFinished && state != StateReplaced {
 			want = "expired"
 		}
 		if got := l.PublicState(); got != want {

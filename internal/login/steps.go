@@ -2,8 +2,10 @@ package login
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Scan marks the QR code of a cross-device login as opened. It returns [ErrRepeated]
@@ -12,16 +14,17 @@ func (s *Store) Scan(ctx context.Context, l *Login) (*Login, error) {
 	return s.change(ctx, l, (*record).scan)
 }
 
-// Exchange lets the browser with that key exchange one code of the scope. It takes
-// the lease on the login, calls ask, and stores the person that ask returns. While ask
-// runs no other callback of the login can exchange a code; if ask fails, the login is
-// as open as before, and Exchange returns ask's error.
+// Exchange lets the browser with that key exchange a code of the scope. It takes the
+// lease on the login, calls ask, and stores the person that ask returns. While ask runs
+// no other callback of the login can exchange a code. If ask fails or panics, the login
+// is as open as before, and Exchange returns ask's error. A [RejectedError] is remembered
+// together with the code.
 //
 // It returns [ErrRepeated] if this browser has exchanged a code of the scope before,
 // and [ErrExchanging] while another callback has the lease: see [Store.WaitExchanged].
-func (s *Store) Exchange(ctx context.Context, id string, key Key, scope Scope, ask func(context.Context, *Login) (Person, error)) (*Login, error) {
-	unread := &Login{record: &record{ID: id}}
-	l, err := s.change(ctx, unread, func(r *record) error { return r.claim(key.Digest(), scope) })
+func (s *Store) Exchange(ctx context.Context, id string, key Key, scope Scope, code string, ask func(context.Context, *Login) (Person, error)) (*Login, error) {
+	unread, digest := &Login{record: &record{ID: id}}, Digest(sha256.Sum256([]byte(code)))
+	l, err := s.change(ctx, unread, func(r *record) error { return r.claim(key.Digest(), scope, digest) })
 	if err != nil {
 		return l, err
 	}
@@ -29,33 +32,77 @@ func (s *Store) Exchange(ctx context.Context, id string, key Key, scope Scope, a
 	// Finish even if the browser goes away: a code works once, and the answer may
 	// reach the person by WeChat's second delivery of the callback.
 	ctx = context.WithoutCancel(ctx)
+	asked := false
+	defer func() {
+		// ask calls the application's code. If that panics, the phone's next callback
+		// would wait until the lease is over.
+		if !asked {
+			_, _ = s.change(ctx, l, func(r *record) error { return r.release(held, nil, Digest{}) })
+		}
+	}()
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	who, err := ask(asking, l)
+	asked = true
 	if err == nil {
-		return s.change(ctx, l, func(r *record) error { return r.identify(held, who) })
+		return s.identify(ctx, l, held, who)
 	}
-	released, undo := s.change(ctx, l, func(r *record) error { return r.release(held) })
+	by := (*RejectedError)(nil)
+	_ = errors.As(err, &by) // nil if the application's store failed, which is not WeChat's fault
+	released, undo := s.change(ctx, l, func(r *record) error { return r.release(held, by, digest) })
 	if undo != nil && !errors.Is(undo, ErrRepeated) {
 		return l, fmt.Errorf("%w; %w", err, undo)
 	}
 	return released, err
 }
 
-// WaitExchanged returns when no callback of the login is exchanging a code, or when
-// the lease of the one that was is over.
+// identify stores the person that WeChat has returned. It tries several times, because
+// the code cannot be exchanged again, and then gives the lease back, so that the phone
+// can come with another code at once.
+func (s *Store) identify(ctx context.Context, l *Login, held lease, who Person) (*Login, error) {
+	for try := 1; ; try++ {
+		identified, err := s.change(ctx, l, func(r *record) error { return r.identify(held, who) })
+		if err == nil || isRefusal(err) {
+			return identified, err
+		}
+		if try == storeTries {
+			_, _ = s.change(ctx, l, func(r *record) error { return r.release(held, nil, Digest{}) })
+			return l, err
+		}
+		pause := time.NewTimer(storePause)
+		<-pause.C
+	}
+}
+
+// isRefusal reports whether a step was refused, as opposed to the store having failed.
+func isRefusal(err error) bool {
+	for _, refusal := range []error{ErrUnknown, ErrExpired, ErrDenied, ErrFinished, ErrReplaced, ErrInUse} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}
+
+// WaitExchanged returns when no callback of the login is exchanging a code. It returns
+// [ErrExchanging] if that takes longer than 5 seconds.
 func (s *Store) WaitExchanged(ctx context.Context, id string) error {
 	l, err := s.Load(ctx, id)
 	if err != nil || l.State() != StateExchanging {
 		return err
 	}
-	leased, cancel := context.WithDeadline(ctx, l.record.Lease.Until)
+	waiting, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
+	leased, cancelLease := context.WithDeadline(waiting, l.record.Lease.Until)
+	defer cancelLease()
 	_, err = s.Wait(leased, l)
-	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		return nil // the holder of the lease has died
+	switch {
+	case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+		return err
+	case waiting.Err() != nil:
+		return ErrExchanging
 	}
-	return err
+	return nil // the holder of the lease has died
 }
 
 // SkipProfile notes that the person does not share their user info.
@@ -80,11 +127,6 @@ func (s *Store) AssignUser(ctx context.Context, l *Login, userID string) (*Login
 // browser with that key.
 func (s *Store) SetCode(ctx context.Context, l *Login, key Key, phone, code string) (*Login, error) {
 	return s.change(ctx, l, func(r *record) error { return r.setCode(key, phone, code) })
-}
-
-// DropCode removes a code that was not delivered.
-func (s *Store) DropCode(ctx context.Context, l *Login) (*Login, error) {
-	return s.change(ctx, l, (*record).dropCode)
 }
 
 // TryCode uses up one try at the code. A right code proves the number to be the
@@ -124,8 +166,35 @@ func (s *Store) Deny(ctx context.Context, l *Login) (*Login, error) {
 	return s.change(ctx, l, (*record).deny)
 }
 
-// Finish ends the login, for the caller to begin the session. It returns
-// [ErrRepeated] where a repeated callback of a same-device login may begin it again.
-func (s *Store) Finish(ctx context.Context, l *Login) (*Login, error) {
-	return s.change(ctx, l, (*record).finish)
+// Refuse notes the reason why the person cannot log in, for the initiator to see. The
+// login stays open: the person may prove another phone number, or register meanwhile. It
+// returns [ErrRepeated] if that reason was noted before.
+func (s *Store) Refuse(ctx context.Context, l *Login, reason string) (*Login, error) {
+	return s.change(ctx, l, func(r *record) error { return r.refuse(reason) })
+}
+
+// Finish ends the login, for the caller to begin a session that counts from the given
+// time. It returns [ErrRepeated] where a repeated callback of a same-device login may
+// begin it again.
+func (s *Store) Finish(ctx context.Context, l *Login, at time.Time) (*Login, error) {
+	return s.change(ctx, l, func(r *record) error { return r.finish(at) })
+}
+
+// Close ends the finished login of that ID for good, because its session has ended: a
+// repeated request must not begin it again. It does nothing if there is no such login.
+func (s *Store) Close(ctx context.Context, id string) error {
+	if !ValidID(id) {
+		return nil
+	}
+	_, err := s.change(ctx, &Login{record: &record{ID: id}}, (*record).close)
+	if errors.Is(err, ErrRepeated) || errors.Is(err, ErrUnknown) {
+		return nil
+	}
+	return err
+}
+
+// Reopen undoes Finish for a link that could not be stored. It returns [ErrRepeated] if
+// the login is not finished.
+func (s *Store) Reopen(ctx context.Context, l *Login) (*Login, error) {
+	return s.change(ctx, l, (*record).reopen)
 }

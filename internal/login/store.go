@@ -30,11 +30,10 @@ type Slot struct {
 	request Request
 	version int64 // of the index entry; 0 if there is none
 
+	former *Login // an open login that is not to be used any more; may be nil
+
 	// Login is the initiator's open login, or nil.
 	Login *Login
-	// Looping reports that this browser finished such a login moments ago and is
-	// back for another one: it seems to keep no session.
-	Looping bool
 }
 
 // NewSlot returns the slot of a browser that has no login yet.
@@ -59,16 +58,31 @@ func (s *Store) FindSlot(ctx context.Context, request Request) (Slot, error) {
 	case errors.Is(err, ErrUnknown): // the index entry outlives its login
 	case err != nil:
 		return slot, err
-	case l.record.looping():
-		slot.Looping = true
 	case l.record.reusable():
 		slot.Login = l
+	case l.Open() == nil:
+		slot.former = l
 	}
 	return slot, nil
 }
 
-// Start stores a new login and enters it in its slot.
+// Renew ends the login and returns its slot, for a new one.
+func (s *Store) Renew(ctx context.Context, l *Login) (Slot, error) {
+	slot, err := s.FindSlot(ctx, l.Request())
+	if err == nil {
+		slot.former, slot.Login = l, nil
+	}
+	return slot, err
+}
+
+// Start stores a new login and enters it in its slot. It ends the login that was there:
+// no page would show that it was approved.
 func (s *Store) Start(ctx context.Context, slot Slot) (*Login, error) {
+	if slot.former != nil {
+		if _, err := s.change(ctx, slot.former, (*record).replace); err != nil && !isRefusal(err) {
+			return nil, err
+		}
+	}
 	l, err := s.create(ctx, &record{Request: slot.request, State: StateWaiting}, s.ttl)
 	if err != nil {
 		return nil, err
@@ -99,7 +113,7 @@ func (s *Store) create(ctx context.Context, r *record, ttl time.Duration) (*Logi
 	if err != nil {
 		return nil, err
 	}
-	r.ID = rand.Text()
+	r.ID, r.Salt = rand.Text(), rand.Text()
 	r.Number = 10 + int(number.Int64())
 	r.Created = time.Now()
 	r.Expires = r.Created.Add(ttl)
@@ -194,8 +208,7 @@ func (s *Store) update(ctx context.Context, l *Login) error {
 	if err != nil {
 		return err
 	}
-	ttl := max(time.Until(l.record.Expires), 0) + goneAfter
-	err = s.state.Update(ctx, recordKey(l.ID()), l.version, value, ttl)
+	err = s.state.Update(ctx, recordKey(l.ID()), l.version, value, l.record.keptFor())
 	switch {
 	case errors.Is(err, state.ErrNotFound):
 		return ErrUnknown

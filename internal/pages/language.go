@@ -2,12 +2,20 @@ package pages
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// supported maps the tags of the languages that pages exist in to lang attributes.
-var supported = map[string]string{"zh": "zh-CN", "en": "en"}
+// The tags of the languages that pages exist in: zh is Simplified Chinese.
+const (
+	chinese     = "zh"
+	traditional = "zh-Hant"
+	english     = "en"
+)
+
+// supported maps the tags to lang attributes.
+var supported = map[string]string{chinese: "zh-CN", traditional: "zh-Hant", english: "en"}
 
 // Supported reports whether pages exist in the language with that tag.
 func Supported(tag string) bool { return supported[tag] != "" }
@@ -69,24 +77,168 @@ func (l Language) Text(page, purpose, key string) (string, bool) {
 }
 
 // LanguageFor returns the language that an Accept-Language header (RFC 9110, section
-// 12.5.4) prefers, or the default. It compares primary tags only: "zh-TW" means "zh". It
-// ignores the header beyond 256 bytes.
+// 12.5.4) prefers. A header that names no language gets the first one, and one that names
+// none of the pages' languages gets the fallback. LanguageFor ignores malformed ranges,
+// and the header beyond 256 bytes.
 func (s *Set) LanguageFor(header string) Language {
-	best, bestQ := s.languages[0], 0.0
-	for part := range strings.SplitSeq(header[:min(len(header), 256)], ",") {
-		tag, params, _ := strings.Cut(strings.TrimSpace(part), ";")
-		q := 1.0
-		if value, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
-			q, _ = strconv.ParseFloat(value, 64) // 0, which means not wanted, if it is not a number
+	ranges := parseRanges(header)
+	order := s.languages
+	if slices.ContainsFunc(ranges, func(r languageRange) bool { return r.primary != "*" }) {
+		order = s.fallbackFirst
+	}
+	best, preferred := order[0], preference{}
+	var refused []string
+	for _, l := range order {
+		p, named := preferenceFor(l.tag, ranges)
+		if p.over(preferred) {
+			best, preferred = l, p
 		}
-		primary, _, _ := strings.Cut(strings.ToLower(tag), "-")
-		for _, l := range s.languages {
-			if l.tag == primary && q > bestQ {
-				best, bestQ = l, q
-			}
+		if named && p.q == 0 {
+			refused = append(refused, l.tag)
+		}
+	}
+	if preferred.q > 0 {
+		return best
+	}
+	// No language is wanted. Any language is better than one that the browser refuses.
+	for _, l := range order {
+		if !slices.Contains(refused, l.tag) {
+			return l
 		}
 	}
 	return best
+}
+
+// preference is how much a browser wants one of the pages' languages.
+type preference struct {
+	q     float64
+	place int // of the range in the header
+	match match
+}
+
+// over reports whether a language with preference p is chosen over one with preference o.
+func (p preference) over(o preference) bool {
+	switch {
+	case p.q != o.q:
+		return p.q > o.q
+	case p.place != o.place:
+		return p.place < o.place
+	}
+	return p.match > o.match
+}
+
+// preferenceFor returns the preference for the language with that tag, by the ranges that
+// match it best, and reports whether a range names the language.
+func preferenceFor(tag string, ranges []languageRange) (preference, bool) {
+	var best preference
+	for i, r := range ranges {
+		p := preference{q: r.q, place: i, match: r.matches(tag)}
+		if p.match == matchAny {
+			p.place = len(ranges) // languages that the browser names go first
+		}
+		if p.match == matchNone || p.match == matchSimilar && p.q == 0 {
+			continue // a browser may refuse one script and not the other
+		}
+		if p.match > best.match || p.match == best.match && p.over(best) {
+			best = p
+		}
+	}
+	return best, best.match > matchSimilar
+}
+
+// match is how well a range of a header matches a language.
+type match int
+
+const (
+	matchNone    match = iota
+	matchAny           // the range is "*"
+	matchSimilar       // Chinese in the other script
+	matchWider         // Chinese in any script, for Traditional Chinese
+	matchExact
+)
+
+// languageRange is one range of an Accept-Language header.
+type languageRange struct {
+	primary string // in lower case; "zh" for all of Chinese
+	script  string // "hans" or "hant" if the range implies one
+	q       float64
+}
+
+// matches returns how well r matches the language with that tag.
+func (r languageRange) matches(tag string) match {
+	switch {
+	case r.primary == "*":
+		return matchAny
+	case tag == english && r.primary == english, tag == chinese && r.primary == chinese && r.script != "hant",
+		tag == traditional && r.primary == chinese && r.script == "hant":
+		return matchExact
+	case tag == english || r.primary != chinese:
+		return matchNone
+	case r.script == "":
+		return matchWider
+	}
+	return matchSimilar
+}
+
+// parseRanges returns the well-formed ranges of an Accept-Language header.
+func parseRanges(header string) []languageRange {
+	const limit = 256
+	if len(header) > limit {
+		// Half a range could mean another language, and half a weight refuses one.
+		header = header[:strings.LastIndexByte(header[:limit], ',')+1]
+	}
+	var ranges []languageRange
+	for part := range strings.SplitSeq(header, ",") {
+		tag, weight, weighted := strings.Cut(strings.Trim(part, " \t"), ";")
+		r := newRange(strings.ToLower(strings.TrimRight(tag, " \t")))
+		if weighted {
+			r.q = parseWeight(strings.Trim(weight, " \t"))
+		}
+		if r.primary != "" && r.q >= 0 {
+			ranges = append(ranges, r)
+		}
+	}
+	return ranges
+}
+
+// newRange returns a range with the weight 1.
+func newRange(tag string) languageRange {
+	subtags := strings.Split(tag, "-")
+	r := languageRange{primary: subtags[0], q: 1}
+	switch r.primary {
+	case chinese, "cmn", "yue":
+		r.primary = chinese
+	default:
+		return r
+	}
+	for _, subtag := range subtags {
+		switch subtag {
+		case "hans", "hant":
+			r.script = subtag
+			return r
+		case "tw", "hk", "mo", "yue":
+			r.script = "hant" // unless the tag names the script
+		case "cn", "sg", "my":
+			r.script = "hans"
+		}
+		if len(subtag) == 1 {
+			return r // an extension, or private use
+		}
+	}
+	return r
+}
+
+// parseWeight returns the value of a weight such as "q=0.5", or -1 if it is malformed.
+func parseWeight(s string) float64 {
+	value, ok := strings.CutPrefix(strings.ToLower(s), "q=")
+	if !ok || strings.Trim(value, "0123456789.") != "" {
+		return -1
+	}
+	q, err := strconv.ParseFloat(value, 64)
+	if err != nil || q > 1 {
+		return -1
+	}
+	return q
 }
 
 // Languages returns all languages of the pages.

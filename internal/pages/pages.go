@@ -12,6 +12,7 @@ import (
 	"html/template"
 	"mime"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -25,6 +26,7 @@ type Options struct {
 	AssetsPath  string // where assets are served, without a slash at the end
 	AccentColor string // as CheckColor accepts it, or "" for the style's own
 	Languages   []string
+	Fallback    string // for browsers that want none of Languages; the first if it is empty
 }
 
 // Set is the pages of one gate. It is safe for concurrent use once it is set up.
@@ -34,9 +36,12 @@ type Set struct {
 	assetsPath string
 	builtin    *template.Template
 	templates  *template.Template // the built-in ones, or the set that replaces some of them
-	languages  []Language         // the first is the default
-	assets     map[string]Asset   // by name
-	names      map[string]string  // of assets, by file
+	languages  []Language         // the first is for browsers that name none
+	// fallbackFirst are the languages with Options.Fallback in front, for browsers that
+	// name other languages.
+	fallbackFirst []Language
+	assets        map[string]Asset  // by name
+	names         map[string]string // of assets, by file
 }
 
 // Asset is a style or a script. Browsers may keep it: its name changes with its body.
@@ -57,6 +62,11 @@ func New(o Options) (*Set, error) {
 			return nil, fmt.Errorf("reading the texts: %w", err)
 		}
 		s.languages = append(s.languages, l)
+		if tag == o.Fallback {
+			s.fallbackFirst = slices.Insert(s.fallbackFirst, 0, l)
+		} else {
+			s.fallbackFirst = append(s.fallbackFirst, l)
+		}
 	}
 	for _, file := range []string{"style.css", "script.js"} {
 		body, err := files.ReadFile("files/" + file)

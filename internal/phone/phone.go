@@ -16,7 +16,8 @@ const MaxLength = 64
 
 // Normalize returns the number in E.164 form, or [ErrInvalid]. It accepts mainland
 // Chinese mobile numbers in any usual spelling. Any other number has to begin with its
-// country's code, after + or 00.
+// country's code, after + or 00, and has one spelling: a zero that is dialled at home only
+// is dropped. It refuses numbers that belong to no country.
 func Normalize(s string) (string, error) {
 	if len(s) > MaxLength {
 		return "", ErrInvalid
@@ -25,22 +26,48 @@ func Normalize(s string) (string, error) {
 	if !ok {
 		return "", ErrInvalid
 	}
-	number, international := strings.CutPrefix(digits, "+")
-	if !international {
-		number, international = strings.CutPrefix(digits, "00")
-	}
-	switch {
-	case international && !strings.HasPrefix(number, "86"):
+	number, international := cutInternational(digits)
+	if international && !strings.HasPrefix(number, "86") {
+		number, ok = canonical(number)
+		if !ok {
+			return "", ErrInvalid
+		}
 		return CheckE164("+" + number)
-	case isMainlandMobile(strings.TrimPrefix(number, "86")):
-		return "+86" + strings.TrimPrefix(number, "86"), nil
 	}
-	return "", ErrInvalid // a landline of China's, for example, which receives no SMS
+	// The zero was dialled before numbers of other cities.
+	number = strings.TrimPrefix(strings.TrimPrefix(number, "86"), "0")
+	if !isMainlandMobile(number) {
+		return "", ErrInvalid // a landline of China's, for example, which receives no SMS
+	}
+	return "+86" + number, nil
+}
+
+// International reports whether s is written as a number outside mainland China: it begins
+// with + or 00, and another calling code than 86. The rest of it may be anything.
+func International(s string) bool {
+	end := strings.IndexFunc(s, func(c rune) bool { _, ok := Digits(string(c)); return !ok })
+	if end < 0 {
+		end = len(s)
+	}
+	digits, _ := Digits(s[:end])
+	number, international := cutInternational(digits)
+	return international && !strings.HasPrefix(number, "86")
+}
+
+// cutInternational removes the + or 00 before a calling code, and reports whether there
+// was one.
+func cutInternational(digits string) (string, bool) {
+	number, ok := strings.CutPrefix(digits, "+")
+	if !ok {
+		number, ok = strings.CutPrefix(digits, "00")
+	}
+	return number, ok
 }
 
 // Digits returns the digits of s in ASCII, after a plus sign if s begins with one. It
-// drops spaces, dashes, parentheses and dots. It reports false if s contains anything
-// else, such as letters or digits of other scripts.
+// drops spaces, dashes, parentheses, dots and invisible marks, which copied numbers often
+// have. It reports false if s contains anything else, such as letters or digits of other
+// scripts.
 func Digits(s string) (string, bool) {
 	var b strings.Builder
 	for _, c := range s {
@@ -54,7 +81,7 @@ func Digits(s string) (string, bool) {
 				return "", false
 			}
 			b.WriteByte('+')
-		case unicode.IsSpace(c), unicode.Is(unicode.Pd, c), strings.ContainsRune("().（）·−", c):
+		case unicode.IsSpace(c), unicode.Is(unicode.Pd, c), unicode.Is(unicode.Cf, c), strings.ContainsRune("().（）·−", c):
 		default:
 			return "", false
 		}

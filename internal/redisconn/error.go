@@ -14,10 +14,10 @@ import (
 // ErrReply reports a reply whose form does not fit the call.
 var ErrReply = errors.New("a reply of unexpected form")
 
-var (
-	errSlow    = errors.New("no answer in time")
-	errAddress = errors.New("the address is not a valid URL")
-)
+var errAddress = errors.New("the address is not a valid URL")
+
+// ErrSlow reports that a limit of the [Client] was reached. The connection may be dead.
+var ErrSlow = errors.New("no answer in time")
 
 // Refusal is an error that Redis returned, up to the first argument that it quotes.
 type Refusal string
@@ -54,13 +54,23 @@ func cause(ctx context.Context, err error) error {
 	case errors.As(err, &refused):
 		return newRefusal(refused)
 	case isTimeout(err):
-		return errSlow
+		return ErrSlow
 	case errors.As(err, &address) && address.Op == "parse":
 		return errAddress // the cause quotes a part of the URL, which may be the password
 	case errors.As(err, &address):
 		return address.Err // without the URL, which contains the password
 	}
 	return err
+}
+
+// Clean returns the error of a call without a context, without secrets: see [Client].
+func Clean(err error) error { return cause(context.Background(), err) }
+
+// IsBroken reports whether err means that the connection of a call broke at once. The
+// call may then succeed on another connection.
+func IsBroken(err error) bool {
+	var refused redis.Error
+	return err != nil && !errors.As(err, &refused) && !isTimeout(err) && !errors.Is(err, redis.ErrPoolExhausted)
 }
 
 // ended returns ctx.Err(). It also detects a deadline that has passed before ctx

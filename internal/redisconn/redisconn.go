@@ -18,7 +18,7 @@ import (
 
 const (
 	defaultLimit = 3 * time.Second
-	defaultPing  = 15 * time.Second
+	defaultPing  = 5 * time.Second
 )
 
 // Client sends calls to Redis. Its fields must not change after its first use.
@@ -33,9 +33,18 @@ type Client struct {
 	// Limit bounds one call, including the time to get a connection; zero means 3
 	// seconds.
 	Limit time.Duration
-	// Ping is the interval between PINGs on a subscribed connection; zero means 15
+	// Ping is the interval between PINGs on a subscribed connection; zero means 5
 	// seconds.
 	Ping time.Duration
+	// Outage notes whether Redis can be reached. It may be nil.
+	Outage *Outage
+}
+
+// Fresh returns a client that makes a new connection for each call, in the same way as
+// the pool but outside of it.
+func (c *Client) Fresh() *Client {
+	pool := &redis.Pool{DialContext: func(ctx context.Context) (redis.Conn, error) { return dial(ctx, c.Pool) }}
+	return &Client{Pool: pool, Limit: c.Limit, Ping: c.Ping, Outage: c.Outage}
 }
 
 // Script is a Lua script, which Redis runs as one step.
@@ -96,8 +105,18 @@ func (c *Client) ReadScript(ctx context.Context, script *Script, keys []string, 
 func (c *Client) WriteScript(ctx context.Context, script *Script, keys []string, args ...any) (any, error) {
 	limited, cancel := context.WithTimeout(ctx, c.limit())
 	defer cancel()
+	begun := time.Now()
 	reply, _, err := c.try(limited, script.call(keys, args))
+	c.Outage.Note(ctx, begun, err)
 	return reply, cause(ctx, err)
+}
+
+// Check notes in Outage whether Redis can be reached. It returns when that is known or
+// ctx has ended.
+func (c *Client) Check(ctx context.Context) {
+	_, _ = c.read(ctx, func(conn redis.Conn, deadline time.Time) (any, error) {
+		return redis.DoWithTimeout(conn, until(deadline), "PING")
+	})
 }
 
 // call sends commands on a connection. It leaves no reply unread.
@@ -144,10 +163,12 @@ func (c *Client) read(ctx context.Context, call call) (any, error) {
 	// After an outage all idle connections are broken: there may be as many failures
 	// before the pool makes a new one.
 	idle := c.Pool.IdleCount()
+	begun := time.Now()
 	reply, broken, err := c.try(limited, call)
 	for ; broken && idle > 0; idle-- {
 		reply, broken, err = c.try(limited, call)
 	}
+	c.Outage.Note(ctx, begun, err)
 	return reply, cause(ctx, err)
 }
 

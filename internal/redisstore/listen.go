@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/scangate/scangate/internal/redisconn"
 )
@@ -24,15 +25,33 @@ func (s *Store) listen(ctx context.Context) {
 	var pause redisconn.Pause
 	for ctx.Err() == nil {
 		err := s.conn.Subscribe(ctx, s.channel(), func() {
+			s.subscription.Succeeded(time.Now())
 			pause.Reset()
 			s.waits.noteAll()
 		}, func(key string) { s.waits.note(key) })
+		if ctx.Err() == nil {
+			s.subscription.Failed(err)
+			s.suspect(err)
+		}
 		// A broken connection only delays the waiters. But if Redis works and refuses the
 		// subscription, nothing would ever wake them.
 		if refusedForGood(err) && ctx.Err() == nil {
 			s.waits.fail(failure("subscribing", err))
 		}
 		pause.Sleep(ctx)
+	}
+}
+
+// distrustTime is how long deliver uses no connection of the pool after one has died
+// without a sign.
+const distrustTime = time.Minute
+
+// suspect makes deliver distrust the pool if err is that of a dead connection. The idle
+// connections of the pool have probably died of the same cause. Each of them would delay
+// the waiters by the limit of a call.
+func (s *Store) suspect(err error) {
+	if errors.Is(err, redisconn.ErrSlow) {
+		s.distrust.Store(time.Now().Add(distrustTime).UnixNano())
 	}
 }
 
@@ -65,8 +84,13 @@ func (s *Store) deliver(ctx context.Context) {
 // deliverRecords reads records in one round trip and sends them to their waiters. It
 // marks those again that could not be read, and reports whether there were none.
 func (s *Store) deliverRecords(ctx context.Context, keys []string) bool {
-	replies, err := s.conn.ReadHashes(ctx, keys, "version", "value")
+	conn := s.conn
+	if time.Now().UnixNano() < s.distrust.Load() {
+		conn = s.fresh
+	}
+	replies, err := conn.ReadHashes(ctx, keys, "version", "value")
 	if err != nil {
+		s.suspect(err)
 		s.waits.note(keys...)
 		return false
 	}

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/scangate/scangate/internal/redisconn"
 	"github.com/scangate/scangate/internal/state"
@@ -23,9 +25,13 @@ type Store struct {
 	tag     string // begins all keys
 	scripts scripts
 
-	waits     waits
-	stop      context.CancelFunc // ends listen and deliver
-	listening sync.WaitGroup
+	fresh        *redisconn.Client // for deliver while it distrusts the pool
+	distrust     atomic.Int64      // until when deliver does, in nanoseconds since 1970
+	waits        waits
+	subscription *redisconn.Outage
+	check        func()             // notes in the background whether Redis is there
+	stop         context.CancelFunc // ends the store's goroutines
+	goroutines   sync.WaitGroup
 }
 
 // scripts are the scripts of a store. Redis runs each as one step.
@@ -40,6 +46,20 @@ func New(conn *redisconn.Client, prefix string) *Store {
 	ctx, stop := context.WithCancel(context.Background())
 	// The braces are a hash tag: a cluster keeps all keys of the store in one slot.
 	s := &Store{conn: conn, tag: "{" + prefix + "}:", stop: stop}
+	s.check = func() { s.goroutines.Go(func() { conn.Check(ctx) }) }
+	if conn.Outage == nil {
+		conn.Outage = redisconn.NewOutage(redisconn.OutageTexts{
+			Never: "scangate: started without Redis",
+			Began: "scangate: Redis went away",
+			Ended: "scangate: Redis is back",
+		})
+	}
+	s.fresh = conn.Fresh()
+	s.subscription = redisconn.NewOutage(redisconn.OutageTexts{
+		Never: "scangate: the subscription to Redis failed",
+		Began: "scangate: the subscription to Redis broke",
+		Ended: "scangate: the subscription to Redis was restored",
+	})
 	s.scripts = scripts{
 		create:      redisconn.NewScript(luaCreate),
 		update:      redisconn.NewScript(luaUpdate),
@@ -52,11 +72,23 @@ func New(conn *redisconn.Client, prefix string) *Store {
 		endSessions: redisconn.NewScript(luaEndSessions),
 	}
 	s.waits.init(func() {
-		s.listening.Go(func() { s.listen(ctx) })
-		s.listening.Go(func() { s.deliver(ctx) })
+		s.goroutines.Go(func() { s.listen(ctx) })
+		s.goroutines.Go(func() { s.deliver(ctx) })
 	})
 	return s
 }
+
+// LogTo makes the store log when Redis or the subscription goes away and when it is
+// back, to the first logger given. It checks in the background whether Redis is there.
+func (s *Store) LogTo(logger *slog.Logger) {
+	if s.conn.Outage.LogTo(logger) && s.subscription.LogTo(logger) {
+		s.waits.unlessClosed(s.check)
+	}
+}
+
+// Outage returns what the store has noticed about Redis. Other users of the same Redis
+// may share it.
+func (s *Store) Outage() *redisconn.Outage { return s.conn.Outage }
 
 // ValidPrefix reports whether the prefix consists of letters, digits and "-_:".
 func ValidPrefix(prefix string) bool {
@@ -74,7 +106,7 @@ func ValidPrefix(prefix string) bool {
 func (s *Store) Close() {
 	s.waits.close()
 	s.stop()
-	s.listening.Wait()
+	s.goroutines.Wait()
 }
 
 // key returns the Redis key of a name among the names of its kind. A name may be any

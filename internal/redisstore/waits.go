@@ -59,6 +59,15 @@ func (ws *waits) enter(key string, version int64) *waiter {
 	return w
 }
 
+// unlessClosed calls f under the lock, but not after close.
+func (ws *waits) unlessClosed(f func()) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if !ws.closed {
+		f()
+	}
+}
+
 // leave removes a waiter. It does nothing if the waiter has got a result.
 func (ws *waits) leave(w *waiter) {
 	ws.mu.Lock()

@@ -5,6 +5,8 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -65,6 +67,32 @@ func Copy(m *scs.SessionManager) *Manager {
 // delete the stored record.
 func (m *Manager) LoadBlank(ctx context.Context, token string) (context.Context, error) {
 	return m.blank.Load(ctx, token)
+}
+
+// CommitAs saves the session in ctx under a token that the caller has chosen, which scs's
+// Commit cannot. It returns when the session expires. The session in ctx keeps its own
+// token and must not be saved again.
+func (m *Manager) CommitAs(ctx context.Context, token string) (time.Time, error) {
+	deadline, values := m.Deadline(ctx), make(map[string]any)
+	for _, key := range m.Keys(ctx) {
+		values[key] = m.Get(ctx, key)
+	}
+	b, err := m.Codec.Encode(deadline, values)
+	if err != nil {
+		return time.Time{}, err
+	}
+	expiry := deadline
+	if idle := time.Now().Add(m.IdleTimeout).UTC(); m.IdleTimeout > 0 && idle.Before(expiry) {
+		expiry = idle
+	}
+	if m.HashTokenInStore { // as scs does it
+		sum := sha256.Sum256([]byte(token))
+		token = base64.RawURLEncoding.EncodeToString(sum[:])
+	}
+	if store, ok := m.Store.(scs.CtxStore); ok {
+		return expiry, store.CommitCtx(ctx, token, b, expiry)
+	}
+	return expiry, m.Store.Commit(token, b, expiry)
 }
 
 // WriteCookie sets the session's cookie, or removes it if expiry is the zero time. Unlike

@@ -15,15 +15,15 @@ import (
 
 func TestRedisSessions(t *testing.T) {
 	server := miniredis.RunT(t)
-	store := session.NewRedis(&redis.Pool{Dial: func() (redis.Conn, error) { return redis.Dial("tcp", server.Addr()) }}, "app")
+	store := session.NewRedis(&redis.Pool{Dial: func() (redis.Conn, error) { return redis.Dial("tcp", server.Addr()) }}, "app", "app.example.com/wechat")
 	if err := store.Commit("token", []byte("value"), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if value, found, err := store.Find("token"); err != nil || !found || string(value) != "value" {
 		t.Errorf("Find = %q, %t, %v, want \"value\"", value, found, err)
 	}
-	if keys := server.Keys(); len(keys) != 1 || keys[0] != "app:session:token" {
-		t.Errorf("keys in Redis = %q, want only \"app:session:token\"", keys)
+	if keys := server.Keys(); len(keys) != 1 || keys[0] != "app:session:app.example.com/wechat:token" {
+		t.Errorf("keys in Redis = %q, want only \"app:session:app.example.com/wechat:token\"", keys)
 	}
 	server.FastForward(time.Minute + time.Second)
 	if _, found, err := store.Find("token"); err != nil || found {
@@ -44,7 +44,7 @@ func TestRedisSessionsPool(t *testing.T) {
 			return errors.New("broken")
 		},
 	}
-	store := session.NewRedis(pool, "app")
+	store := session.NewRedis(pool, "app", "app.example.com/wechat")
 	for range 2 {
 		if _, _, err := store.Find("token"); err != nil {
 			t.Errorf("Find: error = %v, want none", err)
@@ -60,7 +60,7 @@ func TestRedisSessionsPool(t *testing.T) {
 
 func TestRedisSessionsErrorsContainNoPassword(t *testing.T) {
 	parse := &url.Error{Op: "parse", URL: "redis://app:secret@host:port", Err: errors.New("invalid port")}
-	store := session.NewRedis(&redis.Pool{Dial: func() (redis.Conn, error) { return nil, parse }}, "app")
+	store := session.NewRedis(&redis.Pool{Dial: func() (redis.Conn, error) { return nil, parse }}, "app", "app.example.com/wechat")
 	_, _, err := store.Find("token")
 	if err == nil || strings.Contains(err.Error(), "secret") || !strings.HasPrefix(err.Error(), "scangate: Redis: connecting: ") {
 		t.Errorf("Find without a connection: error = %v, want one without the password", err)

@@ -2,10 +2,12 @@ package session
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -15,9 +17,11 @@ import (
 var errNotSaved = errors.New("scangate: the session could not be saved")
 
 // Writer is a response writer that saves the request's session before the first byte of
-// the answer, while a cookie can still be set. It forwards Flush, Hijack and ReadFrom.
+// the answer, while a cookie can still be set. It implements the optional interfaces of
+// net/http's writers, because frameworks assert some of them without a check.
 //
-// If saving fails, the error page takes the place of the handler's answer.
+// An answer that sets the session's cookie is private, even if the handler allows shared
+// caches to store it. If saving fails, the error page takes the place of the handler's answer.
 type Writer struct {
 	http.ResponseWriter
 	request *http.Request
@@ -52,18 +56,29 @@ func (w *Writer) Save() {
 			return
 		}
 		w.manager.WriteCookie(ctx, w.ResponseWriter, token, expiry)
+		keepFromSharedCaches(w.Header())
 	case scs.Destroyed:
 		w.manager.WriteCookie(ctx, w.ResponseWriter, "", time.Time{})
+		keepFromSharedCaches(w.Header())
 	}
 }
 
 // dropContentHeaders removes the headers that describe the body of an answer, which is
-// not sent. With its Content-Length net/http would refuse the error page, and with its
-// Content-Encoding browsers could not read the page.
+// not sent, and those that make a proxy or the browser load another page instead. With
+// its Content-Length net/http would refuse the error page, and with its Content-Encoding
+// browsers could not read the page.
 func dropContentHeaders(h http.Header) {
+	for name := range h {
+		if strings.HasPrefix(name, "Content-") || strings.HasPrefix(name, "X-Accel-") {
+			delete(h, name)
+		}
+	}
 	for _, name := range []string{
-		"Content-Length", "Content-Encoding", "Content-Disposition", "Content-Range", "Etag", "Last-Modified",
+		"Accept-Ranges", "Digest", "Etag", "Expires", "Last-Modified", "Location", "Refresh", "Repr-Digest", "Trailer", "Transfer-Encoding", "X-Sendfile",
 	} {
+		h.Del(name)
+	}
+	for _, name := range targetedCaching {
 		h.Del(name)
 	}
 }
@@ -85,6 +100,14 @@ func (w *Writer) Write(b []byte) (int, error) {
 		return 0, errNotSaved
 	}
 	return w.ResponseWriter.Write(b)
+}
+
+// WriteString implements [io.StringWriter].
+func (w *Writer) WriteString(s string) (int, error) {
+	if w.Save(); w.failed {
+		return 0, errNotSaved
+	}
+	return io.WriteString(w.ResponseWriter, s)
 }
 
 // ReadFrom implements [io.ReaderFrom], with which net/http sends files without copying.
@@ -113,6 +136,31 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, errNotSaved
 	}
 	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+// CloseNotify implements http.CloseNotifier, which is deprecated. Gin asserts it, without
+// a check, on the writer that it gets.
+func (w *Writer) CloseNotify() <-chan bool {
+	gone := make(chan bool, 1)
+	// net/http ends the context when the client goes away, and when the handler returns.
+	context.AfterFunc(w.request.Context(), func() { gone <- true })
+	return gone
+}
+
+// Push implements [http.Pusher], which chi asserts for HTTP/2. Where the server cannot
+// push, it returns [http.ErrNotSupported].
+func (w *Writer) Push(target string, opts *http.PushOptions) error {
+	for below := w.ResponseWriter; below != nil; {
+		if pusher, ok := below.(http.Pusher); ok {
+			return pusher.Push(target, opts)
+		}
+		wrapper, ok := below.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		below = wrapper.Unwrap()
+	}
+	return http.ErrNotSupported
 }
 
 // Unwrap is called by [http.ResponseController].

@@ -17,58 +17,83 @@ var ErrFull = errors.New("scangate: the store is full")
 // that Get may run beside Get.
 type Map[V any] struct {
 	limit   int
+	made    time.Time
 	entries map[string]*Entry[V]
-	queue   expiryQueue[V] // the same entries; the first expires first
-	expired func(V)        // called for each entry that expires; may be nil
+	queues  [2]queue[V]     // the same entries, ordered by their expiry and by their rank
+	removed func(*Entry[V]) // may be nil
 }
 
 // Entry is a value in a [Map]. Its owner may change Value in place.
 type Entry[V any] struct {
-	Value   V
-	key     string
-	expires time.Time
-	index   int // in the queue
+	Key   string
+	Value V
+
+	times [2]time.Duration // expiry and rank, since the map was made: smaller than a time.Time
+	index [2]int32         // in the queues
 }
 
-// New returns an empty map of at most limit entries. It calls expired, unless that
-// is nil, with the value of each entry that it removes because its time is over.
-func New[V any](limit int, expired func(V)) *Map[V] {
-	return &Map[V]{limit: limit, entries: make(map[string]*Entry[V]), expired: expired}
+// The orders of entries.
+const (
+	byExpiry = iota
+	byRank
+)
+
+// New returns an empty map of at most limit entries. It calls removed, unless that is
+// nil, with each entry that it removes for any reason.
+func New[V any](limit int, removed func(*Entry[V])) *Map[V] {
+	m := &Map[V]{limit: limit, made: time.Now(), entries: make(map[string]*Entry[V]), removed: removed}
+	m.queues[byRank].order = byRank
+	return m
 }
 
 // Get returns the entry of that key unless it has expired.
 func (m *Map[V]) Get(key string) (*Entry[V], bool) {
 	e, ok := m.entries[key]
-	if !ok || !time.Now().Before(e.expires) {
+	if !ok || e.times[byExpiry] <= time.Since(m.made) {
 		return nil, false
 	}
 	return e, true
 }
 
-// Put adds or replaces an entry. It returns [ErrFull] if a new entry has no room.
+// Put adds or replaces an entry, whose rank is the time of its expiry. It returns
+// [ErrFull] if a new entry has no room.
 func (m *Map[V]) Put(key string, value V, expires time.Time) error {
+	return m.PutRanked(key, value, expires, expires)
+}
+
+// PutRanked is Put with another rank. [Map.Evict] removes the entry with the earliest
+// rank.
+func (m *Map[V]) PutRanked(key string, value V, expires, rank time.Time) error {
 	m.sweep()
-	if e, ok := m.entries[key]; ok {
-		e.Value, e.expires = value, expires
-		heap.Fix(&m.queue, e.index)
-		return nil
-	}
-	if len(m.entries) >= m.limit {
+	e, ok := m.entries[key]
+	if !ok && len(m.entries) >= m.limit {
 		return ErrFull
 	}
-	e := &Entry[V]{key: key, Value: value, expires: expires}
-	m.entries[key] = e
-	heap.Push(&m.queue, e)
+	if !ok {
+		e = &Entry[V]{Key: key}
+		m.entries[key] = e
+	}
+	e.Value = value
+	e.times = [2]time.Duration{byExpiry: expires.Sub(m.made), byRank: rank.Sub(m.made)}
+	for i := range m.queues {
+		if q := &m.queues[i]; ok {
+			heap.Fix(q, int(e.index[i]))
+		} else {
+			heap.Push(q, e)
+		}
+	}
 	return nil
 }
 
-// Remove removes an entry if it exists. It does not call expired.
+// Remove removes an entry if it exists.
 func (m *Map[V]) Remove(key string) {
 	if e, ok := m.entries[key]; ok {
-		delete(m.entries, key)
-		heap.Remove(&m.queue, e.index)
+		m.remove(e)
 	}
 }
+
+// Len returns how many entries are stored. It counts expired ones until the next Put.
+func (m *Map[V]) Len() int { return len(m.entries) }
 
 // Full reports whether the map has no room for another entry.
 func (m *Map[V]) Full() bool {
@@ -76,44 +101,56 @@ func (m *Map[V]) Full() bool {
 	return len(m.entries) >= m.limit
 }
 
-// Evict removes the entry that would expire first. The map must not be empty.
-func (m *Map[V]) Evict() { m.Remove(m.queue[0].key) }
+// Evict removes the entry with the earliest rank. The map must not be empty.
+func (m *Map[V]) Evict() { m.remove(m.queues[byRank].entries[0]) }
 
 // Keys returns the keys of all entries, expired ones that are still stored included.
 func (m *Map[V]) Keys() iter.Seq[string] { return maps.Keys(m.entries) }
 
+// sweep removes the entries that have expired.
 func (m *Map[V]) sweep() {
-	now := time.Now()
-	for len(m.queue) > 0 && !now.Before(m.queue[0].expires) {
-		e := heap.Pop(&m.queue).(*Entry[V]) // not Remove, which could leave the loop where it is
-		delete(m.entries, e.key)
-		if m.expired != nil {
-			m.expired(e.Value)
-		}
+	now := time.Since(m.made)
+	for q := &m.queues[byExpiry]; len(q.entries) > 0 && q.entries[0].times[byExpiry] <= now; {
+		m.remove(q.entries[0])
 	}
 }
 
-// expiryQueue is a heap.Interface ordered by the time of expiry.
-type expiryQueue[V any] []*Entry[V]
-
-func (q expiryQueue[V]) Len() int           { return len(q) }
-func (q expiryQueue[V]) Less(i, j int) bool { return q[i].expires.Before(q[j].expires) }
-func (q expiryQueue[V]) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].index, q[j].index = i, j
+func (m *Map[V]) remove(e *Entry[V]) {
+	delete(m.entries, e.Key)
+	for i := range m.queues {
+		heap.Remove(&m.queues[i], int(e.index[i]))
+	}
+	if m.removed != nil {
+		m.removed(e)
+	}
 }
 
-func (q *expiryQueue[V]) Push(x any) {
+// queue is a heap.Interface of entries. The first one has the earliest time.
+type queue[V any] struct {
+	entries []*Entry[V]
+	order   int // byExpiry or byRank
+}
+
+func (q *queue[V]) Len() int { return len(q.entries) }
+func (q *queue[V]) Less(i, j int) bool {
+	return q.entries[i].times[q.order] < q.entries[j].times[q.order]
+}
+
+func (q *queue[V]) Swap(i, j int) {
+	q.entries[i], q.entries[j] = q.entries[j], q.entries[i]
+	q.entries[i].index[q.order], q.entries[j].index[q.order] = int32(i), int32(j)
+}
+
+func (q *queue[V]) Push(x any) {
 	e := x.(*Entry[V])
-	e.index = len(*q)
-	*q = append(*q, e)
+	e.index[q.order] = int32(len(q.entries))
+	q.entries = append(q.entries, e)
 }
 
-func (q *expiryQueue[V]) Pop() any {
-	old := *q
-	last := len(old) - 1
-	e := old[last]
-	old[last] = nil // or the array would keep the entry alive
-	*q = old[:last]
+func (q *queue[V]) Pop() any {
+	last := len(q.entries) - 1
+	e := q.entries[last]
+	q.entries[last] = nil // or the array would keep the entry alive
+	q.entries = q.entries[:last]
 	return e
 }

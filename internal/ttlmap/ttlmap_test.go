@@ -136,14 +136,14 @@ func TestMapWithoutRoom(t *testing.T) {
 	checkNone(t, m, "a")
 }
 
-func TestExpiredIsCalledForExpiredEntriesOnly(t *testing.T) {
+func TestRemovedIsCalledForEveryRemoval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var gone []string
-		m := New(10, func(value string) { gone = append(gone, value) })
+		m := New(10, func(e *Entry[string]) { gone = append(gone, e.Value) })
 		check := func(done string, want ...string) {
 			t.Helper()
 			if !slices.Equal(gone, want) {
-				t.Errorf("%s: expired was called for %q, want %q", done, gone, want)
+				t.Errorf("%s: removed was called for %q, want %q", done, gone, want)
 			}
 		}
 		put(t, m, "third", "third", 3*time.Minute)
@@ -154,16 +154,16 @@ func TestExpiredIsCalledForExpiredEntriesOnly(t *testing.T) {
 		put(t, m, "evicted", "evicted", time.Second)
 		m.Remove("removed")
 		m.Evict()
-		check("Put, Remove and Evict")
+		check("Put, Remove and Evict", "removed", "evicted")
 		pass(2 * time.Minute)
 		checkNone(t, m, "first", "second")
-		check("Get of expired entries")
+		check("Get of expired entries", "removed", "evicted")
 		put(t, m, "last", "last", time.Hour)
-		check("Put after 2 minutes", "first", "second")
+		check("Put after 2 minutes", "removed", "evicted", "first", "second")
 		pass(time.Minute)
 		m.Full()
 		m.Full()
-		check("Full after 3 minutes, twice", "first", "second", "third")
+		check("Full after 3 minutes, twice", "removed", "evicted", "first", "second", "third")
 		checkKeys(t, m, "last")
 	})
 }

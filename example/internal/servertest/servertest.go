@@ -81,8 +81,8 @@ type site struct {
 
 // accounts returns the two WeChat accounts of every site.
 func accounts() (official, website wechat.Account) {
-	return wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"},
-		wechat.Account{AppID: "wx0000000000000002", Secret: "simulated"}
+	return wechat.Account{AppID: "wx0000000000000001", Secret: "51a1a7ed51a1a7ed51a1a7ed51a1a7ed"},
+		wechat.Account{AppID: "wx0000000000000002", Secret: "51a1a7ed51a1a7ed51a1a7ed51a1a7ed"}
 }
 
 // start serves the application until the test ends. A writeTimeout of 0 means none.

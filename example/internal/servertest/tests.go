@@ -109,7 +109,7 @@ func testWebsite(t *testing.T, s *site) {
 	if got := attacker.open(callback); got.status != http.StatusBadRequest {
 		t.Errorf("callback in another browser: status = %d, Location = %q, want 400", got.status, got.location)
 	}
-	if got := desktop.open(callback); got.status != http.StatusSeeOther || got.location != "/account" {
+	if got := desktop.open(callback); got.status != http.StatusSeeOther || strings.TrimSuffix(got.location, "#") != "/account" {
 		t.Errorf("callback: status = %d, Location = %q, body = %s, want 303 to /account", got.status, got.location, got.body)
 	}
 	desktop.wantLoggedIn()

@@ -21,7 +21,7 @@ type WeChat struct {
 
 // Start starts a simulated WeChat. It panics if it cannot listen.
 func Start() *WeChat {
-	account := wechat.Account{AppID: "wx0000000000000001", Secret: "simulated"}
+	account := wechat.Account{AppID: "wx0000000000000001", Secret: "51a1a7ed51a1a7ed51a1a7ed51a1a7ed"}
 	// nil selects the simulator's default persons.
 	server := httptest.NewServer(wechattest.New(nil, wechattest.App{Account: account}))
 	return &WeChat{Account: account, Endpoint: wechat.Endpoint{Open: server.URL, API: server.URL}, server: server}

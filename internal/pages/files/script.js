@@ -2,8 +2,25 @@
 (() => {
   const find = (selector) => document.querySelector(selector);
 
+  // Redirects bring the fragment of the page where the login began. It stays in the
+  // browser: no request contains it. WeChat's own fragment belongs to no page.
+  if (location.hash === "#wechat_redirect") history.replaceState(null, "", location.pathname + location.search);
+  const fragment = location.hash;
+  const isHere = (url) => fragment && url === location.href;
+  if (fragment) {
+    for (const form of document.querySelectorAll("form[action^='/']")) form.setAttribute("action", form.getAttribute("action") + fragment);
+    for (const link of document.querySelectorAll("a[href^='/']:not([href*='#'])")) {
+      link.href += fragment;
+      link.addEventListener("click", (event) => {
+        if (!isHere(link.href)) return;
+        event.preventDefault(); // the link would only scroll
+        location.reload();
+      });
+    }
+  }
+
   addEventListener("submit", (event) => setTimeout(() => {
-    for (const button of event.target.querySelectorAll("button")) button.disabled = true;
+    for (const button of event.target.elements) if (button.type === "submit") button.disabled = true;
   }));
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 
@@ -65,12 +82,16 @@
   let state = login.dataset.state;
   let poll;
 
-  const renew = () => location.replace(loginUrl);
+  const renew = () => {
+    const next = new URL(loginUrl + fragment, location.href).href;
+    if (isHere(next)) location.reload();
+    else location.replace(next);
+  };
   const show = (name) => {
     if (login.dataset.state === name) return;
     login.dataset.state = name;
     for (const part of login.querySelectorAll("[data-show]")) part.hidden = part.dataset.show !== name;
-    const way = login.querySelector(`[data-show=${name}] a`);
+    const way = login.querySelector(`[data-show=${name}] button`);
     if (way) way.focus({ preventScroll: true });
   };
 
@@ -106,7 +127,7 @@
       }
       show(state);
       if (state === "approved") return renew();
-      if (state === "denied" || state === "expired") return;
+      if (state === "denied" || state === "expired" || state === "rejected") return;
     }
   };
   follow();

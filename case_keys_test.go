@@ -1,0 +1,107 @@
+package scangate_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// TestCaseA05TabsInAFreshBrowser: several tabs are opened at the same time in a browser
+// without a cookie, so that each answer sets another key. All of them are logged in, each
+// at its own page.
+func TestCaseA05TabsInAFreshBrowser(t *testing.T) {
+	w := newWorld(t, withWebsite)
+	desktop := w.desktop()
+	type tab struct{ wechat, returnTo string }
+	var tabs []tab
+	for i := range 4 {
+		fresh := w.desktop() // sends no cookie, as a tab that is opened at the same time
+		returnTo := fmt.Sprintf("/account?tab=%d", i)
+		a := fresh.get("/wechat/login?with=website&return_to=" + returnTo)
+		tabs = append(tabs, tab{a.Header.Get("Location"), returnTo})
+		desktop.client.Jar.SetCookies(a.Request.URL, a.Cookies())
+	}
+	for i, tab := range tabs {
+		callback, err := w.wechat.Approve(tab.wechat, "lin")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := desktop.get(callback); a.StatusCode != http.StatusSeeOther || a.location() != tab.returnTo {
+			t.Errorf("callback of tab %d: status = %d, location = %q, want 303 to %s", i, a.StatusCode, a.location(), tab.returnTo)
+		}
+	}
+	desktop.post("/wechat/logout", nil)
+	if got := desktop.appCookies(); len(got) != 0 {
+		t.Errorf("cookies after the logout = %v, want none", got)
+	}
+}
+
+// TestLoginCookiesAreBounded: a browser keeps the keys of five single logins at most.
+func TestLoginCookiesAreBounded(t *testing.T) {
+	w := newWorld(t)
+	desktop := w.desktop()
+	for i := range 20 {
+		a := w.desktop().get(fmt.Sprintf("/wechat/login?return_to=/%d", i), "Cookie", cookieHeader(desktop, "__Host-scangate-"))
+		desktop.client.Jar.SetCookies(a.Request.URL, a.Cookies())
+	}
+	if got := strings.Count(cookieHeader(desktop, "__Host-scangate-"), "="); got != 5 {
+		t.Errorf("cookies of single logins = %d, want 5", got)
+	}
+}
+
+// cookieHeader returns the browser's cookies of that prefix as a Cookie header.
+func cookieHeader(b *browser, prefix string) string {
+	var pairs []string
+	for _, c := range b.appCookies() {
+		if strings.HasPrefix(c.Name, prefix) {
+			pairs = append(pairs, c.Name+"="+c.Value)
+		}
+	}
+	return strings.Join(pairs, "; ")
+}
+
+// TestCaseB12PlantedKey: the attacker has planted a browser key in the desktop before its
+// login. It is of no use for the next login of that browser.
+func TestCaseB12PlantedKey(t *testing.T) {
+	w := newWorld(t)
+	desktop, attacker := w.desktop(), w.desktop()
+	first := desktop.start()
+	for _, c := range desktop.appCookies() {
+		attacker.client.Jar.SetCookies(mustURL(t, appURL), []*http.Cookie{c})
+	}
+	if got := attacker.start().ID; got != first.ID {
+		t.Fatalf("the planted key: login = %q, want the desktop's %q", got, first.ID)
+	}
+	w.scanLoginOf(t, desktop, first, "lin")
+	desktop.post("/wechat/logout", nil)
+	second := desktop.start()
+	if got := attacker.start().ID; got == second.ID {
+		t.Error("the planted key after a login: the attacker gets the desktop's next login, want another one")
+	}
+	if a := attacker.get(second.StateURL); a.StatusCode != http.StatusNotFound {
+		t.Errorf("state of the desktop's next login, by the attacker: status = %d, want 404", a.StatusCode)
+	}
+}
+
+// TestCaseA15TabsOfOneLogin: two tabs of one login wait. After the first one has
+// finished, the second one still learns the state.
+func TestCaseA15TabsOfOneLogin(t *testing.T) {
+	w := newWorld(t)
+	desktop := w.desktop()
+	login := desktop.start()
+	w.scanLoginOf(t, desktop, login, "lin")
+	if got := desktop.state(login); got != "approved" {
+		t.Errorf("state in the second tab = %q, want %q", got, "approved")
+	}
+}
+
+func mustURL(t *testing.T, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}

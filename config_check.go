@@ -1,0 +1,420 @@
+package scangate
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/scangate/scangate/internal/pages"
+	"github.com/scangate/scangate/internal/phone"
+	"github.com/scangate/scangate/internal/redisstore"
+	"github.com/scangate/scangate/wechat"
+)
+
+// configErrors is an error that contains all faults of a Config, on one line. Each fault
+// is also an error by itself.
+type configErrors struct{ list []error }
+
+// append adds an error that names a field, unless it is nil.
+func (e *configErrors) append(err error) {
+	if err != nil {
+		e.list = append(e.list, publicError(err))
+	}
+}
+
+// Error implements error.
+func (e *configErrors) Error() string {
+	texts := make([]string, len(e.list))
+	for i, err := range e.list {
+		texts[i] = strings.TrimPrefix(err.Error(), errorPrefix)
+	}
+	return errorPrefix + strings.Join(texts, "; ")
+}
+
+// Unwrap returns the faults. It is for [errors.Is] and [errors.As].
+func (e *configErrors) Unwrap() []error { return e.list }
+
+// configError returns an error that names the field of Config at fault.
+func configError(field, format string, args ...any) error {
+	return fmt.Errorf(errorPrefix+"Config."+field+": "+format, args...)
+}
+
+// add adds a fault of a field of Config.
+func (e *configErrors) add(field, format string, args ...any) {
+	e.append(configError(field, format, args...))
+}
+
+// addError adds the fault of a field that err describes, unless err is nil.
+func (e *configErrors) addError(field string, err error) {
+	if err != nil {
+		e.add(field, "%w", err)
+	}
+}
+
+// check returns the parsed PublicURL, which is empty if it is at fault, and all faults of
+// c except those of templates. It empties BasePath and fields of Pages that are at fault,
+// so that later checks report no consequences of them.
+func (c *Config) check() (*url.URL, *configErrors) {
+	var faults configErrors
+	public, err := parsePublicURL(c.PublicURL, c.InsecureHTTP)
+	if err != nil {
+		faults.append(err)
+		public = &url.URL{}
+	}
+	base := c.checkBasePath(&faults)
+	c.checkAccounts(&faults)
+	c.checkPages(&faults)
+	c.checkPhone(&faults)
+	c.checkRegistration(&faults, public, base)
+	c.checkInterfaces(&faults)
+	c.checkRedis(&faults)
+	c.checkSession(&faults, public)
+	c.checkLimits(&faults)
+	return public, &faults
+}
+
+// parsePublicURL returns the scheme and host that all URLs begin with. It accepts only
+// the form in which browsers send them, because the gate compares them with the headers
+// Origin and Referer.
+func parsePublicURL(s string, insecure bool) (*url.URL, error) {
+	u, err := url.Parse(s)
+	invalid := err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != ""
+	switch {
+	case invalid && strings.Contains(s, "@"):
+		// The error does not quote a URL that may contain a password.
+		return nil, configError("PublicURL", "it is not a URL like \"https://app.example.com\", without a user and a password")
+	case invalid:
+		return nil, configError("PublicURL", "%q is not a URL like \"https://app.example.com\"", s)
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, configError("PublicURL", "%q is not https", s)
+	case u.Scheme == "http" && !insecure && !isLoopback(u.Hostname()):
+		return nil, configError("PublicURL", "%q is plain http on a host other than this machine: use https, or see InsecureHTTP", s)
+	}
+	u = &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}
+	for _, fault := range []string{hostFault(u.Hostname()), portFault(u)} {
+		if fault != "" {
+			return nil, configError("PublicURL", "%q %s", s, fault)
+		}
+	}
+	return u, nil
+}
+
+// hostFault returns why a host is not in the form that browsers use, or "".
+func hostFault(host string) string {
+	if strings.ContainsFunc(host, func(c rune) bool { return c > '~' }) {
+		return "has a host outside of ASCII: write it in Punycode, which begins with \"xn--\""
+	}
+	if strings.HasSuffix(host, ".") {
+		// For a browser, the host with the dot is another one than without.
+		return "has a host with a dot at its end: leave the dot out"
+	}
+	if address, err := netip.ParseAddr(host); err == nil {
+		switch {
+		case address.Zone() != "":
+			return "has an address with a zone"
+		case address.Is4In6():
+			return "has an IPv4 address in the form of IPv6: write it with dots"
+		case address.String() != host:
+			return fmt.Sprintf("has an address that browsers write as [%s]", address)
+		}
+		return ""
+	}
+	labels := strings.Split(host, ".")
+	invalid := len(host) > 253 || slices.ContainsFunc(labels, func(label string) bool {
+		return label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != ""
+	})
+	// Browsers parse a host as an IPv4 address if its last label is a number (URL
+	// Standard, section 3.5).
+	last := labels[len(labels)-1]
+	if invalid || strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {
+		return "has a host that is not a host name"
+	}
+	return ""
+}
+
+// portFault returns why the port of u is not in the form that browsers use, or "".
+func portFault(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		if strings.HasSuffix(u.Host, ":") {
+			return "has a colon without a port"
+		}
+		return ""
+	}
+	n, err := strconv.Atoi(port)
+	switch {
+	case err != nil || n < 1 || n > 65535 || strconv.Itoa(n) != port:
+		return "has an invalid port"
+	case u.Scheme == "https" && n == 443, u.Scheme == "http" && n == 80:
+		return "has the default port of its scheme, which browsers leave out: leave out :" + port
+	}
+	return ""
+}
+
+// isLoopback reports whether a host is this machine by its name or address. All names
+// below localhost are (RFC 6761).
+func isLoopback(host string) bool {
+	host = strings.ToLower(host)
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// checkBasePath returns the path at which the gate is mounted, or "" if it is at fault.
+func (c *Config) checkBasePath(faults *configErrors) string {
+	base := c.BasePath
+	if base == "" {
+		return defaultBasePath
+	}
+	clean := path.Clean("/" + base)
+	switch {
+	case base == "/", url.PathEscape(clean) != strings.ReplaceAll(clean, "/", "%2F"):
+		faults.add("BasePath", "%q is not a path like \"/wechat\"", base)
+	case !strings.HasPrefix(base, "/"):
+		faults.add("BasePath", "%q does not begin with a slash: use %q", base, clean)
+	case strings.HasSuffix(base, "/"):
+		faults.add("BasePath", "%q ends with a slash: use %q", base, clean)
+	case base != clean:
+		faults.add("BasePath", "%q is not a path like \"/wechat\"", base)
+	default:
+		return base
+	}
+	c.BasePath = ""
+	return ""
+}
+
+// checkAccounts checks the WeChat accounts and WeChat's address.
+func (c *Config) checkAccounts(faults *configErrors) {
+	none := wechat.Account{}
+	if c.OfficialAccount == none && c.Website == none {
+		faults.add("OfficialAccount and Config.Website", "one of them is required")
+	}
+	if c.OfficialAccount != none {
+		faults.addError("OfficialAccount", c.OfficialAccount.Validate())
+	}
+	if c.Website != none {
+		err := c.Website.Validate()
+		faults.addError("Website", err)
+		if err == nil && c.OfficialAccount.AppID == c.Website.AppID {
+			faults.add("Website", "%q is the official account's AppID", c.Website.AppID)
+		}
+		if c.MatchNumber {
+			// With WeChat's page, approving takes neither a page of the gate's nor a number.
+			faults.add("MatchNumber and Config.Website", "WeChat's own QR page shows no number, so an attacker could choose it instead: set one of the two")
+		}
+	}
+	faults.addError("Endpoint", c.Endpoint.Validate())
+}
+
+// checkPages checks the appearance of the pages. [New] checks the templates.
+func (c *Config) checkPages(faults *configErrors) {
+	p := &c.Pages
+	for i, tag := range p.Languages {
+		if !pages.Supported(tag) || slices.Contains(p.Languages[:i], tag) {
+			faults.add("Pages.Languages", "%q is not \"zh\", \"zh-Hant\" or \"en\", or is repeated", tag)
+			p.Languages = nil
+			break
+		}
+	}
+	if p.AccentColor != "" && pages.CheckColor(p.AccentColor) != nil {
+		faults.add("Pages.AccentColor", "%q is not a color like \"#07c160\"", p.AccentColor)
+		p.AccentColor = ""
+	}
+	if p.Logo != "" && !pages.IsImageData(p.Logo) && (p.Logo == "/" || localPath(p.Logo) != p.Logo) {
+		faults.add("Pages.Logo", "%.40q is neither a path on this server nor a data:image/ URL", p.Logo)
+		p.Logo = ""
+	}
+}
+
+// checkPhone checks that codes can be sent where they are needed.
+func (c *Config) checkPhone(faults *configErrors) {
+	switch {
+	case c.Phone.SendCode == nil && c.Phone.Require:
+		faults.add("Phone.SendCode", "Phone.Require needs it")
+	case c.Phone.SendCode == nil && c.Registration == RegisterByPhone:
+		faults.add("Phone.SendCode", "RegisterByPhone needs it")
+	}
+	for _, code := range c.Phone.Countries {
+		if !phone.IsCallingCode(strings.TrimPrefix(code, "+")) {
+			faults.add("Phone.Countries", "%q is not a country's calling code like \"852\"", code)
+		}
+	}
+}
+
+// checkRegistration checks the rule by which a person becomes a user. An empty public or
+// base is at fault itself.
+func (c *Config) checkRegistration(faults *configErrors, public *url.URL, base string) {
+	switch c.Registration {
+	case "", RegisterOpen, RegisterByPhone, RegisterClosed:
+	default:
+		faults.add("Registration", "%q is not RegisterOpen, RegisterByPhone or RegisterClosed", c.Registration)
+		return
+	}
+	local := strings.TrimPrefix(c.RegisterURL, public.String())
+	_, fragment, hasFragment := strings.Cut(c.RegisterURL, "#")
+	switch {
+	case c.RegisterURL == "" || public.Host == "" && !strings.HasPrefix(c.RegisterURL, "/"):
+	case c.Registration != RegisterClosed:
+		faults.add("RegisterURL", "only RegisterClosed uses it")
+	case hasFragment && strings.HasPrefix(local, "/"):
+		faults.add("RegisterURL", "%q has the fragment %q, in which a server cannot read the parameter \"login\": use a path like \"/join\"",
+			c.RegisterURL, "#"+fragment)
+	case localPath(local) != local || hasFragment:
+		faults.add("RegisterURL", "%q is neither a path on this server nor begins with PublicURL", c.RegisterURL)
+	case base != "" && isBelow(local, base):
+		faults.add("RegisterURL", "%q is below BasePath, where the gate has no such page", c.RegisterURL)
+	}
+}
+
+// isBelow reports whether a local path, possibly with a query, is base or below it.
+func isBelow(local, base string) bool {
+	u, err := url.Parse(local)
+	if err != nil {
+		return false
+	}
+	clean := path.Clean(u.Path)
+	return clean == base || strings.HasPrefix(clean, base+"/")
+}
+
+// checkInterfaces reports interfaces that hold a nil pointer. They are not nil, and the
+// first call of a method would panic.
+func (c *Config) checkInterfaces(faults *configErrors) {
+	type field struct {
+		name  string
+		value any
+	}
+	fields := []field{{"Users", c.Users}, {"State", c.State}}
+	if hc := c.HTTPClient; hc != nil {
+		fields = append(fields, field{"HTTPClient.Transport", hc.Transport}, field{"HTTPClient.Jar", hc.Jar})
+	}
+	if c.Logger != nil {
+		if c.Logger.Handler() == nil {
+			faults.add("Logger", "it has no handler: call slog.New")
+		}
+		fields = append(fields, field{"Logger", c.Logger.Handler()})
+	}
+	for _, f := range fields {
+		if holdsNil(f.value) {
+			faults.add(f.name, "it holds a nil %T", f.value)
+		}
+	}
+}
+
+// holdsNil reports whether the value of an interface is a nil pointer or function.
+func holdsNil(value any) bool {
+	v := reflect.ValueOf(value)
+	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
+}
+
+// checkRedis checks the pool and the prefix.
+func (c *Config) checkRedis(faults *configErrors) {
+	if c.Redis != nil && c.Redis.Dial == nil && c.Redis.DialContext == nil {
+		faults.add("Redis", "the pool has neither DialContext nor Dial")
+	}
+	if !redisstore.ValidPrefix(c.RedisPrefix) {
+		faults.add("RedisPrefix", "%q has more than letters, digits and \"-_:\"", c.RedisPrefix)
+	}
+}
+
+// checkSession checks the application's session manager.
+func (c *Config) checkSession(faults *configErrors, public *url.URL) {
+	m := c.Session.Manager
+	if m == nil {
+		return
+	}
+	if m.Store == nil || holdsNil(m.Store) {
+		faults.add("Session.Manager", "Store is nil")
+	}
+	if m.Codec == nil || holdsNil(m.Codec) {
+		faults.add("Session.Manager", "Codec is nil")
+	}
+	if m.Lifetime <= 0 {
+		faults.add("Session.Manager", "Lifetime is %v: a session would end when it begins", m.Lifetime)
+	}
+	checkCookie(faults, &m.Cookie, public)
+}
+
+// checkCookie checks that browsers keep the session's cookie, and send it to every page
+// of the application and to no script. An empty public is at fault itself.
+func checkCookie(faults *configErrors, cookie *scs.SessionCookie, public *url.URL) {
+	https, plain := public.Scheme == "https", public.Scheme == "http"
+	for _, c := range []struct {
+		failed bool
+		text   string
+	}{
+		{!cookie.HttpOnly, "HttpOnly is false: any script on a page could read the session"},
+		{https && !cookie.Secure, "Secure is false, although PublicURL is https"},
+		// Most browsers make an exception for this machine.
+		{plain && cookie.Secure && !isLoopback(public.Hostname()), "Secure is true, although PublicURL is plain http: browsers would not keep the cookie"},
+		{plain && cookie.Partitioned && !cookie.Secure, "Partitioned requires Secure"},
+		{cookie.Path != "/", fmt.Sprintf("Path is %q and not \"/\": other pages would not get the session", cookie.Path)},
+		{cookie.SameSite == http.SameSiteNoneMode, "SameSite is None: other sites could send requests with the session"},
+		// The redirect from WeChat begins at another site.
+		{cookie.SameSite == http.SameSiteStrictMode, "SameSite is Strict: browsers would not send the session after WeChat's redirect"},
+		{public.Host != "" && !covers(cookie.Domain, public.Hostname()), fmt.Sprintf("Domain %q does not cover PublicURL's host", cookie.Domain)},
+	} {
+		if c.failed {
+			faults.add("Session.Manager", "Cookie.%s", c.text)
+		}
+	}
+	if fault := cookieNameFault(cookie, plain); fault != "" {
+		faults.add("Session.Manager", "Cookie.Name %q %s", cookie.Name, fault)
+	}
+}
+
+// covers reports whether browsers keep a cookie with that Domain from the host, and send
+// it back there (RFC 6265, section 5.3). They ignore a dot at the beginning.
+func covers(domain, host string) bool {
+	domain = strings.ToLower(strings.TrimPrefix(domain, "."))
+	if domain == "" || domain == host {
+		return true
+	}
+	_, err := netip.ParseAddr(host)
+	// Browsers refuse a cookie for a whole top-level domain.
+	return err != nil && strings.HasSuffix(host, "."+domain) && strings.Contains(domain, ".")
+}
+
+// cookieNameFault returns why the cookie's name cannot be used, or "".
+func cookieNameFault(cookie *scs.SessionCookie, plain bool) string {
+	// Browsers ignore the case of the prefixes (RFC 6265bis, section 4.1.3).
+	name := strings.ToLower(cookie.Name)
+	host := strings.HasPrefix(name, "__host-")
+	switch {
+	case cookie.Name == browserKeyCookie || cookie.Name == "__Host-"+browserKeyCookie:
+		return "is the gate's own cookie"
+	case (&http.Cookie{Name: cookie.Name, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}).Valid() != nil:
+		return "is not a cookie name"
+	case host && cookie.Domain != "":
+		return "excludes a Domain"
+	case plain && !cookie.Secure && (host || strings.HasPrefix(name, "__secure-")):
+		return "requires Secure"
+	}
+	return ""
+}
+
+// checkLimits checks times and numbers.
+func (c *Config) checkLimits(faults *configErrors) {
+	if c.LoginTTL != 0 && (c.LoginTTL < time.Minute || c.LoginTTL > 30*time.Minute) {
+		faults.add("LoginTTL", "%v is not between 1 and 30 minutes", c.LoginTTL)
+	}
+	if c.UserTTL < 0 {
+		faults.add("UserTTL", "%v is negative", c.UserTTL)
+	}
+	for _, limit := range []struct {
+		field string
+		value int
+	}{{"Limits.Waiting", c.Limits.Waiting}, {"Limits.Address", c.Limits.Address}, {"Phone.CodeLimit", c.Phone.CodeLimit}} {
+		if limit.value < 0 {
+			faults.add(limit.field, "%d is negative", limit.value)
+		}
+	}
+}
