@@ -53,7 +53,9 @@ func (p loginPeer) logIn(ctx context.Context, code string) (*visitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if to := strings.TrimPrefix(finished.header.Get("Location"), appURL); to != homePath {
+	// scangate ends the address with "#", which drops WeChat's fragment.
+	to := strings.TrimSuffix(strings.TrimPrefix(finished.header.Get("Location"), appURL), "#")
+	if to != homePath {
 		return nil, fmt.Errorf("%s: last redirect of the login: status = %d, location = %q, want %q", p.name, finished.status, to, homePath)
 	}
 	return v, nil
