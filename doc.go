@@ -77,9 +77,9 @@
 // from scripts, a URL that begins with PublicURL, such as location.href. Any other value
 // means "/" on pages and in forms, and is an error in JSON.
 //
-// The state is "waiting" until WeChat has
-// vouched for a person, and "rejected" if that person cannot log in: they are not
-// registered, their phone number is unknown, or their user is disabled.
+// The state is "waiting" until WeChat has vouched for a person, and "rejected" if that
+// person cannot log in: they are not registered, their phone number is unknown, or their
+// user is disabled.
 //
 // Forms may also be posted as JSON. The forms of a login contain a token, which is on
 // the page. Scripts receive JSON, and errors as application/problem+json (RFC 9457) with

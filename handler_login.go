@@ -425,7 +425,7 @@ func (g *Gate) ensureUser(r *http.Request, l *login.Login) (*login.Login, error)
 		return l, err
 	}
 	if enrolled.event != "" {
-		// Now, because the user exists, whatever becomes of the login.
+		// Now, because the user stays even if the login fails.
 		registered := loginEvent(enrolled.event, l)
 		registered.UserID = enrolled.userID
 		g.respond.emit(r, registered)

@@ -35,8 +35,8 @@ func (g *Gate) servePhone(w http.ResponseWriter, r *http.Request, l *login.Login
 	return g.phonePage(w, r, l, "", nil)
 }
 
-// phonePage shows the form, with the reason why the last post of it failed and what was
-// typed, if it was no number to send a code to.
+// phonePage shows the form. After a failed post it shows the reason, and the typed text
+// if no code can be sent to it.
 func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login, typed string, wrong error) error {
 	if wrong != nil && wantsJSON(r) {
 		return wrong
@@ -60,7 +60,7 @@ func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login,
 // maxTyped is the length of the page's field for the number, in characters.
 const maxTyped = 32
 
-// keep returns what was typed as the page shows it again.
+// keep returns the typed text in the form in which the page shows it again.
 func keep(typed string) string {
 	kept := []rune(strings.ToValidUTF8(typed, ""))
 	return string(kept[:min(len(kept), maxTyped)])
@@ -76,7 +76,7 @@ func (g *Gate) serveSendCode(w http.ResponseWriter, r *http.Request, l *login.Lo
 	extendDeadlines(w, time.Now().Add(slowAnswer)) // Config.Phone.SendCode may take its time
 	l, err = g.sendCode(r, l, number)
 	if err != nil {
-		// Without what was typed: a whole number that can be somebody's is on no page.
+		// Without the typed text: no page shows a complete number that may be another person's.
 		return g.phonePage(w, r, l, "", err)
 	}
 	g.respond.emit(r, loginEvent(EventCodeSent, l))
@@ -256,7 +256,7 @@ func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error)
 		return l, err
 	}
 	if enrolled.event != "" {
-		// Now, because the number is bound, whatever becomes of the login.
+		// Now, because the number stays bound even if the login fails.
 		bound := loginEvent(enrolled.event, l)
 		bound.UserID = enrolled.userID
 		g.respond.emit(r, bound)

@@ -24,8 +24,8 @@ var excludedCosts = []cost{
 	{"runtime/pprof.", "(the profile itself)"},
 }
 
-// costs are the library's, including what it causes. The innermost frame decides;
-// for one frame, the first entry that matches.
+// costs are the costs of the library and of the calls that it causes. The innermost frame
+// decides; for one frame, the first entry that matches.
 var costs = []cost{
 	{"runtime.gcBgMarkWorker", garbage},
 	{"runtime.gcAssistAlloc", garbage},

@@ -154,8 +154,7 @@ func (w *world) compareLogins(ctx context.Context, out io.Writer, e effort, head
 	return nil
 }
 
-// checkLogin returns an error unless a user who has logged in passes the peer's own
-// guard.
+// checkLogin returns an error unless the peer's own guard admits a logged-in user.
 func (w *world) checkLogin(ctx context.Context, p loginPeer) error {
 	codes, err := w.codes(p.account, p.scope, 1)
 	if err != nil {

@@ -255,7 +255,7 @@ func (tab *tab) waitText(selector, text string) {
 func (tab *tab) typeInto(field, text string) {
 	tab.t.Helper()
 	tab.click(field)
-	// A field shows what was refused. The text replaces it.
+	// A field keeps a refused text. The new text replaces it.
 	tab.do("selecting what "+field+" has", chromedp.Evaluate[chromedp.Void](`document.activeElement.select()`))
 	tab.do("typing into "+field, chromedp.KeyEvent(text))
 }

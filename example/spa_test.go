@@ -130,6 +130,7 @@ func TestSPA(t *testing.T) {
 			{"refusing in WeChat's frame ends the login", testSPAFrameRefused},
 			{"refusing on the phone ends the login", testSPADenied},
 			{"a button renews an expired code", testSPAExpired},
+			{"a rejected login offers to start again", testSPARejected},
 			{"the page renews a code that is due", testSPARenewed},
 			{"the page waits for a server that is down", testSPAOffline},
 			{"closing the dialog aborts the login", testSPAClosed},
@@ -237,6 +238,14 @@ func testSPAExpired(desktop *spa) {
 	desktop.waitVisible(`[data-show=expired]`)
 	desktop.screenshot("spa-expired")
 	desktop.click(`[data-show=expired] button`)
+	desktop.waitVisible(`[data-show=waiting]`)
+}
+
+func testSPARejected(desktop *spa) {
+	desktop.fakeState.Store("rejected")
+	desktop.open()
+	desktop.waitVisible(`[data-show=rejected]`)
+	desktop.click(`[data-show=rejected] button`)
 	desktop.waitVisible(`[data-show=waiting]`)
 }
 

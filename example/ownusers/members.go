@@ -14,7 +14,7 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// Schema adds to the existing table what the gate needs:
+// Schema adds the gate's columns and tables to the existing table:
 //
 //	members (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,
 //		mobile TEXT UNIQUE, disabled BOOLEAN NOT NULL, ...)
@@ -190,8 +190,8 @@ func (m members) inTx(ctx context.Context, f func(*sql.Tx) error) error {
 	return wrap(ctx, tx.Commit())
 }
 
-// lockMember returns ErrNotFound if there is no such member. Its write locks the
-// database for the rest of the transaction.
+// lockMember locks the database for the rest of the transaction. It returns ErrNotFound
+// if there is no such member.
 func lockMember(ctx context.Context, tx *sql.Tx, id string) error {
 	return exec(ctx, tx, scangate.ErrNotFound, `UPDATE members SET id = id WHERE id = ?`, parseID(id))
 }

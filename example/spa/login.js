@@ -52,7 +52,7 @@ let running = new AbortController(); // aborts the current login when the dialog
 function show(name, code = "") {
   for (const p of dialog.querySelectorAll("[data-show]")) p.hidden = p.dataset.show !== name;
   // A stale QR code must not be scanned: style.css fades it.
-  dialog.classList.toggle("stale", ["starting", "denied", "expired", "failed"].includes(name));
+  dialog.classList.toggle("stale", ["starting", "denied", "rejected", "expired", "failed"].includes(name));
   $("[data-show=failed] code").textContent = code;
 }
 
@@ -130,8 +130,8 @@ async function scan(signal) {
   }
 }
 
-// poll waits for the phone. It returns "approved", "denied" or "expired", or "waiting"
-// when it is time for a new QR code.
+// poll waits for the phone. It returns "approved", "denied", "rejected" or "expired", or
+// "waiting" when it is time for a new QR code.
 async function poll(login, signal) {
   let state = "waiting";
   for (let failures = 0; ;) {

@@ -16,7 +16,7 @@ import (
 )
 
 // uses call every optional interface of net/http's writers by a type assertion, as
-// handlers and middlewares do. Each returns what went wrong.
+// handlers and middlewares do. Each returns its fault as an error.
 var uses = map[string]func(w http.ResponseWriter, r *http.Request) error{ //nolint:gochecknoglobals // a table
 	"Flusher": func(w http.ResponseWriter, _ *http.Request) error {
 		return with(w, func(f http.Flusher) error { f.Flush(); return nil })
