@@ -112,8 +112,10 @@ func TestRedisWaitsKeepConnections(t *testing.T) {
 			t.Errorf("Wait after its context: error = %v, want Canceled", err)
 		}
 	}
-	if n := dials.Load() - before; n != 0 {
-		t.Errorf("connections made for 20 calls of Wait = %d, want 0", n)
+	// Right after the subscription, the store reads its waiters' records itself. That can
+	// overlap with a call's own read and take a second connection, which stays in the pool.
+	if n := dials.Load() - before; n > 1 {
+		t.Errorf("connections made for 20 calls of Wait = %d, want at most 1", n)
 	}
 }
 
