@@ -31,8 +31,10 @@ const (
 )
 
 // TestRandomSequences drives all routes by two desktops, two phones, and a desktop and a
-// phone of the attacker's, in random order, in parallel and with faults. After each round
-// it checks the rules that must always hold. SCANGATE_SEED repeats a sequence.
+// phone of the attacker's, in random order, in parallel and with faults: answers are lost
+// and requests sent again, stores fail and panic, browsers lose their cookies or get the
+// attacker's key. After each round it checks the rules that must always hold.
+// SCANGATE_SEED repeats a sequence.
 func TestRandomSequences(t *testing.T) {
 	steps := environment(t, "SCANGATE_STEPS", defaultSteps)
 	seed := environment(t, "SCANGATE_SEED", rand.Uint64N(1<<32)) //nolint:gosec // a test's choice
@@ -63,8 +65,24 @@ func environment(t *testing.T, name string, fallback uint64) uint64 {
 // desktop has none.
 type device struct {
 	*browser
-	name   string
-	person string
+	name       string
+	person     string
+	connection *connection
+	jar        *jar // nil on a phone
+	sharesKey  bool // the attacker knows the browser's key; guarded by sequence.mu
+}
+
+// newDevice returns a device that uses the browser. A desktop has no person.
+func newDevice(b *browser, name, person string) *device {
+	d := &device{browser: b, name: name, person: person, connection: &connection{next: b.client.Transport}}
+	client := *b.client // a phone's client is the phone's own
+	client.Transport = d.connection
+	if person == "" {
+		d.jar = newJar()
+		client.Jar = d.jar
+	}
+	b.client = &client
+	return d
 }
 
 // sequence is a world, its devices, and a log of the actions so far.
@@ -72,6 +90,7 @@ type sequence struct {
 	*world
 	random  *rand.Rand
 	state   *failingState
+	mistake *mistake
 	devices []*device
 
 	mu     sync.Mutex
@@ -83,21 +102,23 @@ type sequence struct {
 // knownLogin is a login as the test sees it from outside.
 type knownLogin struct {
 	scan
-	initiator *device
-	approvers map[string]bool // people whose approval was accepted or is under way
-	denied    bool            // a denial was accepted
-	sessions  map[string]bool // the sessions' tokens
+	initiator  *device
+	initiators map[*device]bool // the initiator, and devices that share its key
+	approvers  map[string]bool  // people whose approval was accepted or is under way
+	denied     bool             // a denial was accepted
+	sessions   map[string]bool  // the sessions' tokens
 }
 
 // newSequence returns a sequence in a new world. The seed chooses the configuration and
 // all actions.
 func newSequence(t *testing.T, seed uint64) *sequence {
 	s := &sequence{
-		random: rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // to be repeatable
-		state:  &failingState{StateStore: scangate.NewMemoryStore()},
+		random:  rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // to be repeatable
+		state:   &failingState{StateStore: scangate.NewMemoryStore()},
+		mistake: &mistake{},
 	}
-	s.world = newWorld(t, func(c *scangate.Config) {
-		c.State = s.state
+	s.world = newWorld(t, s.mistake.users, func(c *scangate.Config) {
+		c.State = mistakenState{s.state, s.mistake}
 		c.FetchProfile = seed%2 == 0
 		if seed%5 == 0 {
 			c.Website = website
@@ -105,12 +126,12 @@ func newSequence(t *testing.T, seed uint64) *sequence {
 		c.MatchNumber = seed%3 == 0 && seed%5 != 0 // New refuses it together with Website
 	})
 	s.devices = []*device{
-		{s.desktop(), "attacker", ""},
-		{s.phone("yueyue"), "attacker's phone", "yueyue"},
-		{s.desktop(), "desktop", ""},
-		{s.phone("lin"), "phone", "lin"},
-		{s.desktop(), "second desktop", ""},
-		{s.phone("wang"), "second phone", "wang"},
+		newDevice(s.desktop(), "attacker", ""),
+		newDevice(s.phone("yueyue"), "attacker's phone", "yueyue"),
+		newDevice(s.desktop(), "desktop", ""),
+		newDevice(s.phone("lin"), "phone", "lin"),
+		newDevice(s.desktop(), "second desktop", ""),
+		newDevice(s.phone("wang"), "second phone", "wang"),
 	}
 	return s
 }
@@ -173,6 +194,7 @@ func (s *sequence) choose() func() {
 		func() { s.breakStore() },
 		func() { pass(time.Minute) },
 	}
+	actions = append(actions, s.faults(d)...)
 	return actions[s.random.IntN(len(actions))]
 }
 
@@ -181,7 +203,7 @@ func (s *sequence) choose() func() {
 func (s *sequence) do(d *device, method, target, body string) answer {
 	a, err := d.try(s.t.Context(), true, method, target, body)
 	if err != nil {
-		if !errors.Is(err, context.DeadlineExceeded) && !strings.Contains(err.Error(), "redirects") {
+		if !isFault(err) && !errors.Is(err, context.DeadlineExceeded) && !strings.Contains(err.Error(), "redirects") {
 			s.t.Errorf("%s: %s %s: error = %v, want an answer", d.name, method, target, err)
 		}
 		return answer{Response: &http.Response{Request: &http.Request{URL: &url.URL{}}, Header: http.Header{}}}
@@ -217,8 +239,16 @@ func (s *sequence) start(d *device, returnTo string) {
 	if _, after, ok := strings.Cut(a.body, `"match_number":`); ok {
 		login.MatchNumber, _ = strconv.Atoi(after[:2])
 	}
-	s.logins = append(s.logins, &knownLogin{scan: login, initiator: d, approvers: map[string]bool{}, sessions: map[string]bool{}})
 	s.log = append(s.log, d.name+" starts "+id)
+	for _, known := range s.logins {
+		if known.ID == id { // the browser's open login
+			s.initiate(d, known)
+			return
+		}
+	}
+	known := &knownLogin{scan: login, initiator: d, initiators: map[*device]bool{}, approvers: map[string]bool{}, sessions: map[string]bool{}}
+	s.initiate(d, known)
+	s.logins = append(s.logins, known)
 }
 
 // visit opens a page and follows redirects.
@@ -262,7 +292,9 @@ func (s *sequence) answer(d *device, login *knownLogin, answer string, own bool)
 	s.mu.Unlock()
 	a, err := d.try(s.t.Context(), false, http.MethodPost, login.confirmURL(), form.Encode())
 	if err != nil {
-		s.t.Errorf("%s: %s %s: error = %v, want an answer", d.name, answer, login.ID, err)
+		if !isFault(err) {
+			s.t.Errorf("%s: %s %s: error = %v, want an answer", d.name, answer, login.ID, err)
+		}
 		return
 	}
 	s.note(d, "answers "+answer+" to "+login.ID, a)
@@ -281,7 +313,9 @@ func (s *sequence) finish(d *device, login *knownLogin) {
 	s.mu.Unlock()
 	a, err := d.try(s.t.Context(), false, http.MethodPost, login.FinishURL, "")
 	if err != nil {
-		s.t.Errorf("%s: finish %s: error = %v, want an answer", d.name, login.ID, err)
+		if !isFault(err) {
+			s.t.Errorf("%s: finish %s: error = %v, want an answer", d.name, login.ID, err)
+		}
 		return
 	}
 	s.note(d, "finishes "+login.ID, a)
@@ -294,7 +328,7 @@ func (s *sequence) finish(d *device, login *knownLogin) {
 	// A browser that lost the answer asks again and gets the same session.
 	login.sessions[cookie.Value] = true
 	switch {
-	case d != login.initiator:
+	case !login.initiators[d]:
 		s.t.Errorf("%s: finish %s of the %s: got a session, want none", d.name, login.ID, login.initiator.name)
 	case len(login.approvers) == 0:
 		s.t.Errorf("%s: finish %s without an approval: got a session, want none", d.name, login.ID)
@@ -321,6 +355,7 @@ func (s *sequence) breakStore() {
 // check checks the rules that must always hold. A person is one user. A device is logged
 // in as its own person, or as a person whose approval it has.
 func (s *sequence) check() {
+	s.mistake.armed.Store(false) // it must not hit a request of the check
 	people := map[string]string{} // by user ID
 	for _, person := range []string{"lin", "wang", "yueyue"} {
 		if u, err := s.users.UserStore.FindByWeChat(s.t.Context(), s.identity(person)); err == nil {
@@ -351,7 +386,7 @@ func (s *sequence) check() {
 // approvedFor reports whether the person may have approved a login of the initiator.
 func (s *sequence) approvedFor(initiator *device, person string) bool {
 	for _, login := range s.logins {
-		if login.initiator == initiator && login.approvers[person] {
+		if login.initiators[initiator] && login.approvers[person] {
 			return true
 		}
 	}
