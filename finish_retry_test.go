@@ -61,9 +61,9 @@ func (s *refusingState) Update(ctx context.Context, key string, version int64, v
 	return s.StateStore.Update(ctx, key, version, value, ttl)
 }
 
-// TestFinishWithAFailedStoreKeepsTheLogin finishes a login while a store fails. The
+// TestCaseE02FinishWithAFailedStoreKeepsTheLogin finishes a login while a store fails. The
 // approval remains usable, and the gate does not call OnLogin.
-func TestFinishWithAFailedStoreKeepsTheLogin(t *testing.T) {
+func TestCaseE02FinishWithAFailedStoreKeepsTheLogin(t *testing.T) {
 	users, state := &interceptedUsers{}, &refusingState{StateStore: scangate.NewMemoryStore()}
 	for _, c := range []struct {
 		name          string

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,8 +119,8 @@ func (s *nginxSite) configure(t *testing.T) {
 	for old, here := range map[string]string{
 		"listen 80;":                             "listen " + s.hosts["app.example.com:80"] + ";",
 		"listen 443 ssl":                         "listen " + s.hosts["app.example.com:443"] + " ssl",
-		"127.0.0.1:8080":                         s.processes[0].listen,
-		"127.0.0.1:8081":                         s.processes[1].listen,
+		"127.0.0.1:8080 max_fails=0":             s.processes[0].listen + " max_fails=0",
+		"127.0.0.1:8081 max_fails=0":             s.processes[1].listen + " max_fails=0",
 		"/etc/letsencrypt/live/app.example.com/": s.dir + "/",
 		"/var/log/nginx/":                        s.dir + "/",
 	} {
@@ -247,8 +248,8 @@ func (s *nginxSite) testLog(t *testing.T) {
 	}
 }
 
-// testDown stops the processes. nginx must not log the code of a callback that it cannot
-// pass on.
+// testDown stops the processes (case E8). nginx must log neither the query nor the Referer
+// of a request that it cannot pass on, because either can hold WeChat's code.
 func (s *nginxSite) testDown(t *testing.T) {
 	t.Helper()
 	for _, process := range s.processes {
@@ -257,19 +258,50 @@ func (s *nginxSite) testDown(t *testing.T) {
 	client := &http.Client{Transport: s.from(t, "127.0.0.2")}
 	for _, path := range []string{"/wechat/callback?code=c0de", "/account?tab=2"} {
 		// nginx redirects http to https, and the client follows.
-		resp, err := client.Get("http://app.example.com" + path)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://app.example.com"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Referer", "https://app.example.com/wechat/callback?code=c0de")
+		resp, err := client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if body(t, resp); resp.StatusCode != http.StatusBadGateway || resp.Request.URL.Scheme != "https" {
 			t.Errorf("GET %s: status = %d, want 502 over https", resp.Request.URL, resp.StatusCode)
 		}
+		if got := resp.Header.Values("Referrer-Policy"); strings.Contains(path, "callback") && !slices.Equal(got, []string{"no-referrer"}) {
+			t.Errorf("GET %s: Referrer-Policy = %q, want no-referrer, once", path, got)
+		}
 	}
-	// The errors of other routes are logged. After the second one, the first would be
-	// in the log too.
-	eventually(t, "the second error is in error.log", func() bool { return strings.Contains(s.read(t, "error.log"), "/account?tab=2") })
-	if log := s.read(t, "error.log"); strings.Contains(log, "c0de") {
-		t.Errorf("error.log = %s, want it without WeChat's code", log)
+	// nginx writes an error before the line of the same request in app.log.
+	eventually(t, "both failures are in app.log", func() bool {
+		log := s.read(t, "app.log")
+		return strings.Contains(log, "GET /wechat/callback 502") && strings.Contains(log, "GET /account 502")
+	})
+	for _, name := range []string{"app.log", "error.log"} {
+		if log := s.read(t, name); strings.Contains(log, "c0de") || strings.Contains(log, "tab=2") {
+			t.Errorf("%s = %s, want no query and no Referer", name, log)
+		}
+	}
+}
+
+// TestCaseE01NginxKeepsTheProcess: a callback that takes long must not make nginx avoid the
+// process, and nginx must not send the callback to another one.
+func TestCaseE01NginxKeepsTheProcess(t *testing.T) {
+	site := readFile(t, "nginx/nginx.conf")
+	servers := regexp.MustCompile(`(?m)^    server ([^;]*);`).FindAllStringSubmatch(site, -1)
+	if len(servers) == 0 {
+		t.Error("nginx.conf: got no server in upstream, want at least one")
+	}
+	for _, server := range servers {
+		if !strings.Contains(server[1], "max_fails=0") {
+			t.Errorf("nginx.conf: server %s: want max_fails=0", server[1])
+		}
+	}
+	_, callback, _ := strings.Cut(site, "location = /wechat/callback {")
+	if callback, _, _ = strings.Cut(callback, "}"); !strings.Contains(callback, "proxy_next_upstream off;") {
+		t.Errorf("nginx.conf: location of the callback = %q, want proxy_next_upstream off", callback)
 	}
 }
 

@@ -145,7 +145,7 @@ func TestStepAfterFailedWrite(t *testing.T) {
 	}
 }
 
-func TestExchangeGivesItsLeaseBack(t *testing.T) {
+func TestCaseE01ExchangeGivesItsLeaseBack(t *testing.T) {
 	s := NewStore(newTestStore(), time.Minute)
 	l, err := s.Start(t.Context(), NewSlot(Request{Kind: CrossDevice, Initiator: desktop.Digest()}))
 	if err != nil {
