@@ -355,3 +355,66 @@ func TestCaseE04StoreFailuresAreNotWeChats(t *testing.T) {
 		t.Errorf("callback with the store back: page = %s, want the confirm page", a.Request.URL)
 	}
 }
+
+// TestCaseE01PersonCannotBeStored: the state store fails after WeChat has vouched for the
+// person. The gate tries again, because the code cannot be exchanged again. If the store
+// stays away, the phone can come with another code 9 seconds after the first.
+func TestCaseE01PersonCannotBeStored(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		away   time.Duration // how long the store is away after the exchange
+		status int
+	}{
+		{"for a moment", 300 * time.Millisecond, http.StatusSeeOther},
+		{"for long", 3 * time.Second, http.StatusServiceUnavailable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				state := &brittleState{StateStore: scangate.NewMemoryStore()}
+				w := newWorld(t, func(config *scangate.Config) { config.State = state })
+				desktop, phone := w.desktop(), w.phone("lin")
+				login := desktop.start()
+				callback := phone.callback(login)
+				w.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Edit: func(map[string]any) {
+					state.broken.Store(true)
+					time.AfterFunc(c.away, func() { state.broken.Store(false) })
+				}})
+				began := time.Now()
+				a := phone.get(callback)
+				if took := time.Since(began); a.StatusCode != c.status || took > 5*time.Second {
+					t.Errorf("callback: status = %d after %v, want %d within 5 s", a.StatusCode, took, c.status)
+				}
+				if c.status != http.StatusSeeOther {
+					pass(9*time.Second - time.Since(began)) // the lease could not be given back, and ends
+				}
+				if page := phone.scan(login); page.Request.URL.Path != login.confirmURL() {
+					t.Errorf("scan again: at %s, want the confirm page", page.Request.URL)
+				}
+				if got := w.wechat.Calls(wechattest.OpExchange); got > 2 {
+					t.Errorf("exchanges = %d, want at most 2", got)
+				}
+			})
+		})
+	}
+}
+
+// TestCaseE02SessionCannotBeWritten: the session store fails at the end of a login. The same
+// browser asks again and is logged in.
+func TestCaseE02SessionCannotBeWritten(t *testing.T) {
+	m := ownSessions()
+	store := &brittleSessions{Store: m.Store}
+	m.Store = store
+	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
+	desktop := w.desktop()
+	login := w.approved(desktop, w.phone("lin"))
+	store.broken.Store(true)
+	for range 2 {
+		if a := desktop.finish(login); a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
+			t.Errorf("finish: status = %d, Retry-After = %q, want 503 and a time", a.StatusCode, a.Header.Get("Retry-After"))
+		}
+	}
+	store.broken.Store(false)
+	if a := desktop.finish(login); a.StatusCode != http.StatusSeeOther || desktop.user() == "" {
+		t.Errorf("finish again: status = %d, user = %q, want 303 and a user", a.StatusCode, desktop.user())
+	}
+}
