@@ -289,7 +289,7 @@ func TestCaseD06NilPointers(t *testing.T) {
 			t.Errorf("New with a nil %s: error = %q, want one about %s", field, err, field)
 		}
 	}
-	// A nil pointer that is no interface means the default.
+	// A nil pointer in a field of a concrete type means the default.
 	accept(t, func(c *scangate.Config) {
 		c.Redis, c.Session.Manager, c.HTTPClient, c.Logger, c.Pages.Templates = nil, nil, nil, nil, nil
 	})

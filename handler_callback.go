@@ -124,8 +124,7 @@ func (g *Gate) awaitExchange(r *http.Request, id string) error {
 
 // invalidState answers a callback whose OAuth state is not this browser's: it is
 // another browser's or made up, or this browser has lost its cookie. All of these get the
-// same answer, so that it does not tell known logins from unknown ones. Only a
-// same-device login can begin again here; a phone goes back to the QR code.
+// same answer, so that known and unknown logins look alike. Only a same-device login can begin again here; a phone goes back to the QR code.
 func (g *Gate) invalidState(w http.ResponseWriter, r *http.Request, id string) error {
 	if g.redirectLoggedIn(w, r, nil, errState) {
 		return nil

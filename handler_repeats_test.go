@@ -117,7 +117,8 @@ func (w *world) scanLoginOf(t *testing.T, desktop *browser, login scan, person s
 }
 
 // TestCaseA08ReplacedCode: the desktop has a newer code. The phone that scans or
-// approves the older one is told so, and nothing is approved that no page waits for.
+// approves the older one gets a page that explains it, and a login without a waiting page
+// cannot be approved.
 func TestCaseA08ReplacedCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -26,7 +26,7 @@ func (w *world) newcomer(unionID string) *browser {
 }
 
 // TestThreat72RecycledNumber: an operator has given a user's number to the attacker. The
-// user's unionid is another than the attacker's, so they are two people, and the number
+// user's unionid differs from the attacker's, so they are two persons, and the number
 // links nothing.
 func TestThreat72RecycledNumber(t *testing.T) {
 	at := func(appID, unionID string) scangate.Identity {
@@ -216,7 +216,7 @@ func TestThreat73NormalizeAndCountries(t *testing.T) {
 	}
 }
 
-// TestCaseB17NewRefusesCountries: what is not a country's calling code cannot be listed.
+// TestCaseB17NewRefusesCountries: New refuses to list anything but calling codes of countries.
 func TestCaseB17NewRefusesCountries(t *testing.T) {
 	for _, code := range []string{"", "CN", "979", "882", "881", "870", "800", "1900", "0049", "+", "++49", "49 ", "999", "4", "49151"} {
 		_, err := scangate.New(scangate.Config{PublicURL: appURL, OfficialAccount: official, Phone: scangate.Phone{Countries: []string{"86", code}}})

@@ -1,6 +1,6 @@
 package scangate_test
 
-// Cases A21 and A22: what people type, and what the page does with it.
+// Cases A21 and A22: codes and numbers as persons type them, and the page that follows.
 
 import (
 	"html"
@@ -48,7 +48,7 @@ func TestCaseA21Codes(t *testing.T) {
 	}
 }
 
-// TestCaseA21MalformedCodes: what has not 6 digits cannot be the code. It uses up no try.
+// TestCaseA21MalformedCodes: a text without 6 digits cannot be the code. It uses up no try.
 func TestCaseA21MalformedCodes(t *testing.T) {
 	sms := &texts{}
 	w := newWorld(t, sms.withPhone)
@@ -139,8 +139,8 @@ func TestCaseA21Patterns(t *testing.T) {
 
 var phoneField = regexp.MustCompile(`<input id="phone"[^>]* value="([^"]*)"`)
 
-// TestCaseA22KeepsTheNumber: the page after a number that was not taken has what was
-// typed, and a reason that fits it.
+// TestCaseA22KeepsTheNumber: the page after a refused number has the typed text, and a
+// reason that fits it.
 func TestCaseA22KeepsTheNumber(t *testing.T) {
 	for _, c := range []struct {
 		typed, kept string

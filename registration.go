@@ -200,7 +200,7 @@ func (r *registrar) lookupUser(ctx context.Context, who *login.Person) error {
 	err = r.users.LinkWeChat(ctx, user.ID, Identity(who.Identity))
 	if errors.Is(err, ErrIdentityTaken) {
 		// The openid belongs to one user and the unionid to another. The openid decides:
-		// two people are never merged silently.
+		// two users are never merged silently.
 		who.Conflict = true
 		return nil
 	}
@@ -381,7 +381,7 @@ func (r *registrar) becomeOwner(ctx context.Context, owner User, who login.Perso
 }
 
 // isAnotherPerson reports whether the user has unionids, and that one is not among them.
-// An empty unionid says nothing.
+// An empty unionid proves nothing.
 func isAnotherPerson(user User, unionID string) bool {
 	another := false
 	for _, has := range user.Identities {

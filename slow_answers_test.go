@@ -1,7 +1,7 @@
 package scangate_test
 
-// Case A19: the answer of a handler that waits for others arrives, whatever limits the
-// server has.
+// Case A19: the answer of a handler that waits for others arrives, even if the server's
+// limits are shorter.
 
 import (
 	"context"

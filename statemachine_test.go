@@ -31,9 +31,9 @@ const (
 )
 
 // TestRandomSequences drives all routes by two desktops, two phones, and a desktop and a
-// phone of the attacker's, in random order, in parallel and with faults: answers are lost
-// and requests sent again, stores fail and panic, browsers lose their cookies or get the
-// attacker's key. After each round it checks the rules that must always hold.
+// phone of the attacker's, in random order, in parallel and with faults. Answers are lost
+// and requests sent again, stores fail and panic, and browsers lose their cookies or get
+// the attacker's key. After each round it checks the rules that must always hold.
 // SCANGATE_SEED repeats a sequence.
 func TestRandomSequences(t *testing.T) {
 	steps := environment(t, "SCANGATE_STEPS", defaultSteps)
@@ -104,7 +104,7 @@ type knownLogin struct {
 	scan
 	initiator  *device
 	initiators map[*device]bool // the initiator, and devices that share its key
-	approvers  map[string]bool  // people whose approval was accepted or is under way
+	approvers  map[string]bool  // persons whose approval was accepted or is under way
 	denied     bool             // a denial was accepted
 	sessions   map[string]bool  // the sessions' tokens
 }
@@ -355,7 +355,7 @@ func (s *sequence) breakStore() {
 // check checks the rules that must always hold. A person is one user. A device is logged
 // in as its own person, or as a person whose approval it has.
 func (s *sequence) check() {
-	s.mistake.armed.Store(false) // it must not hit a request of the check
+	s.mistake.armed.Store(false)  // it must not hit a request of the check
 	people := map[string]string{} // by user ID
 	for _, person := range []string{"lin", "wang", "yueyue"} {
 		if u, err := s.users.UserStore.FindByWeChat(s.t.Context(), s.identity(person)); err == nil {

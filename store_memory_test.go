@@ -10,7 +10,7 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// What a MemoryStore holds at most, by its documentation.
+// The limits of a MemoryStore, as documented.
 const (
 	maxRecords  = 1_048_576
 	maxCounters = 65_536

@@ -81,7 +81,7 @@ func demandHealth(t *testing.T, store *testStore) {
 // writing names the methods that change something in an empty store.
 var writing = []string{"Create", "Add", "Register"}
 
-// Whatever Redis refuses is a failure, which ends when Redis works again.
+// A refusal of Redis is a failure, which ends when Redis works again.
 func TestRedisRefusals(t *testing.T) {
 	for _, c := range []struct {
 		name      string

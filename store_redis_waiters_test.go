@@ -126,7 +126,7 @@ func (w *waiters) count() int {
 	return len(w.woken)
 }
 
-// awaitEnd fails the test unless all calls of Wait return soon, whatever they return.
+// awaitEnd fails the test unless all calls of Wait return soon, with or without an error.
 func (w *waiters) awaitEnd() {
 	w.t.Helper()
 	ended := make(chan struct{})

@@ -123,7 +123,7 @@ func TestThreat26ExpiredCode(t *testing.T) {
 
 // TestThreat27SMSBombing: the attacker has codes sent to a victim's number. The gate
 // sends none before WeChat has identified a person. Afterwards it sends one per minute to
-// a number, in all its spellings and for all people together.
+// a number, in all its spellings and for all persons together.
 func TestThreat27SMSBombing(t *testing.T) {
 	sms := &texts{}
 	w := newWorld(t, sms.withPhone)

@@ -119,7 +119,7 @@ func TestThreat31SessionFixation(t *testing.T) {
 	}
 }
 
-// TestThreat31SessionDataOfThePreviousUser: two people use one desktop, and the session
+// TestThreat31SessionDataOfThePreviousUser: two users share one desktop, and the session
 // of the first one ends without a logout. Its data is cleared at the login of the second.
 func TestThreat31SessionDataOfThePreviousUser(t *testing.T) {
 	m := ownSessions()

@@ -111,7 +111,7 @@ func TestEncodeRefusesAnUnregisteredType(t *testing.T) {
 	}
 }
 
-// damagedRecords returns records that Decode refuses, by what is wrong with them.
+// damagedRecords returns records that Decode refuses, by their faults.
 func damagedRecords(t *testing.T) map[string][]byte {
 	t.Helper()
 	gobRecord := mustEncode(t, scs.GobCodec{}, time.Now(), map[string]any{"a": "text"})

@@ -117,7 +117,7 @@ func FuzzDecodeRecord(f *testing.F) {
 			}
 			return
 		}
-		// Every step must be safe on whatever was accepted.
+		// Every step must be safe on every record that was accepted.
 		for _, step := range allSteps() {
 			_ = step(l.record.clone())
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // TestImports keeps HTTP and the root package out of the state machine: a handler's
-// needs must not leak into what decides over a login.
+// needs must not leak into the decisions about a login.
 func TestImports(t *testing.T) {
 	files, err := os.ReadDir(".")
 	if err != nil {

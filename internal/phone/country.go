@@ -62,7 +62,7 @@ func split(digits string) (code, rest string) {
 }
 
 // canonical returns digits, which begin with a calling code, in the one spelling of the
-// number. It reports false if there is none, as far as the tables can tell.
+// number. It reports false if the tables have none.
 func canonical(digits string) (string, bool) {
 	code, rest := split(digits)
 	if CallingCode(digits) == "" {

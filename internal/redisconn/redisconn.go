@@ -184,7 +184,7 @@ func (c *Client) try(ctx context.Context, call call) (reply any, broken bool, er
 	}
 	defer func() { _ = conn.Close() }()
 	// The call gets the deadline and not ctx: redigo closes the connection when a
-	// context ends, and a browser that went away is no reason to lose a connection.
+	// context ends, but a browser that went away must not cost a connection.
 	deadline, _ := ctx.Deadline()
 	reply, err = call(conn, deadline)
 	if refusedWith(err, "READONLY") {
