@@ -94,16 +94,18 @@ func isSecret(s string) bool { return len(s) == 32 && consistsOf(s, "0123456789a
 func consistsOf(s, set string) bool { return strings.Trim(s, set) == "" }
 
 // faults returns one error for those that are not nil, or nil if there are none.
-func faults(first, second error) error {
-	switch {
-	case first == nil && second == nil:
-		return nil
-	case second == nil:
-		return fmt.Errorf("wechat: %w", first)
-	case first == nil:
-		return fmt.Errorf("wechat: %w", second)
+func faults(errs ...error) error {
+	var all error
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case all == nil:
+			all = fmt.Errorf("wechat: %w", err)
+		default:
+			all = fmt.Errorf("%w; %w", all, err)
+		}
 	}
-	return fmt.Errorf("wechat: %w; %w", first, second)
+	return all
 }
 
 // Endpoint holds WeChat's addresses. The zero Endpoint is WeChat itself; tests and
