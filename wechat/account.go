@@ -94,16 +94,18 @@ func isSecret(s string) bool { return len(s) == 32 && consistsOf(s, "0123456789a
 func consistsOf(s, set string) bool { return strings.Trim(s, set) == "" }
 
 // faults returns one error for those that are not nil, or nil if there are none.
-func faults(first, second error) error {
-	switch {
-	case first == nil && second == nil:
-		return nil
-	case second == nil:
-		return fmt.Errorf("wechat: %w", first)
-	case first == nil:
-		return fmt.Errorf("wechat: %w", second)
+func faults(errs ...error) error {
+	var all error
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case all == nil:
+			all = fmt.Errorf("wechat: %w", err)
+		default:
+			all = fmt.Errorf("%w; %w", all, err)
+		}
 	}
-	return fmt.Errorf("wechat: %w; %w", first, second)
+	return all
 }
 
 // Endpoint holds WeChat's addresses. The zero Endpoint is WeChat itself; tests and
@@ -116,6 +118,8 @@ type Endpoint struct {
 	// offers the same at api2, sh.api, sz.api and hk.api.weixin.qq.com. Calls contain
 	// the account's secret, so plain http is allowed for a loopback host only.
 	API string
+	// MP serves the pictures of QR codes. Empty means https://mp.weixin.qq.com.
+	MP string
 }
 
 // Validate returns an error that names each field at fault. [NewClient] returns it as
@@ -129,16 +133,18 @@ func (e Endpoint) Validate() error {
 func (e Endpoint) withDefaults() (Endpoint, error) {
 	open, errOpen := parseBase("Endpoint.Open", e.Open, "https://open.weixin.qq.com")
 	api, errAPI := parseBase("Endpoint.API", e.API, "https://api.weixin.qq.com")
+	mp, errMP := parseBase("Endpoint.MP", e.MP, "https://mp.weixin.qq.com")
 	if errAPI == nil && api.Scheme == "http" && !isLoopback(api.Hostname()) {
 		errAPI = fmt.Errorf("Endpoint.API %q would receive the secret unencrypted: use https", e.API)
 	}
-	if err := faults(errOpen, errAPI); err != nil {
+	if err := faults(errOpen, errAPI, errMP); err != nil {
 		return Endpoint{}, err
 	}
 	// WeChat's paths begin with a slash.
 	return Endpoint{
 		Open: strings.TrimSuffix(open.String(), "/"),
 		API:  strings.TrimSuffix(api.String(), "/"),
+		MP:   strings.TrimSuffix(mp.String(), "/"),
 	}, nil
 }
 

@@ -104,10 +104,6 @@ func checkUnionID(id tolerant[string]) error {
 
 // token returns the token of an answer to a request that was sent at the given time.
 func (a *tokenAnswer) token(sent time.Time) Token {
-	// A lifetime out of range does not make the login fail: most logins use the token
-	// once, right away.
-	const longest = 30 * 24 * 60 * 60
-	lifetime := time.Duration(min(max(a.ExpiresIn.value, 0), longest)) * time.Second
 	// Logins do not use the refresh token, so a malformed one does not matter to them.
 	refresh := a.RefreshToken
 	if refresh.odd || refresh.value != "" && !printable(refresh.value, maxToken) {
@@ -116,7 +112,7 @@ func (a *tokenAnswer) token(sent time.Time) Token {
 	return Token{
 		AccessToken:  a.AccessToken.value,
 		RefreshToken: refresh.value,
-		Expiry:       sent.Add(lifetime),
+		Expiry:       sent.Add(lifetime(a.ExpiresIn)),
 		OpenID:       a.OpenID.value,
 		UnionID:      a.UnionID.value,
 		Scope:        a.Scope.value,
@@ -128,6 +124,14 @@ func (a *tokenAnswer) token(sent time.Time) Token {
 			{"is_snapshotuser", a.IsSnapshotUser.odd},
 		}),
 	}
+}
+
+// lifetime returns the duration of an expires_in, which counts seconds.
+func lifetime(expiresIn tolerant[int64]) time.Duration {
+	// A value out of range does not make a login fail: most logins use the token once,
+	// right away.
+	const longest = 30 * 24 * 60 * 60
+	return time.Duration(min(max(expiresIn.value, 0), longest)) * time.Second
 }
 
 // verifyAnswer answers a verification with errcode 0.

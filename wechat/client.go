@@ -1,13 +1,16 @@
 package wechat
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,6 +40,8 @@ type Client struct {
 	endpoint Endpoint
 	http     *http.Client
 	timeout  time.Duration
+	// tokens is a function for the same reason.
+	tokens func() *accountTokens
 }
 
 // NewClient returns a client for an account. Its error names the fields at fault. It makes
@@ -66,13 +71,16 @@ func NewClient(account Account, endpoint Endpoint, hc *http.Client) (*Client, er
 	// limits all of them together.
 	own.Timeout = 0
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Client{
+	c := &Client{
 		appID:    account.AppID,
 		secret:   func() string { return account.Secret },
 		endpoint: endpoint,
 		http:     &own,
 		timeout:  timeout,
-	}, nil
+	}
+	tokens := &accountTokens{fetch: c.stableToken}
+	c.tokens = func() *accountTokens { return tokens }
+	return c, nil
 }
 
 // newTransport returns a copy of [http.DefaultTransport] for many calls to one host.
@@ -172,12 +180,17 @@ func (c *Client) token(ctx context.Context, r request) (Token, error) {
 // call sends r and decodes the response into answer. It sends r again while WeChat is
 // busy, up to maxRetries times.
 func (c *Client) call(ctx context.Context, r request, answer answer) error {
+	return c.callFor(ctx, r, func(body []byte) error { return r.decode(body, answer) })
+}
+
+// callFor is call for a response that decode decodes.
+func (c *Client) callFor(ctx context.Context, r request, decode func(body []byte) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	for pause := firstPause; ; pause *= 2 {
-		body, err := c.get(ctx, r)
+		body, err := c.send(ctx, r)
 		if err == nil {
-			err = r.decode(body, answer)
+			err = decode(body)
 		}
 		// Any other error may come after WeChat has processed the call, and a second
 		// exchange of a used code fails.
@@ -204,9 +217,9 @@ func wait(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// get sends r once and returns the body of the response, whose status must be 200.
-func (c *Client) get(ctx context.Context, r request) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.endpoint.API+r.path+"?"+r.query.Encode(), nil)
+// send sends r once and returns the body of the response, whose status must be 200.
+func (c *Client) send(ctx context.Context, r request) ([]byte, error) {
+	req, err := r.build(ctx, c.endpoint.API)
 	if err != nil {
 		return nil, r.unreachableError(err)
 	}
@@ -235,6 +248,34 @@ type request struct {
 	op    string // the name of the call in errors
 	path  string
 	query url.Values
+	// body is posted as JSON, unless it is nil.
+	body any
+	// private are the secret values in body.
+	private []string
+}
+
+// build returns the HTTP request of r.
+func (r request) build(ctx context.Context, base string) (*http.Request, error) {
+	address := base + r.path
+	if len(r.query) > 0 {
+		address += "?" + r.query.Encode()
+	}
+	if r.body == nil {
+		return http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	// Escapes such as \u0026 are valid, but other clients do not send them.
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(r.body); err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, &body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return req, nil
 }
 
 // unreachableError returns the error of a request that got no complete response. It
@@ -263,12 +304,19 @@ func (r request) responseError(reason string) error {
 	return fmt.Errorf("wechat: %s: %w: %s", r.op, ErrResponse, reason)
 }
 
+// privateParameters are the parameters whose values are secrets or IDs of a person.
+var privateParameters = []string{"secret", "code", "js_code", "access_token", "refresh_token", "openid"}
+
 // redact replaces the request's secret values in text, plain or escaped as in a URL.
 func (r request) redact(text string) string {
-	for _, name := range []string{"secret", "code", "access_token", "refresh_token"} {
+	private := slices.Clip(r.private)
+	for _, name := range privateParameters {
+		private = append(private, r.query.Get(name))
+	}
+	for _, value := range private {
 		// A value under four bytes is not a secret. Replacing it would only garble
 		// the text.
-		if value := r.query.Get(name); len(value) >= 4 {
+		if len(value) >= 4 {
 			text = strings.NewReplacer(value, redacted, url.QueryEscape(value), redacted).Replace(text)
 		}
 	}

@@ -9,9 +9,10 @@ import (
 )
 
 // The kinds of errors, for errors.Is. Every error of a call matches exactly one of them,
-// with two exceptions: an [Error] whose code is not listed here matches none, and the
-// error of a canceled call matches [context.Canceled] only. An error that matches
-// [ErrIdentity] matches [ErrResponse] as well. The numbers are WeChat's errcodes.
+// with three exceptions. An [Error] whose code is not listed here matches none. The error
+// of a canceled call matches [context.Canceled] only, and that of a token source matches
+// what the source returned. An error that matches [ErrIdentity] matches [ErrResponse] as
+// well. The numbers are WeChat's errcodes.
 var (
 	// ErrCodeUsed means that the code was exchanged before (40163). WeChat delivers
 	// some callbacks twice; the first has the token. An exchange that timed out may
@@ -22,12 +23,12 @@ var (
 	// code. The person has to log in again.
 	ErrCodeInvalid = errors.New("invalid code")
 	// ErrTokenExpired means that the access token is older than two hours (42001). Use
-	// [Client.Refresh].
+	// [Client.Refresh]. Calls with the account's own token fetch another one first.
 	ErrTokenExpired = errors.New("access token expired")
 	// ErrTokenInvalid means that the access token, the refresh token or the openid is
 	// not valid, or no longer (40003, 40014, 40030, 41009, 42002, 42007, and 40001
-	// except from an exchange). The client itself returns it for a malformed value. The
-	// person has to log in again.
+	// from a call without the account's secret). The client itself returns it for a
+	// malformed value. The person has to log in again.
 	ErrTokenInvalid = errors.New("invalid token")
 	// ErrBusy means that WeChat was busy at every attempt (-1). Try again later.
 	ErrBusy = errors.New("WeChat is busy")
@@ -39,8 +40,9 @@ var (
 	// or an administrator has to confirm it or has rejected it (89501, 89503, 89506,
 	// 89507). The scope or the account's permissions do not allow the call (48001,
 	// 61007), the account is punished (48004), or it is frozen, deregistered or moved
-	// (50002). A parameter is missing (41001, 41003). The person cannot do anything
-	// about it.
+	// (50002). A parameter is missing (41001, 41003), a mini program has no such page
+	// (41030), or a scene is invalid (40169). The client itself returns it for an argument
+	// that WeChat would refuse. The person cannot do anything about it.
 	ErrConfiguration = errors.New("WeChat account misconfigured")
 	// ErrRefused means that the person did not agree (50001), or that WeChat considers
 	// them a high risk (40226).
@@ -63,12 +65,20 @@ const (
 	opRefresh  = "refresh"
 	opVerify   = "verify"
 	opUserInfo = "userinfo"
+
+	opStableToken     = "stable_token"
+	opCreateQRCode    = "qrcode"
+	opFollower        = "user_info"
+	opSession         = "jscode2session"
+	opPhoneNumber     = "phone_number"
+	opMiniProgramCode = "wxacode"
 )
 
 // Error is an error in a response of WeChat. To handle it, use errors.Is with the Err
 // variables of this package instead of Code, whose meaning depends on the call.
 type Error struct {
-	// Op is the call: exchange, refresh, verify or userinfo.
+	// Op is the call: exchange, refresh, verify, userinfo, stable_token, qrcode,
+	// user_info, jscode2session, phone_number or wxacode.
 	Op string
 	// Code is WeChat's errcode ("全局返回码").
 	Code int
@@ -109,15 +119,15 @@ func (e *Error) kind() error {
 		return ErrTokenInvalid
 	case 45009, 45011:
 		return ErrQuota
-	case 40013, 40125, 40164, 40243, 41001, 41002, 41003, 41004, 48001, 48004, 50002,
+	case 40013, 40125, 40164, 40169, 40243, 41001, 41002, 41003, 41004, 41030, 48001, 48004, 50002,
 		61004, 61007, 89501, 89503, 89506, 89507:
 		return ErrConfiguration
 	case 40226, 50001:
 		return ErrRefused
 	case 40001:
-		// "Invalid credential": an exchange carries the account's secret, and every
-		// other call carries a token.
-		if e.Op == opExchange {
+		// "Invalid credential": these calls carry the account's secret, and every other
+		// call carries a token.
+		if e.Op == opExchange || e.Op == opStableToken || e.Op == opSession {
 			return ErrConfiguration
 		}
 		return ErrTokenInvalid

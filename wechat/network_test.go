@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scangate/scangate/wechat"
 )
@@ -107,6 +108,34 @@ var operations = map[string]func(context.Context, *wechat.Client) error{
 		_, err := c.UserInfo(ctx, accessToken, openID)
 		return err
 	},
+	"stable_token":   func(ctx context.Context, c *wechat.Client) error { _, err := c.AccessToken(ctx); return err },
+	"jscode2session": func(ctx context.Context, c *wechat.Client) error { _, err := c.SessionByCode(ctx, code); return err },
+}
+
+// accountOperations are the calls with the account's token, by the name in their errors.
+// The token is accessToken, without a call.
+var accountOperations = map[string]func(context.Context, *wechat.Client) error{
+	"qrcode": func(ctx context.Context, c *wechat.Client) error {
+		_, err := c.WithTokenSource(fixedToken).CreateQRCode(ctx, "scene", time.Hour)
+		return err
+	},
+	"user_info": func(ctx context.Context, c *wechat.Client) error {
+		_, err := c.WithTokenSource(fixedToken).UserInfoByOpenID(ctx, openID)
+		return err
+	},
+	"phone_number": func(ctx context.Context, c *wechat.Client) error {
+		_, err := c.WithTokenSource(fixedToken).PhoneNumber(ctx, code, openID)
+		return err
+	},
+	"wxacode": func(ctx context.Context, c *wechat.Client) error {
+		_, err := c.WithTokenSource(fixedToken).MiniProgramCode(ctx, wechat.MiniProgramCode{Scene: "scene"})
+		return err
+	},
+}
+
+// fixedToken is a token source that always returns accessToken.
+func fixedToken(context.Context) (wechat.AccountToken, error) {
+	return wechat.AccountToken{AccessToken: accessToken, Expiry: time.Now().Add(time.Hour)}, nil
 }
 
 var sentinels = []error{

@@ -12,7 +12,7 @@ import (
 
 func TestErrcodes(t *testing.T) {
 	for code, want := range map[int]error{
-		40163: wechat.ErrCodeUsed,
+		40163: wechat.ErrCodeUsed, 41030: wechat.ErrConfiguration, 40169: wechat.ErrConfiguration,
 		40029: wechat.ErrCodeInvalid, 41008: wechat.ErrCodeInvalid, 42003: wechat.ErrCodeInvalid,
 		42001: wechat.ErrTokenExpired,
 		40003: wechat.ErrTokenInvalid, 40014: wechat.ErrTokenInvalid, 40030: wechat.ErrTokenInvalid,
@@ -31,7 +31,7 @@ func TestErrcodes(t *testing.T) {
 	// The meaning of 40001 depends on the call.
 	for op, call := range operations {
 		want := wechat.ErrTokenInvalid
-		if op == "exchange" {
+		if op == "exchange" || op == "stable_token" || op == "jscode2session" {
 			want = wechat.ErrConfiguration
 		}
 		t.Run(op+" 40001", func(t *testing.T) { testErrcode(t, op, call, 40001, want) })
@@ -88,7 +88,7 @@ func TestErrorMessages(t *testing.T) {
 
 func TestRepeatedSecretsAreRedacted(t *testing.T) {
 	// The secret value in the request of each call.
-	private := map[string]string{"exchange": secret, "refresh": refreshToken, "verify": accessToken, "userinfo": accessToken}
+	private := map[string]string{"exchange": secret, "refresh": refreshToken, "verify": accessToken, "userinfo": accessToken, "stable_token": secret, "jscode2session": code}
 	for op, call := range operations {
 		c, _ := newClient(t, body(`{"errcode":40001,"errmsg":"`+strings.Join([]string{secret, code, accessToken, refreshToken}, " ")+`"}`))
 		if err := call(t.Context(), c); strings.Contains(errorTexts(err), private[op]) {
