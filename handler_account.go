@@ -1,6 +1,7 @@
 package scangate
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -96,7 +97,7 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	event := Event{Name: EventLoggedOut, UserID: user.ID}
 	if posted.Get("everywhere") == "true" && !errors.Is(err, ErrLoginRequired) {
 		if err == nil {
-			err = wrap("ending the sessions", g.registrar.users.EndSessions(r.Context(), user.ID, time.Now()))
+			err = g.auth.endSessions(r.Context(), user.ID)
 		}
 		if err != nil {
 			return err // keep this session: the others could not be ended
@@ -114,6 +115,20 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	}
 	acknowledge(w, r, "/")
 	return nil
+}
+
+// EndSessions ends all sessions of a user, in all browsers, and the logins that they have
+// under way. Call it after you have disabled the user, changed their password, or found
+// that their account was taken over. It takes effect at once in this process. In other
+// processes that share [Config.State] it takes effect at once too, or with
+// [Config.UserTTL] within 2 seconds.
+//
+// It returns an error for which errors.Is(err, ErrNotFound) holds if there is no such
+// user. After any other error the sessions may have ended or not: call it again. If an
+// application calls the EndSessions of its own store instead, a user in memory stays
+// logged in for up to UserTTL.
+func (g *Gate) EndSessions(ctx context.Context, userID string) error {
+	return publicError(g.auth.endSessions(ctx, userID))
 }
 
 // me describes the logged-in user to a single-page application.

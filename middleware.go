@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/session"
+	"github.com/scangate/scangate/internal/state"
 )
 
 type userContextKey struct{}
@@ -23,6 +25,7 @@ type authenticator struct {
 	sessions     sessions
 	users        UserStore                          // for decisions about an account
 	readers      UserStore                          // for the read on every request
+	ends         *state.Ring                        // the users whose sessions were ended, for other processes
 	appUser      func(*http.Request) (string, bool) // Config.CurrentUser
 	requirePhone bool
 }
@@ -138,6 +141,16 @@ func (a *authenticator) sessionUser(ctx context.Context) (User, sessionValue, er
 		return User{}, sessionValue{}, ErrLoginRequired
 	}
 	return user, value, nil
+}
+
+// endSessions ends all sessions of the user, and announces it to the other processes.
+func (a *authenticator) endSessions(ctx context.Context, userID string) error {
+	if err := a.users.EndSessions(ctx, userID, time.Now()); err != nil {
+		return wrap("ending the sessions", err)
+	}
+	// After the change: a process that reads the user from now on sees it. Without
+	// Config.UserTTL too, because other processes may have it.
+	return wrap("announcing the end of the sessions", a.ends.Add(ctx, userID))
 }
 
 // requireKept returns errNoSession if a login in this browser has begun a session moments
