@@ -17,7 +17,7 @@ func (g *Gate) serveLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	request, err := g.linkRequest(r, localPath(q.Get("return_to")))
-	if errors.Is(err, ErrLoginRequired) && g.config.CurrentUser == nil {
+	if errors.Is(err, errFreshLogin) || errors.Is(err, ErrLoginRequired) && g.config.CurrentUser == nil {
 		g.refuse(w, r, err)
 		return nil
 	}
@@ -38,6 +38,10 @@ func (g *Gate) serveStartLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	request, err := g.linkRequest(r, returnTo)
+	if errors.Is(err, errFreshLogin) {
+		g.refuse(w, r, err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -47,7 +51,7 @@ func (g *Gate) serveStartLink(w http.ResponseWriter, r *http.Request) error {
 // linkRequest returns the request for a login that adds an identity to the logged-in
 // user.
 func (g *Gate) linkRequest(r *http.Request, returnTo string) (login.Request, error) {
-	user, err := g.auth.accountUser(r, login.PurposeLink)
+	user, err := g.auth.freshUser(r, login.PurposeLink)
 	if err != nil {
 		return login.Request{}, err
 	}
@@ -70,7 +74,11 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	user, err := g.auth.accountUser(r, login.PurposeLink)
+	user, err := g.auth.freshUser(r, login.PurposeLink)
+	if errors.Is(err, errFreshLogin) {
+		g.refuse(w, r, err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -179,7 +187,7 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 		return Pending{}, ErrNotFound
 	case err != nil:
 		return Pending{}, publicError(err)
-	case g.logins.authorizerKey(r, l) == "", l.Open() != nil, l.Purpose() != login.PurposeLogin:
+	case g.logins.authorizerKey(r, l) == "", l.Open() != nil, l.Purpose() != login.PurposeLogin, l.Fresh():
 		return Pending{}, ErrNotFound
 	}
 	who := l.Person()

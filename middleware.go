@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
@@ -207,6 +208,37 @@ func (a *authenticator) accountUser(r *http.Request, p login.Purpose) (User, err
 	return user, nil
 }
 
+// freshTime is how old a login may be for a change of the account that could outlive the
+// session: adding or removing a WeChat, or another phone number. A stolen session is
+// then not enough for such a change.
+const freshTime = 15 * time.Minute
+
+// freshUser is accountUser for such a change. It returns the user with errFreshLogin if
+// their login is too old. If Config.CurrentUser decides, its answer is enough.
+func (a *authenticator) freshUser(r *http.Request, p login.Purpose) (User, error) {
+	if p == login.PurposeLink && a.appUser != nil {
+		return a.accountUser(r, p)
+	}
+	user, session, err := a.currentUser(r)
+	if err == nil && !session.youngerThan(freshTime) {
+		err = errFreshLogin
+	}
+	return user, err
+}
+
+// asksFresh reports whether the query or the posted fields ask for a fresh login.
+func asksFresh(asked url.Values) bool {
+	fresh := asked.Get("fresh")
+	return fresh == "1" || fresh == "true"
+}
+
+// freshRequest returns the request for a login that only that user can complete.
+func freshRequest(user User, returnTo string) login.Request {
+	return login.Request{
+		ReturnTo: returnTo, Fresh: true, TargetUserID: user.ID, TargetName: cleanNickname(user.Nickname),
+	}
+}
+
 // refuse answers a request that may not pass.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	route, p := g.refusal(err)
@@ -233,6 +265,8 @@ func (g *Gate) refusal(err error) (route string, p problem) {
 		route, p = "login", problem{Title: "Login required", Code: "login_required"}
 	case errors.Is(err, ErrPhoneRequired):
 		route, p = "phone", problem{Title: "Phone number required", Code: "phone_required"}
+	case errors.Is(err, errFreshLogin):
+		route, p = freshRoute, problem{Title: "Fresh login required", Code: freshLoginCode}
 	default:
 		return "", problem{}
 	}
