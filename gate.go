@@ -69,9 +69,10 @@ func New(config Config) (*Gate, error) {
 // sessions are kept in Redis, or in memory if that is not set.
 func (g *Gate) wire(set *pages.Set) {
 	c := &g.config
-	users, readers := c.Users, c.Users
+	g.state = state.WithPrefix(c.State, c.name())
+	users, readers, ends := c.Users, c.Users, state.NewRing(g.state, "ends")
 	if c.UserTTL > 0 {
-		cache := newUserCache(c.Users, c.UserTTL)
+		cache := newUserCache(c.Users, c.UserTTL, ends)
 		// Changes go through the cache, which forgets the user. Reads that decide a
 		// login must see the latest user.
 		users, readers = uncached{cache}, cache
@@ -83,7 +84,6 @@ func (g *Gate) wire(set *pages.Set) {
 		// the same domain can set the cookie.
 		g.cookies.name = "__Host-" + browserKeyCookie
 	}
-	g.state = state.WithPrefix(c.State, c.name())
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
 	g.respond = responder{urls: g.urls, pages: set, logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address}
 	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
@@ -101,7 +101,7 @@ func (g *Gate) wire(set *pages.Set) {
 			manager: session.Copy(c.Session.Manager), site: site, key: "scangate:" + site,
 			marker: session.NewMarker(g.cookies.name+"-issued", site, secure), logger: c.Logger,
 		},
-		users: users, readers: readers, appUser: c.CurrentUser, requirePhone: c.Phone.Require,
+		users: users, readers: readers, ends: ends, appUser: c.CurrentUser, requirePhone: c.Phone.Require,
 	}
 	for _, store := range []any{c.State, c.Users, g.redis} {
 		if r, ok := store.(*RedisStore); ok && r != nil {

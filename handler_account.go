@@ -1,6 +1,7 @@
 package scangate
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -16,7 +17,7 @@ func (g *Gate) serveLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	request, err := g.linkRequest(r, localPath(q.Get("return_to")))
-	if errors.Is(err, ErrLoginRequired) && g.config.CurrentUser == nil {
+	if errors.Is(err, errFreshLogin) || errors.Is(err, ErrLoginRequired) && g.config.CurrentUser == nil {
 		g.refuse(w, r, err)
 		return nil
 	}
@@ -37,6 +38,10 @@ func (g *Gate) serveStartLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	request, err := g.linkRequest(r, returnTo)
+	if errors.Is(err, errFreshLogin) {
+		g.refuse(w, r, err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -46,7 +51,7 @@ func (g *Gate) serveStartLink(w http.ResponseWriter, r *http.Request) error {
 // linkRequest returns the request for a login that adds an identity to the logged-in
 // user.
 func (g *Gate) linkRequest(r *http.Request, returnTo string) (login.Request, error) {
-	user, err := g.auth.accountUser(r, login.PurposeLink)
+	user, err := g.auth.freshUser(r, login.PurposeLink)
 	if err != nil {
 		return login.Request{}, err
 	}
@@ -69,7 +74,11 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	user, err := g.auth.accountUser(r, login.PurposeLink)
+	user, err := g.auth.freshUser(r, login.PurposeLink)
+	if errors.Is(err, errFreshLogin) {
+		g.refuse(w, r, err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -96,7 +105,7 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	event := Event{Name: EventLoggedOut, UserID: user.ID}
 	if posted.Get("everywhere") == "true" && !errors.Is(err, ErrLoginRequired) {
 		if err == nil {
-			err = wrap("ending the sessions", g.registrar.users.EndSessions(r.Context(), user.ID, time.Now()))
+			err = g.auth.endSessions(r.Context(), user.ID)
 		}
 		if err != nil {
 			return err // keep this session: the others could not be ended
@@ -114,6 +123,20 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	}
 	acknowledge(w, r, "/")
 	return nil
+}
+
+// EndSessions ends all sessions of a user, in all browsers, and the logins that they have
+// under way. Call it after you have disabled the user, changed their password, or found
+// that their account was taken over. It takes effect at once in this process. In other
+// processes that share [Config.State] it takes effect at once too, or with
+// [Config.UserTTL] within 2 seconds.
+//
+// It returns an error for which errors.Is(err, ErrNotFound) holds if there is no such
+// user. After any other error the sessions may have ended or not: call it again. If an
+// application calls the EndSessions of its own store instead, a user in memory stays
+// logged in for up to UserTTL.
+func (g *Gate) EndSessions(ctx context.Context, userID string) error {
+	return publicError(g.auth.endSessions(ctx, userID))
 }
 
 // me describes the logged-in user to a single-page application.
@@ -164,7 +187,7 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 		return Pending{}, ErrNotFound
 	case err != nil:
 		return Pending{}, publicError(err)
-	case g.logins.authorizerKey(r, l) == "", l.Open() != nil, l.Purpose() != login.PurposeLogin:
+	case g.logins.authorizerKey(r, l) == "", l.Open() != nil, l.Purpose() != login.PurposeLogin, l.Fresh():
 		return Pending{}, ErrNotFound
 	}
 	who := l.Person()

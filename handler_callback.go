@@ -188,6 +188,7 @@ const (
 	stepPhone    step = "phone"
 	stepConfirm  step = "confirm"
 	stepFinish   step = "finish" // of a same-device login: no page is left
+	stepOther    step = "other"  // none: a fresh login is for another user
 	stepAny      step = "any"    // for routes that serve the authorizer at every step
 	// stepDecision is any step of an open login that needs consent: a person may refuse
 	// before the confirm page too.
@@ -197,6 +198,9 @@ const (
 // nextStep returns the authorizer's next step. The order of the steps is defined here
 // and nowhere else.
 func (g *Gate) nextStep(l *login.Login) step {
+	if g.registrar.isOtherUser(l) {
+		return stepOther
+	}
 	// While a second callback exchanges, the person is known from the first one.
 	if l.State() == login.StateIdentified || l.State() == login.StateExchanging {
 		switch who := l.Person(); {
@@ -225,6 +229,9 @@ func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) e
 		return errDisabled
 	}
 	switch next := g.nextStep(l); next {
+	case stepOther:
+		_, err := g.refuseLogin(r, l, errOtherUser)
+		return err
 	case stepRegister:
 		if g.config.RegisterURL == "" {
 			_, err := g.refuseLogin(r, l, errNotRegistered)

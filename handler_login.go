@@ -26,7 +26,13 @@ func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	returnTo := localPath(q.Get("return_to"))
-	switch _, err := g.Check(r); {
+	user, session, err := g.auth.currentUser(r)
+	// A minute less than freshTime: with another clock, the process of the next request
+	// could find this login too old and redirect back here.
+	if err == nil && asksFresh(q) && !session.youngerThan(freshTime-clockSkew) {
+		return g.offerLogin(w, r, freshRequest(user, returnTo), q.Get("with"))
+	}
+	switch err := g.auth.checkPhone(user, err); {
 	case err == nil:
 		seeOther(w, returnTo)
 		return nil
@@ -48,11 +54,20 @@ func (g *Gate) serveStartLogin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := g.auth.requireKept(w, r); err != nil {
-		return err
-	}
 	returnTo, err := g.urls.returnTo(posted.Get("return_to"))
 	if err != nil {
+		return err
+	}
+	if asksFresh(posted) {
+		user, _, err := g.auth.currentUser(r)
+		if err == nil {
+			return g.offerLoginJSON(w, r, freshRequest(user, returnTo), posted.Get("with"))
+		}
+		if !errors.Is(err, ErrLoginRequired) {
+			return err
+		}
+	}
+	if err := g.auth.requireKept(w, r); err != nil {
 		return err
 	}
 	return g.offerLoginJSON(w, r, login.Request{ReturnTo: returnTo}, posted.Get("with"))
@@ -63,7 +78,7 @@ func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.
 	key := g.cookies.ensure(w, r)
 	l, err := g.startOrResume(w, r, key, request, with)
 	if err != nil {
-		return retryError{err, g.urls.start(request.Purpose, request.ReturnTo)}
+		return retryError{err, g.urls.start(request)}
 	}
 	switch {
 	case l.Kind() == login.SameDevice:
@@ -336,7 +351,7 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 	if err != nil {
 		return l, err
 	}
-	ctx, before, err := g.auth.sessions.prepare(r, user.ID)
+	ctx, before, err := g.prepareSession(r, l, user.ID)
 	if err != nil {
 		return l, err
 	}
@@ -364,6 +379,16 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 		g.respond.emit(r, loginEvent(EventFinished, l))
 	}
 	return l, nil
+}
+
+// prepareSession prepares the session that the login begins. A fresh login only renews
+// its user's session, and never replaces another user's.
+func (g *Gate) prepareSession(r *http.Request, l *login.Login, userID string) (ctx context.Context, before sessionValue, err error) {
+	ctx, before, err = g.auth.sessions.prepare(r, userID)
+	if err == nil && l.Fresh() && before.userID != "" && before.userID != userID {
+		err = forged("another user has logged in in this browser since")
+	}
+	return ctx, before, err
 }
 
 // finishForUser ends a login of a logged-in user, in the browser where it began. Only
@@ -417,8 +442,11 @@ func (g *Gate) refuseLogin(r *http.Request, l *login.Login, err error) (*login.L
 
 // ensureUser makes a user of the login's person unless they are one.
 func (g *Gate) ensureUser(r *http.Request, l *login.Login) (*login.Login, error) {
-	if l.Person().UserID != "" {
+	switch {
+	case l.Person().UserID != "":
 		return l, nil
+	case l.Fresh():
+		return l, errOtherUser // its target is a user already
 	}
 	enrolled, err := g.registrar.register(r.Context(), l.Person())
 	if err != nil {

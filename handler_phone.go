@@ -271,15 +271,20 @@ func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, _, err := g.auth.currentUser(r)
-	if errors.Is(err, ErrLoginRequired) {
+	user, err := g.auth.freshUser(r, login.PurposePhone)
+	old := errors.Is(err, errFreshLogin)
+	switch {
+	case errors.Is(err, ErrLoginRequired), old && g.config.Phone.SendCode != nil:
+		if old && user.Phone == "" && g.config.Phone.Require && isPageLoad(r) {
+			// The fresh login itself binds the number that is missing.
+			seeOther(w, g.urls.returning(freshRoute, localPath(q.Get("return_to"))))
+			return nil
+		}
 		g.refuse(w, r, err)
 		return nil
-	}
-	if err != nil {
+	case err != nil && !old:
 		return err
-	}
-	if g.config.Phone.SendCode == nil {
+	case g.config.Phone.SendCode == nil:
 		return login.ErrUnknown
 	}
 	key := g.cookies.ensure(w, r)

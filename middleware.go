@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"time"
 
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/session"
+	"github.com/scangate/scangate/internal/state"
 )
 
 type userContextKey struct{}
@@ -23,6 +26,7 @@ type authenticator struct {
 	sessions     sessions
 	users        UserStore                          // for decisions about an account
 	readers      UserStore                          // for the read on every request
+	ends         *state.Ring                        // the users whose sessions were ended, for other processes
 	appUser      func(*http.Request) (string, bool) // Config.CurrentUser
 	requirePhone bool
 }
@@ -140,6 +144,16 @@ func (a *authenticator) sessionUser(ctx context.Context) (User, sessionValue, er
 	return user, value, nil
 }
 
+// endSessions ends all sessions of the user, and announces it to the other processes.
+func (a *authenticator) endSessions(ctx context.Context, userID string) error {
+	if err := a.users.EndSessions(ctx, userID, time.Now()); err != nil {
+		return wrap("ending the sessions", err)
+	}
+	// After the change: a process that reads the user from now on sees it. Without
+	// Config.UserTTL too, because other processes may have it.
+	return wrap("announcing the end of the sessions", a.ends.Add(ctx, userID))
+}
+
 // requireKept returns errNoSession if a login in this browser has begun a session moments
 // ago that does not count for the request. Another login would end like that one, and
 // the browser would be redirected in a loop.
@@ -194,6 +208,37 @@ func (a *authenticator) accountUser(r *http.Request, p login.Purpose) (User, err
 	return user, nil
 }
 
+// freshTime is how old a login may be for a change of the account that could outlive the
+// session: adding or removing a WeChat, or another phone number. A stolen session is
+// then not enough for such a change.
+const freshTime = 15 * time.Minute
+
+// freshUser is accountUser for such a change. It returns the user with errFreshLogin if
+// their login is too old. If Config.CurrentUser decides, its answer is enough.
+func (a *authenticator) freshUser(r *http.Request, p login.Purpose) (User, error) {
+	if p == login.PurposeLink && a.appUser != nil {
+		return a.accountUser(r, p)
+	}
+	user, session, err := a.currentUser(r)
+	if err == nil && !session.youngerThan(freshTime) {
+		err = errFreshLogin
+	}
+	return user, err
+}
+
+// asksFresh reports whether the query or the posted fields ask for a fresh login.
+func asksFresh(asked url.Values) bool {
+	fresh := asked.Get("fresh")
+	return fresh == "1" || fresh == "true"
+}
+
+// freshRequest returns the request for a login that only that user can complete.
+func freshRequest(user User, returnTo string) login.Request {
+	return login.Request{
+		ReturnTo: returnTo, Fresh: true, TargetUserID: user.ID, TargetName: cleanNickname(user.Nickname),
+	}
+}
+
 // refuse answers a request that may not pass.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	route, p := g.refusal(err)
@@ -220,6 +265,8 @@ func (g *Gate) refusal(err error) (route string, p problem) {
 		route, p = "login", problem{Title: "Login required", Code: "login_required"}
 	case errors.Is(err, ErrPhoneRequired):
 		route, p = "phone", problem{Title: "Phone number required", Code: "phone_required"}
+	case errors.Is(err, errFreshLogin):
+		route, p = freshRoute, problem{Title: "Fresh login required", Code: freshLoginCode}
 	default:
 		return "", problem{}
 	}

@@ -147,6 +147,13 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 	return r.lookupUser(ctx, who)
 }
 
+// isOtherUser reports whether the person of a fresh login is not its target. A person
+// whose unionid is not known yet may be the target.
+func (r *registrar) isOtherUser(l *login.Login) bool {
+	who := l.Person()
+	return !l.OfTarget() && (who.Asked || !r.lacksUnionID(who))
+}
+
 // needsProfile reports whether to ask a new person for nickname and picture.
 func (r *registrar) needsProfile(who login.Person) bool {
 	return r.fetchProfile && who.UserID == "" && !who.Asked

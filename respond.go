@@ -45,6 +45,7 @@ var failures = []failure{
 	{errForged, http.StatusForbidden, "forged"},
 	{errDisabled, http.StatusForbidden, "disabled"},
 	{errOtherPerson, http.StatusBadGateway, "wechat"},
+	{errOtherUser, http.StatusForbidden, "other_user"},
 	{errTooMany, http.StatusTooManyRequests, "too_many"},
 	{errTooManyTabs, http.StatusTooManyRequests, "too_many"},
 	{errCrowded, http.StatusServiceUnavailable, "busy"},
@@ -62,6 +63,10 @@ var failures = []failure{
 	{errCodeRejected, http.StatusBadRequest, "restart"}, // like invalid_grant (RFC 6749, section 5.2)
 	{errWeChat, http.StatusBadGateway, "wechat"},
 }
+
+// freshLoginCode is the code of the problem that a change of the account needs a fresh
+// login first.
+const freshLoginCode = "fresh_login_required"
 
 // details explains each code to the developer of a script, in a problem's member detail.
 var details = map[string]string{
@@ -89,7 +94,9 @@ var details = map[string]string{
 	"busy":           "the server cannot wait for more logins now",
 	"unavailable":    "a store failed; no one was logged in or out",
 	"login_required": "there is no session, or it has ended",
+	"other_user":     "this WeChat is not that of the user who is logged in",
 	"phone_required": "the user has no phone number",
+	freshLoginCode:   "the user has to log in again at login_url, because their login is older than 15 minutes",
 	"not_registered": "there is no account for this person",
 	"phone_invalid":  "the phone number is not valid",
 	"too_many_codes": "too many codes were sent; Retry-After is in seconds",

@@ -8,7 +8,7 @@ import (
 )
 
 func TestCaseD05EveryProblemHasADetail(t *testing.T) {
-	codes := map[string]bool{"unavailable": true, "login_required": true, "phone_required": true}
+	codes := map[string]bool{"unavailable": true, "login_required": true, "phone_required": true, freshLoginCode: true}
 	for _, f := range failures {
 		codes[f.code] = true
 	}

@@ -67,6 +67,9 @@ func decodeSessionValue(s string) (sessionValue, bool) {
 	return sessionValue{site: site, userID: id, login: login, begun: time.UnixMicro(micro)}, true
 }
 
+// youngerThan reports whether the session's login was less than d ago.
+func (v sessionValue) youngerThan(d time.Duration) bool { return time.Since(v.begun) < d }
+
 // loaded reports whether the application's own LoadAndSave has loaded the session into
 // ctx. It will also save the session.
 func (s *sessions) loaded(ctx context.Context) bool {

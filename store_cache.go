@@ -6,45 +6,77 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scangate/scangate/internal/state"
 	"github.com/scangate/scangate/internal/ttlmap"
 )
 
 // cachedUsers bounds the users that Config.UserTTL keeps in memory.
 const cachedUsers = 1 << 14
 
+// The times of reading what other processes have announced.
+const (
+	// endsInterval is how often a busy process reads it. One request then waits for the
+	// read, for at most endsTime, and the others go on.
+	endsInterval = time.Second
+	endsTime     = 500 * time.Millisecond
+	// endsTrusted is how long a read is good for: how late a process notices that another
+	// one has ended a user's sessions. Without a newer read it uses no user in memory.
+	endsTrusted = 2 * time.Second
+)
+
 // userCache is a UserStore that answers FindByID from memory for a while, and reads a
-// user at most once at a time. Changes by this process take effect at once.
+// user at most once at a time. Changes by this process take effect at once. If another
+// process ends a user's sessions, that takes effect within endsTrusted.
 type userCache struct {
 	UserStore
-	ttl time.Duration
+	ttl  time.Duration
+	ends *state.Ring // the users whose sessions a process has ended
 
 	mu      sync.Mutex
 	users   *ttlmap.Map[User]
 	flights map[string]*flight
+
+	lastEnd string    // the place in ends up to which it was read
+	readAt  time.Time // when that read began
+	readDue time.Time // when the next read is to begin
 }
 
 // flight is one read of the store that many requests may wait for.
 type flight struct {
 	done  chan struct{}
+	began time.Time
 	user  User
 	err   error
 	stale bool // the user was changed after the read began
 }
 
-func newUserCache(users UserStore, ttl time.Duration) *userCache {
-	return &userCache{UserStore: users, ttl: ttl, users: ttlmap.New[User](cachedUsers, nil), flights: make(map[string]*flight)}
+func newUserCache(users UserStore, ttl time.Duration, ends *state.Ring) *userCache {
+	c := &userCache{UserStore: users, ttl: ttl, ends: ends}
+	c.clear()
+	c.readAt = time.Now() // nothing is in memory that an end could concern
+	return c
 }
 
 // FindByID implements [UserStore]. It does not keep errors.
 func (c *userCache) FindByID(ctx context.Context, id string) (User, error) {
+	now := time.Now()
 	c.mu.Lock()
-	if e, ok := c.users.Get(id); ok {
+	if !now.Before(c.readDue) {
+		c.readDue = now.Add(endsInterval)
+		c.mu.Unlock()
+		c.readEnds(ctx, now)
+		c.mu.Lock()
+	}
+	if e, ok := c.users.Get(id); ok && now.Sub(c.readAt) < endsTrusted {
 		c.mu.Unlock()
 		return copyUser(&e.Value), nil
 	}
 	f, flying := c.flights[id]
+	if flying && now.Sub(f.began) >= endsTrusted {
+		f.stale, flying = true, false // another process may have ended the user's sessions since
+	}
 	if !flying {
-		f = &flight{done: make(chan struct{})}
+		f = &flight{done: make(chan struct{}), began: now}
 		c.flights[id] = f
 	}
 	c.mu.Unlock()
@@ -61,6 +93,40 @@ func (c *userCache) FindByID(ctx context.Context, id string) (User, error) {
 	case <-ctx.Done():
 		return User{}, ctx.Err()
 	}
+}
+
+// readEnds forgets the users whose sessions other processes have ended, or all users if
+// it cannot find out which. If the state store fails, it changes nothing: the last read
+// is not good for long.
+func (c *userCache) readEnds(ctx context.Context, began time.Time) {
+	// Not the request's own limit, because the result is for all requests.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endsTime)
+	defer cancel()
+	entries, err := c.ends.Load(ctx)
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ended, known := entries.Since(c.lastEnd)
+	if !known {
+		c.clear()
+	}
+	for _, id := range ended {
+		c.drop(id)
+	}
+	c.lastEnd = entries.Last()
+	if began.After(c.readAt) {
+		c.readAt = began
+	}
+}
+
+// clear drops all users. The caller holds the lock, or is the constructor.
+func (c *userCache) clear() {
+	for _, f := range c.flights {
+		f.stale = true
+	}
+	c.users, c.flights = ttlmap.New[User](cachedUsers, nil), make(map[string]*flight)
 }
 
 // errNoRead is the error of a flight whose read has panicked.
@@ -95,6 +161,11 @@ func (c *userCache) land(id string, f *flight) {
 func (c *userCache) forget(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.drop(id)
+}
+
+// drop is forget for a caller that holds the lock.
+func (c *userCache) drop(id string) {
 	c.users.Remove(id)
 	if f, ok := c.flights[id]; ok {
 		// Its read may have come before the change: requests that come now must not wait

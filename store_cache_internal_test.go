@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/scangate/scangate/internal/state"
 )
 
 // slowUsers takes a second for each FindByID, and counts them.
@@ -35,6 +37,11 @@ type cachedUser struct {
 	id    string
 }
 
+// newCachedUser returns the user behind a cache that shares the state with others.
+func newCachedUser(slow *slowUsers, shared StateStore, id string) *cachedUser {
+	return &cachedUser{slow, newUserCache(slow, time.Minute, state.NewRing(shared, "ends")), id}
+}
+
 // testCachedUser runs test in a synctest bubble.
 func testCachedUser(t *testing.T, test func(*testing.T, *cachedUser)) {
 	synctest.Test(t, func(t *testing.T) {
@@ -43,7 +50,7 @@ func testCachedUser(t *testing.T, test func(*testing.T, *cachedUser)) {
 		if err != nil {
 			t.Fatalf("Register: %v, want no error", err)
 		}
-		test(t, &cachedUser{slow, newUserCache(slow, time.Minute), user.ID})
+		test(t, newCachedUser(slow, NewMemoryStore(), user.ID))
 	})
 }
 

@@ -22,13 +22,26 @@ func (u *urls) path(parts ...string) string { return u.base + "/" + strings.Join
 // absolute returns the path of a route as a URL that works from anywhere.
 func (u *urls) absolute(parts ...string) string { return u.public.String() + u.path(parts...) }
 
-// returning returns the path of a route that leads back to returnTo, a local path.
+// freshRoute is the login page for a user who is logged in, and proves again who they are.
+const freshRoute = "login?fresh=1"
+
+// returning returns the path of a route that leads back to returnTo, a local path. The
+// route may have a query.
 func (u *urls) returning(route, returnTo string) string {
 	at := u.path(route)
-	if returnTo != "" && returnTo != "/" {
-		at += "?" + url.Values{"return_to": {returnTo}}.Encode()
+	if returnTo == "" || returnTo == "/" {
+		return at
 	}
-	return at
+	return withQuery(at, url.Values{"return_to": {returnTo}})
+}
+
+// withQuery adds parameters to a path that may have some.
+func withQuery(path string, more url.Values) string {
+	sep := "?"
+	if strings.Contains(path, "?") {
+		sep = "&"
+	}
+	return path + sep + more.Encode()
 }
 
 // movedParam marks a URL that publicHost returned.
@@ -55,17 +68,17 @@ func (u *urls) publicHost(r *http.Request, q url.Values) string {
 	return to.String()
 }
 
-// start returns where a login of that purpose begins.
-func (u *urls) start(p login.Purpose, returnTo string) string {
-	return u.returning(startRoute(p), returnTo)
+// start returns where a login for such a request begins.
+func (u *urls) start(request login.Request) string {
+	return u.returning(startRoute(request), request.ReturnTo)
 }
 
 // restart returns where a login like l begins.
-func (u *urls) restart(l *login.Login) string { return u.start(l.Purpose(), l.ReturnTo()) }
+func (u *urls) restart(l *login.Login) string { return u.start(l.Request()) }
 
 // website returns the same login by WeChat's own QR page.
 func (u *urls) website(l *login.Login) string {
-	return u.path(startRoute(l.Purpose())) + "?" + url.Values{"return_to": {l.ReturnTo()}, "with": {"website"}}.Encode()
+	return withQuery(u.path(startRoute(l.Request())), url.Values{"return_to": {l.ReturnTo()}, "with": {"website"}})
 }
 
 // forAuthorizer reports whether only the authorizer of a login opens the request's route.
@@ -117,12 +130,15 @@ func (u *urls) wrongOrigin(r *http.Request) error {
 	}
 }
 
-// startRoute returns the route where a login of that purpose begins.
-func startRoute(p login.Purpose) string {
-	if p == login.PurposeLogin {
+// startRoute returns the route where a login for such a request begins.
+func startRoute(request login.Request) string {
+	switch {
+	case request.Fresh:
+		return freshRoute
+	case request.Purpose == login.PurposeLogin:
 		return "login"
 	}
-	return string(p)
+	return string(request.Purpose)
 }
 
 // requestPath returns the path that the client asked for, even if a router has

@@ -12,7 +12,7 @@ import (
 // recordFormat is the version of a record's stored form, and its first byte. Change
 // it with every change of what the methods named fields list: a record of another
 // version is an unknown login.
-const recordFormat = 5
+const recordFormat = 6
 
 // indexFormat is the version of an index entry's stored form, and its first byte.
 const indexFormat = '1'
@@ -58,6 +58,7 @@ func (r *record) fields(c *coder) {
 	c.int(&r.Number)
 	c.string(&r.Salt)
 	c.bool(&r.Closed)
+	c.bool(&r.Fresh)
 	c.int(&r.Failures)
 	if present(c, &r.Rejected) {
 		c.digest(&r.Rejected.Code)
@@ -192,8 +193,11 @@ func (r *record) sound() bool {
 	}
 	switch r.Purpose {
 	case PurposeLogin:
+		if r.Fresh != (r.TargetUserID != "") {
+			return false
+		}
 	case PurposeLink, PurposePhone:
-		if r.TargetUserID == "" {
+		if r.TargetUserID == "" || r.Fresh {
 			return false
 		}
 	default:

@@ -104,9 +104,13 @@ type Request struct {
 	Initiator Digest // of the initiating browser's key
 	Origin    Origin
 
-	// TargetUserID and TargetName are the user whom a link or a phone number is
-	// for, and that user's name on the pages. They are empty for PurposeLogin.
+	// TargetUserID and TargetName are the user whom a link, a phone number or a fresh
+	// login is for, and that user's name on the pages. They are empty for any other login.
 	TargetUserID, TargetName string
+
+	// Fresh marks a PurposeLogin of a browser that is logged in already: its user proves
+	// again who they are. No other person can approve or finish it.
+	Fresh bool
 }
 
 // Origin describes the initiating browser to the person who authorizes a login. The
@@ -169,7 +173,15 @@ func (l *Login) Origin() Origin { return l.record.Origin }
 // Number returns the two digits that both screens show.
 func (l *Login) Number() int { return l.record.Number }
 
-// Target returns the ID and the name of the user whom a link or a phone number is for.
+// Fresh reports whether the login renews the session of its target.
+func (l *Login) Fresh() bool { return l.record.Fresh }
+
+// OfTarget reports whether the login's person may complete it. Only its target can
+// complete a fresh login.
+func (l *Login) OfTarget() bool { return l.record.ofTarget() }
+
+// Target returns the ID and the name of the user whom a link, a phone number or a fresh
+// login is for.
 func (l *Login) Target() (userID, name string) { return l.record.TargetUserID, l.record.TargetName }
 
 // Identified reports whether a browser has proved an identity for the login.

@@ -97,6 +97,12 @@ func (r *record) authorizedBy(browser Digest) bool { return r.Person != nil && r
 
 func (r *record) needsConsent() bool { return r.Kind == CrossDevice || r.Purpose == PurposeLink }
 
+// ofTarget reports whether the person may complete the login: a fresh login is for its
+// target only.
+func (r *record) ofTarget() bool {
+	return !r.Fresh || r.Person != nil && r.Person.UserID == r.TargetUserID
+}
+
 func (r *record) renewAt() time.Time {
 	if at := r.Created.Add(renewAfter); at.Before(r.Expires) {
 		return at
@@ -242,6 +248,8 @@ func (r *record) assignUser(id string) error {
 		return ErrRepeated
 	case err != nil:
 		return err
+	case r.Fresh:
+		return ErrNotApproved // its target is a user already
 	}
 	r.Person.UserID, r.Person.Refusal = id, ""
 	return nil
@@ -252,6 +260,9 @@ func (r *record) assignUser(id string) error {
 func (r *record) bindPhone(userID string) error {
 	if err := r.identified(); err != nil {
 		return err
+	}
+	if r.Fresh && userID != r.TargetUserID {
+		return ErrNotApproved
 	}
 	r.Person.UserID, r.Person.HasPhone, r.Person.Refusal = userID, true, ""
 	return nil
@@ -300,7 +311,7 @@ func (r *record) approve() error {
 	if r.State == StateApproved && time.Since(r.Decided) < replayWindow {
 		return ErrRepeated
 	}
-	if r.State != StateIdentified || r.Person.UserID == "" || r.Person.Refusal != "" {
+	if r.State != StateIdentified || r.Person.UserID == "" || r.Person.Refusal != "" || !r.ofTarget() {
 		return ErrNotApproved
 	}
 	r.State, r.Decided = StateApproved, time.Now()
@@ -356,7 +367,7 @@ func (r *record) finish(at time.Time) error {
 		return err
 	case r.State == StateFinished:
 		return ErrRepeated
-	case r.Person.UserID == "":
+	case r.Person.UserID == "" || !r.ofTarget():
 		return ErrNotApproved
 	}
 	r.State, r.Finished = StateFinished, at
