@@ -136,7 +136,7 @@ func (g *Gate) serveMe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, me{user.ID, user.Nickname, user.AvatarURL, user.Phone != "", session.begun.UTC()})
+	writeJSON(w, http.StatusOK, me{user.ID, cleanNickname(user.Nickname), user.AvatarURL, user.Phone != "", session.begun.UTC()})
 	return nil
 }
 

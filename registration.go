@@ -8,15 +8,11 @@ import (
 	"log/slog"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/state"
 	"github.com/scangate/scangate/wechat"
 )
-
-// maxNickname bounds a nickname, in characters. WeChat's own limit is lower.
-const maxNickname = 64
 
 // registrar turns a code of WeChat's into a person, and a person into a user. It looks the
 // person up by their identity or their proved phone number, and registers, links or binds
@@ -427,33 +423,4 @@ func (r *registrar) currentUser(ctx context.Context, l *login.Login) (User, erro
 		return User{}, login.ErrExpired
 	}
 	return user, nil
-}
-
-// cleanNickname bounds a nickname and removes deceptive characters: control characters,
-// and those that reverse the writing direction.
-func cleanNickname(s string) string {
-	var b strings.Builder
-	n := 0
-	for _, c := range strings.ToValidUTF8(s, "\uFFFD") {
-		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) || unicode.Is(unicode.Zl, c) || unicode.Is(unicode.Zp, c) {
-			continue
-		}
-		if n++; n > maxNickname {
-			break
-		}
-		b.WriteRune(c)
-	}
-	return strings.TrimSpace(b.String())
-}
-
-// cleanAvatarURL returns s as an https URL of at most 1,024 bytes, or "" if it is not
-// one. WeChat still returns http for some pictures.
-func cleanAvatarURL(s string) string {
-	if rest, ok := strings.CutPrefix(s, "http://"); ok {
-		s = "https://" + rest
-	}
-	if len(s) > 1024 || !strings.HasPrefix(s, "https://") || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return ""
-	}
-	return s
 }
