@@ -168,6 +168,9 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 		return Pending{}, ErrNotFound
 	}
 	who := l.Person()
+	if g.registrar.mustRecognize(who) {
+		return Pending{}, ErrNotFound // they may be a user
+	}
 	return Pending{
 		Identity: Identity(who.Identity), Nickname: who.Nickname, AvatarURL: who.AvatarURL,
 		ContinueURL: g.urls.path("resume", l.ID()),

@@ -109,21 +109,26 @@ func rejectionCause(err error) error {
 const refusalDisabled = "disabled"
 
 // addProfile notes that a new person was asked for user info, if the token's scope shows
-// that, and with Config.FetchProfile fetches it. Without an answer of WeChat's the person
-// goes on without a profile, because the openid is known.
+// that. It fetches it with Config.FetchProfile, or if the unionid is needed. Without an
+// answer of WeChat's the person goes on without a profile, because the openid is known,
+// unless the unionid is needed.
 func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token wechat.Token, who *login.Person) error {
 	// A website application has one scope, even if WeChat's answer lacks it.
-	if client != r.accounts.website && !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
+	scoped := client == r.accounts.website || token.HasScope(wechat.ScopeUserInfo) || token.HasScope(wechat.ScopeLogin)
+	// A person who may be a user of the other account has shared their user info only if
+	// WeChat returns it. They can edit the scope in the address of WeChat's page.
+	recognize := r.lacksUnionID(*who) && (who.Asked || scoped)
+	if !scoped && !recognize {
 		return nil
 	}
 	who.Asked = true
-	if !r.fetchProfile {
+	if !r.fetchProfile && !recognize {
 		return nil
 	}
 	info, err := client.UserInfo(ctx, token.AccessToken, token.OpenID)
 	switch {
 	case err == nil:
-	case errors.Is(err, wechat.ErrIdentity), r.lacksUnionID(*who):
+	case errors.Is(err, wechat.ErrIdentity), recognize:
 		// One person must not become two users: the user info would have shown whether
 		// they are a user of the other account.
 		return &login.RejectedError{Reason: reasonWeChat, Err: wechatError("fetching the user info", err)}
@@ -132,9 +137,11 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 		return nil
 	}
 	r.logOddities(ctx, "userinfo", info.Oddities)
-	who.Profile = &info
-	who.Nickname = cleanNickname(info.Nickname)
-	who.AvatarURL = cleanAvatarURL(info.HeadImgURL)
+	if r.fetchProfile {
+		who.Profile = &info
+		who.Nickname = cleanNickname(info.Nickname)
+		who.AvatarURL = cleanAvatarURL(info.HeadImgURL)
+	}
 	if info.UnionID == who.Identity.UnionID || info.UnionID == "" {
 		return nil
 	}
@@ -154,6 +161,11 @@ func (r *registrar) lacksUnionID(who login.Person) bool {
 	both := r.accounts.official != nil && r.accounts.website != nil
 	return both && who.UserID == "" && who.Identity.UnionID == ""
 }
+
+// mustRecognize reports whether a new person has to share their user info, because only its
+// unionid can show whether they are a user. A person who has shared it without a unionid has
+// none: WeChat returns it to bound accounts only.
+func (r *registrar) mustRecognize(who login.Person) bool { return r.lacksUnionID(who) && !who.Asked }
 
 // logOddities logs the parts of WeChat's answer that the client tolerated.
 func (r *registrar) logOddities(ctx context.Context, call string, odd []string) {

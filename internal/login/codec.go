@@ -12,7 +12,7 @@ import (
 // recordFormat is the version of a record's stored form, and its first byte. Change
 // it with every change of what the methods named fields list: a record of another
 // version is an unknown login.
-const recordFormat = 5
+const recordFormat = 6
 
 // indexFormat is the version of an index entry's stored form, and its first byte.
 const indexFormat = '1'
@@ -91,6 +91,7 @@ func (p *Person) fields(c *coder) {
 	c.string(&p.AvatarURL)
 	c.bool(&p.Asked)
 	c.string(&p.UserID)
+	c.bool(&p.New)
 	c.string(&p.Phone)
 	c.bool(&p.HasPhone)
 	c.string(&p.Refusal)
