@@ -159,7 +159,7 @@ func (g *Gate) serveMe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, me{user.ID, user.Nickname, user.AvatarURL, user.Phone != "", session.begun.UTC()})
+	writeJSON(w, http.StatusOK, me{user.ID, cleanNickname(user.Nickname), user.AvatarURL, user.Phone != "", session.begun.UTC()})
 	return nil
 }
 
@@ -191,6 +191,9 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 		return Pending{}, ErrNotFound
 	}
 	who := l.Person()
+	if g.registrar.mustRecognize(who) {
+		return Pending{}, ErrNotFound // they may be a user
+	}
 	return Pending{
 		Identity: Identity(who.Identity), Nickname: who.Nickname, AvatarURL: who.AvatarURL,
 		ContinueURL: g.urls.path("resume", l.ID()),

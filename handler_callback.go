@@ -162,7 +162,8 @@ func (g *Gate) redirectLoggedIn(w http.ResponseWriter, r *http.Request, l *login
 }
 
 // cancelled answers a person who refused in WeChat. The login stays open. A person who
-// refused only the user info gets the profile page again, which offers "not now".
+// refused only the user info gets the profile page again, which offers "not now" or explains
+// why there is no other way.
 func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, scope login.Scope) error {
 	l, err := g.logins.Load(r.Context(), id)
 	foreign := err == nil && l.Kind() == login.SameDevice && g.logins.initiatorKey(r, l) == ""
@@ -173,7 +174,11 @@ func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, scop
 		return err
 	}
 	if scope == login.ScopeProfile && l.Open() == nil {
-		seeOther(w, g.urls.path("profile", id))
+		to := g.urls.path("profile", id)
+		if g.registrar.mustRecognize(l.Person()) {
+			to += "?" + neededParam
+		}
+		seeOther(w, to)
 		return nil
 	}
 	return g.logins.withRetry(r, l, errCancelled)
@@ -204,7 +209,7 @@ func (g *Gate) nextStep(l *login.Login) step {
 	// While a second callback exchanges, the person is known from the first one.
 	if l.State() == login.StateIdentified || l.State() == login.StateExchanging {
 		switch who := l.Person(); {
-		case g.registrar.lacksUnionID(who) && !who.Asked:
+		case g.registrar.mustRecognize(who):
 			return stepProfile
 		case who.UserID == "" && g.config.Registration == RegisterClosed:
 			return stepRegister

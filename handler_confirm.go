@@ -9,9 +9,21 @@ import (
 	"github.com/scangate/scangate/internal/login"
 )
 
-// serveProfile asks a new person for their user info.
+// serveProfile asks a new person for their user info. If only the unionid in it can show
+// whether they are a user already, the page gives that reason.
 func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
 	p := formPage(l, g.logins.authorizerKey(r, l))
+	switch {
+	case !g.registrar.mustRecognize(l.Person()):
+	case q.Has(neededParam):
+		p.Name = "profile.needed"
+	default:
+		p.Name = "profile.known"
+	}
 	// A link to tap, not a redirect: WeChat answers a trip that begins without a tap
 	// with a snapshot page.
 	p.WeChatURL = g.accounts.authorizeURL(g.urls.absolute("callback"), l, g.logins.authorizerKey(r, l), login.ScopeProfile)
@@ -19,8 +31,18 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Log
 	return nil
 }
 
-// serveSkipProfile goes on without the user info.
+// neededParam is the parameter of the profile page that explains why a person cannot
+// continue without the user info.
+const neededParam = "needed"
+
+// serveSkipProfile goes on without the user info. If only the unionid in it can show whether
+// the person is a user, it explains that instead: a person who says that they are new may
+// have an account that was disabled, or one that they would lose.
 func (g *Gate) serveSkipProfile(w http.ResponseWriter, r *http.Request, l *login.Login, _ url.Values) error {
+	if g.registrar.mustRecognize(l.Person()) {
+		seeOther(w, g.urls.path("profile", l.ID())+"?"+neededParam)
+		return nil
+	}
 	l, err := g.logins.SkipProfile(r.Context(), l)
 	if err != nil {
 		return g.logins.withRetry(r, l, err)

@@ -84,7 +84,7 @@ func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.
 	case l.Kind() == login.SameDevice:
 		seeOther(w, g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
 	case l.State() == login.StateApproved:
-		g.renderFinish(w, r, l)
+		return g.renderFinish(w, r, l)
 	default:
 		g.renderLogin(w, r, l)
 	}
@@ -116,14 +116,29 @@ func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Logi
 	})
 }
 
-// renderFinish names the account that the browser is about to be logged in to. The name
-// exposes an attacker who approved the login with an account of their own.
-func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Login) {
+// renderFinish shows the account that the browser is about to be logged in to. It exposes
+// an attacker who approved the login with an account of their own.
+func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Login) error {
 	_, target := l.Target()
-	g.respond.render(w, r, http.StatusOK, "finish", PageData{
-		Purpose: string(l.Purpose()), FinishURL: g.scanLogin(l).FinishURL, Nickname: l.Person().Nickname, TargetName: target,
-	})
+	p := PageData{Purpose: string(l.Purpose()), FinishURL: g.scanLogin(l).FinishURL, Nickname: l.Person().Nickname, TargetName: target}
+	if l.Purpose() == login.PurposeLogin {
+		user, err := g.registrar.currentUser(r.Context(), l)
+		if errors.Is(err, errDisabled) || errors.Is(err, login.ErrExpired) {
+			_, err = g.refuseLogin(r, l, err)
+		}
+		if err != nil {
+			return retryError{err, g.urls.restart(l)}
+		}
+		p.showAccount(user, l.Person())
+		p.AutoFinish = !mustAsk(l) && g.remembersUser(r, user)
+	}
+	g.respond.render(w, r, http.StatusOK, "finish", p)
+	return nil
 }
+
+// mustAsk reports whether the initiator has to confirm the account even if its browser
+// remembers the user.
+func mustAsk(l *login.Login) bool { return l.Purpose() != login.PurposeLogin || l.Person().New }
 
 // startOrResume returns the browser's open login for the request, or a new one.
 func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.Key, request login.Request, with string) (*login.Login, error) {
@@ -369,6 +384,7 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 	if err := g.auth.sessions.begin(ctx, w, r, value, l.SessionToken(key)); err != nil {
 		return l, wrap("beginning a session", err)
 	}
+	g.rememberUser(w, r, user)
 	if before.login != l.ID() {
 		g.logins.close(r.Context(), before.login)
 	}

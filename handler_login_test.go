@@ -202,7 +202,7 @@ func TestJSONLogin(t *testing.T) {
 	}
 	s := desktop.start()
 	phone := w.phone("chen")
-	phone.submit(phone.scan(s).Request.URL.String(), url.Values{"token": {phone.scan(s).find(t, tokenPattern)}})
+	w.tapThroughProfile(phone, phone.scan(s))
 	phone.answer(s, "approve")
 	var done struct {
 		ReturnTo string `json:"return_to"`

@@ -15,7 +15,8 @@ import (
 // phone suspends it.
 const browserKeyTTL = time.Hour
 
-// browserCookies reads and writes the cookie with a browser's key.
+// browserCookies reads and writes the cookie with a browser's key, and those whose names
+// begin like it.
 type browserCookies struct {
 	name   string
 	secure bool
@@ -73,6 +74,9 @@ func (c browserCookies) loginCookies(r *http.Request) []string {
 	return names
 }
 
+// lastUserCookie returns the name of the cookie that remembers the browser's last user.
+func (c browserCookies) lastUserCookie() string { return c.name + "-last" }
+
 // renew gives the browser a new key, so that a key that was planted in it is of no use
 // for the next login. The finished login keeps its key, for repeated requests.
 func (c browserCookies) renew(w http.ResponseWriter, r *http.Request, finished string, key login.Key) {
@@ -80,9 +84,10 @@ func (c browserCookies) renew(w http.ResponseWriter, r *http.Request, finished s
 	c.keep(w, r, finished, key)
 }
 
-// forget deletes all keys from the browser. Its open logins cannot be finished then.
+// forget deletes all keys from the browser, and which user it had last. Its open logins
+// cannot be finished then.
 func (c browserCookies) forget(w http.ResponseWriter, r *http.Request) {
-	for _, name := range append(c.loginCookies(r), c.name) {
+	for _, name := range append(c.loginCookies(r), c.lastUserCookie(), c.name) {
 		http.SetCookie(w, browserCookies{name: name, secure: c.secure}.cookie("", -time.Second))
 	}
 }

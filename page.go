@@ -7,6 +7,7 @@ import (
 
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/pages"
+	"github.com/scangate/scangate/internal/phone"
 )
 
 // PageData is what the templates of [Pages.Templates] are executed with. A comment below
@@ -16,7 +17,10 @@ import (
 type PageData struct {
 	// Name is the prefix of the page's texts: the template's name without ".html". On
 	// done.html it is "done.approved" or "done.denied", and on message.html "error." and
-	// the code of the error, such as "error.expired".
+	// the code of the error, such as "error.expired". On profile.html it is "profile.known"
+	// if only the unionid in the user info can show whether the person is a user, and
+	// "profile.needed" if the person has declined that. The latter page offers no way
+	// without the user info.
 	Name string
 
 	// Purpose is the purpose of the login, on all pages but message.html: empty for
@@ -62,10 +66,20 @@ type PageData struct {
 	// "deny" refuses the login, for a visitor who is not that person.
 	FinishURL string
 
-	// Nickname is the name in WeChat of the person who scanned, on finish.html and
-	// confirm.html. TargetName is the name of the account that a WeChat is added to. Either
-	// may be empty.
+	// Nickname is the name of the person who scanned, on finish.html and confirm.html.
+	// TargetName is the name of the account that a WeChat is added to. Either may be empty.
 	Nickname, TargetName string
+
+	// AvatarURL is the person's picture on finish.html, at one of WeChat's hosts. It is
+	// empty if there is none.
+	AvatarURL string
+
+	// NewAccount reports on finish.html that this login has created the account.
+	NewAccount bool
+
+	// AutoFinish reports that the account on finish.html is that of the browser's last
+	// user. The form then has the attribute data-auto, and script.js sends it at once.
+	AutoFinish bool
 
 	// Browser, System and Address describe the browser that would be logged in, on
 	// confirm.html. Each may be empty.
@@ -79,7 +93,8 @@ type PageData struct {
 	CodeURL, PhoneURL string
 
 	// Phone is the masked number to which a code was sent, on phone.html. It is empty
-	// before that. ResendIn is the number of seconds after which to offer another code.
+	// before that. On finish.html it is the last digits of the account's number, if it has
+	// one. ResendIn is the number of seconds after which to offer another code.
 	Phone    string
 	ResendIn int
 
@@ -140,6 +155,19 @@ func (p PageData) forTemplate(set *pages.Set, lang pages.Language, name string) 
 	return p
 }
 
+// showAccount shows whose account finish.html is about. Two people without names differ by
+// their pictures, their numbers, and whether the account is new.
+func (p *PageData) showAccount(user User, who login.Person) {
+	// A store need not keep what WeChat returned for a new user.
+	if name := cleanNickname(user.Nickname); name != "" {
+		p.Nickname = name
+	}
+	if p.AvatarURL = pictureURL(user.AvatarURL); p.AvatarURL == "" {
+		p.AvatarURL = pictureURL(who.AvatarURL)
+	}
+	p.Phone, p.NewAccount = phone.Tail(user.Phone), who.New
+}
+
 // formPage returns the data that all pages with a form of the authorizer share.
 func formPage(l *login.Login, key login.Key) PageData {
 	return PageData{Purpose: string(l.Purpose()), Token: key.FormToken(l.ID())}
@@ -174,7 +202,7 @@ func newPages(config *Config) (*pages.Set, error) {
 
 // tryPages executes each template with each of its samples, in each language.
 func tryPages(set *pages.Set) error {
-	for _, samples := range []map[string]PageData{fullSamples, bareSamples} {
+	for _, samples := range []map[string]PageData{fullSamples, accountSamples, bareSamples} {
 		for name, data := range samples {
 			for _, lang := range set.Languages() {
 				if _, err := set.Execute(name, data.forTemplate(set, lang, name)); err != nil {
@@ -187,7 +215,8 @@ func tryPages(set *pages.Set) error {
 }
 
 // Samples of data that New executes templates with. fullSamples have every field that a
-// page can have, and bareSamples only those that it always has.
+// page can have together, and bareSamples only those that it always has. accountSamples have
+// the fields that a page has in place of others.
 var (
 	fullSamples = map[string]PageData{
 		"login": {
@@ -203,6 +232,10 @@ var (
 		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/", Phone: "+86138****8000", ResendIn: 60, Typed: "12345", International: true, Wrong: "error.phone_invalid", Purpose: "phone"},
 		"done":    {Name: "done.denied", NextURL: "/", Purpose: "link"},
 		"message": {Name: "error.snapshot", NextURL: "/"},
+	}
+	accountSamples = map[string]PageData{
+		"finish":  {FinishURL: "/", Nickname: "N", AvatarURL: "https://wx.qlogo.cn/", Phone: "8000", NewAccount: true, AutoFinish: true},
+		"profile": {Name: "profile.needed", Token: "T", WeChatURL: "https://a/"},
 	}
 	bareSamples = map[string]PageData{
 		"login":   {State: "scanned", ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewURL: "/", Number: 42},

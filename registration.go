@@ -8,15 +8,11 @@ import (
 	"log/slog"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/state"
 	"github.com/scangate/scangate/wechat"
 )
-
-// maxNickname bounds a nickname, in characters. WeChat's own limit is lower.
-const maxNickname = 64
 
 // registrar turns a code of WeChat's into a person, and a person into a user. It looks the
 // person up by their identity or their proved phone number, and registers, links or binds
@@ -113,21 +109,26 @@ func rejectionCause(err error) error {
 const refusalDisabled = "disabled"
 
 // addProfile notes that a new person was asked for user info, if the token's scope shows
-// that, and with Config.FetchProfile fetches it. Without an answer of WeChat's the person
-// goes on without a profile, because the openid is known.
+// that. It fetches it with Config.FetchProfile, or if the unionid is needed. Without an
+// answer of WeChat's the person goes on without a profile, because the openid is known,
+// unless the unionid is needed.
 func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token wechat.Token, who *login.Person) error {
 	// A website application has one scope, even if WeChat's answer lacks it.
-	if client != r.accounts.website && !token.HasScope(wechat.ScopeUserInfo) && !token.HasScope(wechat.ScopeLogin) {
+	scoped := client == r.accounts.website || token.HasScope(wechat.ScopeUserInfo) || token.HasScope(wechat.ScopeLogin)
+	// A person who may be a user of the other account has shared their user info only if
+	// WeChat returns it. They can edit the scope in the address of WeChat's page.
+	recognize := r.lacksUnionID(*who) && (who.Asked || scoped)
+	if !scoped && !recognize {
 		return nil
 	}
 	who.Asked = true
-	if !r.fetchProfile {
+	if !r.fetchProfile && !recognize {
 		return nil
 	}
 	info, err := client.UserInfo(ctx, token.AccessToken, token.OpenID)
 	switch {
 	case err == nil:
-	case errors.Is(err, wechat.ErrIdentity), r.lacksUnionID(*who):
+	case errors.Is(err, wechat.ErrIdentity), recognize:
 		// One person must not become two users: the user info would have shown whether
 		// they are a user of the other account.
 		return &login.RejectedError{Reason: reasonWeChat, Err: wechatError("fetching the user info", err)}
@@ -136,9 +137,11 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 		return nil
 	}
 	r.logOddities(ctx, "userinfo", info.Oddities)
-	who.Profile = &info
-	who.Nickname = cleanNickname(info.Nickname)
-	who.AvatarURL = cleanAvatarURL(info.HeadImgURL)
+	if r.fetchProfile {
+		who.Profile = &info
+		who.Nickname = cleanNickname(info.Nickname)
+		who.AvatarURL = cleanAvatarURL(info.HeadImgURL)
+	}
 	if info.UnionID == who.Identity.UnionID || info.UnionID == "" {
 		return nil
 	}
@@ -165,6 +168,11 @@ func (r *registrar) lacksUnionID(who login.Person) bool {
 	both := r.accounts.official != nil && r.accounts.website != nil
 	return both && who.UserID == "" && who.Identity.UnionID == ""
 }
+
+// mustRecognize reports whether a new person has to share their user info, because only its
+// unionid can show whether they are a user. A person who has shared it without a unionid has
+// none: WeChat returns it to bound accounts only.
+func (r *registrar) mustRecognize(who login.Person) bool { return r.lacksUnionID(who) && !who.Asked }
 
 // logOddities logs the parts of WeChat's answer that the client tolerated.
 func (r *registrar) logOddities(ctx context.Context, call string, odd []string) {
@@ -434,33 +442,4 @@ func (r *registrar) currentUser(ctx context.Context, l *login.Login) (User, erro
 		return User{}, login.ErrExpired
 	}
 	return user, nil
-}
-
-// cleanNickname bounds a nickname and removes deceptive characters: control characters,
-// and those that reverse the writing direction.
-func cleanNickname(s string) string {
-	var b strings.Builder
-	n := 0
-	for _, c := range strings.ToValidUTF8(s, "\uFFFD") {
-		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) || unicode.Is(unicode.Zl, c) || unicode.Is(unicode.Zp, c) {
-			continue
-		}
-		if n++; n > maxNickname {
-			break
-		}
-		b.WriteRune(c)
-	}
-	return strings.TrimSpace(b.String())
-}
-
-// cleanAvatarURL returns s as an https URL of at most 1,024 bytes, or "" if it is not
-// one. WeChat still returns http for some pictures.
-func cleanAvatarURL(s string) string {
-	if rest, ok := strings.CutPrefix(s, "http://"); ok {
-		s = "https://" + rest
-	}
-	if len(s) > 1024 || !strings.HasPrefix(s, "https://") || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return ""
-	}
-	return s
 }

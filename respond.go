@@ -137,8 +137,16 @@ type responder struct {
 }
 
 // contentSecurityPolicy allows the resources that the gate's pages use, and no others.
-const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; " + imageSources + "; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+const imageSources = "img-src 'self' data:"
+
+// allowPictures adds WeChat's pictures to the policy of an answer.
+func allowPictures(h http.Header) {
+	policy := h.Get("Content-Security-Policy")
+	h.Set("Content-Security-Policy", strings.Replace(policy, imageSources, imageSources+" "+strings.Join(pictureHosts, " "), 1))
+}
 
 // render answers with a page.
 func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
@@ -148,14 +156,17 @@ func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, n
 	if err != nil {
 		a.logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
 		status = http.StatusInternalServerError
-		sorry := PageData{Name: "error.unavailable", NextURL: a.urls.path("login")}
-		body, _ = a.pages.ExecuteBuiltin("message", sorry.forTemplate(a.pages, lang, "message")) // tests guarantee that it renders
+		p = PageData{Name: "error.unavailable", NextURL: a.urls.path("login")}
+		body, _ = a.pages.ExecuteBuiltin("message", p.forTemplate(a.pages, lang, "message")) // tests guarantee that it renders
 	}
 	h := w.Header()
 	if p.Token != "" || p.FinishURL != "" {
 		// With no-referrer, browsers send "Origin: null" with a form. Browsers without
 		// Sec-Fetch-Site could then not show that the form is from this site.
 		h.Set("Referrer-Policy", "same-origin")
+	}
+	if p.AvatarURL != "" {
+		allowPictures(h)
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", lang.Attr())

@@ -108,7 +108,7 @@ func TestTemplateData(t *testing.T) {
 	check(phone.typeCode(page, codes.to(mobile)), "confirm has Name Token Number MatchNumber Nickname Browser System Address")
 	phone.answer(login, "approve", "number", fmt.Sprint(login.MatchNumber))
 	check(phone.get(login.confirmURL()), "done has Name")
-	check(desktop.get("/wechat/login?return_to=/account"), "finish has Name FinishURL Nickname")
+	check(desktop.get("/wechat/login?return_to=/account"), "finish has Name FinishURL Nickname AvatarURL NewAccount Phone")
 	check(desktop.get("/wechat/scan/x"), "message has Name")
 	check(desktop.get("/wechat/login?with=a&with=b"), "message has Name NextURL")
 }

@@ -17,8 +17,7 @@ import (
 func TestUnlink(t *testing.T) {
 	w := newWorld(t, withWebsite)
 	phone := w.phone("chen")
-	profile := phone.open("/account")
-	phone.submit(profile.Request.URL.Path, url.Values{"token": {profile.find(t, tokenPattern)}})
+	w.tapThroughProfile(phone, phone.open("/account"))
 	id, form := phone.user(), unlinkForm(w.identity("chen"))
 	form.Set("return_to", "/account")
 	if a := phone.post("/wechat/unlink", form); a.StatusCode != http.StatusConflict || !strings.Contains(a.body, "only way in") {

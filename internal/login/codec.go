@@ -92,6 +92,7 @@ func (p *Person) fields(c *coder) {
 	c.string(&p.AvatarURL)
 	c.bool(&p.Asked)
 	c.string(&p.UserID)
+	c.bool(&p.New)
 	c.string(&p.Phone)
 	c.bool(&p.HasPhone)
 	c.string(&p.Refusal)

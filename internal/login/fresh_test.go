@@ -15,7 +15,7 @@ func freshFor(target string, step func(*record) error) func(*record) error {
 func TestFreshLoginIsForItsTarget(t *testing.T) {
 	finish := func(r *record) error { return r.finish(r.Created) }
 	assign := func(r *record) error { return r.assignUser("new") }
-	bind := func(r *record) error { return r.bindPhone("u") }
+	bind := func(r *record) error { return r.bindPhone(Person{UserID: "u"}) }
 	check(t, []transition{
 		{"approve as the target", CrossDevice, StateIdentified, freshFor("u", (*record).approve), StateApproved, nil},
 		{"approve as another user", CrossDevice, StateIdentified, freshFor("v", (*record).approve), "", ErrNotApproved},

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"fmt"
+	"time"
 )
 
 // Key is a secret that one browser keeps in a cookie of its own. It binds requests
@@ -28,6 +30,9 @@ func (k Key) mac(purpose, text string) string {
 	return base32.StdEncoding.EncodeToString(m.Sum(nil)[:20])
 }
 
+// macLength is the length of what mac returns.
+const macLength = 32
+
 // OAuthState returns the state parameter of a trip to WeChat: 59 characters of
 // a-zA-Z0-9, of which WeChat allows 128 bytes (网页授权, step 1). It is valid in this
 // browser, for this login and this scope only.
@@ -45,7 +50,7 @@ func (k Key) VerifyState(state string) bool {
 // ParseState returns the login and the scope that an OAuth state names. It does not
 // verify that the state belongs to the caller's browser.
 func ParseState(state string) (id string, s Scope, ok bool) {
-	if len(state) != idLength+1+32 {
+	if len(state) != idLength+1+macLength {
 		return "", 0, false
 	}
 	id, s = state[:idLength], Scope(state[idLength])
@@ -62,6 +67,29 @@ func (k Key) VerifyForm(id, token string) bool { return equal(token, k.FormToken
 // browser's key the million possible codes cannot be tried on a stored record.
 func (k Key) codeMAC(id, phone, code string) string {
 	return k.mac("code", id+" "+phone+" "+code)
+}
+
+// RememberUser returns the value of a cookie that names the user who has logged in to the
+// gate last, without containing anything of theirs: a key of its own, and a MAC under it. The
+// value is worthless at another gate, in a browser of another name or system, and once the
+// user's sessions were ended at a later time than the given one.
+func RememberUser(gate, userID string, ended time.Time, o Origin) string {
+	key := NewKey()
+	return string(key) + key.userMAC(gate, userID, ended, o)
+}
+
+// VerifyUser reports whether value is what RememberUser returns for the same gate, user,
+// time and browser.
+func VerifyUser(value, gate, userID string, ended time.Time, o Origin) bool {
+	if len(value) != idLength+macLength || !ValidID(value[:idLength]) {
+		return false
+	}
+	return equal(value[idLength:], Key(value[:idLength]).userMAC(gate, userID, ended, o))
+}
+
+func (k Key) userMAC(gate, userID string, ended time.Time, o Origin) string {
+	// Quoted, because a user ID may contain anything. Stores keep microseconds.
+	return k.mac("user", fmt.Sprintf("%q %q %d %q %q", gate, userID, ended.UnixMicro(), o.Browser, o.System))
 }
 
 // equal compares two MACs in constant time.

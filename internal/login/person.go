@@ -16,6 +16,7 @@ type Person struct {
 	AvatarURL string
 	Asked     bool   // user info was asked for, with or without success
 	UserID    string // empty while not registered
+	New       bool   // the gate has registered the user in this login
 	Phone     string // the number proved in this login
 	HasPhone  bool   // the user has a number, and it is not to be changed
 

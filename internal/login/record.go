@@ -251,20 +251,21 @@ func (r *record) assignUser(id string) error {
 	case r.Fresh:
 		return ErrNotApproved // its target is a user already
 	}
-	r.Person.UserID, r.Person.Refusal = id, ""
+	r.Person.UserID, r.Person.New, r.Person.Refusal = id, true, ""
 	return nil
 }
 
-// bindPhone notes that the proved number is bound to the user of that ID, who the
-// person is from now on.
-func (r *record) bindPhone(userID string) error {
+// bindPhone notes that the proved number is bound to who's user, who the person is from
+// now on.
+func (r *record) bindPhone(who Person) error {
 	if err := r.identified(); err != nil {
 		return err
 	}
-	if r.Fresh && userID != r.TargetUserID {
+	if r.Fresh && who.UserID != r.TargetUserID {
 		return ErrNotApproved
 	}
-	r.Person.UserID, r.Person.HasPhone, r.Person.Refusal = userID, true, ""
+	r.Person.UserID, r.Person.New = who.UserID, r.Person.New || who.New
+	r.Person.HasPhone, r.Person.Refusal = true, ""
 	return nil
 }
 

@@ -192,7 +192,7 @@ func allSteps() map[string]func(*record) error {
 		"skipProfile": (*record).skipProfile,
 		"recognize":   func(r *record) error { return r.recognize(Person{UserID: "mallory", Nickname: "M", HasPhone: true}) },
 		"assignUser":  func(r *record) error { return r.assignUser("mallory") },
-		"bindPhone":   func(r *record) error { return r.bindPhone("mallory") },
+		"bindPhone":   func(r *record) error { return r.bindPhone(Person{UserID: "mallory"}) },
 		"forgetPhone": (*record).forgetPhone,
 		"setCode":     func(r *record) error { return r.setCode(phone, "+8613800138000", "123456") },
 		"tryCode":     func(r *record) error { _, err := r.tryCode(phone, "123456"); return err },

@@ -145,10 +145,10 @@ func (s *Store) TryCode(ctx context.Context, l *Login, key Key, code string) (*L
 	return l, err
 }
 
-// BindPhone notes that the proved number is bound to the user of that ID, who the
-// person is from now on.
-func (s *Store) BindPhone(ctx context.Context, l *Login, userID string) (*Login, error) {
-	return s.change(ctx, l, func(r *record) error { return r.bindPhone(userID) })
+// BindPhone notes that the proved number is bound to who's user, who the person is from
+// now on: who's user ID, and whether the gate has just registered that user.
+func (s *Store) BindPhone(ctx context.Context, l *Login, who Person) (*Login, error) {
+	return s.change(ctx, l, func(r *record) error { return r.bindPhone(who) })
 }
 
 // ForgetPhone lets the person prove another number, after one that cannot be theirs.

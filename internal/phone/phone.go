@@ -114,3 +114,12 @@ func Mask(number string) string {
 	}
 	return number[:len(number)-8] + "****" + number[len(number)-4:]
 }
+
+// Tail returns the last four digits of a number in E.164 form, by which its owner
+// recognizes it. It returns "" for any other text.
+func Tail(number string) string {
+	if _, err := CheckE164(number); err != nil {
+		return ""
+	}
+	return number[len(number)-4:]
+}

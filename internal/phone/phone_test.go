@@ -108,6 +108,14 @@ func TestCheckE164(t *testing.T) {
 	}
 }
 
+func TestTail(t *testing.T) {
+	for in, want := range map[string]string{"+8613800138000": "8000", "+1234567": "4567", "+123456": "", "": "", "8613800138000": "", "+86138 00138000": "", "<b>+8613800138000": ""} {
+		if got := Tail(in); got != want {
+			t.Errorf("Tail(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestMask(t *testing.T) {
 	for in, want := range map[string]string{"+8613800138000": "+86138****8000", "+1234567": "****4567", "": "****"} {
 		if got := Mask(in); got != want {
