@@ -167,10 +167,18 @@ type Pages struct {
 	// Empty means a green.
 	AccentColor string
 
-	// Languages are the languages of the pages, out of "zh", "zh-Hant" and "en". A browser
-	// that prefers none of them gets the first. Empty means all three, "zh" first, and
-	// English for browsers that prefer other languages.
+	// Languages are the languages of the pages, out of "zh", "zh-Hant", "en" and those of
+	// Texts. A browser that prefers none of them gets the first. Empty means these three,
+	// "zh" first, those of Texts, and English for browsers that prefer other languages.
 	Languages []string
+
+	// Texts replaces texts of the pages, by language and key. A language is a tag such as
+	// "en", "ja" or "pt-BR"; docs/pages.md lists the keys, which later versions keep. A text
+	// is plain text, never HTML. It must have the same placeholders as the gate's own, such
+	// as {time}, and may have {app}, which is AppName. Texts that a language outside of
+	// "zh", "zh-Hant" and "en" lacks are English; New logs their keys as a warning. Nil
+	// means the gate's own texts.
+	Texts map[string]map[string]string
 
 	// Templates replaces built-in pages. It may define login.html, finish.html,
 	// profile.html, confirm.html, phone.html, done.html and message.html, and page-head

@@ -2,6 +2,7 @@ package scangate
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -218,13 +219,7 @@ func (c *Config) checkAccounts(faults *configErrors) {
 // checkPages checks the appearance of the pages. [New] checks the templates.
 func (c *Config) checkPages(faults *configErrors) {
 	p := &c.Pages
-	for i, tag := range p.Languages {
-		if !pages.Supported(tag) || slices.Contains(p.Languages[:i], tag) {
-			faults.add("Pages.Languages", "%q is not \"zh\", \"zh-Hant\" or \"en\", or is repeated", tag)
-			p.Languages = nil
-			break
-		}
-	}
+	p.checkTexts(faults)
 	if p.AccentColor != "" && pages.CheckColor(p.AccentColor) != nil {
 		faults.add("Pages.AccentColor", "%q is not a color like \"#07c160\"", p.AccentColor)
 		p.AccentColor = ""
@@ -232,6 +227,32 @@ func (c *Config) checkPages(faults *configErrors) {
 	if p.Logo != "" && !pages.IsImageData(p.Logo) && (p.Logo == "/" || localPath(p.Logo) != p.Logo) {
 		faults.add("Pages.Logo", "%.40q is neither a path on this server nor a data:image/ URL", p.Logo)
 		p.Logo = ""
+	}
+}
+
+// checkTexts checks the application's own texts, and the languages of the pages.
+func (p *Pages) checkTexts(faults *configErrors) {
+	before := len(faults.list)
+	found, err := pages.Texts(p.Texts).Check()
+	faults.addError("Pages.Texts", err)
+	wrong := make(map[string]bool) // tags
+	for _, fault := range found {
+		faults.addError("Pages.Texts", fault)
+		wrong[fault.Language] = wrong[fault.Language] || fault.Key == ""
+	}
+	for _, tag := range slices.Sorted(maps.Keys(p.Texts)) {
+		if len(p.Languages) > 0 && !wrong[tag] && !slices.Contains(p.Languages, tag) {
+			faults.add("Pages.Texts", "%q is not among Pages.Languages, so no page would show its texts", tag)
+		}
+	}
+	for i, tag := range p.Languages {
+		if _, own := p.Texts[tag]; !own && !pages.Supported(tag) || slices.Contains(p.Languages[:i], tag) {
+			faults.add("Pages.Languages", "%q is not \"zh\", \"zh-Hant\" or \"en\" and has no Texts, or is repeated", tag)
+			break
+		}
+	}
+	if len(faults.list) > before {
+		p.Texts, p.Languages = nil, nil
 	}
 }
 

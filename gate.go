@@ -60,6 +60,7 @@ func New(config Config) (*Gate, error) {
 		return nil, err
 	}
 	g.config = config
+	warnOfMissingTexts(&config)
 	g.wire(set)
 	g.mux = g.newMux()
 	return g, nil

@@ -3,6 +3,8 @@ package scangate
 import (
 	"fmt"
 	"html/template"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/scangate/scangate/internal/login"
@@ -104,10 +106,10 @@ type PageData struct {
 	lang  pages.Language
 }
 
-// T returns one of the gate's texts in the page's language. A key that begins with a dot,
-// such as ".heading", means the page's own text, or the one that all pages share if the
-// page has none. For an unknown key, T returns the key. The keys are those of
-// internal/pages/files/en.json; a new version of this module may change them.
+// T returns a text in the page's language: the gate's own, or the one that [Pages.Texts] has
+// in its place. docs/pages.md lists the keys, which later versions keep. A key that begins
+// with a dot, such as ".heading", means the page's own text, or the one that all pages share
+// if the page has none. For an unknown key, T returns the key.
 func (p PageData) T(key string) string {
 	text, ok := p.lang.Text(p.Name, p.Purpose, key)
 	switch {
@@ -125,7 +127,8 @@ func (p PageData) App() string { return p.pages.App() }
 // Logo returns [Pages.Logo].
 func (p PageData) Logo() template.URL { return p.pages.Logo() }
 
-// Lang returns the page's language for the lang attribute: "zh-CN", "zh-Hant" or "en".
+// Lang returns the page's language for the lang attribute: "zh-CN", "zh-Hant", "en", or a
+// tag of [Pages.Texts].
 func (p PageData) Lang() string { return p.lang.Attr() }
 
 // Asset returns the path of one of the gate's own files: "style.css" or "script.js".
@@ -148,9 +151,15 @@ func formPage(l *login.Login, key login.Key) PageData {
 // newPages returns the pages of a config whose fields have been checked. It executes
 // Config.Pages.Templates for all pages, which finds most mistakes that a template can have.
 func newPages(config *Config) (*pages.Set, error) {
+	texts := pages.Texts(config.Pages.Texts)
 	languages, fallback := config.Pages.Languages, ""
 	if len(languages) == 0 {
 		languages, fallback = []string{"zh", "zh-Hant", "en"}, "en"
+		for _, tag := range slices.Sorted(maps.Keys(texts)) {
+			if !pages.Supported(tag) {
+				languages = append(languages, tag)
+			}
+		}
 	}
 	set, err := pages.New(pages.Options{
 		App:         config.AppName,
@@ -158,6 +167,7 @@ func newPages(config *Config) (*pages.Set, error) {
 		AssetsPath:  config.BasePath + "/assets",
 		AccentColor: config.Pages.AccentColor,
 		Languages:   languages,
+		Texts:       texts,
 		Fallback:    fallback,
 	})
 	if err != nil || config.Pages.Templates == nil {
@@ -170,6 +180,18 @@ func newPages(config *Config) (*pages.Set, error) {
 		return nil, fmt.Errorf("scangate: Config.Pages.Templates: %w", err)
 	}
 	return set, nil
+}
+
+// warnOfMissingTexts logs which languages of Config.Pages.Texts lack texts. A new version
+// of this module may bring texts that an application does not have yet.
+func warnOfMissingTexts(config *Config) {
+	for _, tag := range slices.Sorted(maps.Keys(config.Pages.Texts)) {
+		missing, err := pages.Texts(config.Pages.Texts).Missing(tag)
+		if err == nil && len(missing) > 0 {
+			config.Logger.Warn("scangate: texts are missing in Config.Pages.Texts, so pages show the English ones",
+				"language", tag, "missing", len(missing), "keys", strings.Join(missing, " "))
+		}
+	}
 }
 
 // tryPages executes each template with each of its samples, in each language.

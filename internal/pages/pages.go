@@ -26,6 +26,7 @@ type Options struct {
 	AssetsPath  string // where assets are served, without a slash at the end
 	AccentColor string // as CheckColor accepts it, or "" for the style's own
 	Languages   []string
+	Texts       Texts  // as Check accepts them
 	Fallback    string // for browsers that want none of Languages; the first if it is empty
 }
 
@@ -57,7 +58,7 @@ func New(o Options) (*Set, error) {
 		logo: template.URL(o.Logo), //nolint:gosec // Config's check allows paths and pictures only
 	}
 	for _, tag := range o.Languages {
-		l, err := readLanguage(tag)
+		l, err := readLanguage(tag, o.Texts[tag])
 		if err != nil {
 			return nil, fmt.Errorf("reading the texts: %w", err)
 		}
