@@ -68,6 +68,9 @@
 //	GET  me                       the logged-in user: JSON {"id", "nickname", "avatar_url", "phone_bound", "logged_in_at"}
 //	GET  assets/{name}            the style and the script of the pages
 //
+// Every page has the parameter lang, which chooses its language, and that of the browser's
+// pages in the next hour, out of [Pages.Languages].
+//
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
 // "renew_url", "finish_url", "match_number", "expires_at", "website_url"}, or with {"redirect_url"}
 // if the browser itself has to go to WeChat. scan_url is a complete URL, for a QR code

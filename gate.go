@@ -86,7 +86,10 @@ func (g *Gate) wire(set *pages.Set) {
 	}
 	g.state = state.WithPrefix(c.State, c.name())
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
-	g.respond = responder{urls: g.urls, pages: set, logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address}
+	g.respond = responder{
+		urls: g.urls, pages: set, languageCookie: browserCookies{name: g.cookies.name + "-lang", secure: secure},
+		logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
+	}
 	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{

@@ -67,7 +67,7 @@ func (g *Gate) routes() []route {
 		{"GET", "/link", g.page(anyone(g.serveLink))},
 		{"POST", "/link", anyone(g.serveStartLink)},
 		{"POST", "/unlink", anyone(g.serveUnlink)},
-		{"GET", "/phone", anyone(g.serveChangePhone)},
+		{"GET", "/phone", g.localized(anyone(g.serveChangePhone))},
 		{"POST", "/logout", anyone(g.serveLogout)},
 		{"GET", "/me", script(anyone(g.serveMe))},
 		{"GET", "/assets/{name}", anyone(g.serveAsset)},
@@ -83,11 +83,21 @@ func script(g guarded) guarded {
 	return g
 }
 
+// localized marks a page whose parameter "lang" chooses the language of the next pages too.
+func (g *Gate) localized(p guarded) guarded {
+	serve := p.serve
+	p.serve = func(w http.ResponseWriter, r *http.Request) error {
+		g.respond.keepLanguage(w, r)
+		return serve(w, r)
+	}
+	return p
+}
+
 // page marks a page on a browser's way to WeChat. WeChat sends the browser back to
 // PublicURL's host, and cookies of another host are missing there: a browser that proves
 // its identity itself begins at that host.
 func (g *Gate) page(p guarded) guarded {
-	serve := p.serve
+	serve := g.localized(p).serve
 	p.serve = func(w http.ResponseWriter, r *http.Request) error {
 		if to := g.publicHost(r); to != "" {
 			seeOther(w, to)

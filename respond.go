@@ -121,12 +121,13 @@ func (e retryError) Unwrap() error { return e.error }
 // responder answers requests: with pages, with problems, and with errors, which it also
 // logs and emits.
 type responder struct {
-	urls     urls
-	pages    *pages.Set
-	logger   *slog.Logger
-	failures *summary.Log                 // of answers from 500 on
-	onEvent  func(context.Context, Event) // may be nil
-	address  func(*http.Request) string   // of the client
+	urls           urls
+	pages          *pages.Set
+	languageCookie browserCookies
+	logger         *slog.Logger
+	failures       *summary.Log                 // of answers from 500 on
+	onEvent        func(context.Context, Event) // may be nil
+	address        func(*http.Request) string   // of the client
 }
 
 // contentSecurityPolicy allows the resources that the gate's pages use, and no others.
@@ -135,8 +136,7 @@ const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 
 
 // render answers with a page.
 func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
-	// The lines of a repeated header are one list (RFC 9110, section 5.3).
-	lang := a.pages.LanguageFor(strings.Join(r.Header.Values("Accept-Language"), ","))
+	lang := a.language(r)
 	body, err := a.pages.Execute(name, p.forTemplate(a.pages, lang, name))
 	if err != nil {
 		a.logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
@@ -155,6 +155,46 @@ func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, n
 	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) //nolint:gosec // html/template has escaped it; a client that has gone needs no answer
+}
+
+// languageParam is the query parameter that chooses the language of the pages.
+const languageParam = "lang"
+
+// language returns the language of a page: the one that the query names, otherwise the one
+// that the browser has kept, otherwise the one that Accept-Language prefers.
+func (a *responder) language(r *http.Request) pages.Language {
+	if lang, ok := a.queriedLanguage(r); ok {
+		return lang
+	}
+	if cookie, err := r.Cookie(a.languageCookie.name); err == nil {
+		if lang, ok := a.pages.LanguageNamed(cookie.Value); ok {
+			return lang
+		}
+	}
+	// The lines of a repeated header are one list (RFC 9110, section 5.3).
+	return a.pages.LanguageFor(strings.Join(r.Header.Values("Accept-Language"), ","))
+}
+
+// queriedLanguage returns the language that the query names, and reports whether the pages
+// have it. A repeated parameter names none.
+func (a *responder) queriedLanguage(r *http.Request) (pages.Language, bool) {
+	if !strings.Contains(r.URL.RawQuery, languageParam+"=") {
+		return pages.Language{}, false // most requests: parsing takes time
+	}
+	tags := r.URL.Query()[languageParam]
+	if len(tags) != 1 {
+		return pages.Language{}, false
+	}
+	return a.pages.LanguageNamed(tags[0])
+}
+
+// keepLanguage stores the language that the query names in the browser, for the next pages
+// of the login. The cookie contains a tag out of Pages.Languages and nothing else.
+func (a *responder) keepLanguage(w http.ResponseWriter, r *http.Request) {
+	if lang, ok := a.queriedLanguage(r); ok {
+		// WeChat's redirect brings no parameter of ours back, so URLs cannot keep it.
+		http.SetCookie(w, a.languageCookie.cookie(lang.Tag(), browserKeyTTL))
+	}
 }
 
 // fail answers with an error: a page with a way on, or a problem for JSON clients.

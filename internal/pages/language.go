@@ -29,6 +29,9 @@ type Language struct {
 	texts map[string]string
 }
 
+// Tag returns the tag of the language, as in Options.Languages.
+func (l Language) Tag() string { return l.tag }
+
 // Attr returns the value of a page's lang attribute, such as "zh-CN".
 func (l Language) Attr() string { return l.attr }
 
@@ -125,6 +128,24 @@ func (s *Set) LanguageFor(header string) Language {
 		}
 	}
 	return best
+}
+
+// LanguageNamed returns the language that a tag chooses, as the range of an Accept-Language
+// header does: "en-GB" chooses "en", and "zh-TW" chooses "zh-Hant". It reports false if the
+// pages have no such language, or tag is not a language tag.
+func (s *Set) LanguageNamed(tag string) (Language, bool) {
+	if !tagPattern.MatchString(strings.ToLower(tag)) {
+		return Language{}, false
+	}
+	ranges := []languageRange{newRange(strings.ToLower(tag))}
+	var named Language
+	var preferred preference
+	for _, l := range s.languages {
+		if p, _ := preferenceFor(l.tag, ranges); p.over(preferred) {
+			named, preferred = l, p
+		}
+	}
+	return named, preferred.match != matchNone
 }
 
 // preference is how much a browser wants one of the pages' languages.
