@@ -59,8 +59,9 @@
 //	GET  callback                 WeChat redirects here
 //	GET  profile/{id}             asks a new person for their user info; POST: "not now"
 //	GET  phone/{id}               asks for a phone number; POST phone/{id}/code: phone=; POST phone/{id}: code=
+//	GET  terms/{id}               asks a new person to agree to the terms; POST agree= the value of the box
 //	GET  resume/{id}              continues after the application's own registration, see Pending
-//	GET  confirm/{id}             asks for approval; POST answer=approve or deny
+//	GET  confirm/{id}             asks for approval; POST answer=approve or deny, and agree= the value of its box, if any
 //	GET  link?return_to=/path     adds a WeChat identity to the logged-in user; POST: as login
 //	POST unlink                   appid=, openid=: removes an identity, but never the last one
 //	GET  phone?return_to=/path    proves a new phone number of the logged-in user

@@ -87,14 +87,15 @@ func (g *Gate) wire(set *pages.Set) {
 	g.state = state.WithPrefix(c.State, c.name())
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
 	g.respond = responder{
-		urls: g.urls, pages: set, languageCookie: browserCookies{name: g.cookies.name + "-lang", secure: secure},
+		urls: g.urls, pages: set, languageCookie: *browserCookies{name: g.cookies.name + "-lang", secure: secure}.cookie("", browserKeyTTL),
 		logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
 	}
 	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{
 		users: users, state: g.state, accounts: g.accounts, logger: c.Logger,
-		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require, keepToken: c.OnLogin != nil,
+		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require,
+		terms: c.Pages.agreement(), keepToken: c.OnLogin != nil,
 	}
 	site := g.urls.public.Host + c.BasePath
 	if c.Session.Manager == nil {

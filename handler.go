@@ -57,6 +57,8 @@ func (g *Gate) routes() []route {
 		{"GET", "/callback", anyone(g.serveCallback)},
 		{"GET", "/profile/{id}", g.page(g.authorizer(stepProfile, g.serveProfile))},
 		{"POST", "/profile/{id}", g.authorizerForm(stepProfile, g.serveSkipProfile)},
+		{"GET", "/terms/{id}", g.page(g.authorizer(stepTerms, g.serveTerms))},
+		{"POST", "/terms/{id}", g.authorizerForm(stepTerms, g.serveAgree)},
 		{"GET", "/phone/{id}", g.page(g.authorizer(stepPhone, g.servePhone))},
 		{"POST", "/phone/{id}", g.authorizerForm(stepPhone, g.serveTryCode)},
 		{"POST", "/phone/{id}/code", g.authorizerForm(stepPhone, g.serveSendCode)},

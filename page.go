@@ -26,8 +26,8 @@ type PageData struct {
 	// phone number to an account.
 	Purpose string
 
-	// Token must be in a hidden field "token" of each form on profile.html, phone.html
-	// and confirm.html.
+	// Token must be in a hidden field "token" of each form on profile.html, terms.html,
+	// phone.html and confirm.html.
 	Token string
 
 	// State is the state of the login on login.html: "waiting" or "scanned". With
@@ -76,6 +76,10 @@ type PageData struct {
 	// WeChatURL is where profile.html leads a person who agrees.
 	WeChatURL string
 
+	// Agreement is the value of the required box "agree" on terms.html, and on confirm.html
+	// if that page asks for an agreement to the documents of Terms. It is empty otherwise.
+	Agreement string
+
 	// CodeURL is where phone.html posts "phone" to get a code, or nothing to get another
 	// one. PhoneURL is where it posts the "code".
 	CodeURL, PhoneURL string
@@ -94,8 +98,8 @@ type PageData struct {
 	// begin with + and a calling code.
 	International bool
 
-	// Wrong is the prefix of an error's texts, such as "error.code_wrong", if phone.html
-	// is shown again because of that error. Otherwise it is empty.
+	// Wrong is the prefix of an error's texts, such as "error.code_wrong", if phone.html,
+	// terms.html or confirm.html is shown again because of that error. Otherwise it is empty.
 	Wrong string
 
 	// NextURL is the way on from message.html and done.html. It is empty if the login goes
@@ -123,6 +127,31 @@ func (p PageData) T(key string) string {
 
 // App returns [Config.AppName].
 func (p PageData) App() string { return p.pages.App() }
+
+// Split returns the two parts of a text before and after its placeholder {terms}, in whose
+// place a page puts the links of Terms.
+func (p PageData) Split(key string) [2]string {
+	before, after, _ := strings.Cut(p.T(key), "{terms}")
+	return [2]string{before, after}
+}
+
+// Terms returns [Pages.Terms]. Text is in the page's language.
+func (p PageData) Terms() []Link { return links[Link](p.pages.Terms(p.lang)) }
+
+// Links returns [Pages.Links], for login.html. Text is in the page's language.
+func (p PageData) Links() []Link { return links[Link](p.pages.Links(p.lang)) }
+
+// Footer returns [Pages.Footer]. Text is in the page's language.
+func (p PageData) Footer() []Link { return links[Link](p.pages.Footer(p.lang)) }
+
+// links converts links between the types of this package and of package pages.
+func links[To Link | pages.Link, From Link | pages.Link](from []From) []To {
+	to := make([]To, len(from))
+	for i := range from {
+		to[i] = To(from[i])
+	}
+	return to
+}
 
 // Logo returns [Pages.Logo].
 func (p PageData) Logo() template.URL { return p.pages.Logo() }
@@ -168,6 +197,9 @@ func newPages(config *Config) (*pages.Set, error) {
 		AccentColor: config.Pages.AccentColor,
 		Languages:   languages,
 		Texts:       texts,
+		Terms:       links[pages.Link](config.Pages.Terms),
+		Links:       links[pages.Link](config.Pages.Links),
+		Footer:      links[pages.Link](config.Pages.Footer),
 		Fallback:    fallback,
 	})
 	if err != nil || config.Pages.Templates == nil {
@@ -218,8 +250,9 @@ var (
 		},
 		"finish":  {FinishURL: "/", Nickname: "N", TargetName: "N", Purpose: "link"},
 		"profile": {Token: "T", WeChatURL: "https://a/"},
+		"terms":   {Token: "T", Agreement: "1 2", Wrong: "error.terms_required"},
 		"confirm": {
-			Token: "T", Browser: "B", System: "S", Address: "192.0.2.1", Number: 42, MatchNumber: true,
+			Token: "T", Agreement: "1 2", Wrong: "error.terms_required", Browser: "B", System: "S", Address: "192.0.2.1", Number: 42, MatchNumber: true,
 			Nickname: "N", TargetName: "N", Purpose: "link",
 		},
 		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/", Phone: "+86138****8000", ResendIn: 60, Typed: "12345", International: true, Wrong: "error.phone_invalid", Purpose: "phone"},
@@ -230,6 +263,7 @@ var (
 		"login":   {State: "scanned", ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewURL: "/", Number: 42},
 		"finish":  {FinishURL: "/"},
 		"profile": {Token: "T", WeChatURL: "https://a/"},
+		"terms":   {Token: "T", Agreement: "1"},
 		"confirm": {Token: "T", Number: 42},
 		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/"},
 		"done":    {Name: "done.approved"},

@@ -45,6 +45,9 @@ func hostileConfig(t *testing.T, text string) func(*Config) {
 	}
 	return func(c *Config) {
 		c.AppName = text
+		c.Pages.Terms = []Link{{Text: text, URL: "/a", Version: "1"}, {Text: "x", Texts: map[string]string{"en": text}, URL: "/b", Version: "2"}}
+		c.Pages.Links = []Link{{Text: text, URL: "/c"}}
+		c.Pages.Footer = []Link{{Text: text, URL: "/d"}, {Text: text}}
 		c.Pages.Texts = map[string]map[string]string{"en": texts}
 	}
 }
@@ -71,8 +74,9 @@ func TestHostileTextsStayText(t *testing.T) {
 				if !slices.Equal(markup(got), markup(want)) {
 					t.Errorf("%s.html with %q: other markup than with \"x\":\n%s", name, hostile, got)
 				}
-				if !strings.Contains(html.UnescapeString(string(got)), "<h1>"+hostile) {
-					t.Errorf("%s.html with %q: the text is not in the heading:\n%s", name, hostile, got)
+				shown := html.UnescapeString(string(got))
+				if !strings.Contains(shown, "<h1>"+hostile) || !strings.Contains(shown, "<span>"+hostile+"</span>\n</footer>") {
+					t.Errorf("%s.html with %q: the text is not in the heading and in the footer:\n%s", name, hostile, got)
 				}
 			}
 		}

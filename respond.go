@@ -51,6 +51,7 @@ var failures = []failure{
 	{errClosing, http.StatusServiceUnavailable, "busy"},
 	{ErrLoginRequired, http.StatusUnauthorized, "login_required"},
 	{errNotRegistered, http.StatusForbidden, "not_registered"},
+	{errTermsRequired, http.StatusBadRequest, "terms_required"},
 	{errPhoneInvalid, http.StatusBadRequest, "phone_invalid"},
 	{errPhoneAbroad, http.StatusBadRequest, "phone_abroad"},
 	{errPhoneCountry, http.StatusBadRequest, "phone_country"},
@@ -91,6 +92,7 @@ var details = map[string]string{
 	"login_required": "there is no session, or it has ended",
 	"phone_required": "the user has no phone number",
 	"not_registered": "there is no account for this person",
+	"terms_required": "the field agree does not have the versions of the terms that the page shows",
 	"phone_invalid":  "the phone number is not valid",
 	"too_many_codes": "too many codes were sent; Retry-After is in seconds",
 	"send_failed":    "the code could not be delivered",
@@ -123,7 +125,7 @@ func (e retryError) Unwrap() error { return e.error }
 type responder struct {
 	urls           urls
 	pages          *pages.Set
-	languageCookie browserCookies
+	languageCookie http.Cookie // its value is the tag of a language
 	logger         *slog.Logger
 	failures       *summary.Log                 // of answers from 500 on
 	onEvent        func(context.Context, Event) // may be nil
@@ -166,7 +168,7 @@ func (a *responder) language(r *http.Request) pages.Language {
 	if lang, ok := a.queriedLanguage(r); ok {
 		return lang
 	}
-	if cookie, err := r.Cookie(a.languageCookie.name); err == nil {
+	if cookie, err := r.Cookie(a.languageCookie.Name); err == nil {
 		if lang, ok := a.pages.LanguageNamed(cookie.Value); ok {
 			return lang
 		}
@@ -193,7 +195,9 @@ func (a *responder) queriedLanguage(r *http.Request) (pages.Language, bool) {
 func (a *responder) keepLanguage(w http.ResponseWriter, r *http.Request) {
 	if lang, ok := a.queriedLanguage(r); ok {
 		// WeChat's redirect brings no parameter of ours back, so URLs cannot keep it.
-		http.SetCookie(w, a.languageCookie.cookie(lang.Tag(), browserKeyTTL))
+		cookie := a.languageCookie
+		cookie.Value = lang.Tag()
+		http.SetCookie(w, &cookie)
 	}
 }
 
@@ -274,6 +278,16 @@ func (a *responder) emit(r *http.Request, e Event) {
 	e.Time = time.Now()
 	e.Address = a.address(r)
 	a.onEvent(context.WithoutCancel(r.Context()), e)
+}
+
+// emitAgreed reports that the login's user has agreed to the terms, if they have.
+func (a *responder) emitAgreed(r *http.Request, l *login.Login) {
+	if l.Agreed() == "" {
+		return
+	}
+	agreed := loginEvent(EventAgreed, l)
+	agreed.Terms = l.Agreed()
+	a.emit(r, agreed)
 }
 
 // requestLoginID returns the login ID in the path or, for the callback, in the OAuth

@@ -12,7 +12,7 @@ import (
 // recordFormat is the version of a record's stored form, and its first byte. Change
 // it with every change of what the methods named fields list: a record of another
 // version is an unknown login.
-const recordFormat = 5
+const recordFormat = 6
 
 // indexFormat is the version of an index entry's stored form, and its first byte.
 const indexFormat = '1'
@@ -65,6 +65,7 @@ func (r *record) fields(c *coder) {
 	}
 	c.string(&r.TargetUserID)
 	c.string(&r.TargetName)
+	c.string(&r.Agreed)
 	if present(c, &r.Lease) {
 		c.string((*string)(&r.Lease.From))
 		c.time(&r.Lease.Until)

@@ -56,7 +56,8 @@ func Elements(page string) []Element {
 
 const blanks = " \t\r\n\f"
 
-// parseTag reads a tag whose "<" has been read. It returns what follows its ">".
+// parseTag reads a tag whose "<" has been read. It returns the rest of the
+// page too.
 func parseTag(s string) (Element, string) {
 	end := strings.IndexAny(s, blanks+"/>")
 	if strings.HasPrefix(s, "/") {
@@ -85,7 +86,8 @@ func parseTag(s string) (Element, string) {
 	}
 }
 
-// parseValue reads an attribute's value, with or without quotes. It returns what follows.
+// parseValue reads an attribute's value, with or without quotes, and returns the rest of the
+// page too.
 func parseValue(s string) (value, rest string) {
 	if strings.HasPrefix(s, `"`) || strings.HasPrefix(s, "'") {
 		value, rest, _ = strings.Cut(s[1:], s[:1])

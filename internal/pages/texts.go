@@ -75,6 +75,14 @@ func (t Texts) Missing(tag string) ([]string, error) {
 // tagPattern is the form of a language tag (RFC 5646, section 2.1), without private use.
 var tagPattern = regexp.MustCompile(`^[a-z]{2,8}(-[A-Za-z0-9]{2,8}){0,3}$`)
 
+// CheckTag returns an error if no page can be in the language of that tag, given the texts.
+func (t Texts) CheckTag(tag string) error {
+	if _, own := t[tag]; !own && !Supported(tag) {
+		return fmt.Errorf("the pages have no texts in the language %.40q", tag)
+	}
+	return nil
+}
+
 // tagFault returns why a tag cannot name the language of texts, or "".
 func tagFault(tag string) string {
 	switch primary, _, _ := strings.Cut(tag, "-"); {
@@ -91,7 +99,8 @@ func tagFault(tag string) string {
 
 var placePattern = regexp.MustCompile(`\{[a-z]+\}`)
 
-// appPlace is the place of the application's name, which may be in any text.
+// appPlace is the place of the application's name, which may be in any text. Each other
+// place is in one text or two, exactly once.
 const appPlace = "{app}"
 
 // textFault returns why a text cannot replace the built-in one of that key, or "".
@@ -109,8 +118,12 @@ func textFault(builtin map[string]string, key, text string) string {
 	}
 	required := placePattern.FindAllString(replaced, -1)
 	for _, place := range required {
-		if place != appPlace && !strings.Contains(text, place) {
+		switch n := strings.Count(text, place); {
+		case place == appPlace:
+		case n == 0:
 			return "lacks " + place
+		case n > 1:
+			return "repeats " + place
 		}
 	}
 	rest := text
