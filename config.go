@@ -167,19 +167,60 @@ type Pages struct {
 	// Empty means a green.
 	AccentColor string
 
-	// Languages are the languages of the pages, out of "zh", "zh-Hant" and "en". A browser
-	// that prefers none of them gets the first. Empty means all three, "zh" first, and
-	// English for browsers that prefer other languages.
+	// Languages are the languages of the pages, out of "zh", "zh-Hant", "en" and those of
+	// Texts. A browser that prefers none of them gets the first. Empty means these three,
+	// "zh" first, those of Texts, and English for browsers that prefer other languages.
 	Languages []string
 
+	// Texts replaces texts of the pages, by language and key. A language is a tag such as
+	// "en", "ja" or "pt-BR"; docs/pages.md lists the keys, which later versions keep. A text
+	// is plain text, never HTML. It must have the same placeholders as the gate's own, such
+	// as {time}, and may have {app}, which is AppName. Texts that a language outside of
+	// "zh", "zh-Hant" and "en" lacks are English; New logs their keys as a warning. Nil
+	// means the gate's own texts.
+	Texts map[string]map[string]string
+
+	// Terms are the documents that a person has to agree to, such as a user agreement and a
+	// privacy policy, at most five. Each has a URL and a Version. Before a person approves a
+	// cross-device login, and before a new user is registered, a page shows a box that is not
+	// ticked; see [EventAgreed]. A user who logs in on the same device is not asked again.
+	// Nil means that no page asks.
+	Terms []Link
+
+	// Links are at most ten links below the QR code, such as the application's login by
+	// password, or help. Each has a URL.
+	Links []Link
+
+	// Footer is at the foot of every page: at most ten links, and texts without a URL, such
+	// as the number of an ICP filing (备案号).
+	Footer []Link
+
 	// Templates replaces built-in pages. It may define login.html, finish.html,
-	// profile.html, confirm.html, phone.html, done.html and message.html, and page-head
-	// and page-foot, which all pages share. They are executed with a [PageData]. New
+	// profile.html, terms.html, confirm.html, phone.html, done.html and message.html, and
+	// page-head and page-foot, which all pages share. They are executed with a [PageData]. New
 	// tries all of them; if one fails later, the browser gets a page that reports a
 	// failure, and the error is logged. The pages' Content-Security-Policy allows
 	// styles, scripts and pictures from this server, and nothing inline. Nil means the
 	// built-in pages.
 	Templates *template.Template
+}
+
+// Link is a link on the gate's pages; see [Pages].
+type Link struct {
+	// Text is what the pages show: plain text of at most 100 characters.
+	Text string
+
+	// Texts is Text in other languages, by tag as in [Pages.Languages]. A language that is
+	// not in it has Text.
+	Texts map[string]string
+
+	// URL is where the link leads: https, or a path on this server such as "/privacy". It is
+	// empty for a text in [Pages.Footer].
+	URL string
+
+	// Version is the version of a document in [Pages.Terms]: 1 to 32 letters, digits, dots,
+	// underscores and hyphens, such as "2025-06-01". It is empty elsewhere.
+	Version string
 }
 
 // Phone configures phone numbers; see [Config.Phone].

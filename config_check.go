@@ -8,58 +8,16 @@ import (
 	"net/url"
 	"path"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 
-	"github.com/scangate/scangate/internal/pages"
 	"github.com/scangate/scangate/internal/phone"
 	"github.com/scangate/scangate/internal/redisstore"
 	"github.com/scangate/scangate/wechat"
 )
-
-// configErrors is an error that contains all faults of a Config, on one line. Each fault
-// is also an error by itself.
-type configErrors struct{ list []error }
-
-// append adds an error that names a field, unless it is nil.
-func (e *configErrors) append(err error) {
-	if err != nil {
-		e.list = append(e.list, publicError(err))
-	}
-}
-
-// Error implements error.
-func (e *configErrors) Error() string {
-	texts := make([]string, len(e.list))
-	for i, err := range e.list {
-		texts[i] = strings.TrimPrefix(err.Error(), errorPrefix)
-	}
-	return errorPrefix + strings.Join(texts, "; ")
-}
-
-// Unwrap returns the faults. It is for [errors.Is] and [errors.As].
-func (e *configErrors) Unwrap() []error { return e.list }
-
-// configError returns an error that names the field of Config at fault.
-func configError(field, format string, args ...any) error {
-	return fmt.Errorf(errorPrefix+"Config."+field+": "+format, args...)
-}
-
-// add adds a fault of a field of Config.
-func (e *configErrors) add(field, format string, args ...any) {
-	e.append(configError(field, format, args...))
-}
-
-// addError adds the fault of a field that err describes, unless err is nil.
-func (e *configErrors) addError(field string, err error) {
-	if err != nil {
-		e.add(field, "%w", err)
-	}
-}
 
 // check returns the parsed PublicURL, which is empty if it is at fault, and all faults of
 // c except those of templates. It empties BasePath and fields of Pages that are at fault,
@@ -107,39 +65,6 @@ func parsePublicURL(s string, insecure bool) (*url.URL, error) {
 		}
 	}
 	return u, nil
-}
-
-// hostFault returns why a host is not in the form that browsers use, or "".
-func hostFault(host string) string {
-	if strings.ContainsFunc(host, func(c rune) bool { return c > '~' }) {
-		return "has a host outside of ASCII: write it in Punycode, which begins with \"xn--\""
-	}
-	if strings.HasSuffix(host, ".") {
-		// For a browser, the host with the dot is another one than without.
-		return "has a host with a dot at its end: leave the dot out"
-	}
-	if address, err := netip.ParseAddr(host); err == nil {
-		switch {
-		case address.Zone() != "":
-			return "has an address with a zone"
-		case address.Is4In6():
-			return "has an IPv4 address in the form of IPv6: write it with dots"
-		case address.String() != host:
-			return fmt.Sprintf("has an address that browsers write as [%s]", address)
-		}
-		return ""
-	}
-	labels := strings.Split(host, ".")
-	invalid := len(host) > 253 || slices.ContainsFunc(labels, func(label string) bool {
-		return label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != ""
-	})
-	// Browsers parse a host as an IPv4 address if its last label is a number (URL
-	// Standard, section 3.5).
-	last := labels[len(labels)-1]
-	if invalid || strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {
-		return "has a host that is not a host name"
-	}
-	return ""
 }
 
 // portFault returns why the port of u is not in the form that browsers use, or "".
@@ -213,26 +138,6 @@ func (c *Config) checkAccounts(faults *configErrors) {
 		}
 	}
 	faults.addError("Endpoint", c.Endpoint.Validate())
-}
-
-// checkPages checks the appearance of the pages. [New] checks the templates.
-func (c *Config) checkPages(faults *configErrors) {
-	p := &c.Pages
-	for i, tag := range p.Languages {
-		if !pages.Supported(tag) || slices.Contains(p.Languages[:i], tag) {
-			faults.add("Pages.Languages", "%q is not \"zh\", \"zh-Hant\" or \"en\", or is repeated", tag)
-			p.Languages = nil
-			break
-		}
-	}
-	if p.AccentColor != "" && pages.CheckColor(p.AccentColor) != nil {
-		faults.add("Pages.AccentColor", "%q is not a color like \"#07c160\"", p.AccentColor)
-		p.AccentColor = ""
-	}
-	if p.Logo != "" && !pages.IsImageData(p.Logo) && (p.Logo == "/" || localPath(p.Logo) != p.Logo) {
-		faults.add("Pages.Logo", "%.40q is neither a path on this server nor a data:image/ URL", p.Logo)
-		p.Logo = ""
-	}
 }
 
 // checkPhone checks that codes can be sent where they are needed.

@@ -59,14 +59,18 @@
 //	GET  callback                 WeChat redirects here
 //	GET  profile/{id}             asks a new person for their user info; POST: "not now"
 //	GET  phone/{id}               asks for a phone number; POST phone/{id}/code: phone=; POST phone/{id}: code=
+//	GET  terms/{id}               asks a new person to agree to the terms; POST agree= the value of the box
 //	GET  resume/{id}              continues after the application's own registration, see Pending
-//	GET  confirm/{id}             asks for approval; POST answer=approve or deny
+//	GET  confirm/{id}             asks for approval; POST answer=approve or deny, and agree= the value of its box, if any
 //	GET  link?return_to=/path     adds a WeChat identity to the logged-in user; POST: as login
 //	POST unlink                   appid=, openid=: removes an identity, but never the last one
 //	GET  phone?return_to=/path    proves a new phone number of the logged-in user
 //	POST logout                   ends the session; everywhere=true: all sessions of the user
 //	GET  me                       the logged-in user: JSON {"id", "nickname", "avatar_url", "phone_bound", "logged_in_at"}
 //	GET  assets/{name}            the style and the script of the pages
+//
+// Every page has the parameter lang, which chooses its language, and that of the browser's
+// pages in the next hour, out of [Pages.Languages].
 //
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
 // "renew_url", "finish_url", "match_number", "expires_at", "website_url"}, or with {"redirect_url"}

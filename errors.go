@@ -44,6 +44,7 @@ var (
 var (
 	errNotRegistered = errors.New("not registered")
 	errPhoneInvalid  = errors.New("this is not a phone number")
+	errTermsRequired = errors.New("the person has not agreed to Config.Pages.Terms")
 	errPhoneAbroad   = errors.New("this is not a phone number with a country's calling code")
 	errPhoneCountry  = errors.New("Config.Phone.Countries does not have the number's country")
 	errPhoneInUse    = errors.New("the phone number belongs to an account with another WeChat")
@@ -131,4 +132,44 @@ func both(err, undo error) error {
 		return err
 	}
 	return fmt.Errorf("%w; %w", err, undo)
+}
+
+// configErrors is an error that contains all faults of a Config, on one line. Each fault
+// is also an error by itself.
+type configErrors struct{ list []error }
+
+// append adds an error that names a field, unless it is nil.
+func (e *configErrors) append(err error) {
+	if err != nil {
+		e.list = append(e.list, publicError(err))
+	}
+}
+
+// Error implements error.
+func (e *configErrors) Error() string {
+	texts := make([]string, len(e.list))
+	for i, err := range e.list {
+		texts[i] = strings.TrimPrefix(err.Error(), errorPrefix)
+	}
+	return errorPrefix + strings.Join(texts, "; ")
+}
+
+// Unwrap returns the faults. It is for [errors.Is] and [errors.As].
+func (e *configErrors) Unwrap() []error { return e.list }
+
+// configError returns an error that names the field of Config at fault.
+func configError(field, format string, args ...any) error {
+	return fmt.Errorf(errorPrefix+"Config."+field+": "+format, args...)
+}
+
+// add adds a fault of a field of Config.
+func (e *configErrors) add(field, format string, args ...any) {
+	e.append(configError(field, format, args...))
+}
+
+// addError adds the fault of a field that err describes, unless err is nil.
+func (e *configErrors) addError(field string, err error) {
+	if err != nil {
+		e.add(field, "%w", err)
+	}
 }

@@ -15,6 +15,7 @@ const (
 	EventScanned    EventName = "scanned"    // the QR code was opened
 	EventIdentified EventName = "identified" // WeChat vouched for a person
 	EventRegistered EventName = "registered" // a new user was created
+	EventAgreed     EventName = "agreed"     // a user has agreed to Config.Pages.Terms; see Event.Terms
 	EventCodeSent   EventName = "code_sent"  // a one-time code was sent
 	EventCodeWrong  EventName = "code_wrong" // a wrong one-time code was typed
 	EventBound      EventName = "bound"      // a phone number was bound
@@ -49,6 +50,9 @@ type Event struct {
 	// EventLimited "login", "callback", "guess" or "codes"; for EventLoggedOut
 	// "everywhere" or empty. It is empty for all other events.
 	Reason string
+	// Terms is, for EventAgreed, the versions of Config.Pages.Terms, in their order and
+	// separated by spaces. It is empty for all other events.
+	Terms string
 	// Address is the client's as Config.ClientIP returns it, or empty.
 	Address string
 }

@@ -60,6 +60,7 @@ func New(config Config) (*Gate, error) {
 		return nil, err
 	}
 	g.config = config
+	warnOfMissingTexts(&config)
 	g.wire(set)
 	g.mux = g.newMux()
 	return g, nil
@@ -85,12 +86,16 @@ func (g *Gate) wire(set *pages.Set) {
 		g.cookies.name = "__Host-" + browserKeyCookie
 	}
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
-	g.respond = responder{urls: g.urls, pages: set, logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address}
+	g.respond = responder{
+		urls: g.urls, pages: set, languageCookie: *browserCookies{name: g.cookies.name + "-lang", secure: secure}.cookie("", browserKeyTTL),
+		logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
+	}
 	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{
 		users: users, state: g.state, accounts: g.accounts, logger: c.Logger,
-		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require, keepToken: c.OnLogin != nil,
+		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require,
+		terms: c.Pages.agreement(), keepToken: c.OnLogin != nil,
 	}
 	site := g.urls.public.Host + c.BasePath
 	if c.Session.Manager == nil {

@@ -57,6 +57,8 @@ func (g *Gate) routes() []route {
 		{"GET", "/callback", anyone(g.serveCallback)},
 		{"GET", "/profile/{id}", g.page(g.authorizer(stepProfile, g.serveProfile))},
 		{"POST", "/profile/{id}", g.authorizerForm(stepProfile, g.serveSkipProfile)},
+		{"GET", "/terms/{id}", g.page(g.authorizer(stepTerms, g.serveTerms))},
+		{"POST", "/terms/{id}", g.authorizerForm(stepTerms, g.serveAgree)},
 		{"GET", "/phone/{id}", g.page(g.authorizer(stepPhone, g.servePhone))},
 		{"POST", "/phone/{id}", g.authorizerForm(stepPhone, g.serveTryCode)},
 		{"POST", "/phone/{id}/code", g.authorizerForm(stepPhone, g.serveSendCode)},
@@ -67,7 +69,7 @@ func (g *Gate) routes() []route {
 		{"GET", "/link", g.page(anyone(g.serveLink))},
 		{"POST", "/link", anyone(g.serveStartLink)},
 		{"POST", "/unlink", anyone(g.serveUnlink)},
-		{"GET", "/phone", anyone(g.serveChangePhone)},
+		{"GET", "/phone", g.localized(anyone(g.serveChangePhone))},
 		{"POST", "/logout", anyone(g.serveLogout)},
 		{"GET", "/me", script(anyone(g.serveMe))},
 		{"GET", "/assets/{name}", anyone(g.serveAsset)},
@@ -83,11 +85,21 @@ func script(g guarded) guarded {
 	return g
 }
 
+// localized marks a page whose parameter "lang" chooses the language of the next pages too.
+func (g *Gate) localized(p guarded) guarded {
+	serve := p.serve
+	p.serve = func(w http.ResponseWriter, r *http.Request) error {
+		g.respond.keepLanguage(w, r)
+		return serve(w, r)
+	}
+	return p
+}
+
 // page marks a page on a browser's way to WeChat. WeChat sends the browser back to
 // PublicURL's host, and cookies of another host are missing there: a browser that proves
 // its identity itself begins at that host.
 func (g *Gate) page(p guarded) guarded {
-	serve := p.serve
+	serve := g.localized(p).serve
 	p.serve = func(w http.ResponseWriter, r *http.Request) error {
 		if to := g.publicHost(r); to != "" {
 			seeOther(w, to)

@@ -190,6 +190,7 @@ type step string
 const (
 	stepProfile  step = "profile"  // WeChat's user info
 	stepRegister step = "register" // the application's own registration
+	stepTerms    step = "terms"    // of a new person whom no confirm page asks in time
 	stepPhone    step = "phone"
 	stepConfirm  step = "confirm"
 	stepFinish   step = "finish" // of a same-device login: no page is left
@@ -213,6 +214,8 @@ func (g *Gate) nextStep(l *login.Login) step {
 			return stepProfile
 		case who.UserID == "" && g.config.Registration == RegisterClosed:
 			return stepRegister
+		case g.registrar.needsTerms(l):
+			return stepTerms
 		case who.UserID == "" && g.config.Registration == RegisterByPhone:
 			return stepPhone // before the profile: a person with an unknown number is refused
 		case g.registrar.needsProfile(who):

@@ -61,13 +61,18 @@ func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request, l *login.Log
 	case state == login.StateDenied:
 		g.renderDone(w, r, l, "done.denied")
 	default:
-		g.respond.render(w, r, http.StatusOK, "confirm", g.confirmPage(r, l))
+		return g.renderForm(w, r, "confirm", g.confirmPage(r, l), nil)
 	}
 	return nil
 }
 
 // serveDecision takes the person's decision, which is final.
 func (g *Gate) serveDecision(w http.ResponseWriter, r *http.Request, l *login.Login, posted url.Values) error {
+	if posted.Get("answer") == "approve" && g.nextStep(l) == stepConfirm && g.asksTerms(l) && posted.Get("agree") != g.registrar.terms {
+		// Before the number is compared: a wrong one ends the login, and a right one must not
+		// be known from this answer.
+		return g.renderForm(w, r, "confirm", g.confirmPage(r, l), errTermsRequired)
+	}
 	decision, err := g.parseDecision(l, posted)
 	if err != nil {
 		return err
@@ -85,6 +90,11 @@ func (g *Gate) serveDecision(w http.ResponseWriter, r *http.Request, l *login.Lo
 		return g.logins.withRetry(r, l, err)
 	}
 	return g.recordDecision(w, r, l, decision)
+}
+
+// asksTerms reports whether the confirm page asks the person to agree to the terms.
+func (g *Gate) asksTerms(l *login.Login) bool {
+	return l.State() == login.StateIdentified && g.registrar.lacksTerms(l)
 }
 
 // parseDecision reads the person's answer: EventApproved or EventDenied.
@@ -106,6 +116,12 @@ func (g *Gate) parseDecision(l *login.Login, posted url.Values) (EventName, erro
 // their WeChat to an account, it checks that it belongs to no other one.
 func (g *Gate) prepareApproval(r *http.Request, l *login.Login) (*login.Login, error) {
 	if l.Purpose() != login.PurposeLink {
+		if g.asksTerms(l) {
+			var err error
+			if l, err = g.agree(r, l); err != nil {
+				return l, err
+			}
+		}
 		return g.ensureUser(r, l)
 	}
 	userID, _ := l.Target()
@@ -144,6 +160,9 @@ func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
 	p := formPage(l, g.logins.authorizerKey(r, l))
 	_, p.TargetName = l.Target()
 	p.Nickname = l.Person().Nickname
+	if g.asksTerms(l) {
+		p.Agreement = g.registrar.terms
+	}
 	if l.Kind() == login.CrossDevice { // otherwise there is no other screen
 		from := l.Origin()
 		p.Browser, p.System, p.Address = from.Browser, from.System, from.Address

@@ -475,8 +475,11 @@ func (g *Gate) ensureUser(r *http.Request, l *login.Login) (*login.Login, error)
 		g.respond.emit(r, registered)
 	}
 	l, err = g.logins.AssignUser(r.Context(), l, enrolled.userID)
-	if errors.Is(err, login.ErrRepeated) {
+	switch {
+	case errors.Is(err, login.ErrRepeated):
 		err = nil
+	case err == nil:
+		g.respond.emitAgreed(r, l)
 	}
 	return l, err
 }

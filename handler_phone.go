@@ -261,7 +261,12 @@ func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error)
 		bound.UserID = enrolled.userID
 		g.respond.emit(r, bound)
 	}
-	return g.logins.BindPhone(r.Context(), l, login.Person{UserID: enrolled.userID, New: enrolled.event == EventRegistered})
+	known := l.Person().UserID != ""
+	l, err = g.logins.BindPhone(r.Context(), l, login.Person{UserID: enrolled.userID, New: enrolled.event == EventRegistered})
+	if err == nil && !known {
+		g.respond.emitAgreed(r, l)
+	}
+	return l, err
 }
 
 // serveChangePhone lets a logged-in user prove a phone number: the first one, if the

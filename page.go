@@ -3,6 +3,8 @@ package scangate
 import (
 	"fmt"
 	"html/template"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/scangate/scangate/internal/login"
@@ -28,8 +30,8 @@ type PageData struct {
 	// phone number to an account.
 	Purpose string
 
-	// Token must be in a hidden field "token" of each form on profile.html, phone.html
-	// and confirm.html.
+	// Token must be in a hidden field "token" of each form on profile.html, terms.html,
+	// phone.html and confirm.html.
 	Token string
 
 	// State is the state of the login on login.html: "waiting" or "scanned". With
@@ -88,6 +90,10 @@ type PageData struct {
 	// WeChatURL is where profile.html leads a person who agrees.
 	WeChatURL string
 
+	// Agreement is the value of the required box "agree" on terms.html, and on confirm.html
+	// if that page asks for an agreement to the documents of Terms. It is empty otherwise.
+	Agreement string
+
 	// CodeURL is where phone.html posts "phone" to get a code, or nothing to get another
 	// one. PhoneURL is where it posts the "code".
 	CodeURL, PhoneURL string
@@ -107,8 +113,8 @@ type PageData struct {
 	// begin with + and a calling code.
 	International bool
 
-	// Wrong is the prefix of an error's texts, such as "error.code_wrong", if phone.html
-	// is shown again because of that error. Otherwise it is empty.
+	// Wrong is the prefix of an error's texts, such as "error.code_wrong", if phone.html,
+	// terms.html or confirm.html is shown again because of that error. Otherwise it is empty.
 	Wrong string
 
 	// NextURL is the way on from message.html and done.html. It is empty if the login goes
@@ -119,10 +125,10 @@ type PageData struct {
 	lang  pages.Language
 }
 
-// T returns one of the gate's texts in the page's language. A key that begins with a dot,
-// such as ".heading", means the page's own text, or the one that all pages share if the
-// page has none. For an unknown key, T returns the key. The keys are those of
-// internal/pages/files/en.json; a new version of this module may change them.
+// T returns a text in the page's language: the gate's own, or the one that [Pages.Texts] has
+// in its place. docs/pages.md lists the keys, which later versions keep. A key that begins
+// with a dot, such as ".heading", means the page's own text, or the one that all pages share
+// if the page has none. For an unknown key, T returns the key.
 func (p PageData) T(key string) string {
 	text, ok := p.lang.Text(p.Name, p.Purpose, key)
 	switch {
@@ -137,10 +143,36 @@ func (p PageData) T(key string) string {
 // App returns [Config.AppName].
 func (p PageData) App() string { return p.pages.App() }
 
+// Split returns the two parts of a text before and after its placeholder {terms}, in whose
+// place a page puts the links of Terms.
+func (p PageData) Split(key string) [2]string {
+	before, after, _ := strings.Cut(p.T(key), "{terms}")
+	return [2]string{before, after}
+}
+
+// Terms returns [Pages.Terms]. Text is in the page's language.
+func (p PageData) Terms() []Link { return links[Link](p.pages.Terms(p.lang)) }
+
+// Links returns [Pages.Links], for login.html. Text is in the page's language.
+func (p PageData) Links() []Link { return links[Link](p.pages.Links(p.lang)) }
+
+// Footer returns [Pages.Footer]. Text is in the page's language.
+func (p PageData) Footer() []Link { return links[Link](p.pages.Footer(p.lang)) }
+
+// links converts links between the types of this package and of package pages.
+func links[To Link | pages.Link, From Link | pages.Link](from []From) []To {
+	to := make([]To, len(from))
+	for i := range from {
+		to[i] = To(from[i])
+	}
+	return to
+}
+
 // Logo returns [Pages.Logo].
 func (p PageData) Logo() template.URL { return p.pages.Logo() }
 
-// Lang returns the page's language for the lang attribute: "zh-CN", "zh-Hant" or "en".
+// Lang returns the page's language for the lang attribute: "zh-CN", "zh-Hant", "en", or a
+// tag of [Pages.Texts].
 func (p PageData) Lang() string { return p.lang.Attr() }
 
 // Asset returns the path of one of the gate's own files: "style.css" or "script.js".
@@ -176,9 +208,15 @@ func formPage(l *login.Login, key login.Key) PageData {
 // newPages returns the pages of a config whose fields have been checked. It executes
 // Config.Pages.Templates for all pages, which finds most mistakes that a template can have.
 func newPages(config *Config) (*pages.Set, error) {
+	texts := pages.Texts(config.Pages.Texts)
 	languages, fallback := config.Pages.Languages, ""
 	if len(languages) == 0 {
 		languages, fallback = []string{"zh", "zh-Hant", "en"}, "en"
+		for _, tag := range slices.Sorted(maps.Keys(texts)) {
+			if !pages.Supported(tag) {
+				languages = append(languages, tag)
+			}
+		}
 	}
 	set, err := pages.New(pages.Options{
 		App:         config.AppName,
@@ -186,6 +224,10 @@ func newPages(config *Config) (*pages.Set, error) {
 		AssetsPath:  config.BasePath + "/assets",
 		AccentColor: config.Pages.AccentColor,
 		Languages:   languages,
+		Texts:       texts,
+		Terms:       links[pages.Link](config.Pages.Terms),
+		Links:       links[pages.Link](config.Pages.Links),
+		Footer:      links[pages.Link](config.Pages.Footer),
 		Fallback:    fallback,
 	})
 	if err != nil || config.Pages.Templates == nil {
@@ -198,6 +240,18 @@ func newPages(config *Config) (*pages.Set, error) {
 		return nil, fmt.Errorf("scangate: Config.Pages.Templates: %w", err)
 	}
 	return set, nil
+}
+
+// warnOfMissingTexts logs which languages of Config.Pages.Texts lack texts. A new version
+// of this module may bring texts that an application does not have yet.
+func warnOfMissingTexts(config *Config) {
+	for _, tag := range slices.Sorted(maps.Keys(config.Pages.Texts)) {
+		missing, err := pages.Texts(config.Pages.Texts).Missing(tag)
+		if err == nil && len(missing) > 0 {
+			config.Logger.Warn("scangate: texts are missing in Config.Pages.Texts, so pages show the English ones",
+				"language", tag, "missing", len(missing), "keys", strings.Join(missing, " "))
+		}
+	}
 }
 
 // tryPages executes each template with each of its samples, in each language.
@@ -225,8 +279,9 @@ var (
 		},
 		"finish":  {FinishURL: "/", Nickname: "N", TargetName: "N", Purpose: "link"},
 		"profile": {Token: "T", WeChatURL: "https://a/"},
+		"terms":   {Token: "T", Agreement: "1 2", Wrong: "error.terms_required"},
 		"confirm": {
-			Token: "T", Browser: "B", System: "S", Address: "192.0.2.1", Number: 42, MatchNumber: true,
+			Token: "T", Agreement: "1 2", Wrong: "error.terms_required", Browser: "B", System: "S", Address: "192.0.2.1", Number: 42, MatchNumber: true,
 			Nickname: "N", TargetName: "N", Purpose: "link",
 		},
 		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/", Phone: "+86138****8000", ResendIn: 60, Typed: "12345", International: true, Wrong: "error.phone_invalid", Purpose: "phone"},
@@ -241,6 +296,7 @@ var (
 		"login":   {State: "scanned", ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewURL: "/", Number: 42},
 		"finish":  {FinishURL: "/"},
 		"profile": {Token: "T", WeChatURL: "https://a/"},
+		"terms":   {Token: "T", Agreement: "1"},
 		"confirm": {Token: "T", Number: 42},
 		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/"},
 		"done":    {Name: "done.approved"},

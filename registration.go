@@ -25,7 +25,8 @@ type registrar struct {
 	mode         Registration
 	fetchProfile bool
 	requirePhone bool
-	keepToken    bool // in the login, for Config.OnLogin
+	terms        string // the versions of Config.Pages.Terms
+	keepToken    bool   // in the login, for Config.OnLogin
 }
 
 // identify exchanges a code and returns the authorizer: an identity, and the user who
@@ -193,6 +194,18 @@ func (r *registrar) needsPhone(l *login.Login) bool {
 		return true
 	}
 	return r.requirePhone
+}
+
+// lacksTerms reports whether the person has still to agree to the terms. Links and phone
+// numbers of logged-in users need no agreement.
+func (r *registrar) lacksTerms(l *login.Login) bool {
+	return r.terms != "" && l.Purpose() == login.PurposeLogin && l.Agreed() != r.terms
+}
+
+// needsTerms reports whether a new person must agree on a page of its own: the next step
+// registers them, or asks for their phone number. The confirm page asks all others.
+func (r *registrar) needsTerms(l *login.Login) bool {
+	return r.lacksTerms(l) && l.Person().UserID == "" && (l.Kind() == login.SameDevice || r.needsPhone(l))
 }
 
 // lookupUser fills in the user who has the person's identity, if there is one, and

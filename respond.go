@@ -52,6 +52,7 @@ var failures = []failure{
 	{errClosing, http.StatusServiceUnavailable, "busy"},
 	{ErrLoginRequired, http.StatusUnauthorized, "login_required"},
 	{errNotRegistered, http.StatusForbidden, "not_registered"},
+	{errTermsRequired, http.StatusBadRequest, "terms_required"},
 	{errPhoneInvalid, http.StatusBadRequest, "phone_invalid"},
 	{errPhoneAbroad, http.StatusBadRequest, "phone_abroad"},
 	{errPhoneCountry, http.StatusBadRequest, "phone_country"},
@@ -98,6 +99,7 @@ var details = map[string]string{
 	"phone_required": "the user has no phone number",
 	freshLoginCode:   "the user has to log in again at login_url, because their login is older than 15 minutes",
 	"not_registered": "there is no account for this person",
+	"terms_required": "the field agree does not have the versions of the terms that the page shows",
 	"phone_invalid":  "the phone number is not valid",
 	"too_many_codes": "too many codes were sent; Retry-After is in seconds",
 	"send_failed":    "the code could not be delivered",
@@ -128,12 +130,13 @@ func (e retryError) Unwrap() error { return e.error }
 // responder answers requests: with pages, with problems, and with errors, which it also
 // logs and emits.
 type responder struct {
-	urls     urls
-	pages    *pages.Set
-	logger   *slog.Logger
-	failures *summary.Log                 // of answers from 500 on
-	onEvent  func(context.Context, Event) // may be nil
-	address  func(*http.Request) string   // of the client
+	urls           urls
+	pages          *pages.Set
+	languageCookie http.Cookie // its value is the tag of a language
+	logger         *slog.Logger
+	failures       *summary.Log                 // of answers from 500 on
+	onEvent        func(context.Context, Event) // may be nil
+	address        func(*http.Request) string   // of the client
 }
 
 // contentSecurityPolicy allows the resources that the gate's pages use, and no others.
@@ -150,8 +153,7 @@ func allowPictures(h http.Header) {
 
 // render answers with a page.
 func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
-	// The lines of a repeated header are one list (RFC 9110, section 5.3).
-	lang := a.pages.LanguageFor(strings.Join(r.Header.Values("Accept-Language"), ","))
+	lang := a.language(r)
 	body, err := a.pages.Execute(name, p.forTemplate(a.pages, lang, name))
 	if err != nil {
 		a.logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
@@ -173,6 +175,48 @@ func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, n
 	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) //nolint:gosec // html/template has escaped it; a client that has gone needs no answer
+}
+
+// languageParam is the query parameter that chooses the language of the pages.
+const languageParam = "lang"
+
+// language returns the language of a page: the one that the query names, otherwise the one
+// that the browser has kept, otherwise the one that Accept-Language prefers.
+func (a *responder) language(r *http.Request) pages.Language {
+	if lang, ok := a.queriedLanguage(r); ok {
+		return lang
+	}
+	if cookie, err := r.Cookie(a.languageCookie.Name); err == nil {
+		if lang, ok := a.pages.LanguageNamed(cookie.Value); ok {
+			return lang
+		}
+	}
+	// The lines of a repeated header are one list (RFC 9110, section 5.3).
+	return a.pages.LanguageFor(strings.Join(r.Header.Values("Accept-Language"), ","))
+}
+
+// queriedLanguage returns the language that the query names, and reports whether the pages
+// have it. A repeated parameter names none.
+func (a *responder) queriedLanguage(r *http.Request) (pages.Language, bool) {
+	if !strings.Contains(r.URL.RawQuery, languageParam+"=") {
+		return pages.Language{}, false // most requests: parsing takes time
+	}
+	tags := r.URL.Query()[languageParam]
+	if len(tags) != 1 {
+		return pages.Language{}, false
+	}
+	return a.pages.LanguageNamed(tags[0])
+}
+
+// keepLanguage stores the language that the query names in the browser, for the next pages
+// of the login. The cookie contains a tag out of Pages.Languages and nothing else.
+func (a *responder) keepLanguage(w http.ResponseWriter, r *http.Request) {
+	if lang, ok := a.queriedLanguage(r); ok {
+		// WeChat's redirect brings no parameter of ours back, so URLs cannot keep it.
+		cookie := a.languageCookie
+		cookie.Value = lang.Tag()
+		http.SetCookie(w, &cookie)
+	}
 }
 
 // fail answers with an error: a page with a way on, or a problem for JSON clients.
@@ -252,6 +296,16 @@ func (a *responder) emit(r *http.Request, e Event) {
 	e.Time = time.Now()
 	e.Address = a.address(r)
 	a.onEvent(context.WithoutCancel(r.Context()), e)
+}
+
+// emitAgreed reports that the login's user has agreed to the terms, if they have.
+func (a *responder) emitAgreed(r *http.Request, l *login.Login) {
+	if l.Agreed() == "" {
+		return
+	}
+	agreed := loginEvent(EventAgreed, l)
+	agreed.Terms = l.Agreed()
+	a.emit(r, agreed)
 }
 
 // requestLoginID returns the login ID in the path or, for the callback, in the OAuth

@@ -3,7 +3,9 @@ package scangate
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -83,7 +85,7 @@ func (u *urls) website(l *login.Login) string {
 
 // forAuthorizer reports whether only the authorizer of a login opens the request's route.
 func (u *urls) forAuthorizer(r *http.Request) bool {
-	for _, route := range []string{"scan/", "callback", "profile/", "phone/", "resume/", "confirm/"} {
+	for _, route := range []string{"scan/", "callback", "profile/", "phone/", "resume/", "terms/", "confirm/"} {
 		if strings.HasPrefix(r.URL.Path, u.path(route)) {
 			return true
 		}
@@ -211,3 +213,36 @@ func escapeNonASCII(s string) string {
 // isControl reports whether c is a control character of ASCII or ISO 8859-1, or stands
 // for a byte that is not UTF-8.
 func isControl(c rune) bool { return c < ' ' || c >= 0x7f && c <= 0x9f || c == '\ufffd' }
+
+// hostFault returns why a host is not in the form that browsers use, or "".
+func hostFault(host string) string {
+	if strings.ContainsFunc(host, func(c rune) bool { return c > '~' }) {
+		return "has a host outside of ASCII: write it in Punycode, which begins with \"xn--\""
+	}
+	if strings.HasSuffix(host, ".") {
+		// For a browser, the host with the dot is another one than without.
+		return "has a host with a dot at its end: leave the dot out"
+	}
+	if address, err := netip.ParseAddr(host); err == nil {
+		switch {
+		case address.Zone() != "":
+			return "has an address with a zone"
+		case address.Is4In6():
+			return "has an IPv4 address in the form of IPv6: write it with dots"
+		case address.String() != host:
+			return fmt.Sprintf("has an address that browsers write as [%s]", address)
+		}
+		return ""
+	}
+	labels := strings.Split(host, ".")
+	invalid := len(host) > 253 || slices.ContainsFunc(labels, func(label string) bool {
+		return label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != ""
+	})
+	// Browsers parse a host as an IPv4 address if its last label is a number (URL
+	// Standard, section 3.5).
+	last := labels[len(labels)-1]
+	if invalid || strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {
+		return "has a host that is not a host name"
+	}
+	return ""
+}

@@ -66,6 +66,7 @@ func (r *record) fields(c *coder) {
 	}
 	c.string(&r.TargetUserID)
 	c.string(&r.TargetName)
+	c.string(&r.Agreed)
 	if present(c, &r.Lease) {
 		c.string((*string)(&r.Lease.From))
 		c.time(&r.Lease.Until)

@@ -195,6 +195,9 @@ func (l *Login) Person() Person {
 	return *l.record.Person
 }
 
+// Agreed returns the versions of the terms that the person has agreed to, or "".
+func (l *Login) Agreed() string { return l.record.Agreed }
+
 // Code returns the number that the last one-time code was sent to, and when; "" if
 // there is none that could still be typed.
 func (l *Login) Code() (phone string, sent time.Time) {

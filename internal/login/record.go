@@ -21,6 +21,7 @@ type record struct {
 	Rejected   *rejected // the last code that WeChat rejected
 	Person     *Person   // once identified
 	Code       *code     // the last one-time code that was sent
+	Agreed     string    // the versions of the terms that the person has agreed to
 
 	Decided  time.Time // approved or denied
 	Finished time.Time
@@ -275,6 +276,20 @@ func (r *record) forgetPhone() error {
 		return err
 	}
 	r.Person.Phone = ""
+	return nil
+}
+
+// agree notes that the person agrees to those versions of the terms.
+func (r *record) agree(terms string) error {
+	switch err := r.identified(); {
+	case err != nil:
+		return err
+	case r.Agreed == terms:
+		return ErrRepeated
+	case r.State == StateApproved:
+		return ErrNotApproved // too late: the approval rests on other terms
+	}
+	r.Agreed = terms
 	return nil
 }
 

@@ -194,6 +194,7 @@ func allSteps() map[string]func(*record) error {
 		"assignUser":  func(r *record) error { return r.assignUser("mallory") },
 		"bindPhone":   func(r *record) error { return r.bindPhone(Person{UserID: "mallory"}) },
 		"forgetPhone": (*record).forgetPhone,
+		"agree":       func(r *record) error { return r.agree("2") },
 		"setCode":     func(r *record) error { return r.setCode(phone, "+8613800138000", "123456") },
 		"tryCode":     func(r *record) error { _, err := r.tryCode(phone, "123456"); return err },
 		"approve":     (*record).approve, "deny": (*record).deny,

@@ -123,6 +123,12 @@ func (s *Store) AssignUser(ctx context.Context, l *Login, userID string) (*Login
 	return s.change(ctx, l, func(r *record) error { return r.assignUser(userID) })
 }
 
+// Agree notes that the person agrees to those versions of the terms. It returns
+// [ErrRepeated] if that was noted before.
+func (s *Store) Agree(ctx context.Context, l *Login, terms string) (*Login, error) {
+	return s.change(ctx, l, func(r *record) error { return r.agree(terms) })
+}
+
 // SetCode makes code the one that the login accepts for the phone number, from the
 // browser with that key.
 func (s *Store) SetCode(ctx context.Context, l *Login, key Key, phone, code string) (*Login, error) {

@@ -2,6 +2,8 @@ package pages
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +19,7 @@ const (
 // supported maps the tags to lang attributes.
 var supported = map[string]string{chinese: "zh-CN", traditional: "zh-Hant", english: "en"}
 
-// Supported reports whether pages exist in the language with that tag.
+// Supported reports whether the gate ships texts in the language with that tag.
 func Supported(tag string) bool { return supported[tag] != "" }
 
 // Language is the texts in one language.
@@ -27,21 +29,40 @@ type Language struct {
 	texts map[string]string
 }
 
+// Tag returns the tag of the language, as in Options.Languages.
+func (l Language) Tag() string { return l.tag }
+
 // Attr returns the value of a page's lang attribute, such as "zh-CN".
 func (l Language) Attr() string { return l.attr }
 
-// readLanguage reads the texts of a language. Its file has them by group and key. A text
-// of two lines is a heading and the text below it.
-func readLanguage(tag string) (Language, error) {
+// readLanguage returns the texts of a language, with own in the place of those that have
+// the same keys. A language that the gate does not ship has the English texts below own.
+func readLanguage(tag string, own map[string]string) (Language, error) {
+	if !Supported(tag) {
+		if own == nil {
+			return Language{}, fmt.Errorf("there are no texts in the language %q", tag)
+		}
+		texts, err := readTexts(english)
+		maps.Copy(texts, own)
+		return Language{tag, tag, texts}, err
+	}
+	texts, err := readTexts(tag)
+	maps.Copy(texts, own)
+	return Language{tag, supported[tag], texts}, err
+}
+
+// readTexts reads the texts of a language that the gate ships. Its file has them by group
+// and key. A text of two lines is a heading and the text below it.
+func readTexts(tag string) (map[string]string, error) {
+	texts := make(map[string]string)
 	body, err := files.ReadFile("files/" + tag + ".json")
 	if err != nil {
-		return Language{}, err
+		return texts, err
 	}
 	var groups map[string]map[string]string
 	if err := json.Unmarshal(body, &groups); err != nil {
-		return Language{}, err
+		return texts, err
 	}
-	texts := make(map[string]string)
 	for group, entries := range groups {
 		for key, text := range entries {
 			key = strings.TrimPrefix(group+"."+key, ".")
@@ -52,7 +73,7 @@ func readLanguage(tag string) (Language, error) {
 			}
 		}
 	}
-	return Language{tag, supported[tag], texts}, nil
+	return texts, nil
 }
 
 // Text returns the text of a key, and reports whether there is one. A key that begins with
@@ -109,11 +130,30 @@ func (s *Set) LanguageFor(header string) Language {
 	return best
 }
 
+// LanguageNamed returns the language that a tag chooses, as the range of an Accept-Language
+// header does: "en-GB" chooses "en", and "zh-TW" chooses "zh-Hant". It reports false if the
+// pages have no such language, or tag is not a language tag.
+func (s *Set) LanguageNamed(tag string) (Language, bool) {
+	if !tagPattern.MatchString(strings.ToLower(tag)) {
+		return Language{}, false
+	}
+	ranges := []languageRange{newRange(strings.ToLower(tag))}
+	var named Language
+	var preferred preference
+	for _, l := range s.languages {
+		if p, _ := preferenceFor(l.tag, ranges); p.over(preferred) {
+			named, preferred = l, p
+		}
+	}
+	return named, preferred.match != matchNone
+}
+
 // preference is how much a browser wants one of the pages' languages.
 type preference struct {
 	q     float64
 	place int // of the range in the header
 	match match
+	size  int // of the language's tag, if the range begins with it
 }
 
 // over reports whether a language with preference p is chosen over one with preference o.
@@ -123,8 +163,10 @@ func (p preference) over(o preference) bool {
 		return p.q > o.q
 	case p.place != o.place:
 		return p.place < o.place
+	case p.match != o.match:
+		return p.match > o.match
 	}
-	return p.match > o.match
+	return p.size > o.size
 }
 
 // preferenceFor returns the preference for the language with that tag, by the ranges that
@@ -133,8 +175,11 @@ func preferenceFor(tag string, ranges []languageRange) (preference, bool) {
 	var best preference
 	for i, r := range ranges {
 		p := preference{q: r.q, place: i, match: r.matches(tag)}
-		if p.match == matchAny {
+		switch p.match {
+		case matchAny:
 			p.place = len(ranges) // languages that the browser names go first
+		case matchExact:
+			p.size = len(tag)
 		}
 		if p.match == matchNone || p.match == matchSimilar && p.q == 0 {
 			continue // a browser may refuse one script and not the other
@@ -152,28 +197,46 @@ type match int
 const (
 	matchNone    match = iota
 	matchAny           // the range is "*"
-	matchSimilar       // Chinese in the other script
-	matchWider         // Chinese in any script, for Traditional Chinese
-	matchExact
+	matchSimilar       // Chinese in the other script, or the same language elsewhere
+	matchWider         // Chinese in any script, for Traditional Chinese; "pt" for "pt-BR"
+	matchExact         // the range is the tag, or begins with it
 )
 
 // languageRange is one range of an Accept-Language header.
 type languageRange struct {
-	primary string // in lower case; "zh" for all of Chinese
+	tag     string // in lower case
+	primary string // "zh" for all of Chinese
 	script  string // "hans" or "hant" if the range implies one
 	q       float64
 }
 
 // matches returns how well r matches the language with that tag.
 func (r languageRange) matches(tag string) match {
-	switch {
-	case r.primary == "*":
+	if r.primary == "*" {
 		return matchAny
-	case tag == english && r.primary == english, tag == chinese && r.primary == chinese && r.script != "hant",
-		tag == traditional && r.primary == chinese && r.script == "hant":
-		return matchExact
-	case tag == english || r.primary != chinese:
+	}
+	if tag == chinese || tag == traditional {
+		return r.matchesChinese(tag)
+	}
+	tag = strings.ToLower(tag)
+	switch primary, _, _ := strings.Cut(tag, "-"); {
+	case r.primary != primary:
 		return matchNone
+	case r.tag == tag || strings.HasPrefix(r.tag, tag+"-"):
+		return matchExact
+	case strings.HasPrefix(tag, r.tag+"-"):
+		return matchWider
+	}
+	return matchSimilar
+}
+
+// matchesChinese is matches for "zh" and "zh-Hant".
+func (r languageRange) matchesChinese(tag string) match {
+	switch {
+	case r.primary != chinese:
+		return matchNone
+	case (tag == traditional) == (r.script == "hant"):
+		return matchExact
 	case r.script == "":
 		return matchWider
 	}
@@ -204,7 +267,7 @@ func parseRanges(header string) []languageRange {
 // newRange returns a range with the weight 1.
 func newRange(tag string) languageRange {
 	subtags := strings.Split(tag, "-")
-	r := languageRange{primary: subtags[0], q: 1}
+	r := languageRange{tag: tag, primary: subtags[0], q: 1}
 	switch r.primary {
 	case chinese, "cmn", "yue":
 		r.primary = chinese

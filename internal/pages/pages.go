@@ -26,6 +26,10 @@ type Options struct {
 	AssetsPath  string // where assets are served, without a slash at the end
 	AccentColor string // as CheckColor accepts it, or "" for the style's own
 	Languages   []string
+	Texts       Texts  // as Check accepts them
+	Terms       []Link // documents that a person has to agree to
+	Links       []Link // other ways to log in, and help
+	Footer      []Link // at the foot of every page
 	Fallback    string // for browsers that want none of Languages; the first if it is empty
 }
 
@@ -40,6 +44,9 @@ type Set struct {
 	// fallbackFirst are the languages with Options.Fallback in front, for browsers that
 	// name other languages.
 	fallbackFirst []Language
+	terms         []Link
+	links         []Link
+	footer        []Link
 	assets        map[string]Asset  // by name
 	names         map[string]string // of assets, by file
 }
@@ -53,11 +60,11 @@ type Asset struct {
 // New returns the built-in pages. It requires options that have been checked.
 func New(o Options) (*Set, error) {
 	s := &Set{
-		app: o.App, assetsPath: o.AssetsPath, assets: map[string]Asset{}, names: map[string]string{},
+		app: o.App, assetsPath: o.AssetsPath, terms: o.Terms, links: o.Links, footer: o.Footer, assets: map[string]Asset{}, names: map[string]string{},
 		logo: template.URL(o.Logo), //nolint:gosec // Config's check allows paths and pictures only
 	}
 	for _, tag := range o.Languages {
-		l, err := readLanguage(tag)
+		l, err := readLanguage(tag, o.Texts[tag])
 		if err != nil {
 			return nil, fmt.Errorf("reading the texts: %w", err)
 		}
