@@ -58,27 +58,6 @@ func TestAssets(t *testing.T) {
 	}
 }
 
-// TestWeight limits the pages to what a slow phone can load: all files together, in all
-// languages and without compression.
-func TestWeight(t *testing.T) {
-	entries, err := files.ReadDir("files")
-	if err != nil {
-		t.Fatal(err)
-	}
-	total := int64(0)
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
-		total += info.Size()
-	}
-	t.Logf("%d bytes", total)
-	if total > 40_000 {
-		t.Errorf("the pages have %d bytes, want at most 40,000", total)
-	}
-}
-
 // pageNames returns the names of the templates that are pages of their own.
 func pageNames(t *testing.T) []string {
 	t.Helper()
