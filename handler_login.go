@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/pages"
 )
 
-// longPoll is how long the initiator waits for news in one request.
+// longPoll is how long the initiator waits for news in one request, unless it asks for
+// less.
 const longPoll = 25 * time.Second
 
 // readGrace is how long after a long poll the connection's next request may take to
@@ -110,7 +111,7 @@ func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request lo
 func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Login) {
 	s := g.scanLogin(l)
 	g.respond.render(w, r, http.StatusOK, "login", PageData{
-		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: strings.Contains(r.UserAgent(), "Mobi"),
+		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: isHandheld(r),
 		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, RenewURL: s.RenewURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
 		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.config.MatchNumber,
 	})
@@ -201,6 +202,7 @@ type scanLogin struct {
 	RenewURL    string    `json:"renew_url"`
 	MatchNumber int       `json:"match_number"`
 	ExpiresAt   time.Time `json:"expires_at"`
+	ExpiresIn   int       `json:"expires_in"` // in seconds, for browsers whose clock is wrong
 	WebsiteURL  string    `json:"website_url,omitempty"`
 }
 
@@ -218,6 +220,7 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 	if !l.Identified() {
 		s.ExpiresAt = l.RenewAt().UTC()
 	}
+	s.ExpiresIn = secondsUntil(s.ExpiresAt)
 	if g.accounts.website != nil {
 		s.WebsiteURL = g.urls.website(l)
 	}
@@ -270,9 +273,13 @@ func (g *Gate) serveState(w http.ResponseWriter, r *http.Request, l *login.Login
 	if r.ContentLength != 0 {
 		return badRequest("the request has a body") // net/http would wait for a body that never arrives
 	}
+	limit, err := pollLimit(q.Get("wait"))
+	if err != nil {
+		return err
+	}
 	seen := login.PublicState(q.Get("seen"))
 	if l.Open() == nil && l.PublicState() == seen {
-		if l, err = g.awaitChange(w, r, l, seen); err != nil {
+		if l, err = g.awaitChange(w, r, l, seen, limit); err != nil {
 			return err
 		}
 	}
@@ -280,15 +287,28 @@ func (g *Gate) serveState(w http.ResponseWriter, r *http.Request, l *login.Login
 	return nil
 }
 
+// pollLimit returns how long a poll may wait: the seconds that the browser asks for, from
+// 1 to 25, or 25 without one. A proxy may end longer requests.
+func pollLimit(wait string) (time.Duration, error) {
+	if wait == "" {
+		return longPoll, nil
+	}
+	seconds, err := strconv.Atoi(wait)
+	if err != nil {
+		return 0, badRequest("wait is not a whole number of seconds")
+	}
+	return min(max(time.Duration(seconds), 1), longPoll/time.Second) * time.Second, nil
+}
+
 // awaitChange returns the login when its public state is no longer seen, when it
-// expires, when the long poll is over, or when the gate is closed.
-func (g *Gate) awaitChange(w http.ResponseWriter, r *http.Request, l *login.Login, seen login.PublicState) (*login.Login, error) {
+// expires, when the limit of the poll is over, or when the gate is closed.
+func (g *Gate) awaitChange(w http.ResponseWriter, r *http.Request, l *login.Login, seen login.PublicState, limit time.Duration) (*login.Login, error) {
 	ctx, release, err := g.waiting.acquire(r.Context(), l.ID(), g.limiter.networks(r))
 	if err != nil {
 		return l, err
 	}
 	defer release()
-	until := time.Now().Add(longPoll)
+	until := time.Now().Add(limit)
 	extendDeadlines(w, until.Add(readGrace))
 	if l.Expires().Before(until) {
 		until = l.Expires()

@@ -189,6 +189,19 @@ func inWeChat(r *http.Request) bool {
 	return strings.Contains(ua, "micromessenger/") && !strings.Contains(ua, "wxwork/")
 }
 
+// isHandheld reports whether the request claims to come from a phone or a tablet, which
+// cannot scan its own screen. Android tablets have no "Mobile" in their User-Agent. An
+// iPad claims to be a Mac by default, which cannot be seen here.
+func isHandheld(r *http.Request) bool {
+	ua := r.UserAgent()
+	for _, token := range []string{"Android", "iPad", "Tablet"} {
+		if strings.Contains(ua, token) && !strings.Contains(ua, "Windows") { // "Tablet PC" is a desktop's
+			return true
+		}
+	}
+	return strings.Contains(ua, "Mobi")
+}
+
 // product maps a User-Agent token to a display name.
 type product struct{ token, name string }
 

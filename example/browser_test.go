@@ -60,6 +60,7 @@ func testKnownPersonScans(t *testing.T, desktop *tab) {
 	phone.click(`button[value=approve]`)
 	phone.waitText(`h1`, "Done")
 	phone.screenshot("approved")
+	desktop.finish()
 	desktop.waitText(`#greeting`, "Hello, 林小北!")
 	desktop.screenshot("greeting")
 	desktop.click(`#logout-everywhere`)
@@ -77,6 +78,8 @@ func testNewPersonSharesName(t *testing.T, desktop *tab) {
 	phone.click(`a.primary`)
 	phone.click(`a[href*="answer=allow"]`)
 	phone.click(`button[value=approve]`)
+	phone.waitText(`h1`, "Done")
+	desktop.finish()
 	desktop.waitText(`#greeting`, "Hello, 月月🌙🐰!")
 	desktop.screenshot("new-greeting")
 	desktop.click(`#logout`)
@@ -89,6 +92,8 @@ func testNewPersonSharesNothing(t *testing.T, desktop *tab) {
 	phone := desktop.scan("wang")
 	phone.click(`button.plain`) // "not now"
 	phone.click(`button[value=approve]`)
+	phone.waitText(`h1`, "Done")
+	desktop.finish()
 	desktop.waitText(`#greeting`, "Hello, WeChat user!")
 }
 
@@ -106,6 +111,8 @@ func testSnapshotUser(t *testing.T, desktop *tab) {
 	phone.click(`a.primary`)
 	phone.click(`a[href*="answer=full"]`)
 	phone.click(`button[value=approve]`)
+	phone.waitText(`h1`, "Done")
+	desktop.finish()
 	desktop.waitText(`#greeting`, "Hello, 赵一!")
 }
 
@@ -129,6 +136,7 @@ func testRefused(t *testing.T, desktop *tab) {
 	phone.click(`button[value=deny]`)
 	phone.waitText(`h1`, "Refused")
 	phone.screenshot("denied")
+	desktop.front() // hidden tabs do not poll
 	desktop.waitVisible(`[data-show=denied]`)
 	desktop.screenshot("refused")
 	desktop.click(`[data-show=denied] button`) // starts a new login
@@ -332,6 +340,13 @@ func (tab *tab) scanAgain() *tab {
 	phone := *tab
 	phone.attach(chromedp.NewContext(tab.ctx, chromedp.WithTargetID(id)))
 	return &phone
+}
+
+// finish confirms on the finish page that the login is this person's.
+func (tab *tab) finish() {
+	tab.t.Helper()
+	tab.front() // hidden tabs do not poll
+	tab.click(`form[action*="/finish"] .primary`)
 }
 
 // front brings the tab to the front.

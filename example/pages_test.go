@@ -144,9 +144,7 @@ func showFinish(person string) func(*visit) {
 	return func(v *visit) {
 		v.login()
 		v.phoneAnswers(person, "approve")
-		v.waitVisible(`form[data-auto]`)
-		// The page sends its form by itself, unless a key is pressed.
-		v.evaluate(`dispatchEvent(new Event("keydown"))`)
+		v.waitVisible(`form[action*="/finish"]`)
 	}
 }
 
@@ -303,7 +301,7 @@ func (v *visit) places() map[string][]float64 {
 // height.
 func testInsidePanel(t *testing.T, v *visit, state string) {
 	t.Helper()
-	outside := read[[]string](v, `(() => { const panel = document.querySelector(".status > div:not([hidden])"); const p = panel.getBoundingClientRect();
+	outside := read[[]string](v, `(() => { const panel = document.querySelector(".status > div:not([hidden])"); if (!panel) return []; const p = panel.getBoundingClientRect();
 		return [...panel.children].filter(e => { const r = e.getBoundingClientRect(); return r.top < p.top || r.bottom > p.bottom }).map(e => e.outerHTML) })()`)
 	if len(outside) > 0 {
 		t.Errorf("state %s: elements outside the panel: %q, want none", state, outside)
@@ -322,7 +320,7 @@ func TestWithoutScript(t *testing.T) {
 	desktop.phoneScans("lin")
 	desktop.waitVisible(`[data-show=scanned]`)
 	desktop.phoneAnswers("lin", "approve")
-	desktop.click(`form button.primary`)
+	desktop.finish()
 	desktop.waitVisible(`#greeting`)
 }
 
@@ -330,10 +328,10 @@ func TestWithoutScript(t *testing.T) {
 // scanned and asks the desktop's user to confirm.
 func TestFinishPage(t *testing.T) {
 	browser := startChromium(t)
-	t.Run("the page continues by itself", func(t *testing.T) {
+	t.Run("the desktop confirms", func(t *testing.T) {
 		desktop := newVisit(t, browser, "en", nil)
-		desktop.login()
-		desktop.phoneAnswers("wang", "approve")
+		showFinish("wang")(desktop)
+		desktop.finish()
 		desktop.waitVisible(`#greeting`)
 	})
 	t.Run("the desktop refuses another person", func(t *testing.T) {
@@ -347,14 +345,11 @@ func TestFinishPage(t *testing.T) {
 		desktop.open("/account")
 		desktop.waitVisible(`a.qr`) // the desktop is not logged in
 	})
-	t.Run("linking a WeChat requires a click", func(t *testing.T) {
+	t.Run("the desktop does not link a WeChat", func(t *testing.T) {
 		desktop := newVisit(t, browser, "en", withAccount)
 		desktop.open("/wechat/link?return_to=/")
 		desktop.phoneAnswers("wang", "approve")
 		desktop.waitVisible(`button[value=deny]`)
-		if read[bool](desktop, `document.querySelector("[data-auto]") !== null`) {
-			t.Error("finish page of a link: got a form that is sent by itself, want one that waits")
-		}
 		desktop.click(`button[value=deny]`)
 		desktop.waitVisible(`#account`)
 	})

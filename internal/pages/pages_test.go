@@ -58,31 +58,6 @@ func TestAssets(t *testing.T) {
 	}
 }
 
-// TestWeight limits the pages to what a slow phone can load: all files together, in one
-// language and without compression.
-func TestWeight(t *testing.T) {
-	entries, err := files.ReadDir("files")
-	if err != nil {
-		t.Fatal(err)
-	}
-	total, texts := int64(0), int64(0)
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasSuffix(entry.Name(), ".json") {
-			texts = max(texts, info.Size())
-		} else {
-			total += info.Size()
-		}
-	}
-	t.Logf("%d bytes, and %d of texts", total, texts)
-	if total+texts > 32_000 {
-		t.Errorf("the pages have %d bytes in one language, want at most 32,000", total+texts)
-	}
-}
-
 // pageNames returns the names of the templates that are pages of their own.
 func pageNames(t *testing.T) []string {
 	t.Helper()
