@@ -39,7 +39,7 @@ func TestTemplates(t *testing.T) {
 			func(w *world) answer { return w.desktop().get("/wechat/scan/x") }, "No such login", "mine",
 		},
 		{
-			"the parts that all pages share can be used", `{{define "message.html"}}{{template "page-head" .}}<h1>{{.T ".heading"}}, {{.NextURL}}</h1>{{template "page-foot"}}{{end}}`,
+			"the parts that all pages share can be used", `{{define "message.html"}}{{template "page-head" .}}<h1>{{.T ".heading"}}, {{.NextURL}}</h1>{{template "page-foot" .}}{{end}}`,
 			func(w *world) answer { return w.desktop().get("/wechat/login?with=a&with=b") }, "<h1>Bad request, /wechat/login</h1>", "class=\"icon",
 		},
 		{
