@@ -128,6 +128,13 @@ type Config struct {
 	// proxy must read the header that its own proxy sets, and no other.
 	ClientIP func(*http.Request) netip.Addr
 
+	// Locate returns the place of an address, such as "Beijing", as plain text of at most 64
+	// characters. The page that asks a person for approval shows it, for the address of the
+	// browser that would be logged in. It is called whenever that page is shown, and by many
+	// requests at a time. If it returns "", panics or takes longer than half a second, the
+	// page shows no place. Nil means that pages show addresses only.
+	Locate func(netip.Addr) string
+
 	// OnLogin is called before a session begins. An error refuses the login, which
 	// cannot be tried again: the person sees a page without the reason, and the error is
 	// logged. It may be called twice for one login, because WeChat sometimes sends a

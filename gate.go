@@ -23,6 +23,7 @@ type Gate struct {
 	logins      logins
 	registrar   registrar
 	codes       codeSender
+	locator     locator
 	limiter     limiter
 	auth        authenticator
 	cookies     browserCookies
@@ -90,6 +91,7 @@ func (g *Gate) wire(set *pages.Set) {
 		urls: g.urls, pages: set, languageCookie: *browserCookies{name: g.cookies.name + "-lang", secure: secure}.cookie("", browserKeyTTL),
 		logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
 	}
+	g.locator = newLocator(c.Locate, g.respond.failures)
 	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{

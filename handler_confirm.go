@@ -166,6 +166,7 @@ func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
 	if l.Kind() == login.CrossDevice { // otherwise there is no other screen
 		from := l.Origin()
 		p.Browser, p.System, p.Address = from.Browser, from.System, from.Address
+		p.Place = g.locator.place(r.Context(), from.Address)
 		p.Number, p.MatchNumber = l.Number(), g.config.MatchNumber
 	}
 	return p

@@ -83,9 +83,9 @@ type PageData struct {
 	// user. The form then has the attribute data-auto, and script.js sends it at once.
 	AutoFinish bool
 
-	// Browser, System and Address describe the browser that would be logged in, on
-	// confirm.html. Each may be empty.
-	Browser, System, Address string
+	// Browser, System, Address and Place describe the browser that would be logged in, on
+	// confirm.html. Each may be empty. Place is what [Config.Locate] returned.
+	Browser, System, Address, Place string
 
 	// WeChatURL is where profile.html leads a person who agrees.
 	WeChatURL string
@@ -281,7 +281,7 @@ var (
 		"profile": {Token: "T", WeChatURL: "https://a/"},
 		"terms":   {Token: "T", Agreement: "1 2", Wrong: "error.terms_required"},
 		"confirm": {
-			Token: "T", Agreement: "1 2", Wrong: "error.terms_required", Browser: "B", System: "S", Address: "192.0.2.1", Number: 42, MatchNumber: true,
+			Token: "T", Agreement: "1 2", Wrong: "error.terms_required", Browser: "B", System: "S", Address: "192.0.2.1", Place: "P", Number: 42, MatchNumber: true,
 			Nickname: "N", TargetName: "N", Purpose: "link",
 		},
 		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/", Phone: "+86138****8000", ResendIn: 60, Typed: "12345", International: true, Wrong: "error.phone_invalid", Purpose: "phone"},
