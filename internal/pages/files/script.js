@@ -410,3 +410,10 @@
   tick();
   follow();
 })();
+
+// A picture that does not load leaves the letter below it.
+for (const picture of document.querySelectorAll(".who img")) {
+  const hide = () => picture.hidden = true;
+  picture.onerror = hide;
+  if (picture.complete && !picture.naturalWidth) hide();
+}
