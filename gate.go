@@ -90,7 +90,7 @@ func (g *Gate) wire(set *pages.Set) {
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{
 		users: users, state: g.state, accounts: g.accounts, logger: c.Logger,
-		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require, keepToken: c.OnLogin != nil,
+		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require, keepToken: c.OnLogin != nil, otherLogin: c.CurrentUser != nil,
 	}
 	site := g.urls.public.Host + c.BasePath
 	if c.Session.Manager == nil {

@@ -61,8 +61,8 @@ func (g *Gate) linkRequest(r *http.Request, returnTo string) (login.Request, err
 	}, nil
 }
 
-// serveUnlink removes a WeChat identity from the user's account, but never the last
-// one: only the application can see other ways in, and may call its store.
+// serveUnlink removes a WeChat identity from the user's account. It does not remove the
+// last one, unless Config.CurrentUser shows that the application has a login of its own.
 func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 	posted, err := fields(r)
 	if err != nil {
@@ -79,12 +79,15 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 		g.refuse(w, r, err)
 		return nil
 	}
+	if errors.Is(err, ErrLoginRequired) {
+		return retryError{err, g.urls.returning("login", returnTo)}
+	}
 	if err != nil {
-		return err
+		return retryError{err, returnTo}
 	}
 	who := Identity{AppID: posted.Get("appid"), OpenID: posted.Get("openid")}
 	if err := g.registrar.unlink(r.Context(), user.ID, who); err != nil {
-		return err
+		return retryError{err, returnTo}
 	}
 	g.respond.emit(r, Event{Name: EventUnlinked, UserID: user.ID, AppID: who.AppID})
 	acknowledge(w, r, returnTo)
