@@ -97,7 +97,7 @@ func (g *Gate) wire(set *pages.Set) {
 	g.registrar = registrar{
 		users: users, state: g.state, accounts: g.accounts, logger: c.Logger,
 		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require,
-		terms: c.Pages.agreement(), keepToken: c.OnLogin != nil,
+		terms: c.Pages.agreement(), keepToken: c.OnLogin != nil, otherLogin: c.CurrentUser != nil,
 	}
 	site := g.urls.public.Host + c.BasePath
 	if c.Session.Manager == nil {

@@ -23,7 +23,7 @@ func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 	}
 	key := g.cookies.ensure(w, r)
 	switch err := l.Open(); {
-	case l.AuthorizedBy(key) && !errors.Is(err, login.ErrExpired):
+	case g.logins.authorizerKey(r, l) != "" && !errors.Is(err, login.ErrExpired):
 		return g.advance(w, r, l)
 	case err != nil:
 		return g.logins.withRetry(r, l, err)
