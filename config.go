@@ -50,8 +50,8 @@ type Config struct {
 	// Zero means none.
 	//
 	// With both accounts a person is one user, whichever they log in by. Both accounts
-	// must be bound to the same Open Platform account. A new person is then asked for
-	// user info, because only the unionid in it identifies them at the other account.
+	// must be bound to the same Open Platform account. A new person then has to share
+	// their user info, because only the unionid in it identifies them at the other account.
 	Website wechat.Account
 
 	// Endpoint is the address of WeChat's servers; zero means WeChat's own hosts.
@@ -59,7 +59,7 @@ type Config struct {
 
 	// FetchProfile asks a new person for their nickname and picture, on a page that also
 	// offers "not now". If it is false, the gate learns only an identity, and WeChat
-	// shows no consent page.
+	// shows no consent page, unless both accounts are set.
 	FetchProfile bool
 
 	// Registration admits new users; empty means RegisterOpen.

@@ -39,8 +39,9 @@
 // and the gate redirects it to WeChat's authorization page, which redirects it back
 // with a code. The gate exchanges the code for the openid, looks that up in the
 // UserStore, and asks the person on the phone to approve the login of that desktop
-// browser. After the approval the waiting page finishes the login, and the session
-// begins.
+// browser. After the approval the waiting page shows whose account it is. A tap finishes
+// the login, and the session begins. The page asks for no tap if the account is that of
+// the browser's last user, who has not logged out.
 //
 // WeChat's own browser proves its identity itself, and so does any browser if a website
 // application of the Open Platform is configured. These logins need no second device.
@@ -57,7 +58,7 @@
 //	POST login/{id}/finish        begins the session; 303 to return_to, or JSON {"return_to"}; answer=deny refuses it
 //	GET  scan/{id}                the URL in the QR code
 //	GET  callback                 WeChat redirects here
-//	GET  profile/{id}             asks a new person for their user info; POST: "not now"
+//	GET  profile/{id}             asks a new person for their user info; POST: "not now", or "I am new here"
 //	GET  phone/{id}               asks for a phone number; POST phone/{id}/code: phone=; POST phone/{id}: code=
 //	GET  terms/{id}               asks a new person to agree to the terms; POST agree= the value of the box
 //	GET  resume/{id}              continues after the application's own registration, see Pending

@@ -161,6 +161,10 @@ func (g *Gate) redirectLoggedIn(w http.ResponseWriter, r *http.Request, l *login
 	return true
 }
 
+// neededParam is the parameter of the profile page that explains why a person cannot
+// continue without the user info.
+const neededParam = "needed"
+
 // cancelled answers a person who refused in WeChat. The login stays open. A person who
 // refused only the user info gets the profile page again, which offers "not now" or explains
 // why there is no other way.
