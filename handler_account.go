@@ -130,7 +130,7 @@ func (g *Gate) endSession(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return wrap("ending the session", err)
 	}
 	g.logins.close(r.Context(), ended.login)
-	g.cookies.forget(w, r) // otherwise a login under way would outlive the logout
+	g.cookies.forget(w, r)  // otherwise a login under way would outlive the logout
 	if event.UserID != "" { // no user: not logged in, or the store failed
 		g.respond.emit(r, event)
 	}

@@ -106,7 +106,7 @@ func TestThreat61AnotherPersonOnWeChatsPage(t *testing.T) {
 }
 
 // TestThreat61UnionIDNotYetKnown: with two accounts, only the user info may show that a
-// person is the target. A person who refuses it is not, and one who agrees may be.
+// person is the target. Without it the person is refused.
 func TestThreat61UnionIDNotYetKnown(t *testing.T) {
 	testOldSession(t, func(t *testing.T, o *oldSession) {
 		login := o.openFresh("/wechat/link")
@@ -135,8 +135,8 @@ func TestThreat61UnionIDNotYetKnown(t *testing.T) {
 	}, withWebsite)
 }
 
-// TestThreat61TargetByUnionID: the victim, whom the gate knows by the website application,
-// scans with a WeChat whose unionid the user info shows.
+// TestThreat61TargetByUnionID: the victim has an account by the website application only,
+// and scans the gate's QR code. The user info has the unionid of that account.
 func TestThreat61TargetByUnionID(t *testing.T) {
 	testOldSession(t, func(t *testing.T, o *oldSession) {
 		desktop := o.world.desktop()
