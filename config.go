@@ -76,7 +76,9 @@ type Config struct {
 
 	// CurrentUser returns the ID of the user who is logged in by the application's own
 	// means, as Users knows it, or false if there is none. It decides for the routes
-	// link and unlink, which add a WeChat identity to an account and remove one. If the
+	// link and unlink, which add a WeChat identity to an account and remove one, the last
+	// one too. The gate then demands no fresh login for them: CurrentUser may return false
+	// for a login that is too old. The change of a phone number is not its matter. If the
 	// gate is mounted outside of the session manager's LoadAndSave, CurrentUser must load
 	// the session itself. It must return false for a session that the application has
 	// ended. Nil means the user who is logged in with the gate.
@@ -87,9 +89,12 @@ type Config struct {
 	Users UserStore
 
 	// UserTTL is how long a user whom Users returned is kept in memory, so that most
-	// requests of logged-in users read nothing. A user whom another process disables, or
-	// whose sessions it ends, stays logged in that much longer here. Zero reads the user
-	// on every request.
+	// requests of logged-in users read nothing from it. [Gate.EndSessions] and logging out
+	// everywhere take effect at once all the same, and within 2 seconds at the other
+	// processes that share State. Any other change that does not go through this gate, such
+	// as disabling a user, takes effect up to UserTTL later. A process reads State once a
+	// second for this, and if State fails it reads the user on every request. Zero reads the
+	// user on every request.
 	UserTTL time.Duration
 
 	// State keeps the logins that are under way. Nil means Redis if that is set,

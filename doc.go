@@ -51,7 +51,8 @@
 // Below [Config.BasePath], which is "/wechat" by default:
 //
 //	GET  login?return_to=/path    the login page, or a redirect to WeChat; with=website: WeChat's own page
-//	POST login                    the same for scripts: JSON {"return_to", "with"} (see below)
+//	                              fresh=1: proves again who the logged-in user is (see below)
+//	POST login                    the same for scripts: JSON {"return_to", "with", "fresh"} (see below)
 //	GET  login/{id}/qr.svg, .png  the QR code
 //	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied", "rejected" or "expired"}
 //	POST login/{id}/renew         ends the login and begins a new one: 303, or JSON as POST login
@@ -64,7 +65,7 @@
 //	GET  resume/{id}              continues after the application's own registration, see Pending
 //	GET  confirm/{id}             asks for approval; POST answer=approve or deny, and agree= the value of its box, if any
 //	GET  link?return_to=/path     adds a WeChat identity to the logged-in user; POST: as login
-//	POST unlink                   appid=, openid=: removes an identity, but never the last one
+//	POST unlink                   appid=, openid=, return_to=: removes an identity; the last one only with Config.CurrentUser
 //	GET  phone?return_to=/path    proves a new phone number of the logged-in user
 //	POST logout                   ends the session; everywhere=true: all sessions of the user
 //	GET  me                       the logged-in user: JSON {"id", "nickname", "avatar_url", "phone_bound", "logged_in_at"}
@@ -85,6 +86,18 @@
 // The state is "waiting" until WeChat has vouched for a person, and "rejected" if that
 // person cannot log in: they are not registered, their phone number is unknown, or their
 // user is disabled.
+//
+// # Fresh logins
+//
+// Adding or removing a WeChat identity, and proving another phone number, begin only within
+// 15 minutes of the user's login. After that, pages redirect to login?fresh=1, which leads
+// back, and scripts get the problem "fresh_login_required" with a login_url. Such a login
+// is for the user who is logged in: another person's WeChat is refused with 403, the state
+// is "rejected", and the session stays as it was. At its end the session has a new token
+// and a new time. Without a session it is a usual login. If [Config.CurrentUser] is set,
+// it decides alone about link and unlink.
+//
+// # Scripts
 //
 // Forms may also be posted as JSON. The forms of a login contain a token, which is on
 // the page. Scripts receive JSON, and errors as application/problem+json (RFC 9457) with

@@ -134,8 +134,8 @@ func TestThreat61UnionIDNotYetKnown(t *testing.T) {
 	}, withWebsite)
 }
 
-// TestThreat61TargetByUnionID: the victim, whom the gate knows by the website application,
-// scans with a WeChat whose unionid the user info shows.
+// TestThreat61TargetByUnionID: the victim has an account by the website application only,
+// and scans the gate's QR code. The user info has the unionid of that account.
 func TestThreat61TargetByUnionID(t *testing.T) {
 	testOldSession(t, func(t *testing.T, o *oldSession) {
 		desktop := o.world.desktop()
