@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
+	"html/template"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/scangate/scangate"
 )
 
 // link returns the link of the QR code on the page.
@@ -151,9 +156,44 @@ func TestTabsOfOneLoginAgree(t *testing.T) {
 // TestSuccessIsShown checks the page in the moment between the approval and the next page.
 func TestSuccessIsShown(t *testing.T) {
 	v := newVisit(t, startChromium(t), "en", nil)
+	for preference, want := range map[string]string{"no-preference": "draw 0.3s", "reduce": "none 0s"} {
+		v.call("setting prefers-reduced-motion: "+preference, func(ctx context.Context) error {
+			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: preference}},
+			})
+			return err
+		})
+		v.fakeState.Store("")
+		v.login()
+		v.showState("scanned")
+		v.wantTrue(`document.querySelector("link[rel=icon]").href.startsWith("data:image/svg+xml,")`)
+		v.showState("approved")
+		v.wantTrue(`document.title.startsWith("✓ ") && document.querySelector("link[rel=icon]").href.includes("path")`)
+		got := read[string](v, `(s => s.animationName + " " + s.animationDuration)(getComputedStyle(document.querySelector("[data-show=approved] .check path")))`)
+		if got != want {
+			t.Errorf("prefers-reduced-motion: %s: animation of the check mark = %s, want %s", preference, got, want)
+		}
+	}
+}
+
+// TestFinishWithoutAsking: a page marks its form, or a part around it, to be sent at once.
+func TestFinishWithoutAsking(t *testing.T) {
+	own := template.Must(template.New("").Parse(`{{define "finish.html"}}{{template "page-head" .}}<h1>on</h1>
+		<div data-auto><form method="post" action="{{.FinishURL}}" data-finish><button>on</button></form></div>{{template "page-foot"}}{{end}}`))
+	v := newVisit(t, startChromium(t), "en", func(c *scangate.Config) { c.Pages.Templates = own })
 	v.login()
-	v.showState("scanned")
-	v.wantTrue(`document.querySelector("link[rel=icon]").href.startsWith("data:image/svg+xml,")`)
-	v.showState("approved")
-	v.wantTrue(`document.title.startsWith("✓ ") && document.querySelector("link[rel=icon]").href.includes("path")`)
+	v.phoneAnswers("lin", "approve")
+	v.waitVisible(`#greeting`)
+}
+
+// TestCaseA24WithoutAbortController: the page reloads, as it does without scripts.
+func TestCaseA24WithoutAbortController(t *testing.T) {
+	v := newVisit(t, startChromium(t), "en", nil)
+	v.beforeScripts(`delete window.AbortController`)
+	v.login()
+	v.phoneScans("lin")
+	v.waitVisible(`[data-show=scanned]`)
+	v.phoneAnswers("lin", "approve")
+	v.finish()
+	v.waitVisible(`#greeting`)
 }
