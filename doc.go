@@ -54,7 +54,7 @@
 //	                              fresh=1: proves again who the logged-in user is (see below)
 //	POST login                    the same for scripts: JSON {"return_to", "with", "fresh"} (see below)
 //	GET  login/{id}/qr.svg, .png  the QR code
-//	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied", "rejected" or "expired"}
+//	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied", "rejected" or "expired"}; wait= seconds (see below)
 //	POST login/{id}/renew         ends the login and begins a new one: 303, or JSON as POST login
 //	POST login/{id}/finish        begins the session; 303 to return_to, or JSON {"return_to"}; answer=deny refuses it
 //	GET  scan/{id}                the URL in the QR code
@@ -75,13 +75,20 @@
 // pages in the next hour, out of [Pages.Languages].
 //
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
-// "renew_url", "finish_url", "match_number", "expires_at", "website_url"}, or with {"redirect_url"}
-// if the browser itself has to go to WeChat. scan_url is a complete URL, for a QR code
+// "renew_url", "finish_url", "match_number", "expires_at", "expires_in", "website_url"}, or
+// with {"redirect_url"} if the browser itself has to go to WeChat. scan_url is a complete URL, for a QR code
 // that the application draws; the others are paths on this server. expires_at (RFC 3339)
 // is when the same POST returns a new login, unless this one was scanned by then.
+// expires_in is the same in seconds from now, for browsers whose clock is wrong.
 // website_url is present only with both accounts. return_to is a path on this server or,
 // from scripts, a URL that begins with PublicURL, such as location.href. Any other value
 // means "/" on pages and in forms, and is an error in JSON.
+//
+// The state route answers when the state differs from seen, and after wait seconds at the
+// latest: from 1 to 25, and 25 without the parameter. Ask for less if a proxy ends requests
+// earlier. If no answer comes within some seconds after wait, the server is gone: end the
+// request and ask again. The login page does so after five seconds, so its requests last
+// 30 seconds at most.
 //
 // The state is "waiting" until WeChat has vouched for a person, and "rejected" if that
 // person cannot log in: they are not registered, their phone number is unknown, or their

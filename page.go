@@ -44,7 +44,9 @@ type PageData struct {
 	// ScanURL is the content of the QR code on login.html, and QRURL the URL of its image.
 	ScanURL, QRURL string
 
-	// StateURL is where script.js on login.html gets the state. LoginURL is where the
+	// StateURL is where script.js on login.html gets the state. The script replaces StateURL,
+	// RenewURL, ScanURL and the picture by those of the next code. It finds them by the
+	// attributes data-state-url, data-renew-url and data-scan-url and the class "qr". LoginURL is where the
 	// page goes for a new QR code, and after the approval. RenewIn is the number of
 	// seconds after which the page renews a code that has not been scanned.
 	StateURL, LoginURL string

@@ -389,6 +389,25 @@ func startChromium(t *testing.T) context.Context {
 	if path == "" {
 		skipWithout(t, "chromium", "there is no chromium or google-chrome on this machine")
 	}
+	return startBrowser(t, path)
+}
+
+// startChromium80 is startChromium for the Chromium 80 whose path SCANGATE_CHROMIUM80
+// holds. .ci/run fetches one.
+func startChromium80(t *testing.T) context.Context {
+	t.Helper()
+	skipShort(t, "it drives a real browser and waits for it on the wall clock")
+	path := os.Getenv("SCANGATE_CHROMIUM80")
+	if path == "" {
+		skipWithout(t, "chromium80", "SCANGATE_CHROMIUM80 is not the path of a Chromium 80")
+	}
+	return startBrowser(t, path,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("no-first-run", true))
+}
+
+// startBrowser starts a browser and stops it when the test ends.
+func startBrowser(t *testing.T, path string, more ...chromedp.ExecAllocatorOption) context.Context {
+	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.UserDataDir(t.TempDir()),
@@ -401,7 +420,7 @@ func startChromium(t *testing.T) context.Context {
 		chromedp.Flag("accept-lang", "en"),
 		chromedp.Flag("host-resolver-rules", "MAP *.qlogo.cn ~NOTFOUND"), // tests load nothing from WeChat
 	)
-	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	allocator, stop := chromedp.NewExecAllocator(t.Context(), append(options, more...)...)
 	t.Cleanup(stop)
 	ctx, stop := chromedp.NewContext(allocator)
 	t.Cleanup(stop)

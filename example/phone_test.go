@@ -75,6 +75,7 @@ func TestBrowserPhone(t *testing.T) {
 			desktop.toLogin("known-number")
 			phone := desktop.scanAgain()
 			phone.click(`button[value=approve]`)
+			phone.waitText(`h1`, "Done")
 			desktop.confirmAccount()
 			desktop.waitText(`#greeting`, "Hello, Wang Wei!")
 			if got := desktop.text(`#user-id`); got != id {
@@ -108,6 +109,7 @@ func bindNumber(desktop *tab, p *process) {
 	phone.waitVisible(`#wrong`)
 	phone.submit(`#code`, code)
 	phone.click(`button[value=approve]`)
+	phone.waitText(`h1`, "Done")
 	desktop.confirmAccount()
 	desktop.waitText(`#greeting`, "Hello, Wang Wei!")
 }
