@@ -31,6 +31,7 @@ type accountState struct {
 	token   string // the newest token
 	expires time.Time
 	forced  []time.Time // of force_refresh within the last day
+	other   string      // the newest token of /cgi-bin/token
 	pusher  *Pusher     // nil if there is no push server
 }
 
@@ -130,7 +131,36 @@ func (w *WeChat) currentToken(app App, force bool) accountTokenAnswer {
 	return accountTokenAnswer{state.token, int(state.expires.Sub(now).Seconds())}
 }
 
-// ExpireAccountToken makes the account's own token invalid, as a force_refresh of another
+// token serves /cgi-bin/token ("获取接口调用凭据"). Each call ends the former call's token
+// after five minutes. The token of stable_token is another one, and is not affected.
+func (w *WeChat) token(r *http.Request) any {
+	q := r.URL.Query()
+	if apiErr, ok := w.missingParam(OpToken, q, "appid", "secret"); ok {
+		return apiErr
+	}
+	if q.Get("grant_type") != "client_credential" {
+		w.misuse("token: grant_type is %q, want client_credential", q.Get("grant_type"))
+		return newAPIError(40002)
+	}
+	app, apiErr := w.authenticate(OpToken, q)
+	if apiErr.Errcode == 0 {
+		apiErr = app.checkAddress(r)
+	}
+	if apiErr.Errcode != 0 {
+		return apiErr
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	state, now := w.accounts[app.AppID], w.now()
+	if former, known := w.accountTokens.entries[state.other]; known && former.expires.After(now.Add(tokenOverlap)) {
+		former.expires = now.Add(tokenOverlap)
+	}
+	state.other = "79_" + randomString(133)
+	w.accountTokens.put(state.other, app.AppID, now)
+	return accountTokenAnswer{state.other, int(accessTTL.Seconds())}
+}
+
+// ExpireAccountToken makes the token of stable_token invalid, as a force_refresh of another
 // program does. Calls with it get 40001.
 func (w *WeChat) ExpireAccountToken(appID string) {
 	w.mu.Lock()

@@ -118,6 +118,47 @@ func TestForceRefresh(t *testing.T) {
 	})
 }
 
+// TestToken fetches tokens by the older call. Each ends the one before after five minutes,
+// and none disturbs the token of stable_token.
+func TestToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newStrictWorld(t)
+		token := func() string {
+			t.Helper()
+			_, text := w.get(t, apiURL+"/cgi-bin/token?grant_type=client_credential&appid="+official.AppID+"&secret="+official.Secret)
+			var answer tokenAnswer
+			if err := json.Unmarshal([]byte(text), &answer); err != nil || answer.ExpiresIn != 7200 {
+				t.Fatalf("token = %s, want one for 7200 seconds", text)
+			}
+			return answer.AccessToken
+		}
+		stable, first, second := stableToken(t, w, official, false).AccessToken, token(), token()
+		for step, want := range []map[string]int{
+			{stable: 0, first: 0, second: 0},
+			{stable: 0, first: 42001, second: 0},
+		} {
+			for token, errcode := range want {
+				if got := followerErrcode(t, w, token); got != errcode {
+					t.Errorf("step %d: user/info with the token %.3s...: errcode = %d, want %d", step, token, got, errcode)
+				}
+			}
+			<-time.After(5 * time.Minute)
+		}
+	})
+	w := newWorld(t)
+	for query, want := range map[string]int{
+		"grant_type=client_credential&secret=" + official.Secret:                               41002,
+		"grant_type=client_credential&appid=" + official.AppID:                                 41004,
+		"appid=" + official.AppID + "&secret=" + official.Secret:                               40002,
+		"grant_type=client_credential&appid=" + official.AppID + "&secret=" + website.Secret:   40125,
+		"grant_type=client_credential&appid=wx0000000000000000" + "&secret=" + official.Secret: 40013,
+	} {
+		if _, text := w.get(t, apiURL+"/cgi-bin/token?"+query); errcodeOf(t, text) != want {
+			t.Errorf("token?%s = %s, want errcode %d", query, text, want)
+		}
+	}
+}
+
 func TestStableTokenErrors(t *testing.T) {
 	good := `{"grant_type":"client_credential","appid":"wx00000000official","secret":"0ff1c1a10ff1c1a10ff1c1a10ff1c1a1"}`
 	for name, c := range map[string]struct {

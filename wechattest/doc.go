@@ -52,6 +52,7 @@
 //	/sns/userinfo               returns a user's profile
 //	/sns/jscode2session         exchanges a mini program's code
 //	/cgi-bin/stable_token       returns an account's own token
+//	/cgi-bin/token              returns another one with each call
 //	/cgi-bin/qrcode/create      creates a QR code with a scene
 //	/cgi-bin/showqrcode         draws it
 //	/cgi-bin/user/info          returns a follower's data

@@ -22,6 +22,8 @@ const (
 	OpUserInfo Op = "userinfo"
 	// OpStableToken returns the account's own token: /cgi-bin/stable_token.
 	OpStableToken Op = "stable_token"
+	// OpToken returns an account's other token, which each call replaces: /cgi-bin/token.
+	OpToken Op = "token"
 	// OpCreateQRCode creates a QR code with a scene: /cgi-bin/qrcode/create.
 	OpCreateQRCode Op = "qrcode/create"
 	// OpShowQRCode returns the picture of a QR code: /cgi-bin/showqrcode.

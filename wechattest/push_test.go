@@ -323,6 +323,27 @@ func TestTwoPushServers(t *testing.T) {
 	}
 }
 
+// TestFormerKey pushes a message under the key before a change. The reply has to be under
+// the same key.
+func TestFormerKey(t *testing.T) {
+	w := newStrictWorld(t)
+	b, server := newBackend(t, official)
+	cipher, err := wechat.NewCipher(wechat.CipherConfig{
+		AppID: official.AppID, Token: pushToken, EncodingAESKey: strings.Repeat("k", 43), FormerEncodingAESKey: pushKey,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.cipher, b.reply = cipher, wechat.Reply{Text: "hello"}
+	p := w.SetPush(official.AppID, server)
+	if delivery := p.Push(t.Context(), p.Text("lin", "hi")); delivery.Err != nil || delivery.Reply.Content != "hello" {
+		t.Errorf("Push under the former key = %+v, want the reply", delivery)
+	}
+	if b.pushes[0].Key != wechat.FormerKey {
+		t.Errorf("key of the push = %d, want the former one", b.pushes[0].Key)
+	}
+}
+
 func TestCheckURLFails(t *testing.T) {
 	w := newStrictWorld(t)
 	for name, handler := range map[string]http.HandlerFunc{

@@ -79,7 +79,8 @@ type WeChat struct {
 	persons  []Person
 	pages    *template.Template
 	routes   *http.ServeMux
-	reporter *misuseReporter // nil outside of tests
+	posts    map[string]http.Handler // the routes that accept POST only, by path
+	reporter *misuseReporter         // nil outside of tests
 
 	mu               sync.Mutex
 	clockOffset      time.Duration // added to the real time; see FastForward
@@ -150,9 +151,11 @@ func (w *WeChat) registerRoutes() {
 	w.routes.Handle("/sns/auth", w.api(OpVerify, w.verify))
 	w.routes.Handle("/sns/userinfo", w.api(OpUserInfo, w.userInfo))
 	w.routes.Handle("/sns/jscode2session", w.apiOf(OpSession, w.session))
+	w.routes.Handle("/cgi-bin/token", w.apiOf(OpToken, w.token))
 	w.routes.Handle("/cgi-bin/user/info", w.api(OpFollower, w.follower))
 	w.routes.Handle("/cgi-bin/showqrcode", w.apiOf(OpShowQRCode, w.showQRCode))
-	for path, handler := range w.postRoutes() {
+	w.posts = w.postRoutes()
+	for path, handler := range w.posts {
 		w.routes.Handle(path, handler)
 	}
 	// Other paths below WeChat's prefixes are misuse. Paths elsewhere, such as
@@ -162,7 +165,7 @@ func (w *WeChat) registerRoutes() {
 	}
 }
 
-// postRoutes returns the routes that accept POST only, by path.
+// postRoutes returns the value of w.posts.
 func (w *WeChat) postRoutes() map[string]http.Handler {
 	return map[string]http.Handler{
 		"/cgi-bin/stable_token":            w.apiOf(OpStableToken, w.stableToken),
@@ -176,7 +179,7 @@ func (w *WeChat) postRoutes() map[string]http.Handler {
 func (w *WeChat) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	handler, pattern := w.routes.Handler(r)
 	want, errcode := http.MethodGet, 43001
-	if _, post := w.postRoutes()[pattern]; post {
+	if _, post := w.posts[pattern]; post {
 		want, errcode = http.MethodPost, 43002
 	}
 	// WeChat documents GET for the exchange. Shipped clients also exchange codes by
