@@ -247,7 +247,7 @@ func ExampleGate_ServeHTTP() {
 // A page of the application's own offers the gate's login beside a password.
 func ExampleGate_LoginURL() {
 	gate := newGate()
-	defer gate.Close()
+	defer func() { _ = gate.Close() }()
 	fmt.Println(gate.LoginURL("/account?tab=orders"))
 	// Output: /wechat/login?return_to=%2Faccount%3Ftab%3Dorders
 }
@@ -255,7 +255,7 @@ func ExampleGate_LoginURL() {
 // The application's own logout handler, which refuses posts from other sites.
 func ExampleGate_LogOut() {
 	gate := newGate()
-	defer gate.Close()
+	defer func() { _ = gate.Close() }()
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) {
 		if err := gate.LogOut(w, r); err != nil {
@@ -275,7 +275,7 @@ func ExampleGate_LogOut() {
 // of anyone who has stolen one.
 func ExampleGate_EndSessions() {
 	gate := newGate()
-	defer gate.Close()
+	defer func() { _ = gate.Close() }()
 	err := gate.EndSessions(context.Background(), "no such user")
 	fmt.Println(errors.Is(err, scangate.ErrNotFound))
 	// Output: true
