@@ -278,6 +278,7 @@
       const picture = await request(next.qr_url, 10);
       if (!picture.ok) throw new Error(picture.statusText);
       const svg = await picture.text();
+      if (svg.slice(0, 4) !== "<svg") throw new Error("no picture"); // a page of the network's
       tell({ key, next, svg });
       useCode(next, svg);
     } catch (e) {
