@@ -51,7 +51,7 @@
 //
 //	GET  login?return_to=/path    the login page, or a redirect to WeChat; with=website: WeChat's own page
 //	POST login                    the same for scripts: JSON {"return_to", "with"} (see below)
-//	GET  login/{id}/qr.svg, .png  the QR code
+//	GET  login/{id}/qr.svg, .png  the QR code; only the SVG has a mark in its center
 //	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied", "rejected" or "expired"}
 //	POST login/{id}/renew         ends the login and begins a new one: 303, or JSON as POST login
 //	POST login/{id}/finish        begins the session; 303 to return_to, or JSON {"return_to"}; answer=deny refuses it
