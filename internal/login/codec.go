@@ -65,7 +65,6 @@ func (r *record) fields(c *coder) {
 	}
 	c.string(&r.TargetUserID)
 	c.string(&r.TargetName)
-	c.string(&r.Agreed)
 	if present(c, &r.Lease) {
 		c.string((*string)(&r.Lease.From))
 		c.time(&r.Lease.Until)
@@ -81,6 +80,7 @@ func (r *record) fields(c *coder) {
 		c.string(&r.Code.Wrong)
 		c.time(&r.Code.WrongAt)
 	}
+	c.string(&r.Agreed)
 }
 
 // fields passes every stored field of a person to the coder, in order.
