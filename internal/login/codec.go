@@ -57,6 +57,7 @@ func (r *record) fields(c *coder) {
 	c.string(&r.Origin.Address)
 	c.int(&r.Number)
 	c.string(&r.Salt)
+	c.string(&r.Agreed)
 	c.bool(&r.Closed)
 	c.int(&r.Failures)
 	if present(c, &r.Rejected) {
@@ -80,7 +81,6 @@ func (r *record) fields(c *coder) {
 		c.string(&r.Code.Wrong)
 		c.time(&r.Code.WrongAt)
 	}
-	c.string(&r.Agreed)
 }
 
 // fields passes every stored field of a person to the coder, in order.
