@@ -135,8 +135,8 @@ func raster(q QRCode, width int, mark uint8, square bool) image.Image {
 	return img
 }
 
-// TestMarkedCodeIsRead has zbarimg read codes of several versions and sizes, whatever a
-// reader takes the mark for.
+// TestMarkedCodeIsRead reads codes of several versions and sizes with zbarimg. The mark is
+// dark or light: a reader may take it for either.
 func TestMarkedCodeIsRead(t *testing.T) {
 	if _, err := exec.LookPath("zbarimg"); err != nil {
 		if slices.Contains(strings.Split(os.Getenv("SCANGATE_REQUIRE"), ","), "zbar") {
