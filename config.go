@@ -210,8 +210,9 @@ type Pages struct {
 	// Templates replaces built-in pages. It may define login.html, finish.html,
 	// profile.html, terms.html, confirm.html, phone.html, done.html and message.html, and
 	// page-head and page-foot, which all pages share. They are executed with a [PageData]. New
-	// tries all of them; if one fails later, the browser gets a page that reports a
-	// failure, and the error is logged. The pages' Content-Security-Policy allows
+	// tries all of them with samples. It refuses a page that lacks what it needs to work, or
+	// that the browser would block. If a template fails later, the browser gets a page that
+	// reports a failure, and the error is logged. The pages' Content-Security-Policy allows
 	// styles, scripts and pictures from this server, and nothing inline. Nil means the
 	// built-in pages.
 	Templates *template.Template

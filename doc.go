@@ -53,7 +53,7 @@
 //	GET  login?return_to=/path    the login page, or a redirect to WeChat; with=website: WeChat's own page
 //	                              fresh=1: proves again who the logged-in user is (see below)
 //	POST login                    the same for scripts: JSON {"return_to", "with", "fresh"} (see below)
-//	GET  login/{id}/qr.svg, .png  the QR code
+//	GET  login/{id}/qr.svg, .png  the QR code; only the SVG has a mark in its center
 //	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied", "rejected" or "expired"}; wait= seconds (see below)
 //	POST login/{id}/renew         ends the login and begins a new one: 303, or JSON as POST login
 //	POST login/{id}/finish        begins the session; 303 to return_to, or JSON {"return_to"}; answer=deny refuses it

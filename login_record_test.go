@@ -80,8 +80,8 @@ var (
 	waitingLogin    = text("cross") + text("") + text("waiting")
 	identifiedLogin = text("cross") + text("") + text("identified")
 	noLease         = noTarget + "\x00"
-	noTarget        = text("") + text("") + text("") // nor agreed terms
-	lin             = "\x02" + text(official.AppID)  // the person follows
+	noTarget        = text("") + text("")
+	lin             = "\x02" + text(official.AppID) // the person follows
 )
 
 // checkUnknown demands that a login is unknown to every request about it, and that
@@ -184,10 +184,10 @@ func TestEditedLoginIsKnown(t *testing.T) {
 		{"scanned", false, []string{waitingLogin, text("cross") + text("") + text("scanned")}, "waiting"},
 		{"denied", false, []string{waitingLogin, text("cross") + text("") + text("denied")}, "denied"},
 		{"link for a user", false, []string{
-			waitingLogin, text("cross") + text("link") + text("waiting"), noLease + "\x00\x00", text("user") + text("") + text("") + "\x00\x00\x00",
+			waitingLogin, text("cross") + text("link") + text("waiting"), noLease + "\x00\x00", text("user") + text("") + "\x00\x00\x00",
 		}, "waiting"},
 		{"phone for a user", false, []string{
-			waitingLogin, text("cross") + text("phone") + text("waiting"), noLease + "\x00\x00", text("user") + text("") + text("") + "\x00\x00\x00",
+			waitingLogin, text("cross") + text("phone") + text("waiting"), noLease + "\x00\x00", text("user") + text("") + "\x00\x00\x00",
 		}, "waiting"},
 		{"leased when waiting", false, []string{
 			waitingLogin, exchanging, noLease + "\x00\x00", noTarget + leased("waiting") + "\x00\x00",

@@ -113,12 +113,12 @@ func TestUserInfoByOpenID(t *testing.T) {
 
 func TestUserInfoByOpenIDIsStrict(t *testing.T) {
 	for answer, identity := range map[string]bool{
-		`{"subscribe":1,"openid":"oOther"}`:                         true,
-		`{"subscribe":1,"openid":1}`:                                true,
-		`{"subscribe":1,"openid":"` + openID + `","unionid":"a b"}`: true,
-		`{"subscribe":1,"openid":"` + openID + `","unionid":1}`:     true,
-		`{"subscribe":1}`:             false,
-		`{"openid":"` + openID + `"}`: false,
+		`{"subscribe":1,"openid":"oOther"}`:                              true,
+		`{"subscribe":1,"openid":1}`:                                     true,
+		`{"subscribe":1,"openid":"` + openID + `","unionid":"a b"}`:      true,
+		`{"subscribe":1,"openid":"` + openID + `","unionid":1}`:          true,
+		`{"subscribe":1}`:                                                false,
+		`{"openid":"` + openID + `"}`:                                    false,
 		`{"subscribe":null,"openid":"` + openID + `","unionid":"oUnio"}`: false,
 	} {
 		c, _ := accountClient(t, body(answer))
