@@ -125,16 +125,35 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 // endSession ends the session in ctx, which is the request's, and the logins of its
 // browser. It emits the event if that has a user.
 func (g *Gate) endSession(ctx context.Context, w http.ResponseWriter, r *http.Request, event Event) error {
+	others, err := g.auth.sessions.others(ctx, r)
+	if err != nil {
+		return err
+	}
 	ended, _ := g.auth.sessions.value(ctx)
+	if err := g.endOthers(r, "", ended, others); err != nil {
+		return err
+	}
 	if err := g.auth.sessions.end(ctx, w, r); err != nil {
 		return wrap("ending the session", err)
 	}
-	g.logins.close(r.Context(), ended.login)
 	g.cookies.forget(w, r)  // otherwise a login under way would outlive the logout
 	if event.UserID != "" { // no user: not logged in, or the store failed
 		g.respond.emit(r, event)
 	}
 	return nil
+}
+
+// endOthers ends the sessions that the request carries besides its own, which is about to
+// end too. First it closes the logins that began all of them, except the one with the ID
+// that is kept. A repeated request of such a login may be under way: it writes its session,
+// and then finds the login closed.
+func (g *Gate) endOthers(r *http.Request, kept string, own sessionValue, others []otherSession) error {
+	for _, value := range append([]sessionValue{own}, values(others)...) {
+		if value.login != kept {
+			g.logins.close(r.Context(), value.login)
+		}
+	}
+	return wrap("ending another session", g.auth.sessions.endOthers(others))
 }
 
 // LogOut is for the application's own logout handler. It does what the route logout does
@@ -245,14 +264,20 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 // UserStore whether the person is registered by now.
 func (g *Gate) serveResume(w http.ResponseWriter, r *http.Request, l *login.Login) error {
 	who := l.Person()
+	who.Refusal = "" // an earlier one; the look-up finds whether there still is a reason
 	if l.State() != login.StateIdentified || who.UserID != "" {
 		return g.advance(w, r, l)
 	}
 	if err := g.registrar.lookupUser(r.Context(), &who); err != nil {
 		return err
 	}
-	if who.UserID == "" {
+	switch {
+	case who.UserID == "":
 		return errNotRegistered
+	case who.Refusal == refusalDisabled:
+		// The person is not noted as that user, so that they can return once they are enabled.
+		_, err := g.refuseLogin(r, l, errDisabled)
+		return err
 	}
 	l, err := g.logins.Recognize(r.Context(), l, who)
 	if err != nil && !errors.Is(err, login.ErrRepeated) {

@@ -402,14 +402,10 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 		return l, err
 	}
 	key := g.logins.initiatorKey(r, l)
-	value := sessionValue{userID: user.ID, login: l.ID(), begun: l.Finished()}
-	if err := g.auth.sessions.begin(ctx, w, r, value, l.SessionToken(key)); err != nil {
-		return l, wrap("beginning a session", err)
+	if err := g.beginSession(ctx, w, r, l, before, l.SessionToken(key)); err != nil {
+		return l, err
 	}
 	g.rememberUser(w, r, user)
-	if before.login != l.ID() {
-		g.logins.close(r.Context(), before.login)
-	}
 	if !repeated {
 		if l.Kind() == login.CrossDevice {
 			g.cookies.renew(w, r, l.ID(), key)
@@ -427,6 +423,29 @@ func (g *Gate) prepareSession(r *http.Request, l *login.Login, userID string) (c
 		err = forged("another user has logged in in this browser since")
 	}
 	return ctx, before, err
+}
+
+// beginSession begins the session of a finished login, and ends the sessions that the
+// request carries. The token is the session's.
+func (g *Gate) beginSession(ctx context.Context, w http.ResponseWriter, r *http.Request, l *login.Login, before sessionValue, token string) error {
+	others, err := g.auth.sessions.others(g.auth.sessions.target(ctx, r), r)
+	if err != nil && !errors.Is(err, errTooManySessions) {
+		return err
+	}
+	if err := g.endOthers(r, l.ID(), before, others); err != nil {
+		return err
+	}
+	value := sessionValue{userID: l.Person().UserID, login: l.ID(), begun: l.Finished()}
+	err = g.auth.sessions.begin(ctx, w, r, value, token, func() error {
+		// A logout or another login may have come while the session was written. It closes
+		// the login before it destroys the session.
+		stored, err := g.logins.Load(r.Context(), l.ID())
+		if err == nil {
+			err = stored.Ready()
+		}
+		return err
+	})
+	return wrap("beginning a session", err)
 }
 
 // finishForUser ends a login of a logged-in user, in the browser where it began. Only
