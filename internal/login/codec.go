@@ -12,7 +12,7 @@ import (
 // recordFormat is the version of a record's stored form, and its first byte. Change
 // it with every change of what the methods named fields list: a record of another
 // version is an unknown login.
-const recordFormat = 6
+const recordFormat = 7
 
 // indexFormat is the version of an index entry's stored form, and its first byte.
 const indexFormat = '1'
@@ -43,6 +43,8 @@ func (r *record) decode(b []byte) error {
 func (r *record) fields(c *coder) {
 	c.string((*string)(&r.Kind))
 	c.string((*string)(&r.Purpose))
+	c.string((*string)(&r.Way))
+	c.string(&r.Language)
 	c.string((*string)(&r.State))
 	c.string(&r.AppID)
 	c.string(&r.ReturnTo)
@@ -70,9 +72,13 @@ func (r *record) fields(c *coder) {
 	if present(c, &r.Lease) {
 		c.string((*string)(&r.Lease.From))
 		c.time(&r.Lease.Until)
+		c.bool(&r.Lease.Bound)
 	}
 	if present(c, &r.Person) {
 		r.Person.fields(c)
+	}
+	if present(c, &r.Chat) {
+		r.Chat.fields(c)
 	}
 	if present(c, &r.Code) {
 		c.string(&r.Code.Phone)
@@ -81,6 +87,24 @@ func (r *record) fields(c *coder) {
 		c.int(&r.Code.Tries)
 		c.string(&r.Code.Wrong)
 		c.time(&r.Code.WrongAt)
+	}
+}
+
+// fields passes every stored field of a chat to the coder, in order.
+func (c *chat) fields(to *coder) {
+	to.string(&c.Scene)
+	to.string(&c.Digits)
+	to.bool(&c.Typed)
+	to.int(&c.Tries)
+	n := len(c.Echoes)
+	to.int(&n)
+	if to.reading && n > 0 {
+		// A damaged record may have any number here.
+		c.Echoes = make([]echo, min(n, maxEchoes))
+	}
+	for i := range c.Echoes {
+		to.digest(&c.Echoes[i].Browser)
+		to.string(&c.Echoes[i].Digits)
 	}
 }
 
@@ -191,6 +215,9 @@ func present[T any](c *coder, p **T) bool {
 // can fail on what another version or a damaged store has left.
 func (r *record) sound() bool {
 	if r.Kind != CrossDevice && r.Kind != SameDevice {
+		return false
+	}
+	if r.inChat() && (r.Kind != CrossDevice || r.Person != nil && r.Chat == nil) || !r.inChat() && r.Way != WayWeb {
 		return false
 	}
 	switch r.Purpose {

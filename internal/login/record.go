@@ -22,6 +22,7 @@ type record struct {
 	Person     *Person   // once identified
 	Code       *code     // the last one-time code that was sent
 	Agreed     string    // the versions of the terms that the person has agreed to
+	Chat       *chat     // of a login that is authorized in a chat, once it has a code or digits
 
 	Decided  time.Time // approved or denied
 	Finished time.Time
@@ -38,12 +39,13 @@ type rejected struct {
 type lease struct {
 	From  State // the state that a failed exchange returns to
 	Until time.Time
+	Bound bool // the authorizer's browser was known before
 }
 
 // clone returns a copy that shares nothing that a step changes.
 func (r *record) clone() *record {
 	c := *r
-	c.Lease, c.Person, c.Code, c.Rejected = cloned(r.Lease), cloned(r.Person), cloned(r.Code), cloned(r.Rejected)
+	c.Lease, c.Person, c.Code, c.Rejected, c.Chat = cloned(r.Lease), cloned(r.Person), cloned(r.Code), cloned(r.Rejected), cloned(r.Chat)
 	return &c
 }
 
@@ -156,15 +158,17 @@ func (r *record) claim(browser Digest, s Scope, code Digest) error {
 		return &RejectedError{Reason: r.Rejected.Reason}
 	case r.Failures >= maxFailures:
 		return ErrTooManyFailures
-	case r.Person != nil && r.Authorizer != browser:
+	case r.bound() && r.Authorizer != browser:
 		return ErrInUse
 	}
-	first := s == ScopeBase && r.Person == nil
-	second := s == ScopeProfile && r.State == StateIdentified
-	if !first && !second {
+	first := s == ScopeBase && r.Person == nil && !r.inChat()
+	second := s == ScopeProfile && r.State == StateIdentified && r.bound()
+	// The browser of a person whom a chat has identified proves that it is theirs.
+	proof := s == ScopeBase && r.State == StateIdentified && r.inChat() && !r.bound()
+	if !first && !second && !proof {
 		return ErrUnknown
 	}
-	r.Lease = &lease{From: r.State, Until: time.Now().Add(leaseTime)}
+	r.Lease = &lease{From: r.State, Until: time.Now().Add(leaseTime), Bound: r.bound()}
 	r.State, r.Authorizer = StateExchanging, browser
 	return nil
 }
@@ -198,10 +202,10 @@ func (r *record) lapse() {
 }
 
 func (r *record) endLease() {
-	r.State, r.Lease = r.Lease.From, nil
-	if r.Person == nil {
+	if !r.Lease.Bound {
 		r.Authorizer = Digest{} // or the next phone would find the login in use
 	}
+	r.State, r.Lease = r.Lease.From, nil
 }
 
 // identify ends a lease with the person whom WeChat vouches for.
