@@ -18,8 +18,11 @@ func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if l.Kind() != login.CrossDevice {
+	switch {
+	case l.Kind() != login.CrossDevice:
 		return g.logins.unknown(r)
+	case l.InChat():
+		return g.serveChatLink(w, r, l)
 	}
 	key := g.cookies.ensure(w, r)
 	switch err := l.Open(); {
@@ -96,7 +99,9 @@ func (g *Gate) exchange(r *http.Request, id string, key login.Key, scope login.S
 			})
 		switch {
 		case err == nil:
-			g.respond.emit(r, loginEvent(EventIdentified, l))
+			if !l.InChat() { // the chat has identified the person before
+				g.respond.emit(r, loginEvent(EventIdentified, l))
+			}
 			if l.Person().Conflict {
 				g.respond.emit(r, loginEvent(EventConflict, l))
 			}
@@ -184,65 +189,18 @@ func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, scop
 	return g.logins.withRetry(r, l, errCancelled)
 }
 
-// step is a page that the authorizer has to pass.
-type step string
-
-const (
-	stepProfile  step = "profile"  // WeChat's user info
-	stepRegister step = "register" // the application's own registration
-	stepTerms    step = "terms"    // of a new person whom no confirm page asks in time
-	stepPhone    step = "phone"
-	stepConfirm  step = "confirm"
-	stepFinish   step = "finish" // of a same-device login: no page is left
-	stepOther    step = "other"  // none: a fresh login is for another user
-	stepAny      step = "any"    // for routes that serve the authorizer at every step
-	// stepDecision is any step of an open login that needs consent: a person may refuse
-	// before the confirm page too.
-	stepDecision step = "decision"
-)
-
-// nextStep returns the authorizer's next step. The order of the steps is defined here
-// and nowhere else.
-func (g *Gate) nextStep(l *login.Login) step {
-	if g.registrar.isOtherUser(l) {
-		return stepOther
-	}
-	// While a second callback exchanges, the person is known from the first one.
-	if l.State() == login.StateIdentified || l.State() == login.StateExchanging {
-		switch who := l.Person(); {
-		case g.registrar.mustRecognize(who):
-			return stepProfile
-		case who.UserID == "" && g.config.Registration == RegisterClosed:
-			return stepRegister
-		case g.registrar.needsTerms(l):
-			return stepTerms
-		case who.UserID == "" && g.config.Registration == RegisterByPhone:
-			return stepPhone // before the profile: a person with an unknown number is refused
-		case g.registrar.needsProfile(who):
-			return stepProfile
-		case g.registrar.needsPhone(l):
-			return stepPhone
-		}
-	}
-	// An approved link in the same browser is finished without a further page.
-	if l.NeedsConsent() && (l.Kind() == login.CrossDevice || l.State() != login.StateApproved) {
-		return stepConfirm
-	}
-	return stepFinish
-}
-
 // advance sends the authorizer to the login's next step.
 func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) error {
 	if l.Person().Refusal == refusalDisabled {
 		return errDisabled
 	}
-	switch next := g.nextStep(l); next {
+	switch next := g.registrar.nextStep(l); next {
 	case stepOther:
-		_, err := g.refuseLogin(r, l, errOtherUser)
+		_, err := g.logins.refuse(r.Context(), l, errOtherUser)
 		return err
 	case stepRegister:
 		if g.config.RegisterURL == "" {
-			_, err := g.refuseLogin(r, l, errNotRegistered)
+			_, err := g.logins.refuse(r.Context(), l, errNotRegistered)
 			return err
 		}
 		sep := "?"

@@ -31,7 +31,7 @@ type PageData struct {
 	Purpose string
 
 	// Token must be in a hidden field "token" of each form on profile.html, terms.html,
-	// phone.html and confirm.html.
+	// phone.html and confirm.html, and in the field "ticket" of the form on chat.html.
 	Token string
 
 	// State is the state of the login on login.html: "waiting" or "scanned". With
@@ -43,6 +43,15 @@ type PageData struct {
 
 	// ScanURL is the content of the QR code on login.html, and QRURL the URL of its image.
 	ScanURL, QRURL string
+
+	// Way is, on login.html, how the person proves who they are: empty for a scan of the
+	// gate's code, "follow" for a scan of the account's, and "message" for Digits, beside
+	// which QRURL may be empty.
+	Way string
+
+	// Digits are the eight digits on login.html that the person sends to the account, or the
+	// four digits on chat.html that they send to the chat. They are empty if there are none.
+	Digits string
 
 	// StateURL is where script.js on login.html gets the state. LoginURL is where the
 	// page goes for a new QR code, and after the approval. RenewIn is the number of
@@ -285,12 +294,16 @@ var (
 			Nickname: "N", TargetName: "N", Purpose: "link",
 		},
 		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/", Phone: "+86138****8000", ResendIn: 60, Typed: "12345", International: true, Wrong: "error.phone_invalid", Purpose: "phone"},
+		"chat":    {Name: "chat.echo", Token: "T", Digits: "0123"},
 		"done":    {Name: "done.denied", NextURL: "/", Purpose: "link"},
 		"message": {Name: "error.snapshot", NextURL: "/"},
 	}
 	accountSamples = map[string]PageData{
 		"finish":  {FinishURL: "/", Nickname: "N", AvatarURL: "https://wx.qlogo.cn/", Phone: "8000", NewAccount: true, AutoFinish: true},
 		"profile": {Name: "profile.needed", Token: "T", WeChatURL: "https://a/"},
+		"login": {
+			State: "waiting", Way: "message", Digits: "01234567", QRURL: "/", StateURL: "/", LoginURL: "/", RenewURL: "/", RenewIn: 120, Number: 42,
+		},
 	}
 	bareSamples = map[string]PageData{
 		"login":   {State: "scanned", ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewURL: "/", Number: 42},
@@ -299,6 +312,7 @@ var (
 		"terms":   {Token: "T", Agreement: "1"},
 		"confirm": {Token: "T", Number: 42},
 		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/"},
+		"chat":    {Token: "T"},
 		"done":    {Name: "done.approved"},
 		"message": {Name: "error.unavailable"},
 	}

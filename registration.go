@@ -44,13 +44,18 @@ func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Sc
 		return login.Person{}, rejection(wechatError("exchanging the code", err))
 	case token.SnapshotUser:
 		return login.Person{}, &login.RejectedError{Reason: reasonSnapshot, Err: errSnapshot}
+	case before != "" && before != token.OpenID && !l.Bound():
+		return login.Person{}, &login.RejectedError{Reason: reasonChat, Err: errOtherChat}
 	case before != "" && before != token.OpenID:
 		return login.Person{}, &login.RejectedError{Reason: reasonOther, Err: errOtherPerson}
 	}
 	r.logOddities(ctx, "exchange", token.Oddities)
 	who := login.Person{
 		Identity: login.Identity{AppID: l.AppID(), OpenID: token.OpenID, UnionID: token.UnionID},
-		Asked:    scope == login.ScopeProfile,
+		Asked:    scope == login.ScopeProfile || l.Person().Asked,
+	}
+	if token.UnionID == "" {
+		who.Identity.UnionID = l.Person().Identity.UnionID // the account has looked it up
 	}
 	if r.keepToken {
 		who.Token = &token
@@ -72,6 +77,7 @@ const (
 	reasonRestart  = "restart"
 	reasonSnapshot = "snapshot"
 	reasonOther    = "other"
+	reasonChat     = "chat"
 )
 
 // rejection marks an error of WeChat's. The code is of no use any more if WeChat rejected
@@ -102,6 +108,8 @@ func rejectionCause(err error) error {
 		return errSnapshot
 	case reasonOther:
 		return errOtherPerson
+	case reasonChat:
+		return errOtherChat
 	}
 	return errWeChat
 }
@@ -155,7 +163,7 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 // whose unionid is not known yet may be the target.
 func (r *registrar) isOtherUser(l *login.Login) bool {
 	who := l.Person()
-	return !l.OfTarget() && (who.Asked || !r.lacksUnionID(who))
+	return !l.OfTarget() && (who.Asked || l.Learned() || !r.lacksUnionID(who))
 }
 
 // needsProfile reports whether to ask a new person for nickname and picture.
@@ -166,7 +174,7 @@ func (r *registrar) needsProfile(who login.Person) bool {
 // lacksUnionID reports whether a new person may be a user by the other account, which
 // only the unionid in their user info can show.
 func (r *registrar) lacksUnionID(who login.Person) bool {
-	both := r.accounts.official != nil && r.accounts.website != nil
+	both := r.accounts.officialID != "" && r.accounts.website != nil
 	return both && who.UserID == "" && who.Identity.UnionID == ""
 }
 

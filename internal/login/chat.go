@@ -36,6 +36,8 @@ type chat struct {
 	Typed  bool   // the person sent the digits, so the screens are known to match
 	Echoes []echo // of browsers that wait to be recognized, the oldest first
 	Tries  int    // wrong echoes
+
+	Learned bool // the account has looked up the person's unionid
 }
 
 // echo is the number that one browser shows, for the person to send to the chat.
@@ -47,8 +49,9 @@ type echo struct {
 // inChat reports whether the login is authorized in a chat.
 func (r *record) inChat() bool { return r.Way == WayFollow || r.Way == WayMessage }
 
-// bound reports whether a browser is the authorizer's.
-func (r *record) bound() bool { return r.Authorizer != Digest{} }
+// bound reports whether a browser is the authorizer's. A browser that is still proving that
+// is not.
+func (r *record) bound() bool { return r.Authorizer != Digest{} && (r.Lease == nil || r.Lease.Bound) }
 
 // offered returns nil if the login may get a code or digits, which it has once.
 func (r *record) offered() error {
@@ -106,10 +109,10 @@ func (r *record) learn(who Person) error {
 	if err := r.identified(); err != nil {
 		return err
 	}
-	if r.State != StateIdentified || r.Person.Asked || r.Person.UserID != "" {
+	if r.State != StateIdentified || r.Chat == nil || r.Chat.Learned || r.Person.UserID != "" {
 		return ErrRepeated // the person has gone on
 	}
-	r.Person.Identity.UnionID, r.Person.Asked = who.Identity.UnionID, true
+	r.Person.Identity.UnionID, r.Chat.Learned = who.Identity.UnionID, true
 	r.Person.UserID, r.Person.Nickname, r.Person.HasPhone = who.UserID, who.Nickname, who.HasPhone
 	r.Person.Refusal = who.Refusal
 	return nil
@@ -132,7 +135,7 @@ func (r *record) awaitEcho(browser Digest) (string, error) {
 		return "", ErrUnknown
 	case err != nil:
 		return "", err
-	case r.Authorizer == browser:
+	case r.authorizedBy(browser):
 		return "", ErrRepeated
 	case r.bound() || r.State != StateIdentified:
 		return "", ErrInUse
@@ -226,9 +229,26 @@ func (l *Login) Digits() string {
 // shows.
 func (l *Login) Typed() bool { return l.record.Chat != nil && l.record.Chat.Typed }
 
+// Learned reports whether the account has looked up the unionid of the person in the chat.
+func (l *Login) Learned() bool { return l.record.Chat != nil && l.record.Chat.Learned }
+
 // Bound reports whether one browser is the authorizer's. In a chat that takes more than a
 // message.
 func (l *Login) Bound() bool { return l.record.bound() }
+
+// EchoFor returns the digits that the browser with that key shows while it waits for them
+// to be sent to the chat, or "".
+func (l *Login) EchoFor(key Key) string {
+	if l.record.Chat == nil || l.record.bound() {
+		return ""
+	}
+	for _, e := range l.record.Chat.Echoes {
+		if e.Browser == key.Digest() {
+			return e.Digits
+		}
+	}
+	return ""
+}
 
 // AwaitsEcho reports whether a browser waits until its number is sent to the chat.
 func (l *Login) AwaitsEcho() bool {

@@ -96,6 +96,7 @@ func (c *chat) fields(to *coder) {
 	to.string(&c.Digits)
 	to.bool(&c.Typed)
 	to.int(&c.Tries)
+	to.bool(&c.Learned)
 	n := len(c.Echoes)
 	to.int(&n)
 	if to.reading && n > 0 {

@@ -96,7 +96,9 @@ func (r *record) identified() error {
 	return nil
 }
 
-func (r *record) authorizedBy(browser Digest) bool { return r.Person != nil && r.Authorizer == browser }
+func (r *record) authorizedBy(browser Digest) bool {
+	return r.Person != nil && r.bound() && r.Authorizer == browser
+}
 
 func (r *record) needsConsent() bool { return r.Kind == CrossDevice || r.Purpose == PurposeLink }
 

@@ -1,0 +1,408 @@
+package scangate
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scangate/scangate/internal/chat"
+	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/internal/state"
+	"github.com/scangate/scangate/wechat"
+)
+
+// chats turns the messages of persons to the official account into steps of logins, and
+// composes the account's replies. It makes no call to WeChat before a reply.
+type chats struct {
+	gate        string   // the gate's name, which its scenes contain
+	ticketKeys  [][]byte // the current one first
+	takesDigits bool     // the login page may show digits
+	registerURL string   // Config.RegisterURL
+
+	accounts  accounts
+	logins    *logins
+	registrar *registrar
+	respond   *responder
+	state     state.Store
+	logger    *slog.Logger
+	after     *background
+}
+
+// newChats returns the chats of a gate whose other parts are connected.
+func newChats(c *Config, logins *logins, registrar *registrar, respond *responder, after *background) *chats {
+	ch := &chats{
+		gate: strings.TrimSuffix(c.name(), ":"), takesDigits: c.scanMode() != ScanWeb, registerURL: c.RegisterURL,
+		accounts: logins.accounts, logins: logins, registrar: registrar, respond: respond,
+		state: registrar.state, logger: c.Logger, after: after,
+	}
+	for _, key := range []string{c.Push.EncodingAESKey, c.Push.FormerEncodingAESKey} {
+		if key != "" {
+			ch.ticketKeys = append(ch.ticketKeys, macOf([]byte(key), "scangate ticket"))
+		}
+	}
+	return ch
+}
+
+func macOf(key []byte, text string) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write([]byte(text))
+	return m.Sum(nil)
+}
+
+// scenePrefix begins the scenes of all gates.
+const scenePrefix = "sg."
+
+// scene returns the scene of the login's code.
+func (c *chats) scene(l *login.Login) string { return scenePrefix + c.gate + "." + l.ID() }
+
+// sceneLogin returns the ID of the login in a scene of this gate, and reports whether it
+// is one. Another gate of the same account has another name.
+func (c *chats) sceneLogin(scene string) (string, bool) {
+	id, ok := strings.CutPrefix(scene, scenePrefix+c.gate+".")
+	return id, ok && login.ValidID(id)
+}
+
+// ticket returns the proof that a link comes from the chat of the login's person. It is
+// computed, so that every process makes the same link.
+func (c *chats) ticket(key []byte, l *login.Login) string {
+	sum := macOf(key, fmt.Sprintf("%q %q %q", c.gate, l.ID(), l.Person().Identity.OpenID))
+	return base32.StdEncoding.EncodeToString(sum[:20])
+}
+
+// verify reports whether the ticket is that of the login's person.
+func (c *chats) verify(l *login.Login, ticket string) bool {
+	for _, key := range c.ticketKeys {
+		if l.InChat() && l.Identified() && hmac.Equal([]byte(ticket), []byte(c.ticket(key, l))) {
+			return true
+		}
+	}
+	return false
+}
+
+// link returns the URL that the chat shows to the login's person.
+func (c *chats) link(l *login.Login) string {
+	return c.respond.urls.absolute("scan", l.ID()) + "?ticket=" + c.ticket(c.ticketKeys[0], l)
+}
+
+// speaker returns the speaker in the language of the page that shows the login's code. A
+// nil login has the pages' first language.
+func (c *chats) speaker(l *login.Login) chat.Speaker {
+	lang := c.respond.pages.LanguageFor("")
+	if l != nil {
+		if named, ok := c.respond.pages.LanguageNamed(l.Language()); ok {
+			lang = named
+		}
+	}
+	return chat.Speaker{App: c.respond.pages.App(), Texts: func(key string) string {
+		text, _ := lang.Text("", "", key)
+		return text
+	}}
+}
+
+// answered is the outcome of a message.
+type answered struct {
+	own  bool        // the message belongs to a login
+	text wechat.Text // of the reply; "" for none
+}
+
+// replyTime is how long a repeated message gets the reply of the first one.
+const replyTime = time.Minute
+
+// receive takes a message of a person. An error is that of a store: the same message can be
+// received again.
+func (c *chats) receive(ctx context.Context, m wechat.Message) (answered, error) {
+	scene, _ := m.Scene()
+	id, scanned := c.sceneLogin(scene)
+	answer := chat.Answer{}
+	if m.MsgType == "text" {
+		answer = chat.Read(m.Content)
+	}
+	if !scanned && answer.Kind == chat.Other || m.FromUserName == "" {
+		return answered{}, nil
+	}
+	key := "reply:" + m.RepeatKey()
+	stored, _, err := c.state.Load(ctx, key)
+	if err == nil {
+		return answered{true, wechat.Text(stored)}, nil
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return answered{}, wrap("reading a reply", err)
+	}
+	var a answered
+	if scanned {
+		a, err = c.scan(ctx, m, id)
+	} else {
+		a, err = c.answer(ctx, m, answer)
+	}
+	if err != nil || !a.own {
+		return a, err
+	}
+	err = c.state.Create(ctx, key, []byte(a.text), replyTime)
+	if errors.Is(err, ErrExists) {
+		return c.receive(ctx, m) // another delivery was faster, and its reply counts
+	}
+	return a, wrap("storing a reply", err)
+}
+
+// concerns reports whether a message may belong to a login, without a store.
+func (c *chats) concerns(m wechat.Message) bool {
+	if scene, ok := m.Scene(); ok {
+		_, own := c.sceneLogin(scene)
+		return own
+	}
+	return m.MsgType == "text" && chat.Read(m.Content).Kind == chat.Code && c.takesDigits
+}
+
+// renew is the reply when the stores have failed for too long.
+func (c *chats) renew() wechat.Text { return c.speaker(nil).Say("chat.renew") }
+
+// scan takes the scan of the login's code.
+func (c *chats) scan(ctx context.Context, m wechat.Message, id string) (answered, error) {
+	l, err := c.logins.Load(ctx, id)
+	switch {
+	case errors.Is(err, login.ErrUnknown), err == nil && !c.accounts.serves(l):
+		return answered{true, c.speaker(nil).Say("chat.over")}, nil
+	case err != nil:
+		return answered{}, err
+	}
+	text, err := c.begin(ctx, l, m, false)
+	return answered{true, text}, err
+}
+
+// begin notes that the sender of the message wants the login, and asks them what to do.
+func (c *chats) begin(ctx context.Context, l *login.Login, m wechat.Message, typed bool) (wechat.Text, error) {
+	who := login.Person{Identity: login.Identity{AppID: c.accounts.officialID, OpenID: m.FromUserName}}
+	if l.Purpose() == login.PurposeLink {
+		who.UserID, _ = l.Target() // whether another user owns the identity is checked at approval
+	} else if err := c.registrar.lookupUser(ctx, &who); err != nil {
+		return "", err
+	}
+	l, err := c.logins.Vouch(ctx, l, who, typed, m.CreateTime)
+	over := "chat.over"
+	if typed {
+		over = "chat.missed"
+	}
+	switch {
+	case err == nil:
+		c.respond.emitWithout(ctx, loginEvent(EventIdentified, l))
+		c.lookUpLater(ctx, l)
+	case errors.Is(err, login.ErrRepeated):
+	case errors.Is(err, login.ErrInUse) && !typed:
+		return c.speaker(l).Say("chat.taken"), nil
+	case failureOf(err).status != http.StatusServiceUnavailable:
+		return c.speaker(l).Say(over), nil
+	default:
+		return "", err
+	}
+	return c.ask(ctx, l)
+}
+
+// ask returns the question to the login's person, or why they cannot log in.
+func (c *chats) ask(ctx context.Context, l *login.Login) (wechat.Text, error) {
+	next := c.registrar.nextStep(l)
+	switch {
+	case l.Person().Refusal != "":
+		return c.refusal(l), nil
+	case next == stepOther:
+		return c.refuse(ctx, l, errOtherUser)
+	case next == stepRegister && c.registerURL == "" && !c.registrar.lacksLookup(l):
+		return c.refuse(ctx, l, errNotRegistered)
+	}
+	from, speaker := chat.Origin(l.Origin()), c.speaker(l)
+	if c.registrar.needsPage(l) && (next != stepRegister || c.registerURL != "") {
+		return speaker.Lead(from, l.Typed(), c.link(l)), nil
+	}
+	return speaker.Ask(from, l.Typed()), nil
+}
+
+// refuse notes why the person cannot log in, and returns the text that explains it.
+func (c *chats) refuse(ctx context.Context, l *login.Login, reason error) (wechat.Text, error) {
+	code := failureOf(reason).code
+	refused, err := c.logins.Refuse(ctx, l, code)
+	switch {
+	case err == nil:
+		c.respond.emitWithout(ctx, Event{Name: EventRefused, Reason: code, Login: shortID(l.ID())})
+	case errors.Is(err, login.ErrRepeated):
+	case failureOf(err).status != http.StatusServiceUnavailable:
+		return c.speaker(refused).Say("chat.over"), nil
+	default:
+		return "", err
+	}
+	return c.speaker(refused).Say("error." + code + ".text"), nil
+}
+
+// refusal returns why the login's person cannot log in.
+func (c *chats) refusal(l *login.Login) wechat.Text {
+	return c.speaker(l).Say("error." + l.Person().Refusal + ".text")
+}
+
+// answer takes an answer of a person.
+func (c *chats) answer(ctx context.Context, m wechat.Message, a chat.Answer) (answered, error) {
+	if a.Kind == chat.Code {
+		return c.digits(ctx, m, a.Digits)
+	}
+	who := login.Identity{AppID: c.accounts.officialID, OpenID: m.FromUserName}
+	l, err := c.logins.FindChat(ctx, who, m.CreateTime)
+	switch {
+	case errors.Is(err, login.ErrUnknown), err == nil && !c.accounts.serves(l):
+		return answered{}, nil
+	case err != nil:
+		return answered{}, err
+	case a.Kind == chat.Echo:
+		return c.echo(ctx, l, a.Digits)
+	case errors.Is(l.Open(), login.ErrExpired), errors.Is(l.Open(), login.ErrReplaced):
+		return answered{true, c.speaker(l).Say("chat.over")}, nil
+	}
+	return c.decide(ctx, l, a)
+}
+
+// saysYes reports whether the answer approves the login. The number is asked for unless the
+// person has sent the digits of the same screen.
+func saysYes(l *login.Login, a chat.Answer) bool {
+	if l.Typed() {
+		return a.Kind == chat.Single && a.Digits == "1"
+	}
+	return a.Kind == chat.Number && a.Digits == strconv.Itoa(l.Number())
+}
+
+// decide takes the person's decision. A wrong number denies: a guess must not get a second
+// try.
+func (c *chats) decide(ctx context.Context, l *login.Login, a chat.Answer) (answered, error) {
+	yes := saysYes(l, a)
+	refuses := a.Kind == chat.Single && a.Digits == "0"
+	undecided := l.State() == login.StateIdentified || l.State() == login.StateExchanging
+	switch {
+	case refuses || undecided && !yes && l.Person().Refusal == "":
+		return c.deny(ctx, l)
+	case !yes:
+		return answered{}, nil // the person has decided before
+	case undecided && l.Person().Refusal != "":
+		return answered{true, c.refusal(l)}, nil
+	case undecided:
+		return c.approve(ctx, l)
+	}
+	return c.record(ctx, l)
+}
+
+// deny ends the login.
+func (c *chats) deny(ctx context.Context, l *login.Login) (answered, error) {
+	l, err := c.logins.Deny(ctx, l)
+	switch {
+	case err == nil:
+		c.respond.emitWithout(ctx, loginEvent(EventDenied, l))
+	case errors.Is(err, login.ErrRepeated):
+	case failureOf(err).status != http.StatusServiceUnavailable:
+		return answered{}, nil // it is over, and so the message is not about it
+	default:
+		return answered{}, err
+	}
+	return answered{true, c.speaker(l).Say("chat.denied")}, nil
+}
+
+// approve lets the initiator in, after the person has become a user.
+func (c *chats) approve(ctx context.Context, l *login.Login) (answered, error) {
+	l, err := c.awaitLookup(ctx, l)
+	if err != nil {
+		return answered{}, err
+	}
+	next := c.registrar.nextStep(l)
+	if l.Person().Refusal != "" || c.registrar.needsPage(l) && !c.registrar.lacksLookup(l) || next == stepOther {
+		text, err := c.ask(ctx, l)
+		return answered{true, text}, err
+	}
+	l, err = c.registrar.ensureUser(ctx, c.logins.Store, l, func(e Event) { c.respond.emitWithout(ctx, e) })
+	switch {
+	case err == nil:
+		return c.record(ctx, l)
+	case errors.Is(err, errNotRegistered), errors.Is(err, errWeChat), errors.Is(err, errOtherUser):
+		text, err := c.refuse(ctx, l, err)
+		return answered{true, text}, err
+	case failureOf(err).status != http.StatusServiceUnavailable:
+		return answered{true, c.speaker(l).Say("chat.over")}, nil
+	}
+	return answered{}, err
+}
+
+// record stores the approval, and confirms it.
+func (c *chats) record(ctx context.Context, l *login.Login) (answered, error) {
+	l, err := c.logins.Approve(ctx, l)
+	switch {
+	case err == nil:
+		c.respond.emitWithout(ctx, loginEvent(EventApproved, l))
+	case errors.Is(err, login.ErrRepeated):
+	case errors.Is(err, login.ErrDenied):
+		return answered{true, c.speaker(l).Say("chat.denied")}, nil
+	case errors.Is(err, login.ErrFinished), errors.Is(err, login.ErrNotApproved):
+		return answered{}, nil // it is over, and so the message is not about it
+	case failureOf(err).status != http.StatusServiceUnavailable:
+		return answered{true, c.speaker(l).Say("chat.over")}, nil
+	default:
+		return answered{}, err
+	}
+	return answered{true, c.speaker(l).Say("chat.approved")}, nil
+}
+
+// echo takes four digits, which are an answer only while a page shows some.
+func (c *chats) echo(ctx context.Context, l *login.Login, digits string) (answered, error) {
+	if !l.AwaitsEcho() {
+		return answered{}, nil
+	}
+	l, err := c.logins.Echo(ctx, l, digits)
+	switch {
+	case err == nil:
+		return answered{true, c.speaker(l).Say("chat.opened")}, nil
+	case errors.Is(err, login.ErrCodeWrong) && l.State() == login.StateDenied:
+		c.respond.emitWithout(ctx, loginEvent(EventDenied, l))
+		return answered{true, c.speaker(l).Say("chat.denied")}, nil
+	case errors.Is(err, login.ErrCodeWrong):
+		return answered{true, c.speaker(l).Say("chat.wrong")}, nil
+	case failureOf(err).status != http.StatusServiceUnavailable:
+		return answered{}, nil
+	}
+	return answered{}, err
+}
+
+// maxMisses is how many digits of no login a person may send in an hour.
+const maxMisses = 5
+
+// digits takes the eight digits of a login.
+func (c *chats) digits(ctx context.Context, m wechat.Message, digits string) (answered, error) {
+	if !c.takesDigits {
+		return answered{}, nil
+	}
+	// Not a quota that must last: every person in WeChat could fill the store with them.
+	sum := sha256.Sum256([]byte(m.FromUserName))
+	misses := state.Quota{Key: "misses:" + base32.StdEncoding.EncodeToString(sum[:20]), Max: maxMisses, Window: time.Hour}
+	usedUp, err := state.UsedUp(ctx, c.state, misses)
+	if err != nil {
+		return answered{}, wrap("counting digits", err)
+	}
+	if usedUp {
+		return answered{own: true}, nil // right digits too: an answer would show that they are
+	}
+	l, err := c.logins.FindDigits(ctx, digits, m.FromUserName)
+	if err == nil && c.accounts.serves(l) {
+		text, err := c.begin(ctx, l, m, true)
+		return answered{true, text}, err
+	}
+	if err != nil && !errors.Is(err, login.ErrUnknown) {
+		return answered{}, err
+	}
+	// A repeated delivery is not another try.
+	n, err := c.state.Add(ctx, "miss:"+m.RepeatKey(), replyTime)
+	if err == nil && n == 1 {
+		err = state.Reserve(ctx, c.state, misses)
+	}
+	if quota := new(state.QuotaError); err != nil && !errors.As(err, &quota) {
+		return answered{}, wrap("counting digits", err)
+	}
+	return answered{true, c.speaker(nil).Say("chat.missed")}, nil
+}
