@@ -28,6 +28,7 @@ type chats struct {
 	registerURL string   // Config.RegisterURL
 
 	accounts  accounts
+	locator   *locator
 	logins    *logins
 	registrar *registrar
 	respond   *responder
@@ -37,10 +38,10 @@ type chats struct {
 }
 
 // newChats returns the chats of a gate whose other parts are connected.
-func newChats(c *Config, logins *logins, registrar *registrar, respond *responder, after *background) *chats {
+func newChats(c *Config, logins *logins, registrar *registrar, locator *locator, after *background) *chats {
 	ch := &chats{
 		gate: strings.TrimSuffix(c.name(), ":"), takesDigits: c.scanMode() != ScanWeb, registerURL: c.RegisterURL,
-		accounts: logins.accounts, logins: logins, registrar: registrar, respond: respond,
+		accounts: logins.accounts, locator: locator, logins: logins, registrar: registrar, respond: logins.respond,
 		state: registrar.state, logger: c.Logger, after: after,
 	}
 	for _, key := range []string{c.Push.EncodingAESKey, c.Push.FormerEncodingAESKey} {
@@ -89,7 +90,7 @@ func (c *chats) verify(l *login.Login, ticket string) bool {
 
 // link returns the URL that the chat shows to the login's person.
 func (c *chats) link(l *login.Login) string {
-	return c.respond.urls.absolute("scan", l.ID()) + "?ticket=" + c.ticket(c.ticketKeys[0], l)
+	return c.respond.urls.absolute("scan", l.ID()) + "?" + ticketParam + "=" + c.ticket(c.ticketKeys[0], l)
 }
 
 // speaker returns the speaker in the language of the page that shows the login's code. A
@@ -216,7 +217,8 @@ func (c *chats) ask(ctx context.Context, l *login.Login) (wechat.Text, error) {
 	case next == stepRegister && c.registerURL == "" && !c.registrar.lacksLookup(l):
 		return c.refuse(ctx, l, errNotRegistered)
 	}
-	from, speaker := chat.Origin(l.Origin()), c.speaker(l)
+	origin, speaker := l.Origin(), c.speaker(l)
+	from := chat.Origin{Browser: origin.Browser, System: origin.System, Address: origin.Address, Place: c.locator.place(ctx, origin.Address)}
 	if c.registrar.needsPage(l) && (next != stepRegister || c.registerURL != "") {
 		return speaker.Lead(from, l.Typed(), c.link(l)), nil
 	}

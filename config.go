@@ -60,8 +60,8 @@ type Config struct {
 	// Zero means none.
 	//
 	// With both accounts a person is one user, whichever they log in by. Both accounts
-	// must be bound to the same Open Platform account. A new person is then asked for
-	// user info, because only the unionid in it identifies them at the other account.
+	// must be bound to the same Open Platform account. A new person then has to share
+	// their user info, because only the unionid in it identifies them at the other account.
 	Website wechat.Account
 
 	// Endpoint is the address of WeChat's servers; zero means WeChat's own hosts.
@@ -69,7 +69,7 @@ type Config struct {
 
 	// FetchProfile asks a new person for their nickname and picture, on a page that also
 	// offers "not now". If it is false, the gate learns only an identity, and WeChat
-	// shows no consent page.
+	// shows no consent page, unless both accounts are set.
 	FetchProfile bool
 
 	// Registration admits new users; empty means RegisterOpen.
@@ -86,7 +86,9 @@ type Config struct {
 
 	// CurrentUser returns the ID of the user who is logged in by the application's own
 	// means, as Users knows it, or false if there is none. It decides for the routes
-	// link and unlink, which add a WeChat identity to an account and remove one. If the
+	// link and unlink, which add a WeChat identity to an account and remove one, the last
+	// one too. The gate then demands no fresh login for them: CurrentUser may return false
+	// for a login that is too old. The change of a phone number is not its matter. If the
 	// gate is mounted outside of the session manager's LoadAndSave, CurrentUser must load
 	// the session itself. It must return false for a session that the application has
 	// ended. Nil means the user who is logged in with the gate.
@@ -97,9 +99,12 @@ type Config struct {
 	Users UserStore
 
 	// UserTTL is how long a user whom Users returned is kept in memory, so that most
-	// requests of logged-in users read nothing. A user whom another process disables, or
-	// whose sessions it ends, stays logged in that much longer here. Zero reads the user
-	// on every request.
+	// requests of logged-in users read nothing from it. [Gate.EndSessions] and logging out
+	// everywhere take effect at once all the same, and within 2 seconds at the other
+	// processes that share State. Any other change that does not go through this gate, such
+	// as disabling a user, takes effect up to UserTTL later. A process reads State once a
+	// second for this, and if State fails it reads the user on every request. Zero reads the
+	// user on every request.
 	UserTTL time.Duration
 
 	// State keeps the logins that are under way. Nil means Redis if that is set,
@@ -137,6 +142,13 @@ type Config struct {
 	// a login comes from. Nil means the connection's other end. An application behind a
 	// proxy must read the header that its own proxy sets, and no other.
 	ClientIP func(*http.Request) netip.Addr
+
+	// Locate returns the place of an address, such as "Beijing", as plain text of at most 64
+	// characters. The page that asks a person for approval shows it, for the address of the
+	// browser that would be logged in. It is called whenever that page is shown, and by many
+	// requests at a time. If it returns "", panics or takes longer than half a second, the
+	// page shows no place. Nil means that pages show addresses only.
+	Locate func(netip.Addr) string
 
 	// OnLogin is called before a session begins. An error refuses the login, which
 	// cannot be tried again: the person sees a page without the reason, and the error is
@@ -208,8 +220,9 @@ type Pages struct {
 	// Templates replaces built-in pages. It may define login.html, finish.html,
 	// profile.html, terms.html, confirm.html, phone.html, done.html and message.html, and
 	// page-head and page-foot, which all pages share. They are executed with a [PageData]. New
-	// tries all of them; if one fails later, the browser gets a page that reports a
-	// failure, and the error is logged. The pages' Content-Security-Policy allows
+	// tries all of them with samples. It refuses a page that lacks what it needs to work, or
+	// that the browser would block. If a template fails later, the browser gets a page that
+	// reports a failure, and the error is logged. The pages' Content-Security-Policy allows
 	// styles, scripts and pictures from this server, and nothing inline. Nil means the
 	// built-in pages.
 	Templates *template.Template

@@ -39,8 +39,9 @@
 // and the gate redirects it to WeChat's authorization page, which redirects it back
 // with a code. The gate exchanges the code for the openid, looks that up in the
 // UserStore, and asks the person on the phone to approve the login of that desktop
-// browser. After the approval the waiting page finishes the login, and the session
-// begins.
+// browser. After the approval the waiting page shows whose account it is. A tap finishes
+// the login, and the session begins. The page asks for no tap if the account is that of
+// the browser's last user, who has not logged out.
 //
 // WeChat's own browser proves its identity itself, and so does any browser if a website
 // application of the Open Platform is configured. These logins need no second device.
@@ -50,20 +51,21 @@
 // Below [Config.BasePath], which is "/wechat" by default:
 //
 //	GET  login?return_to=/path    the login page, or a redirect to WeChat; with=website: WeChat's own page
-//	POST login                    the same for scripts: JSON {"return_to", "with"} (see below)
-//	GET  login/{id}/qr.svg, .png  the QR code
-//	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied", "rejected" or "expired"}
+//	                              fresh=1: proves again who the logged-in user is (see below)
+//	POST login                    the same for scripts: JSON {"return_to", "with", "fresh"} (see below)
+//	GET  login/{id}/qr.svg, .png  the QR code; only the SVG has a mark in its center
+//	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied", "rejected" or "expired"}; wait= seconds (see below)
 //	POST login/{id}/renew         ends the login and begins a new one: 303, or JSON as POST login
 //	POST login/{id}/finish        begins the session; 303 to return_to, or JSON {"return_to"}; answer=deny refuses it
 //	GET  scan/{id}                the URL in the QR code
 //	GET  callback                 WeChat redirects here
-//	GET  profile/{id}             asks a new person for their user info; POST: "not now"
+//	GET  profile/{id}             asks a new person for their user info; POST: "not now", or "I am new here"
 //	GET  phone/{id}               asks for a phone number; POST phone/{id}/code: phone=; POST phone/{id}: code=
 //	GET  terms/{id}               asks a new person to agree to the terms; POST agree= the value of the box
 //	GET  resume/{id}              continues after the application's own registration, see Pending
 //	GET  confirm/{id}             asks for approval; POST answer=approve or deny, and agree= the value of its box, if any
 //	GET  link?return_to=/path     adds a WeChat identity to the logged-in user; POST: as login
-//	POST unlink                   appid=, openid=: removes an identity, but never the last one
+//	POST unlink                   appid=, openid=, return_to=: removes an identity; the last one only with Config.CurrentUser
 //	GET  phone?return_to=/path    proves a new phone number of the logged-in user
 //	POST logout                   ends the session; everywhere=true: all sessions of the user
 //	GET  me                       the logged-in user: JSON {"id", "nickname", "avatar_url", "phone_bound", "logged_in_at"}
@@ -73,17 +75,36 @@
 // pages in the next hour, out of [Pages.Languages].
 //
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
-// "renew_url", "finish_url", "match_number", "expires_at", "website_url"}, or with {"redirect_url"}
-// if the browser itself has to go to WeChat. scan_url is a complete URL, for a QR code
+// "renew_url", "finish_url", "match_number", "expires_at", "expires_in", "website_url"}, or
+// with {"redirect_url"} if the browser itself has to go to WeChat. scan_url is a complete URL, for a QR code
 // that the application draws; the others are paths on this server. expires_at (RFC 3339)
 // is when the same POST returns a new login, unless this one was scanned by then.
+// expires_in is the same in seconds from now, for browsers whose clock is wrong.
 // website_url is present only with both accounts. return_to is a path on this server or,
 // from scripts, a URL that begins with PublicURL, such as location.href. Any other value
 // means "/" on pages and in forms, and is an error in JSON.
 //
+// The state route answers when the state differs from seen, and after wait seconds at the
+// latest: from 1 to 25, and 25 without the parameter. Ask for less if a proxy ends requests
+// earlier. If no answer comes within some seconds after wait, the server is gone: end the
+// request and ask again. The login page does so after five seconds, so its requests last
+// 30 seconds at most.
+//
 // The state is "waiting" until WeChat has vouched for a person, and "rejected" if that
 // person cannot log in: they are not registered, their phone number is unknown, or their
 // user is disabled.
+//
+// # Fresh logins
+//
+// Adding or removing a WeChat identity, and proving another phone number, begin only within
+// 15 minutes of the user's login. After that, pages redirect to login?fresh=1, which leads
+// back, and scripts get the problem "fresh_login_required" with a login_url. Such a login
+// is for the user who is logged in: another person's WeChat is refused with 403, the state
+// is "rejected", and the session stays as it was. At its end the session has a new token
+// and a new time. Without a session it is a usual login. If [Config.CurrentUser] is set,
+// it decides alone about link and unlink.
+//
+// # Scripts
 //
 // Forms may also be posted as JSON. The forms of a login contain a token, which is on
 // the page. Scripts receive JSON, and errors as application/problem+json (RFC 9457) with

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/alicebob/miniredis/v2"
 
 	"github.com/scangate/scangate"
 )
@@ -216,6 +217,28 @@ func TestThreat67StateAway(t *testing.T) {
 			t.Errorf("2 requests after the outage: %d reads of users, want none", got)
 		}
 	})
+}
+
+// TestThreat67OnRedis ends the sessions of a user at one of two processes that share a
+// Redis.
+func TestThreat67OnRedis(t *testing.T) {
+	addr := miniredis.RunT(t).Addr()
+	first, second := newWorld(t, onRedis(t, addr), withUserTTL), newWorld(t, onRedis(t, addr), withUserTTL)
+	phone := first.phone("lin")
+	phone.open("/account")
+	id := phone.user()
+	if id == "" || phone.at(second).user() != id {
+		t.Fatalf("user %q and %q in the two processes, want the same", id, phone.at(second).user())
+	}
+	if err := first.gate.EndSessions(t.Context(), id); err != nil {
+		t.Fatalf("EndSessions: %v, want no error", err)
+	}
+	if got := phone.user(); got != "" {
+		t.Errorf("at once, in this process: user %q, want none", got)
+	}
+	if !within(10*elsewhere, func() bool { return phone.at(second).user() == "" }) {
+		t.Errorf("%v later, in the other process: logged in, want logged out", 10*elsewhere)
+	}
 }
 
 // lateUsers delays the result of one read.

@@ -140,9 +140,11 @@ func both(err, undo error) error {
 // is also an error by itself.
 type configErrors struct{ list []error }
 
-// append adds an error that names a field, unless it is nil.
+// append adds an error that names a field, or several, unless it is nil.
 func (e *configErrors) append(err error) {
-	if err != nil {
+	if several := new(configErrors); errors.As(err, &several) {
+		e.list = append(e.list, several.list...)
+	} else if err != nil {
 		e.list = append(e.list, publicError(err))
 	}
 }

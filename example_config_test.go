@@ -174,7 +174,7 @@ func ExampleConfig_onEvent() {
 
 // A template gets a PageData. Its method T returns texts in the page's language.
 func ExamplePageData() {
-	pages := template.Must(template.New("").Parse(`{{define "message.html"}}{{.Name}}: {{.T ".heading"}} ({{.Lang}}, {{.App}}){{end}}`))
+	pages := template.Must(template.New("").Parse(`{{define "message.html"}}{{.Name}}: {{.T ".heading"}} ({{.Lang}}, {{.App}}){{with .NextURL}}<a href="{{.}}">{{$.T ".again"}}</a>{{end}}{{end}}`))
 	gate, err := scangate.New(scangate.Config{
 		PublicURL: "https://app.example.com", OfficialAccount: account, AppName: "Example", Pages: scangate.Pages{Languages: []string{"en"}, Templates: pages},
 	})

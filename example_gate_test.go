@@ -243,3 +243,40 @@ func ExampleGate_ServeHTTP() {
 	// 201 true <nil>
 	// true true
 }
+
+// A page of the application's own offers the gate's login beside a password.
+func ExampleGate_LoginURL() {
+	gate := newGate()
+	defer func() { _ = gate.Close() }()
+	fmt.Println(gate.LoginURL("/account?tab=orders"))
+	// Output: /wechat/login?return_to=%2Faccount%3Ftab%3Dorders
+}
+
+// The application's own logout handler, which refuses posts from other sites.
+func ExampleGate_LogOut() {
+	gate := newGate()
+	defer func() { _ = gate.Close() }()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) {
+		if err := gate.LogOut(w, r); err != nil {
+			http.Error(w, "Try again in a moment.", http.StatusServiceUnavailable)
+			return
+		}
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	})
+	handler := http.NewCrossOriginProtection().Handler(mux)
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/logout", nil))
+	fmt.Println(answer.Code, answer.Header().Get("Location"))
+	// Output: 303 /
+}
+
+// After a change of password, a user's other sessions must end, and so must the sessions
+// of anyone who has stolen one.
+func ExampleGate_EndSessions() {
+	gate := newGate()
+	defer func() { _ = gate.Close() }()
+	err := gate.EndSessions(context.Background(), "no such user")
+	fmt.Println(errors.Is(err, scangate.ErrNotFound))
+	// Output: true
+}

@@ -27,6 +27,7 @@ type Gate struct {
 	pusher      *pusher // nil unless Config.Push is set
 	after       background
 	codes       codeSender
+	locator     locator
 	limiter     limiter
 	auth        authenticator
 	cookies     browserCookies
@@ -94,12 +95,13 @@ func (g *Gate) wire(set *pages.Set) {
 		urls: g.urls, pages: set, languageCookie: *browserCookies{name: g.cookies.name + "-lang", secure: secure}.cookie("", browserKeyTTL),
 		logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
 	}
+	g.locator = newLocator(c.Locate, g.respond.failures)
 	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{
 		users: users, state: g.state, accounts: g.accounts, logger: c.Logger,
 		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require,
-		terms: c.Pages.agreement(), keepToken: c.OnLogin != nil,
+		terms: c.Pages.agreement(), keepToken: c.OnLogin != nil, otherLogin: c.CurrentUser != nil,
 	}
 	g.wireChats()
 	site := g.urls.public.Host + c.BasePath
@@ -123,7 +125,7 @@ func (g *Gate) wire(set *pages.Set) {
 // wireChats connects the parts that take the official account's messages.
 func (g *Gate) wireChats() {
 	c := &g.config
-	g.chats = newChats(c, &g.logins, &g.registrar, &g.respond, &g.after)
+	g.chats = newChats(c, &g.logins, &g.registrar, &g.locator, &g.after)
 	if c.Push.isZero() {
 		return
 	}

@@ -61,8 +61,8 @@ func (g *Gate) linkRequest(r *http.Request, returnTo string) (login.Request, err
 	}, nil
 }
 
-// serveUnlink removes a WeChat identity from the user's account, but never the last
-// one: only the application can see other ways in, and may call its store.
+// serveUnlink removes a WeChat identity from the user's account. It does not remove the
+// last one, unless Config.CurrentUser shows that the application has a login of its own.
 func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 	posted, err := fields(r)
 	if err != nil {
@@ -79,12 +79,15 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 		g.refuse(w, r, err)
 		return nil
 	}
+	if errors.Is(err, ErrLoginRequired) {
+		return retryError{err, g.urls.returning("login", returnTo)}
+	}
 	if err != nil {
-		return err
+		return retryError{err, returnTo}
 	}
 	who := Identity{AppID: posted.Get("appid"), OpenID: posted.Get("openid")}
 	if err := g.registrar.unlink(r.Context(), user.ID, who); err != nil {
-		return err
+		return retryError{err, returnTo}
 	}
 	g.respond.emit(r, Event{Name: EventUnlinked, UserID: user.ID, AppID: who.AppID})
 	acknowledge(w, r, returnTo)
@@ -112,17 +115,55 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 		}
 		event.Reason = "everywhere"
 	}
+	if err := g.endSession(ctx, w, r, event); err != nil {
+		return err
+	}
+	acknowledge(w, r, "/")
+	return nil
+}
+
+// endSession ends the session in ctx, which is the request's, and the logins of its
+// browser. It emits the event if that has a user.
+func (g *Gate) endSession(ctx context.Context, w http.ResponseWriter, r *http.Request, event Event) error {
 	ended, _ := g.auth.sessions.value(ctx)
 	if err := g.auth.sessions.end(ctx, w, r); err != nil {
 		return wrap("ending the session", err)
 	}
 	g.logins.close(r.Context(), ended.login)
-	g.cookies.forget(w, r) // otherwise a login under way would outlive the logout
-	if user.ID != "" {     // no user: not logged in, or the store failed
+	g.cookies.forget(w, r)  // otherwise a login under way would outlive the logout
+	if event.UserID != "" { // no user: not logged in, or the store failed
 		g.respond.emit(r, event)
 	}
-	acknowledge(w, r, "/")
 	return nil
+}
+
+// LogOut is for the application's own logout handler. It does what the route logout does
+// for one browser: it ends the request's session with all that the application keeps in
+// it, makes repeated requests of its login worthless, and forgets the browser's logins
+// under way. It sets cookies and writes nothing, so the handler answers afterwards. A
+// request without a session is not an error. After an error the browser is still logged
+// in. See [Gate.EndSessions] for the user's other browsers.
+//
+// LogOut does not check where the request comes from. Call it for a POST, behind
+// [http.CrossOriginProtection] or a token, or any website can log users out.
+func (g *Gate) LogOut(w http.ResponseWriter, r *http.Request) error {
+	ctx, err := g.auth.sessions.load(r)
+	if err != nil {
+		return publicError(err)
+	}
+	user, _, _ := g.auth.sessionUser(ctx) // a logout needs the session only
+	return publicError(g.endSession(ctx, w, r, Event{Name: EventLoggedOut, UserID: user.ID}))
+}
+
+// LoginURL returns the path of the gate's login page, which leads back to returnTo. That
+// is a path on this server or a URL that begins with [Config.PublicURL]; any other value
+// means "/".
+func (g *Gate) LoginURL(returnTo string) string {
+	to, err := g.urls.returnTo(returnTo)
+	if err != nil {
+		to = "/"
+	}
+	return g.urls.returning("login", to)
 }
 
 // EndSessions ends all sessions of a user, in all browsers, and the logins that they have

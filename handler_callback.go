@@ -26,7 +26,7 @@ func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 	}
 	key := g.cookies.ensure(w, r)
 	switch err := l.Open(); {
-	case l.AuthorizedBy(key) && !errors.Is(err, login.ErrExpired):
+	case g.logins.authorizerKey(r, l) != "" && !errors.Is(err, login.ErrExpired):
 		return g.advance(w, r, l)
 	case err != nil:
 		return g.logins.withRetry(r, l, err)
@@ -165,6 +165,10 @@ func (g *Gate) redirectLoggedIn(w http.ResponseWriter, r *http.Request, l *login
 	leaveWeChat(w, r, to)
 	return true
 }
+
+// neededParam is the parameter of the profile page that explains why a person cannot
+// continue without the user info.
+const neededParam = "needed"
 
 // cancelled answers a person who refused in WeChat. The login stays open. A person who
 // refused only the user info gets the profile page again, which offers "not now" or explains

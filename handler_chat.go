@@ -7,9 +7,6 @@ import (
 	"github.com/scangate/scangate/internal/login"
 )
 
-// ticketParam is the parameter of a link in a chat.
-const ticketParam = "ticket"
-
 // serveChatLink serves the link in a chat. It proves which chat the link is from, and not
 // who has opened it: a GET changes nothing, so link checkers may open it.
 func (g *Gate) serveChatLink(w http.ResponseWriter, r *http.Request, l *login.Login) error {

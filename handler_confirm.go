@@ -31,10 +31,6 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Log
 	return nil
 }
 
-// neededParam is the parameter of the profile page that explains why a person cannot
-// continue without the user info.
-const neededParam = "needed"
-
 // serveSkipProfile goes on without the user info. If only the unionid in it can show whether
 // the person is a user, it explains that instead: a person who says that they are new may
 // have an account that was disabled, or one that they would lose.
@@ -166,6 +162,7 @@ func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
 	if l.Kind() == login.CrossDevice { // otherwise there is no other screen
 		from := l.Origin()
 		p.Browser, p.System, p.Address = from.Browser, from.System, from.Address
+		p.Place = g.locator.place(r.Context(), from.Address)
 		if !l.Typed() { // otherwise the digits have matched the screens
 			p.Number, p.MatchNumber = l.Number(), g.matchesNumber(l)
 		}

@@ -139,7 +139,9 @@ func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Log
 
 // mustAsk reports whether the initiator has to confirm the account even if its browser
 // remembers the user.
-func mustAsk(l *login.Login) bool { return l.Purpose() != login.PurposeLogin || l.Person().New }
+func mustAsk(l *login.Login) bool {
+	return l.Purpose() != login.PurposeLogin || l.Fresh() || l.Person().New
+}
 
 // startOrResume returns the browser's open login for the request, or a new one.
 func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.Key, request login.Request, with string) (*login.Login, error) {

@@ -151,3 +151,33 @@ func TestExpiryOnceIdentified(t *testing.T) {
 		}
 	})
 }
+
+func TestCaseA12PollsAsShortAsTheBrowserAsks(t *testing.T) {
+	for _, c := range []struct {
+		wait string
+		want time.Duration
+	}{
+		{"4", 4 * time.Second},
+		{"1", time.Second},
+		{"25", 25 * time.Second},
+		{"0", time.Second},
+		{"-3", time.Second},
+		{"3600", 25 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			desktop := w.desktop()
+			s := desktop.start()
+			began := time.Now()
+			if a := desktop.get(s.StateURL + "?seen=waiting&wait=" + c.wait); a.StatusCode != http.StatusOK || time.Since(began) != c.want {
+				t.Errorf("poll with wait=%s: status = %d after %v, want 200 after %v", c.wait, a.StatusCode, time.Since(began), c.want)
+			}
+		})
+	}
+	w := newWorld(t)
+	desktop := w.desktop()
+	s := desktop.start()
+	if a := desktop.get(s.StateURL + "?seen=waiting&wait=4s"); a.StatusCode != http.StatusBadRequest {
+		t.Errorf("poll with wait=4s: status = %d, want 400", a.StatusCode)
+	}
+}

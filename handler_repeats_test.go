@@ -165,6 +165,35 @@ func TestCaseA10OldCallback(t *testing.T) {
 	})
 }
 
+// TestCaseB18FiveCallbacksOneSession: the callback of one direct login comes five times in
+// a minute, each time without the session's cookie. There is one session, and each answer
+// sets its cookie.
+func TestCaseB18FiveCallbacksOneSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		manager, store := plainSessions()
+		w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = manager })
+		phone := w.phone("lin")
+		callback := w.approvedCallback(phone, "lin", "/wechat/login?return_to=/account")
+		tokens := map[string]bool{}
+		for i := range 5 {
+			a := phone.get(callback)
+			for _, c := range a.Cookies() {
+				if c.Name == manager.Cookie.Name {
+					tokens[c.Value] = true
+				}
+			}
+			if a.location() != "/account" || phone.user() == "" || len(tokens) != 1 {
+				t.Errorf("callback %d: to %q, user %q, %d tokens so far, want /account, a user and one token", i+1, a.location(), phone.user(), len(tokens))
+			}
+			phone.dropCookie(manager.Cookie.Name)
+			pass(10 * time.Second)
+		}
+		if got := len(store.m); got != 1 {
+			t.Errorf("five callbacks: %d sessions, want 1", got)
+		}
+	})
+}
+
 // TestCaseA14PhoneIsSentBack: a phone scans a code that is used, expired or unknown. Its
 // page does not offer to log the phone in.
 func TestCaseA14PhoneIsSentBack(t *testing.T) {

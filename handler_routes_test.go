@@ -37,7 +37,7 @@ func send(g *Gate, row route, id string, key login.Key, accept string) *http.Res
 	r := httptest.NewRequest(row.method, g.config.BasePath+strings.Replace(row.path, "{id}", id, 1), body)
 	r.Header.Set("Accept", accept)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.AddCookie(&http.Cookie{Name: g.cookies.name, Value: string(key)})
+	r.AddCookie(&http.Cookie{Name: g.cookies.name, Value: encodeKeys(browserKey{key, time.Now()})})
 	w := httptest.NewRecorder()
 	g.ServeHTTP(w, r)
 	return w.Result()

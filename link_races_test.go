@@ -166,7 +166,7 @@ func TestCaseB21LockHasAnOwner(t *testing.T) {
 func TestCaseB21LateChangeKeepsTheLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		user := newTwoIdentities(t)
-		desktop := newWorld(t, user.configure).desktop()
+		phone := user.logIn(t, newWorld(t, user.ownSessions(t)))
 		user.users.before = func(ctx context.Context, method string) error {
 			if method != "UnlinkWeChat" {
 				return nil
@@ -178,14 +178,14 @@ func TestCaseB21LateChangeKeepsTheLock(t *testing.T) {
 			})
 			return ctx.Err()
 		}
-		first := unlinkLater(t, desktop, firstIdentity)
+		first := unlinkLater(t, phone, firstIdentity)
 		pass(12 * time.Second)
-		second := unlinkLater(t, desktop, secondIdentity)
+		second := unlinkLater(t, phone, secondIdentity)
 		if got := [2]int{<-first, <-second}; got != [2]int{503, 429} {
 			t.Errorf("two unlinks, 12 s apart: statuses = %v, want [503 429]", got)
 		}
 		pass(20 * time.Second)
-		if got := desktop.tryPost("/wechat/unlink", unlinkForm(secondIdentity).Encode()); got != http.StatusConflict {
+		if got := phone.tryPost("/wechat/unlink", unlinkForm(secondIdentity).Encode()); got != http.StatusConflict {
 			t.Errorf("unlink of the last identity: status = %d, want %d", got, http.StatusConflict)
 		}
 		if left := user.left(t); len(left) != 1 {

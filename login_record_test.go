@@ -79,7 +79,8 @@ func replaced(t *testing.T, pairs ...string) func([]byte) []byte {
 var (
 	waitingLogin    = text("cross") + text("") + text("waiting")
 	identifiedLogin = text("cross") + text("") + text("identified")
-	noLease         = text("") + text("") + "\x00"
+	noLease         = noTarget + "\x00"
+	noTarget        = text("") + text("")
 	lin             = "\x02" + text(official.AppID) // the person follows
 )
 
@@ -120,10 +121,10 @@ func TestDamagedWaitingLogin(t *testing.T) {
 		{"finished without a person", []string{waitingLogin, kind + purpose + text("finished")}},
 		{"exchanging without a lease", []string{waitingLogin, kind + purpose + text("exchanging")}},
 		{"leased when finished", []string{
-			waitingLogin, kind + purpose + text("exchanging"), end, text("") + text("") + leased("finished") + "\x00\x00",
+			waitingLogin, kind + purpose + text("exchanging"), end, noTarget + leased("finished") + "\x00\x00",
 		}},
 		{"leased when identified, without a person", []string{
-			waitingLogin, kind + purpose + text("exchanging"), end, text("") + text("") + leased("identified") + "\x00\x00",
+			waitingLogin, kind + purpose + text("exchanging"), end, noTarget + leased("identified") + "\x00\x00",
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -147,10 +148,10 @@ func TestDamagedIdentifiedLogin(t *testing.T) {
 		{"unknown kind", []string{identifiedLogin, text("cruss") + text("") + text("identified")}},
 		{"exchanging without a lease", []string{identifiedLogin, exchanging}},
 		{"leased when waiting, with a person", []string{
-			identifiedLogin, exchanging, noLease + lin, text("") + text("") + leased("waiting") + lin,
+			identifiedLogin, exchanging, noLease + lin, noTarget + leased("waiting") + lin,
 		}},
 		{"leased when approved", []string{
-			identifiedLogin, exchanging, noLease + lin, text("") + text("") + leased("approved") + lin,
+			identifiedLogin, exchanging, noLease + lin, noTarget + leased("approved") + lin,
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -189,14 +190,14 @@ func TestEditedLoginIsKnown(t *testing.T) {
 			waitingLogin, text("cross") + text("phone") + text("waiting"), noLease + "\x00\x00", text("user") + text("") + "\x00\x00\x00",
 		}, "waiting"},
 		{"leased when waiting", false, []string{
-			waitingLogin, exchanging, noLease + "\x00\x00", text("") + text("") + leased("waiting") + "\x00\x00",
+			waitingLogin, exchanging, noLease + "\x00\x00", noTarget + leased("waiting") + "\x00\x00",
 		}, "waiting"},
 		{"leased when scanned", false, []string{
-			waitingLogin, exchanging, noLease + "\x00\x00", text("") + text("") + leased("scanned") + "\x00\x00",
+			waitingLogin, exchanging, noLease + "\x00\x00", noTarget + leased("scanned") + "\x00\x00",
 		}, "waiting"},
 		{"identified", true, nil, "scanned"},
 		{"leased when identified", true, []string{
-			identifiedLogin, exchanging, noLease + lin, text("") + text("") + leased("identified") + lin,
+			identifiedLogin, exchanging, noLease + lin, noTarget + leased("identified") + lin,
 		}, "scanned"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -4,41 +4,106 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
 )
 
-// browserKeyTTL is how long a browser keeps its key. It is longer than a login lasts.
-// The cookie is persistent because WeChat's browser drops session cookies when the
-// phone suspends it.
-const browserKeyTTL = time.Hour
+// The times of a browser's key.
+const (
+	// browserKeyTTL is how long a browser keeps the cookie. It is longer than a login
+	// lasts. The cookie is persistent because WeChat's browser drops session cookies when
+	// the phone suspends it.
+	browserKeyTTL = time.Hour
+	// keyRenewed is the age from which on the next login page makes a new key. An attacker
+	// who could once set the cookie has the browser's key no longer than that: they choose
+	// the cookie's lifetime, but a time of making in the future is refused.
+	keyRenewed = time.Hour
+	// keyAccepted is the age from which on a key counts for nothing. It leaves time for
+	// the logins that began before the key was replaced.
+	keyAccepted = 2 * time.Hour
+)
 
-// browserCookies reads and writes the cookie with a browser's key, and those whose names
-// begin like it.
+// browserKey is a browser's key and when the gate made it.
+type browserKey struct {
+	login.Key
+	made time.Time
+}
+
+func newBrowserKey() browserKey { return browserKey{login.NewKey(), time.Now()} }
+
+// age returns how long ago the key was made. It is negative if the clock of another
+// process is ahead.
+func (k browserKey) age() time.Duration { return time.Since(k.made) }
+
+// encodeKeys returns the value of a cookie with the keys: each of them, and the seconds
+// since 1970 in base 36 when it was made, with dots between.
+func encodeKeys(keys ...browserKey) string {
+	var parts []string
+	for _, k := range keys {
+		parts = append(parts, string(k.Key), strconv.FormatInt(k.made.Unix(), 36))
+	}
+	return strings.Join(parts, ".")
+}
+
+// decodeKeys reverses encodeKeys for one or two keys. It leaves out the keys that count for
+// nothing.
+func decodeKeys(value string) []browserKey {
+	parts := strings.SplitN(value, ".", 5)
+	if len(parts) != 2 && len(parts) != 4 {
+		return nil
+	}
+	var keys []browserKey
+	for ; len(parts) > 0; parts = parts[2:] {
+		made, err := strconv.ParseInt(parts[1], 36, 64)
+		k := browserKey{login.Key(parts[0]), time.Unix(made, 0)}
+		if err != nil || !login.ValidID(parts[0]) || k.age() < -clockSkew || k.age() >= keyAccepted {
+			break
+		}
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// browserCookies reads and writes the cookie with a browser's key. For the logins that are
+// under way, the cookie also has the key that the present one replaced. The gate's other
+// cookies have names that begin like this one's.
 type browserCookies struct {
 	name   string
 	secure bool
 }
 
-// key returns the key that the request carries, or "".
-func (c browserCookies) key(r *http.Request) login.Key {
+// keys returns the keys that the request carries, the present one first.
+func (c browserCookies) keys(r *http.Request) []browserKey {
 	cookie, err := r.Cookie(c.name)
-	if err != nil || !login.ValidID(cookie.Value) {
-		return ""
+	if err != nil {
+		return nil
 	}
-	return login.Key(cookie.Value)
+	return decodeKeys(cookie.Value)
 }
 
-// ensure returns the browser's key, a new one if it has none, and renews the cookie.
-func (c browserCookies) ensure(w http.ResponseWriter, r *http.Request) login.Key {
-	key := c.key(r)
-	if key == "" {
-		key = login.NewKey()
+// key returns the present key that the request carries, or "".
+func (c browserCookies) key(r *http.Request) login.Key {
+	if keys := c.keys(r); len(keys) > 0 {
+		return keys[0].Key
 	}
-	http.SetCookie(w, c.cookie(string(key), browserKeyTTL))
-	return key
+	return ""
+}
+
+// ensure returns the browser's key, a new one if it has none or an old one, and renews
+// the cookie.
+func (c browserCookies) ensure(w http.ResponseWriter, r *http.Request) login.Key {
+	keys := c.keys(r)
+	switch {
+	case len(keys) == 0:
+		keys = []browserKey{newBrowserKey()}
+	case keys[0].age() >= keyRenewed:
+		keys = []browserKey{newBrowserKey(), keys[0]}
+	}
+	http.SetCookie(w, c.cookie(encodeKeys(keys...), browserKeyTTL))
+	return keys[0].Key
 }
 
 // maxLoginCookies bounds the cookies of single logins that one browser may carry.
@@ -60,7 +125,7 @@ func (c browserCookies) keep(w http.ResponseWriter, r *http.Request, id string, 
 		return // the tabs are not a person's
 	}
 	own := browserCookies{name: c.loginCookie(id), secure: c.secure}
-	http.SetCookie(w, own.cookie(string(key), browserKeyTTL))
+	http.SetCookie(w, own.cookie(encodeKeys(browserKey{key, time.Now()}), browserKeyTTL))
 }
 
 // loginCookies returns the names of the cookies of single logins that the request has.
@@ -80,7 +145,7 @@ func (c browserCookies) lastUserCookie() string { return c.name + "-last" }
 // renew gives the browser a new key, so that a key that was planted in it is of no use
 // for the next login. The finished login keeps its key, for repeated requests.
 func (c browserCookies) renew(w http.ResponseWriter, r *http.Request, finished string, key login.Key) {
-	http.SetCookie(w, c.cookie(string(login.NewKey()), browserKeyTTL))
+	http.SetCookie(w, c.cookie(encodeKeys(newBrowserKey()), browserKeyTTL))
 	c.keep(w, r, finished, key)
 }
 
@@ -144,10 +209,19 @@ func (s *logins) authorized(r *http.Request) (*login.Login, error) {
 	return l, err
 }
 
-// initiatorKey returns the key of the request's browser that began the login, or "": the
-// browser's key, or the one in the login's own cookie.
+// keys returns all keys of the request's browser that may belong to the login of that
+// ID: the browser's, and the one in the login's own cookie.
+func (s *logins) keys(r *http.Request, id string) []login.Key {
+	keys := []login.Key{s.cookies.loginKey(r, id)}
+	for _, k := range s.cookies.keys(r) {
+		keys = append(keys, k.Key)
+	}
+	return keys
+}
+
+// initiatorKey returns the key of the request's browser that began the login, or "".
 func (s *logins) initiatorKey(r *http.Request, l *login.Login) login.Key {
-	for _, key := range []login.Key{s.cookies.key(r), s.cookies.loginKey(r, l.ID())} {
+	for _, key := range s.keys(r, l.ID()) {
 		if key != "" && l.InitiatedBy(key) {
 			return key
 		}
@@ -158,14 +232,18 @@ func (s *logins) initiatorKey(r *http.Request, l *login.Login) login.Key {
 // authorizerKey returns the key of the request's browser that proved an identity for the
 // login, or "". Of a same-device login it is the initiator's.
 func (s *logins) authorizerKey(r *http.Request, l *login.Login) login.Key {
-	key := s.cookies.key(r)
 	if l.Kind() == login.SameDevice {
-		key = s.initiatorKey(r, l)
-	}
-	if key == "" || !l.AuthorizedBy(key) {
+		if key := s.initiatorKey(r, l); key != "" && l.AuthorizedBy(key) {
+			return key
+		}
 		return ""
 	}
-	return key
+	for _, k := range s.cookies.keys(r) {
+		if l.AuthorizedBy(k.Key) {
+			return k.Key
+		}
+	}
+	return ""
 }
 
 // stateKey returns the key of the request's browser that made the OAuth state for the
@@ -174,7 +252,7 @@ func (s *logins) stateKey(r *http.Request, id, state string) login.Key {
 	if !login.ValidID(id) {
 		return ""
 	}
-	for _, key := range []login.Key{s.cookies.key(r), s.cookies.loginKey(r, id)} {
+	for _, key := range s.keys(r, id) {
 		if key.VerifyState(state) {
 			return key
 		}

@@ -5,17 +5,31 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/session"
 )
 
 func TestBrowserKeyCookie(t *testing.T) {
+	const key = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	made := func(ago time.Duration) string { return encodeKeys(browserKey{key, time.Now().Add(-ago)}) }
 	for _, c := range []struct{ name, value, want string }{
-		{"as made", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
+		{"as made", made(0), key},
+		{"old", made(keyAccepted - time.Minute), key},
+		{"too old", made(keyAccepted), ""},
+		{"of a clock that is ahead", made(-clockSkew / 2), key},
+		{"of the future", made(-2 * clockSkew), ""},
+		{"of a far future", key + ".zzzzzzzzzzzz", ""},
+		{"of no time", key, ""},
+		{"of an empty time", key + ".", ""},
+		{"with a key that it replaced", made(0) + "." + made(keyRenewed), key},
+		{"with half a key more", made(0) + ".ABC", ""},
+		{"with a third key", made(0) + "." + made(0) + "." + made(0), ""},
 		{"empty", "", ""},
-		{"short", "ABC", ""},
-		{"long", strings.Repeat("A", 10_000), ""},
-		{"other characters", "ABCDEFGHIJKLMNOPQRSTUVWXY!", ""},
+		{"short", "ABC" + made(0)[26:], ""},
+		{"long", strings.Repeat("A", 10_000) + made(0)[26:], ""},
+		{"other characters", "ABCDEFGHIJKLMNOPQRSTUVWXY!" + made(0)[26:], ""},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.AddCookie(&http.Cookie{Name: "scangate", Value: c.value})
@@ -30,10 +44,11 @@ func TestBrowserKeyCookie(t *testing.T) {
 // domain can set it. The gate must not read it.
 func TestCookiesOfAnotherName(t *testing.T) {
 	const attackers, own = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ZYXWVUTSRQPONMLKJIHGFEDCBA"
+	value := func(key login.Key) string { return encodeKeys(browserKey{key, time.Now()}) }
 	sessions := &sessions{manager: session.Copy(session.NewManager(true, nil))}
 	for _, blank := range []string{"\u2000", "\u00a0", "\u0085", "\u3000", "\v", "\f", "\x00"} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Header.Set("Cookie", blank+"__Host-scangate="+attackers+"; __Host-scangate="+own+"; "+blank+"__Host-session="+attackers)
+		r.Header.Set("Cookie", blank+"__Host-scangate="+value(attackers)+"; __Host-scangate="+value(own)+"; "+blank+"__Host-session="+attackers)
 		if got := (browserCookies{name: "__Host-scangate"}).key(r); got != own {
 			t.Errorf("key with a cookie after %q: %q, want %q", blank, got, own)
 		}

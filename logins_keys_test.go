@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestCaseA05TabsInAFreshBrowser: several tabs are opened at the same time in a browser
@@ -83,6 +85,69 @@ func TestCaseB12PlantedKey(t *testing.T) {
 	if a := attacker.get(second.StateURL); a.StatusCode != http.StatusNotFound {
 		t.Errorf("state of the desktop's next login, by the attacker: status = %d, want 404", a.StatusCode)
 	}
+}
+
+// TestCaseB12PlantedKeyLastsAnHour: the attacker has planted a browser key in a desktop
+// that opens a login page every 20 minutes. The first login page after an hour makes a
+// new key, also if the attacker has made the cookie last for years.
+func TestCaseB12PlantedKeyLastsAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		desktop, attacker := w.desktop(), w.desktop()
+		attacker.start()
+		planted := attacker.appCookies()
+		for visit := range 7 {
+			if visit < 3 { // the attacker cannot plant it again
+				desktop.restoreAppCookies(planted)
+			}
+			login := desktop.start()
+			desktop.get("/wechat/login?return_to=/account")
+			attacker.restoreAppCookies(planted) // its own key would be renewed too
+			a := attacker.get(login.StateURL)
+			if want := visit < 3; (a.StatusCode == http.StatusOK) != want {
+				t.Errorf("after %d minutes: the attacker gets the desktop's login: status = %d, want it to work: %t", 20*visit, a.StatusCode, want)
+			}
+			pass(20 * time.Minute)
+		}
+	})
+}
+
+// TestCaseB12LoginsUnderWayOutliveTheirKey begins logins just before the browsers get new
+// keys. They can be completed afterwards.
+func TestCaseB12LoginsUnderWayOutliveTheirKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, withWebsite)
+		w.know("lin")
+		desktop, phone := w.desktop(), w.phone("lin")
+		login := desktop.start()
+		phone.scan(login)
+		pass(59 * time.Minute)
+		first := desktop.start()
+		callback := w.approvedCallback(desktop, "lin", "/wechat/login?with=website&return_to=/account")
+		if a := phone.scan(first); a.Request.URL.Path != first.confirmURL() {
+			t.Fatalf("scan: status = %d at %s, want the confirm page", a.StatusCode, a.Request.URL)
+		}
+		before := cookieHeader(desktop, "__Host-scangate")
+		pass(2 * time.Minute)
+		second := desktop.start()
+		if after := cookieHeader(desktop, "__Host-scangate"); after == before || second.ID == first.ID {
+			t.Errorf("a login page after 61 minutes: the same key or login, want new ones")
+		}
+		phone.scan(second)
+		if a := phone.scan(first); a.Request.URL.Path != first.confirmURL() {
+			t.Errorf("the first code again: status = %d at %s, want the confirm page", a.StatusCode, a.Request.URL)
+		}
+		phone.answer(first, "approve")
+		if got := desktop.state(first); got != "approved" {
+			t.Errorf("the first login's state = %q, want approved", got)
+		}
+		if a := desktop.get(callback); a.location() != "/account" {
+			t.Errorf("callback of the login on WeChat's page: %d to %q, want /account", a.StatusCode, a.location())
+		}
+		if a := desktop.finish(first); a.StatusCode != http.StatusSeeOther || desktop.user() == "" {
+			t.Errorf("finish of the first login: status = %d, user %q, want a login", a.StatusCode, desktop.user())
+		}
+	})
 }
 
 // TestCaseA15TabsOfOneLogin: two tabs of one login wait. After the first one has

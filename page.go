@@ -1,10 +1,7 @@
 package scangate
 
 import (
-	"fmt"
 	"html/template"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/scangate/scangate/internal/login"
@@ -13,9 +10,13 @@ import (
 )
 
 // PageData is what the templates of [Pages.Templates] are executed with. A comment below
-// names the pages on which a field is set; on all others it is zero. The built-in templates
-// use every field. They are in the folder internal/pages/files of this module's
-// source. Begin a template of your own as a copy of one of them.
+// names the pages on which a field is set; on all others it is zero.
+//
+// [New] refuses a page that lacks what its comments demand, that contains an inline script or
+// style, or that loads something of another origin. docs/pages.md lists what each page needs,
+// and the elements and attributes that script.js uses. The built-in templates, in the folder
+// internal/pages/files of this module's source, use every field. testdata/pages.html replaces
+// every page and is as small as it can be; begin with a copy of one of them.
 type PageData struct {
 	// Name is the prefix of the page's texts: the template's name without ".html". On
 	// done.html it is "done.approved" or "done.denied", and on message.html "error." and
@@ -35,13 +36,15 @@ type PageData struct {
 	Token string
 
 	// State is the state of the login on login.html: "waiting" or "scanned". With
-	// script.js, the page follows it to "approved", "denied" or "expired".
+	// script.js, the page follows it to "approved", "denied", "rejected" or "expired". It
+	// must be in the attribute data-state.
 	State string
 
 	// OnPhone reports whether login.html is shown on a phone, which cannot scan itself.
 	OnPhone bool
 
-	// ScanURL is the content of the QR code on login.html, and QRURL the URL of its image.
+	// ScanURL is the content of the QR code on login.html. A phone must get it as a link or
+	// in a field. QRURL is the URL of the code's image, which all other devices must get.
 	ScanURL, QRURL string
 
 	// Way is, on login.html, how the person proves who they are: empty for a scan of the
@@ -53,13 +56,17 @@ type PageData struct {
 	// four digits on chat.html that they send to the chat. They are empty if there are none.
 	Digits string
 
-	// StateURL is where script.js on login.html gets the state. LoginURL is where the
+	// StateURL is where script.js on login.html gets the state. The script replaces StateURL,
+	// RenewURL, ScanURL and the picture by those of the next code. It finds them by the
+	// attributes data-state-url, data-renew-url and data-scan-url and the class "qr". LoginURL is where the
 	// page goes for a new QR code, and after the approval. RenewIn is the number of
-	// seconds after which the page renews a code that has not been scanned.
+	// seconds after which the page renews a code that has not been scanned. They must be in
+	// the attributes data-state-url, data-login-url and data-renew-in of the element that has
+	// data-state.
 	StateURL, LoginURL string
 	RenewIn            int
 
-	// RenewURL is where login.html posts an empty form to get a new QR code at once, in
+	// RenewURL is where login.html must post an empty form to get a new QR code at once, in
 	// every state.
 	RenewURL string
 
@@ -67,14 +74,14 @@ type PageData struct {
 	// is none.
 	WebsiteURL string
 
-	// Number is shown on two screens, by login.html and confirm.html, to compare. If
+	// Number must be shown on two screens, by login.html and confirm.html, to compare. If
 	// MatchNumber is set, confirm.html must not show it but have a field "number" to type
 	// it into. Number is zero if there is no other screen.
 	Number      int
 	MatchNumber bool
 
-	// FinishURL is where finish.html posts its form. A field "answer" with the value
-	// "deny" refuses the login, for a visitor who is not that person.
+	// FinishURL is where finish.html must post its form. A second button "answer" with the
+	// value "deny" refuses the login, for a visitor who is not that person.
 	FinishURL string
 
 	// Nickname is the name of the person who scanned, on finish.html and confirm.html.
@@ -92,19 +99,19 @@ type PageData struct {
 	// user. The form then has the attribute data-auto, and script.js sends it at once.
 	AutoFinish bool
 
-	// Browser, System and Address describe the browser that would be logged in, on
-	// confirm.html. Each may be empty.
-	Browser, System, Address string
+	// Browser, System, Address and Place describe the browser that would be logged in, on
+	// confirm.html. Each may be empty. Place is what [Config.Locate] returned.
+	Browser, System, Address, Place string
 
-	// WeChatURL is where profile.html leads a person who agrees.
+	// WeChatURL is where a link on profile.html must lead a person who agrees.
 	WeChatURL string
 
 	// Agreement is the value of the required box "agree" on terms.html, and on confirm.html
 	// if that page asks for an agreement to the documents of Terms. It is empty otherwise.
 	Agreement string
 
-	// CodeURL is where phone.html posts "phone" to get a code, or nothing to get another
-	// one. PhoneURL is where it posts the "code".
+	// CodeURL is where phone.html must post "phone" to get a code, or nothing to get another
+	// one. PhoneURL is where it must post the "code", once Phone is set.
 	CodeURL, PhoneURL string
 
 	// Phone is the masked number to which a code was sent, on phone.html. It is empty
@@ -126,8 +133,8 @@ type PageData struct {
 	// terms.html or confirm.html is shown again because of that error. Otherwise it is empty.
 	Wrong string
 
-	// NextURL is the way on from message.html and done.html. It is empty if the login goes
-	// on at another screen.
+	// NextURL is the way on from message.html and done.html, which must link to it. It is
+	// empty if the login goes on at another screen.
 	NextURL string
 
 	pages *pages.Set
@@ -213,107 +220,3 @@ func (p *PageData) showAccount(user User, who login.Person) {
 func formPage(l *login.Login, key login.Key) PageData {
 	return PageData{Purpose: string(l.Purpose()), Token: key.FormToken(l.ID())}
 }
-
-// newPages returns the pages of a config whose fields have been checked. It executes
-// Config.Pages.Templates for all pages, which finds most mistakes that a template can have.
-func newPages(config *Config) (*pages.Set, error) {
-	texts := pages.Texts(config.Pages.Texts)
-	languages, fallback := config.Pages.Languages, ""
-	if len(languages) == 0 {
-		languages, fallback = []string{"zh", "zh-Hant", "en"}, "en"
-		for _, tag := range slices.Sorted(maps.Keys(texts)) {
-			if !pages.Supported(tag) {
-				languages = append(languages, tag)
-			}
-		}
-	}
-	set, err := pages.New(pages.Options{
-		App:         config.AppName,
-		Logo:        config.Pages.Logo,
-		AssetsPath:  config.BasePath + "/assets",
-		AccentColor: config.Pages.AccentColor,
-		Languages:   languages,
-		Texts:       texts,
-		Terms:       links[pages.Link](config.Pages.Terms),
-		Links:       links[pages.Link](config.Pages.Links),
-		Footer:      links[pages.Link](config.Pages.Footer),
-		Fallback:    fallback,
-	})
-	if err != nil || config.Pages.Templates == nil {
-		return set, wrap("reading the built-in pages", err)
-	}
-	if err = set.Replace(config.Pages.Templates); err == nil {
-		err = tryPages(set)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("scangate: Config.Pages.Templates: %w", err)
-	}
-	return set, nil
-}
-
-// warnOfMissingTexts logs which languages of Config.Pages.Texts lack texts. A new version
-// of this module may bring texts that an application does not have yet.
-func warnOfMissingTexts(config *Config) {
-	for _, tag := range slices.Sorted(maps.Keys(config.Pages.Texts)) {
-		missing, err := pages.Texts(config.Pages.Texts).Missing(tag)
-		if err == nil && len(missing) > 0 {
-			config.Logger.Warn("scangate: texts are missing in Config.Pages.Texts, so pages show the English ones",
-				"language", tag, "missing", len(missing), "keys", strings.Join(missing, " "))
-		}
-	}
-}
-
-// tryPages executes each template with each of its samples, in each language.
-func tryPages(set *pages.Set) error {
-	for _, samples := range []map[string]PageData{fullSamples, accountSamples, bareSamples} {
-		for name, data := range samples {
-			for _, lang := range set.Languages() {
-				if _, err := set.Execute(name, data.forTemplate(set, lang, name)); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// Samples of data that New executes templates with. fullSamples have every field that a
-// page can have together, and bareSamples only those that it always has. accountSamples have
-// the fields that a page has in place of others.
-var (
-	fullSamples = map[string]PageData{
-		"login": {
-			State: "waiting", OnPhone: true, ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewURL: "/", RenewIn: 120,
-			WebsiteURL: "/", Number: 42, MatchNumber: true,
-		},
-		"finish":  {FinishURL: "/", Nickname: "N", TargetName: "N", Purpose: "link"},
-		"profile": {Token: "T", WeChatURL: "https://a/"},
-		"terms":   {Token: "T", Agreement: "1 2", Wrong: "error.terms_required"},
-		"confirm": {
-			Token: "T", Agreement: "1 2", Wrong: "error.terms_required", Browser: "B", System: "S", Address: "192.0.2.1", Number: 42, MatchNumber: true,
-			Nickname: "N", TargetName: "N", Purpose: "link",
-		},
-		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/", Phone: "+86138****8000", ResendIn: 60, Typed: "12345", International: true, Wrong: "error.phone_invalid", Purpose: "phone"},
-		"chat":    {Name: "chat.echo", Token: "T", Digits: "0123"},
-		"done":    {Name: "done.denied", NextURL: "/", Purpose: "link"},
-		"message": {Name: "error.snapshot", NextURL: "/"},
-	}
-	accountSamples = map[string]PageData{
-		"finish":  {FinishURL: "/", Nickname: "N", AvatarURL: "https://wx.qlogo.cn/", Phone: "8000", NewAccount: true, AutoFinish: true},
-		"profile": {Name: "profile.needed", Token: "T", WeChatURL: "https://a/"},
-		"login": {
-			State: "waiting", Way: "message", Digits: "01234567", QRURL: "/", StateURL: "/", LoginURL: "/", RenewURL: "/", RenewIn: 120, Number: 42,
-		},
-	}
-	bareSamples = map[string]PageData{
-		"login":   {State: "scanned", ScanURL: "https://a/", QRURL: "/", StateURL: "/", LoginURL: "/", RenewURL: "/", Number: 42},
-		"finish":  {FinishURL: "/"},
-		"profile": {Token: "T", WeChatURL: "https://a/"},
-		"terms":   {Token: "T", Agreement: "1"},
-		"confirm": {Token: "T", Number: 42},
-		"phone":   {Token: "T", CodeURL: "/", PhoneURL: "/"},
-		"chat":    {Token: "T"},
-		"done":    {Name: "done.approved"},
-		"message": {Name: "error.unavailable"},
-	}
-)

@@ -21,7 +21,8 @@ var hostileTexts = []string{
 // markup returns the page's tags with the names of their attributes.
 func markup(page []byte) []string {
 	var tags []string
-	for _, e := range pages.Elements(string(page)) {
+	elements, _ := pages.Parse(string(page))
+	for _, e := range elements {
 		tag := e.Name
 		for _, a := range e.Attrs {
 			tag += " " + a.Name

@@ -27,6 +27,7 @@ type registrar struct {
 	requirePhone bool
 	terms        string // the versions of Config.Pages.Terms
 	keepToken    bool   // in the login, for Config.OnLogin
+	otherLogin   bool   // Config.CurrentUser is set: users have a way in besides WeChat
 }
 
 // identify exchanges a code and returns the authorizer: an identity, and the user who
@@ -330,7 +331,7 @@ func (r *registrar) unlink(ctx context.Context, id string, who Identity) error {
 		return login.ErrUnknown
 	case err != nil:
 		return wrap("looking an identity up", err)
-	case len(user.Identities) < 2:
+	case len(user.Identities) < 2 && !r.otherLogin:
 		return errLastIdentity
 	case limited.Err() != nil: // the store ignores its context
 		return wrap("looking an identity up", limited.Err())

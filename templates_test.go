@@ -24,6 +24,18 @@ func withTemplates(t *testing.T, text string, funcs template.FuncMap) func(*scan
 	return func(c *scangate.Config) { c.Pages.Templates = set }
 }
 
+// required is everything that New demands of each page.
+const required = `{{define "required"}}<script src="{{.Asset "script.js"}}"></script>
+{{if .StateURL}}<div data-state-url="{{.StateURL}}" data-renew-url="{{.RenewURL}}" data-scan-url="{{.ScanURL}}" data-state="{{.State}}" data-login-url="{{.LoginURL}}" data-renew-in="{{.RenewIn}}">
+<img src="{{.QRURL}}"><a href="{{.ScanURL}}"></a><form method="post" action="{{.RenewURL}}"></form></div>{{end}}
+{{with .FinishURL}}<form method="post" action="{{.}}"><button name="answer" value="deny"></button></form>{{end}}
+{{with .WeChatURL}}<a href="{{.}}"></a>{{end}}{{with .NextURL}}<a href="{{.}}"></a>{{end}}
+{{with .Token}}<form method="post"><input name="token" value="{{.}}"><input name="agree" value="{{$.Agreement}}"><input name="number">
+<button name="answer" value="approve"></button><button name="answer" value="deny"></button></form>{{end}}
+{{with .CodeURL}}<form method="post" action="{{.}}"><input name="token" value="{{$.Token}}"><input name="phone"></form>{{end}}
+{{with .PhoneURL}}<form method="post" action="{{.}}"><input name="token" value="{{$.Token}}"><input name="code"></form>{{end}}
+{{if or .StateURL (not .MatchNumber)}}{{.Number}}{{end}}{{end}}`
+
 func TestTemplates(t *testing.T) {
 	for _, c := range []struct {
 		name, text      string
@@ -31,34 +43,34 @@ func TestTemplates(t *testing.T) {
 		want, forbidden string // parts of the page
 	}{
 		{
-			"one page replaces the built-in one", `{{define "login.html"}}<p>Scan {{.QRURL}} for {{.App}}, {{.Number}} {{.Lang}}</p>{{end}}`,
+			"one page replaces the built-in one", `{{define "login.html"}}<p>Scan {{.QRURL}} for {{.App}}, {{.Number}} {{.Lang}}</p>{{template "required" .}}{{end}}`,
 			func(w *world) answer { return w.desktop().get("/wechat/login") }, "/qr.svg for Example, ", "<html",
 		},
 		{
-			"the other pages stay", `{{define "login.html"}}mine{{end}}`,
+			"the other pages stay", `{{define "login.html"}}mine{{template "required" .}}{{end}}`,
 			func(w *world) answer { return w.desktop().get("/wechat/scan/x") }, "No such login", "mine",
 		},
 		{
-			"the parts that all pages share can be used", `{{define "message.html"}}{{template "page-head" .}}<h1>{{.T ".heading"}}, {{.NextURL}}</h1>{{template "page-foot"}}{{end}}`,
+			"the parts that all pages share can be used", `{{define "message.html"}}{{template "page-head" .}}<h1>{{.T ".heading"}}, {{.NextURL}}</h1>{{template "required" .}}{{template "page-foot" .}}{{end}}`,
 			func(w *world) answer { return w.desktop().get("/wechat/login?with=a&with=b") }, "<h1>Bad request, /wechat/login</h1>", "class=\"icon",
 		},
 		{
-			"the shared parts can be replaced", `{{define "page-head"}}<title>{{upper .App}}</title>{{end}}`,
+			"the shared parts can be replaced", `{{define "page-head"}}{{if .StateURL}}{{template "required" .}}{{end}}<title>{{upper .App}}</title>{{end}}`,
 			func(w *world) answer { return w.desktop().get("/wechat/scan/x") }, "<title>EXAMPLE</title><i class=\"icon", "<head>",
 		},
 		{
-			"a person's name stays text", `{{define "finish.html"}}<script>let name = {{.Nickname}}</script>{{.Nickname}}{{end}}`,
+			"a person's name stays text", `{{define "finish.html"}}<script type="application/json">{{.Nickname}}</script>{{.Nickname}}{{template "required" .}}{{end}}`,
 			func(w *world) answer {
 				desktop, phone := w.desktop(), w.phone("yueyue")
 				login := desktop.start()
 				w.tapThroughProfile(phone, phone.scan(login))
 				phone.answer(login, "approve")
 				return desktop.get("/wechat/login?return_to=/account")
-			}, `let name = "月月`, "<html",
+			}, `<script type="application/json">"月月`, "<html",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, withProfile, withTemplates(t, c.text, template.FuncMap{"upper": strings.ToUpper}))
+			w := newWorld(t, withProfile, withTemplates(t, required+c.text, template.FuncMap{"upper": strings.ToUpper}))
 			a := c.page(w)
 			if !strings.Contains(a.body, c.want) || strings.Contains(a.body, c.forbidden) {
 				t.Errorf("GET %s: want %q and not %q in\n%s", a.Request.URL, c.want, c.forbidden, a.body)
@@ -82,9 +94,9 @@ func TestTemplateData(t *testing.T) {
 		}
 		return strings.Join(names, " ")
 	}
-	text := ""
+	text := required
 	for _, page := range []string{"login", "finish", "profile", "confirm", "phone", "done", "message"} {
-		text += fmt.Sprintf(`{{define "%s.html"}}%[1]s has {{filled .}}.<a href="{{.WeChatURL}}"></a><input name="token" value="{{.Token}}">{{end}}`, page)
+		text += fmt.Sprintf(`{{define "%s.html"}}%[1]s has {{filled .}}.{{template "required" .}}{{end}}`, page)
 	}
 	codes := &texts{}
 	recording := withTemplates(t, text, template.FuncMap{"filled": filled})
@@ -122,7 +134,7 @@ func TestBrokenTemplate(t *testing.T) {
 		}
 		return "", errors.New("out of paper")
 	}}
-	w := newWorld(t, withTemplates(t, `{{define "login.html"}}<p>half a page {{login}}</p>{{end}}{{define "message.html"}}{{login}}{{end}}`, fails))
+	w := newWorld(t, withTemplates(t, required+`{{define "login.html"}}<p>half a page {{login}}</p>{{template "required" .}}{{end}}{{define "message.html"}}{{login}}{{template "required" .}}{{end}}`, fails))
 	sample = false
 	for _, target := range []string{"/wechat/login?return_to=/account", "/wechat/scan/x"} {
 		a := w.desktop().get(target)

@@ -186,6 +186,11 @@ func TestThreat62RepeatsAreNoWayBack(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		"EndSessions": func(w *world, _ *browser, user scangate.User) {
+			if err := w.gate.EndSessions(t.Context(), user.ID); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"another's login": func(w *world, desktop *browser, _ scangate.User) {
 			w.scanLoginOf(t, desktop, desktop.start(), "wang")
 		},

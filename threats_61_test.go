@@ -106,7 +106,7 @@ func TestThreat61AnotherPersonOnWeChatsPage(t *testing.T) {
 }
 
 // TestThreat61UnionIDNotYetKnown: with two accounts, only the user info may show that a
-// person is the target. A person who refuses it is not, and one who agrees may be.
+// person is the target. A person who does not give it cannot continue.
 func TestThreat61UnionIDNotYetKnown(t *testing.T) {
 	testOldSession(t, func(t *testing.T, o *oldSession) {
 		login := o.openFresh("/wechat/link")
@@ -117,16 +117,15 @@ func TestThreat61UnionIDNotYetKnown(t *testing.T) {
 		}
 		session, users := o.session(), o.registered()
 		form := url.Values{"token": {page.find(t, tokenPattern)}}
-		if a := attacker.submit(page.Request.URL.Path, form); a.StatusCode != http.StatusForbidden {
-			t.Errorf("not now: status = %d at %s, want 403\n%s", a.StatusCode, a.Request.URL, a.body)
+		page = attacker.submit(page.Request.URL.Path, form)
+		if path := page.Request.URL.Path; !strings.HasPrefix(path, "/wechat/profile/") {
+			t.Errorf("\"I am new here\": at %s, want the profile page that explains it\n%s", page.Request.URL, page.body)
+		}
+		if a := o.tapThroughProfile(attacker, page); a.StatusCode != http.StatusForbidden {
+			t.Errorf("another person's user info: status = %d at %s, want 403\n%s", a.StatusCode, a.Request.URL, a.body)
 		}
 		if got := o.desktop.state(login); got != "rejected" {
-			t.Errorf("not now: state = %q, want %q", got, "rejected")
-		}
-		login = o.openFresh("/wechat/link")
-		second := o.phone("chen")
-		if a := o.tapThroughProfile(second, second.scan(login)); a.StatusCode != http.StatusForbidden {
-			t.Errorf("another person's user info: status = %d at %s, want 403\n%s", a.StatusCode, a.Request.URL, a.body)
+			t.Errorf("another person's user info: state = %q, want %q", got, "rejected")
 		}
 		o.checkUnchanged(t, session)
 		if got := o.registered(); got != users {
@@ -135,8 +134,8 @@ func TestThreat61UnionIDNotYetKnown(t *testing.T) {
 	}, withWebsite)
 }
 
-// TestThreat61TargetByUnionID: the victim, whom the gate knows by the website application,
-// scans with a WeChat whose unionid the user info shows.
+// TestThreat61TargetByUnionID: the victim has an account by the website application only,
+// and scans the gate's QR code. The user info has the unionid of that account.
 func TestThreat61TargetByUnionID(t *testing.T) {
 	testOldSession(t, func(t *testing.T, o *oldSession) {
 		desktop := o.world.desktop()

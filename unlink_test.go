@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/alexedwards/scs/v2"
+
 	"github.com/scangate/scangate"
 )
 
@@ -42,9 +44,10 @@ func TestUnlink(t *testing.T) {
 // twoIdentities is a user with two WeChat identities. The application's own login
 // logs the user in, in every browser.
 type twoIdentities struct {
-	users *interceptedUsers
-	state scangate.StateStore
-	id    string
+	users    *interceptedUsers
+	state    scangate.StateStore
+	id       string
+	sessions *scs.SessionManager // of worlds without the application's own login
 }
 
 // firstIdentity and secondIdentity are the user's.
@@ -69,6 +72,35 @@ func newTwoIdentities(t *testing.T) *twoIdentities {
 func (u *twoIdentities) configure(c *scangate.Config) {
 	c.Users, c.State = u.users, u.state
 	c.CurrentUser = func(*http.Request) (string, bool) { return u.id, true }
+}
+
+// ownSessions is configure without the application's own login: users log in with the
+// gate, and the worlds share the sessions.
+func (u *twoIdentities) ownSessions(t *testing.T) func(*scangate.Config) {
+	t.Helper()
+	if u.sessions == nil {
+		u.sessions, _ = plainSessions()
+	}
+	return func(c *scangate.Config) {
+		u.configure(c)
+		c.CurrentUser, c.Session.Manager = nil, u.sessions
+	}
+}
+
+// logIn logs the user in. WeChat identifies the user as lin for that login only.
+func (u *twoIdentities) logIn(t *testing.T, w *world) *browser {
+	t.Helper()
+	if err := u.users.LinkWeChat(t.Context(), u.id, w.identity("lin")); err != nil {
+		t.Fatalf("LinkWeChat: %v, want no error", err)
+	}
+	phone := w.phone("lin")
+	if phone.open("/account"); phone.user() != u.id {
+		t.Fatalf("the phone's user = %q, want %q", phone.user(), u.id)
+	}
+	if err := u.users.UnlinkWeChat(t.Context(), u.id, w.identity("lin")); err != nil {
+		t.Fatalf("UnlinkWeChat: %v, want no error", err)
+	}
+	return phone
 }
 
 // left returns the identities that the user has.
@@ -99,7 +131,8 @@ func TestSimultaneousUnlinksLeaveOneIdentity(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				user := newTwoIdentities(t)
-				worlds := []*world{newWorld(t, user.configure), newWorld(t, user.configure)}[:c.processes]
+				worlds := []*world{newWorld(t, user.ownSessions(t)), newWorld(t, user.ownSessions(t))}[:c.processes]
+				phone := user.logIn(t, worlds[0])
 				release := make(chan struct{})
 				user.users.before = func(_ context.Context, method string) error {
 					if method == "UnlinkWeChat" {
@@ -109,9 +142,9 @@ func TestSimultaneousUnlinksLeaveOneIdentity(t *testing.T) {
 				}
 				statuses := make(chan int, 2)
 				for i, identity := range []scangate.Identity{firstIdentity, secondIdentity} {
-					desktop := worlds[i%c.processes].desktop()
+					tab := phone.at(worlds[i%c.processes])
 					go func() {
-						a, err := desktop.try(t.Context(), false, http.MethodPost, "/wechat/unlink", unlinkForm(identity).Encode())
+						a, err := tab.try(t.Context(), false, http.MethodPost, "/wechat/unlink", unlinkForm(identity).Encode())
 						if err != nil {
 							t.Errorf("unlink: %v", err)
 							statuses <- 0
@@ -132,7 +165,7 @@ func TestSimultaneousUnlinksLeaveOneIdentity(t *testing.T) {
 					t.Fatalf("two unlinks: identities left = %v, want one", left)
 				}
 				pass(time.Millisecond)
-				if got := worlds[0].desktop().post("/wechat/unlink", unlinkForm(left[0])).StatusCode; got != http.StatusConflict {
+				if got := phone.post("/wechat/unlink", unlinkForm(left[0])).StatusCode; got != http.StatusConflict {
 					t.Errorf("unlink of the last identity: status = %d, want %d", got, http.StatusConflict)
 				}
 			})

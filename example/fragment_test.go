@@ -25,7 +25,7 @@ func TestCaseA09DesktopKeepsItsFragment(t *testing.T) {
 			t.Errorf("the login page is at %q, want %q", got, login)
 		}
 		v.phoneAnswers("lin", "approve")
-		v.finish()
+		v.confirmAccount()
 		v.waitVisible(`#greeting`)
 		if got := v.address(); got != page {
 			t.Errorf("the login ends at %q, want %q", got, page)
@@ -40,7 +40,7 @@ func TestCaseA09DesktopKeepsItsFragment(t *testing.T) {
 		v.click(`[data-show=expired] button`)
 		v.waitVisible(`[data-show=waiting]`)
 		v.phoneAnswers("lin", "approve")
-		v.finish()
+		v.confirmAccount()
 		v.waitVisible(`#greeting`)
 		if got := v.address(); got != page {
 			t.Errorf("the login ends at %q, want %q", got, page)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"github.com/scangate/scangate"
@@ -39,13 +40,16 @@ var pageStates = []struct {
 	{"login-on-phone-scanned", nil, func(v *visit) { v.setUserAgent(mobileSafari); v.login(); v.showState("scanned") }},
 	{"login-link", withAccount, func(v *visit) { v.open("/wechat/link?return_to=/account") }},
 	{"finish", withProfile, showFinish("yueyue")},
-	{"finish-nameless", nil, showFinish("wang")},
+	{"finish-new", nil, showFinish("wang")},
+	{"finish-number", withKnownNumber, showFinish("wang")},
 	{"finish-link", withAccount, func(v *visit) {
 		v.open("/wechat/link?return_to=/account")
 		v.phoneAnswers("wang", "approve")
 		v.waitVisible(`button[value=deny]`)
 	}},
 	{"profile", withProfile, func(v *visit) { v.scan("wang") }},
+	{"profile-known", withWebsite, func(v *visit) { v.scan("wang") }},
+	{"profile-needed", withWebsite, func(v *visit) { v.scan("wang"); v.click(`button.plain`); v.waitVisible(`main:not(:has(form))`) }},
 	{"confirm", nil, func(v *visit) { v.scan("lin") }},
 	{"confirm-number", withNumber, func(v *visit) { v.scan("lin") }},
 	{"confirm-link", withAccount, func(v *visit) { v.scanLink("wang") }},
@@ -131,6 +135,12 @@ func withPhone(c *scangate.Config) {
 	c.Phone.SendCode = func(context.Context, string, string) error { return nil }
 }
 
+// withKnownNumber has the application know wang by a number, but not by a name.
+func withKnownNumber(c *scangate.Config) {
+	wang := scangate.Identity{AppID: c.OfficialAccount.AppID, OpenID: wechattest.New(wechattest.People(), wechattest.App{Account: c.OfficialAccount}).OpenID("wang", c.OfficialAccount.AppID)}
+	_, _ = c.Users.Register(context.Background(), scangate.NewUser{Identity: wang, Phone: "+8613800138000"})
+}
+
 // brokenUsers is a store of users whose reads fail.
 type brokenUsers struct{ scangate.UserStore }
 
@@ -144,7 +154,7 @@ func showFinish(person string) func(*visit) {
 	return func(v *visit) {
 		v.login()
 		v.phoneAnswers(person, "approve")
-		v.waitVisible(`form[action*="/finish"]`)
+		v.waitVisible(`form[data-finish]`)
 	}
 }
 
@@ -320,7 +330,7 @@ func TestWithoutScript(t *testing.T) {
 	desktop.phoneScans("lin")
 	desktop.waitVisible(`[data-show=scanned]`)
 	desktop.phoneAnswers("lin", "approve")
-	desktop.finish()
+	desktop.confirmAccount()
 	desktop.waitVisible(`#greeting`)
 }
 
@@ -328,11 +338,29 @@ func TestWithoutScript(t *testing.T) {
 // scanned and asks the desktop's user to confirm.
 func TestFinishPage(t *testing.T) {
 	browser := startChromium(t)
-	t.Run("the desktop confirms", func(t *testing.T) {
+	t.Run("the page waits, and the next one of the same user does not", func(t *testing.T) {
 		desktop := newVisit(t, browser, "en", nil)
 		showFinish("wang")(desktop)
-		desktop.finish()
+		desktop.wantTrue(`document.activeElement.matches("form[data-finish]:not([data-auto]) .primary")`)
+		desktop.confirmAccount()
 		desktop.waitVisible(`#greeting`)
+		desktop.call("deleting the session", func(ctx context.Context) error {
+			for _, name := range []string{"session", "scangate-issued"} {
+				if _, err := chromedp.Call(ctx, network.DeleteCookies, network.DeleteCookiesParams{Name: name, URL: desktop.url}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		desktop.login()
+		desktop.scanURL = "" // the next code's
+		desktop.phoneAnswers("wang", "approve")
+		desktop.waitVisible(`#greeting`)
+	})
+	t.Run("a picture that does not load leaves the letter", func(t *testing.T) {
+		desktop := newVisit(t, browser, "en", withProfile)
+		showFinish("wang")(desktop)
+		desktop.waitFor("the hidden picture", `document.querySelector(".who img").hidden && document.querySelector(".who i").innerText === "W"`)
 	})
 	t.Run("the desktop refuses another person", func(t *testing.T) {
 		desktop := newVisit(t, browser, "en", nil)

@@ -75,6 +75,8 @@ func TestBrowserPhone(t *testing.T) {
 			desktop.toLogin("known-number")
 			phone := desktop.scanAgain()
 			phone.click(`button[value=approve]`)
+			phone.waitText(`h1`, "Done")
+			desktop.confirmAccount()
 			desktop.waitText(`#greeting`, "Hello, Wang Wei!")
 			if got := desktop.text(`#user-id`); got != id {
 				t.Errorf("second login: user ID = %s, want %s", got, id)
@@ -107,6 +109,8 @@ func bindNumber(desktop *tab, p *process) {
 	phone.waitVisible(`#wrong`)
 	phone.submit(`#code`, code)
 	phone.click(`button[value=approve]`)
+	phone.waitText(`h1`, "Done")
+	desktop.confirmAccount()
 	desktop.waitText(`#greeting`, "Hello, Wang Wei!")
 }
 

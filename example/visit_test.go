@@ -28,6 +28,8 @@ type site struct {
 	// fakeState is a state that the site returns to waiting browsers in place of the true
 	// one, or "" for the true one.
 	fakeState atomic.Value
+	// intercept, if it is set, gets each request first. It reports whether it has answered.
+	intercept atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
 }
 
 // newSite starts a site until the test ends. The option changes its configuration; nil
@@ -67,6 +69,9 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 // state if there is one.
 func (s *site) withFakeState(app http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if intercept := s.intercept.Load(); intercept != nil && (*intercept)(w, r) {
+			return
+		}
 		switch fake := s.fakeState.Load().(string); {
 		case fake == "" || r.Method != http.MethodGet:
 			app.ServeHTTP(w, r)

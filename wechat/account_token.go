@@ -15,6 +15,9 @@ const (
 	renewEarly = 5 * time.Minute
 	// renewPause is the shortest time between two tokens, also if a call fails.
 	renewPause = 30 * time.Second
+	// renewTimeout limits a renewal while the old token is valid. It leaves the rest of the
+	// time to the call that needs the token.
+	renewTimeout = 2 * time.Second
 )
 
 // AccountToken authorizes calls for the account itself. It is not the [Token] of a person.
@@ -178,9 +181,8 @@ type tokenFetch struct {
 func (a *accountTokens) get(ctx context.Context, stale string) (AccountToken, error) {
 	for {
 		a.mu.Lock()
-		now, pending := time.Now(), a.pending
-		valid := now.Before(a.current.Expiry) && a.current.AccessToken != stale
-		if valid && (now.Before(a.renewAt) || pending != nil) {
+		pending := a.pending
+		if a.validLocked(stale) && (time.Now().Before(a.renewAt) || pending != nil) {
 			defer a.mu.Unlock()
 			return a.current, nil
 		}
@@ -212,7 +214,7 @@ func (a *accountTokens) run(ctx context.Context, f *tokenFetch, stale string) (A
 		close(f.done)
 	}()
 	begun := time.Now()
-	token, err := a.fetch(ctx)
+	token, err := a.fetchWithin(ctx, stale)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	f.abandoned = ctx.Err() != nil && err != nil
@@ -225,10 +227,28 @@ func (a *accountTokens) run(ctx context.Context, f *tokenFetch, stale string) (A
 		if earliest := begun.Add(renewPause); a.renewAt.Before(earliest) {
 			a.renewAt = earliest
 		}
-	case a.current.AccessToken != stale && time.Now().Before(a.current.Expiry):
+	case a.validLocked(stale):
 		a.renewAt = time.Now().Add(renewPause)
 		token, err = a.current, nil
 	}
 	f.token, f.err = token, err
 	return token, err
+}
+
+// fetchWithin is fetch with renewTimeout while the old token is valid.
+func (a *accountTokens) fetchWithin(ctx context.Context, stale string) (AccountToken, error) {
+	a.mu.Lock()
+	valid := a.validLocked(stale)
+	a.mu.Unlock()
+	if valid {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, renewTimeout)
+		defer cancel()
+	}
+	return a.fetch(ctx)
+}
+
+// validLocked reports whether the current token can still be used. The caller holds a.mu.
+func (a *accountTokens) validLocked(stale string) bool {
+	return time.Now().Before(a.current.Expiry) && a.current.AccessToken != stale
 }

@@ -100,6 +100,28 @@ func TestAccessTokenOutlivesAnOutage(t *testing.T) {
 	})
 }
 
+// TestSilenceAtTheRenewal gives no answer to the renewal. A call with the old token still
+// has time.
+func TestSilenceAtTheRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, n := newClient(t, accountToken("first", 7200), hang, body(followerBody), body(followerBody))
+		wantToken(t, c, n, "first", 1)
+		<-time.After(115 * time.Minute)
+		start := time.Now()
+		for number, want := range []time.Duration{2 * time.Second, 2 * time.Second} {
+			if _, err := c.UserInfoByOpenID(t.Context(), openID); err != nil || time.Since(start) != want {
+				t.Errorf("user info number %d: error = %v after %v, want none after %v", number+1, err, time.Since(start), want)
+			}
+		}
+	})
+}
+
+func TestLongAccessToken(t *testing.T) {
+	long := strings.Repeat("t", 512)
+	c, n := newClient(t, accountToken(long, 7200))
+	wantToken(t, c, n, long, 1)
+}
+
 // slowly returns a response after a second.
 func slowly(next response) response {
 	return func(req *http.Request) (*http.Response, error) {

@@ -1,14 +1,18 @@
-// Package wechat is a client for WeChat's web authorization. It builds the links that
-// send a person to WeChat, exchanges the code that WeChat returns, and reads the
-// person's profile. It serves official accounts, which authorize inside WeChat's own
-// browser, and website applications of the WeChat Open Platform, which show a QR code
-// on a desktop.
+// Package wechat is a client for the ways in which WeChat identifies a person. For web
+// authorization it builds the links that send a person to WeChat, exchanges the code that
+// WeChat returns, and reads the person's profile. It serves official accounts, which
+// authorize inside WeChat's own browser, and website applications of the WeChat Open
+// Platform, which show a QR code on a desktop.
+//
+// For accounts with followers, a [Cipher] verifies the messages and events that WeChat
+// pushes, and encrypts the replies. [Client.CreateQRCode] makes the codes to scan. For mini
+// programs, [Client.SessionByCode] exchanges the code of wx.login.
 //
 // # Guarantees
 //
 //   - No error and no log line contains the account's secret, a code or a token, even
-//     if a connection fails or WeChat's message repeats the request. [Account] and
-//     [Token] print without theirs.
+//     if a connection fails or WeChat's message repeats the request. [Account], [Token],
+//     [AccountToken] and [CipherConfig] print without theirs.
 //   - A call ends after 5 seconds, or after the Timeout of the given [http.Client],
 //     including retries. It reads at most 1 MiB of a response.
 //   - Redirects are never followed, so a secret goes to one host only. The API is
@@ -20,8 +24,14 @@
 //     control characters become spaces, and a field that no login needs may have any
 //     type. [Token] and [UserInfo] list the tolerated faults as Oddities.
 //   - Only errcode -1 is retried, twice, after a short pause. It means that WeChat did
-//     not process the call.
-//   - A [Client] may be used by any number of goroutines.
+//     not process the call. A call whose account token WeChat refuses is repeated once,
+//     with a new token.
+//   - The account's token is never refreshed by force, so a client does not disturb the
+//     account's other programs.
+//   - A message is read after its signature is verified, and its signature covers all that
+//     is read. All failures of that have one error. A document that two parsers could read
+//     in different ways is refused.
+//   - A [Client] and a [Cipher] may be used by any number of goroutines.
 //
 // # Usage
 //
@@ -43,6 +53,26 @@
 // there is one, is the same. A token with SnapshotUser identifies no person: never
 // create or bind an account for it.
 //
+// # Messages and events
+//
+// WeChat pushes a message to the account's server by POST, and repeats it if the answer
+// takes more than 5 seconds. Choose the encrypted mode ("安全模式") in WeChat's console. Only
+// there does the signature cover the message.
+//
+//	push, err := cipher.Open(r.URL.Query(), body)
+//	if err != nil {
+//		http.Error(w, "forbidden", http.StatusForbidden)
+//		return
+//	}
+//	if scene, ok := push.Message.Scene(); ok {
+//		// The person push.Message.FromUserName scanned the code with this scene.
+//	}
+//	w.Write(push.Reply(wechat.Reply{Text: "Welcome!"}))
+//
+// A scan proves that this openid scanned that code. It does not prove that the person looks
+// at the screen that shows it, so ask them before you log a browser in.
+//
 // The package follows WeChat's documents "网页授权" (Official Accounts),
-// "网站应用微信登录开发指南" (Open Platform) and "全局返回码" (return codes).
+// "网站应用微信登录开发指南" (Open Platform), "消息加解密说明" (pushes) and "全局返回码" (return
+// codes).
 package wechat

@@ -64,8 +64,14 @@ func TestThreat59NumberOfAnotherAccount(t *testing.T) {
 		t.Errorf("PhoneNumber = %+v, %v, want %v", number, err, wechat.ErrIdentity)
 	}
 	for _, edit := range [][2]string{
-		{`"13580006666"`, `"1358000\n666"`}, {`"13580006666"`, "13580006666.5"}, {`"13580006666"`, `""`}, {":86,", `:"+86",`},
-		{":86,", ":[86],"}, {"1637744274", "0"}, {`"watermark"`, `"w"`}, {`"phone_info"`, `"p"`},
+		{`"13580006666"`, `"1358000\n666"`},
+		{`"13580006666"`, "13580006666.5"},
+		{`"13580006666"`, `""`},
+		{":86,", `:"+86",`},
+		{":86,", ":[86],"},
+		{"1637744274", "0"},
+		{`"watermark"`, `"w"`},
+		{`"phone_info"`, `"p"`},
 	} {
 		c, _ := accountClient(t, body(strings.ReplaceAll(phoneBody("86", appID), edit[0], edit[1])))
 		if number, err := c.PhoneNumber(t.Context(), code, openID); !errors.Is(err, wechat.ErrResponse) || number.Number != "" {

@@ -75,7 +75,9 @@ var errmsgs = map[int]string{
 	40030: "invalid refresh_token",
 	40125: "invalid appsecret",
 	40163: "code been used",
+	40053: "invalid action info",
 	40164: "invalid ip 192.0.2.1 ipv6 ::ffff:192.0.2.1, not in whitelist",
+	40169: "invalid length for scene, or the data is not json string",
 	40226: "code blocked",
 	40243: "appsecret frozen",
 	41001: "access_token missing",
@@ -84,11 +86,14 @@ var errmsgs = map[int]string{
 	41004: "appsecret missing",
 	41008: "missing code",
 	41009: "missing openid",
+	41030: "invalid page",
 	42001: "access_token expired",
 	42002: "refresh_token expired",
 	42003: "code expired",
 	42007: "access_token and refresh_token exception",
 	43001: "require GET method",
+	43002: "require POST method",
+	47001: "data format error",
 	45009: "reach max api daily quota limit",
 	45011: "api minute-quota reach limit, must slower, retry next minute",
 	48001: "api unauthorized",
@@ -144,14 +149,20 @@ type userInfoAnswer struct {
 // api returns a handler for one route of the API. It counts each request, applies
 // the next fault of op, and encodes the value that call returns.
 func (w *WeChat) api(op Op, call func(url.Values) any) http.Handler {
+	return w.apiOf(op, func(r *http.Request) any { return call(parameters(r)) })
+}
+
+// apiOf is api for a call that reads the request itself.
+func (w *WeChat) apiOf(op Op, call func(*http.Request) any) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(rw, r.Body, maxForm)
 		fault := w.nextFault(op)
 		sleep(r.Context(), fault.Delay)
 		if fault.replaces() && !fault.After {
 			fault.answer(rw, r)
 			return
 		}
-		answer := call(parameters(rw, r))
+		answer := call(r)
 		// Fault.After: the call took effect, and its answer is lost.
 		if fault.replaces() {
 			fault.answer(rw, r)
@@ -162,8 +173,7 @@ func (w *WeChat) api(op Op, call func(url.Values) any) http.Handler {
 }
 
 // parameters returns the parameters in a request's query and, for a POST, in its form.
-func parameters(rw http.ResponseWriter, r *http.Request) url.Values {
-	r.Body = http.MaxBytesReader(rw, r.Body, maxForm)
+func parameters(r *http.Request) url.Values {
 	// Parameters that cannot be parsed count as missing.
 	_ = r.ParseForm()
 	return r.Form
@@ -327,7 +337,7 @@ func (w *WeChat) missingParam(op Op, q url.Values, names ...string) (apiError, b
 	w.misuse("%s: the parameter %s is missing", op, names[i])
 	errcode := map[string]int{
 		"access_token": 41001, "appid": 41002, "refresh_token": 41003,
-		"secret": 41004, "code": 41008, "openid": 41009,
+		"secret": 41004, "code": 41008, "js_code": 41008, "openid": 41009,
 	}[names[i]]
 	return newAPIError(errcode), true
 }
@@ -347,8 +357,23 @@ func encodeJSON(answer any) []byte {
 	return bytes.ReplaceAll(bytes.TrimSpace(out.Bytes()), []byte("/"), []byte(`\/`))
 }
 
+// picture is an answer that is a JPEG.
+type picture []byte
+
+// missing is an answer with status 404.
+type missing struct{}
+
 // writeAnswer writes an answer with status 200, which WeChat uses for errors too.
 func writeAnswer(rw http.ResponseWriter, answer any) {
+	switch answer := answer.(type) {
+	case picture:
+		rw.Header().Set("Content-Type", "image/jpeg")
+		_, _ = rw.Write(answer)
+		return
+	case missing:
+		rw.WriteHeader(http.StatusNotFound)
+		return
+	}
 	// WeChat sends no charset. Some clients then decode the text as Latin-1, and
 	// tests should notice that.
 	rw.Header().Set("Content-Type", "text/plain")

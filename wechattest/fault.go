@@ -20,6 +20,22 @@ const (
 	OpVerify Op = "auth"
 	// OpUserInfo returns a user's profile: /sns/userinfo.
 	OpUserInfo Op = "userinfo"
+	// OpStableToken returns the account's own token: /cgi-bin/stable_token.
+	OpStableToken Op = "stable_token"
+	// OpToken returns an account's other token, which each call replaces: /cgi-bin/token.
+	OpToken Op = "token"
+	// OpCreateQRCode creates a QR code with a scene: /cgi-bin/qrcode/create.
+	OpCreateQRCode Op = "qrcode/create"
+	// OpShowQRCode returns the picture of a QR code: /cgi-bin/showqrcode.
+	OpShowQRCode Op = "showqrcode"
+	// OpFollower returns a person's data at an account: /cgi-bin/user/info.
+	OpFollower Op = "user/info"
+	// OpSession exchanges a mini program's code: /sns/jscode2session.
+	OpSession Op = "jscode2session"
+	// OpPhoneNumber returns a phone number: /wxa/business/getuserphonenumber.
+	OpPhoneNumber Op = "getuserphonenumber"
+	// OpMiniProgramCode returns a mini program's code: /wxa/getwxacodeunlimit.
+	OpMiniProgramCode Op = "getwxacodeunlimit"
 )
 
 // Fault describes how an API call fails. At most one of Hang, Location, Body with
@@ -60,6 +76,14 @@ func (w *WeChat) Fail(op Op, n int, f Fault) {
 	}
 }
 
+// Quota lets n more calls of op succeed, besides those that a [Fault] answers. WeChat
+// answers later calls with 45009, until Quota is called again.
+func (w *WeChat) Quota(op Op, n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.quotas[op] = n
+}
+
 // Calls returns the number of calls of op, including failed ones.
 func (w *WeChat) Calls(op Op) int {
 	w.mu.Lock()
@@ -85,13 +109,26 @@ func (w *WeChat) nextFault(op Op) Fault {
 	w.calls[op]++
 	pending := w.faults[op]
 	if len(pending) == 0 {
-		return Fault{}
+		return w.spendQuota(op)
 	}
 	fault := pending[0].Fault
 	if pending[0].left--; pending[0].left == 0 {
 		w.faults[op] = pending[1:]
 	}
 	return fault
+}
+
+// spendQuota counts a call against the quota of op. The caller holds w.mu.
+func (w *WeChat) spendQuota(op Op) Fault {
+	left, limited := w.quotas[op]
+	switch {
+	case !limited:
+		return Fault{}
+	case left <= 0:
+		return Fault{Errcode: 45009}
+	}
+	w.quotas[op] = left - 1
+	return Fault{}
 }
 
 // replaces reports whether the fault replaces the call's own answer.
@@ -126,8 +163,12 @@ func (f Fault) answer(rw http.ResponseWriter, r *http.Request) {
 
 // edit applies f.Edit to an answer and returns the result.
 func (f Fault) edit(answer any) any {
-	// Errors, and the "ok" of /sns/auth, have no fields worth editing.
-	if _, isError := answer.(apiError); f.Edit == nil || isError {
+	// Pictures, errors and the "ok" of /sns/auth have no fields worth editing.
+	switch answer.(type) {
+	case apiError, picture, missing:
+		return answer
+	}
+	if f.Edit == nil {
 		return answer
 	}
 	var fields map[string]any

@@ -7,6 +7,7 @@ const (
 	codeTTL    = 5 * time.Minute
 	accessTTL  = 2 * time.Hour
 	refreshTTL = 30 * 24 * time.Hour
+	sceneTTL   = 30 * 24 * time.Hour // the longest of a temporary QR code
 )
 
 // ledgerSize is the maximum number of entries in a ledger. Tests and the example
@@ -35,11 +36,16 @@ func newLedger[V any](ttl time.Duration) *ledger[V] {
 
 // put stores a value under a new name. The name must not have been used before.
 func (l *ledger[V]) put(name string, value V, now time.Time) {
+	l.putUntil(name, value, now.Add(l.ttl))
+}
+
+// putUntil is put for a value that expires at a time of its own.
+func (l *ledger[V]) putUntil(name string, value V, expires time.Time) {
 	if len(l.order) >= ledgerSize {
 		delete(l.entries, l.order[0])
 		l.order = l.order[1:]
 	}
-	l.entries[name] = &ledgerEntry[V]{value: value, expires: now.Add(l.ttl)}
+	l.entries[name] = &ledgerEntry[V]{value: value, expires: expires}
 	l.order = append(l.order, name)
 }
 

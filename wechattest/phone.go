@@ -30,6 +30,7 @@ type Phone struct {
 	// Client sends the phone's requests. It adds WeChat's User-Agent to requests
 	// that have none.
 	Client *http.Client
+	wechat *WeChat
 	person string
 }
 
@@ -49,6 +50,7 @@ func (w *WeChat) Phone(personID string, rt http.RoundTripper, openURL string) *P
 	w.SignIn(jar, openURL, personID)
 	return &Phone{
 		Client: &http.Client{Jar: jar, Transport: &phoneTransport{wechat: w, next: rt, openURL: strings.TrimSuffix(openURL, "/")}},
+		wechat: w,
 		person: personID,
 	}
 }

@@ -49,7 +49,7 @@ func NewServer(t testing.TB, apps ...App) *Server {
 
 // Endpoint returns the endpoint that points a [wechat.Client] at the server.
 func (s *Server) Endpoint() wechat.Endpoint {
-	return wechat.Endpoint{Open: s.URL, API: s.URL}
+	return wechat.Endpoint{Open: s.URL, API: s.URL, MP: s.URL}
 }
 
 // misuseReporter fails a test for each misuse of the protocol, until the test

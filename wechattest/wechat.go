@@ -27,6 +27,17 @@ type App struct {
 	// Unbound marks an account that is not bound to an Open Platform account.
 	// WeChat returns no unionid to it.
 	Unbound bool
+	// MiniProgram marks a mini program.
+	MiniProgram bool
+	// Unverified marks an account that is not verified. It receives messages and has a
+	// token, but it may not create QR codes or look up followers.
+	Unverified bool
+	// IPList lists the addresses, without ports, from which the account's token may be
+	// fetched. A mini program's list applies to the exchange of codes too. Empty allows
+	// any address.
+	IPList []string
+	// Pages are a mini program's published pages. Empty means that all are published.
+	Pages []string
 }
 
 // Person is a WeChat user with a phone.
@@ -68,12 +79,20 @@ type WeChat struct {
 	persons  []Person
 	pages    *template.Template
 	routes   *http.ServeMux
-	reporter *misuseReporter // nil outside of tests
+	posts    map[string]http.Handler // the routes that accept POST only, by path
+	reporter *misuseReporter         // nil outside of tests
 
 	mu               sync.Mutex
 	clockOffset      time.Duration // added to the real time; see FastForward
 	codes            *ledger[*code]
 	access, refresh  *ledger[*grant]
+	accounts         map[string]*accountState // by appid
+	accountTokens    *ledger[string]          // the appids
+	scenes           *ledger[*sceneCode]      // by the text of the code
+	tickets          *ledger[*sceneCode]      // by ticket
+	miniCodes        *ledger[*miniCode]
+	chats            map[chatKey]*chat
+	quotas           map[Op]int
 	faults           map[Op][]pendingFault
 	calls            map[Op]int
 	deliverTwice     bool
@@ -96,9 +115,18 @@ func New(persons []Person, apps ...App) *WeChat {
 		refresh: newLedger[*grant](refreshTTL),
 		faults:  make(map[Op][]pendingFault),
 		calls:   make(map[Op]int),
+
+		accounts:      make(map[string]*accountState, len(apps)),
+		accountTokens: newLedger[string](accessTTL),
+		scenes:        newLedger[*sceneCode](sceneTTL),
+		tickets:       newLedger[*sceneCode](sceneTTL),
+		miniCodes:     newLedger[*miniCode](codeTTL),
+		chats:         make(map[chatKey]*chat),
+		quotas:        make(map[Op]int),
 	}
 	for _, app := range apps {
 		w.apps[app.AppID] = app
+		w.accounts[app.AppID] = &accountState{}
 	}
 	w.registerRoutes()
 	return w
@@ -122,36 +150,58 @@ func (w *WeChat) registerRoutes() {
 	w.routes.Handle("/sns/oauth2/refresh_token", w.api(OpRefresh, w.renew))
 	w.routes.Handle("/sns/auth", w.api(OpVerify, w.verify))
 	w.routes.Handle("/sns/userinfo", w.api(OpUserInfo, w.userInfo))
+	w.routes.Handle("/sns/jscode2session", w.apiOf(OpSession, w.session))
+	w.routes.Handle("/cgi-bin/token", w.apiOf(OpToken, w.token))
+	w.routes.Handle("/cgi-bin/user/info", w.api(OpFollower, w.follower))
+	w.routes.Handle("/cgi-bin/showqrcode", w.apiOf(OpShowQRCode, w.showQRCode))
+	w.posts = w.postRoutes()
+	for path, handler := range w.posts {
+		w.routes.Handle(path, handler)
+	}
 	// Other paths below WeChat's prefixes are misuse. Paths elsewhere, such as
 	// /favicon.ico, are requested by browsers and are simply not found.
-	for _, prefix := range []string{"/sns/", "/connect/", "/cgi-bin/"} {
+	for _, prefix := range []string{"/sns/", "/connect/", "/cgi-bin/", "/wxa/"} {
 		w.routes.HandleFunc(prefix, w.unknownRoute)
+	}
+}
+
+// postRoutes returns the value of w.posts.
+func (w *WeChat) postRoutes() map[string]http.Handler {
+	return map[string]http.Handler{
+		"/cgi-bin/stable_token":            w.apiOf(OpStableToken, w.stableToken),
+		"/cgi-bin/qrcode/create":           w.apiOf(OpCreateQRCode, w.createQRCode),
+		"/wxa/business/getuserphonenumber": w.apiOf(OpPhoneNumber, w.phoneNumber),
+		"/wxa/getwxacodeunlimit":           w.apiOf(OpMiniProgramCode, w.miniProgramCode),
 	}
 }
 
 // ServeHTTP implements [http.Handler].
 func (w *WeChat) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	handler, pattern := w.routes.Handler(r)
-	// WeChat documents GET for all routes. Shipped clients also exchange codes by
+	want, errcode := http.MethodGet, 43001
+	if _, post := w.posts[pattern]; post {
+		want, errcode = http.MethodPost, 43002
+	}
+	// WeChat documents GET for the exchange. Shipped clients also exchange codes by
 	// POST. An empty pattern is a path outside of WeChat's prefixes.
 	byPost := r.Method == http.MethodPost && pattern == exchangePath
-	if pattern == "" || r.Method == http.MethodGet || byPost {
+	if pattern == "" || r.Method == want || byPost {
 		handler.ServeHTTP(rw, r)
 		return
 	}
-	w.misuse("%s %s: WeChat's web authorization accepts GET only", r.Method, r.URL.Path)
+	w.misuse("%s %s: WeChat accepts %s only", r.Method, r.URL.Path, want)
 	// WeChat never uses status 405.
 	if strings.HasPrefix(pattern, "/connect/") {
 		w.show(rw, "error", page{LinkError: &linkError{0, "the page accepts GET only"}})
 		return
 	}
-	writeAnswer(rw, newAPIError(43001))
+	writeAnswer(rw, newAPIError(errcode))
 }
 
 // unknownRoute answers requests for paths that WeChat, or this simulator, does
 // not have.
 func (w *WeChat) unknownRoute(rw http.ResponseWriter, r *http.Request) {
-	w.misuse("%s: no such route in WeChat's web authorization", r.URL.Path)
+	w.misuse("%s: no such route in this simulator of WeChat", r.URL.Path)
 	http.NotFound(rw, r)
 }
 

@@ -19,6 +19,7 @@ import (
 const (
 	openURL     = "https://open.weixin.qq.com"
 	apiURL      = "https://api.weixin.qq.com"
+	mpURL       = "https://mp.weixin.qq.com"
 	callbackURL = "https://app.example.com/callback"
 )
 
@@ -27,6 +28,8 @@ var (
 	official = wechattest.App{Account: wechat.Account{AppID: "wx00000000official", Secret: "0ff1c1a10ff1c1a10ff1c1a10ff1c1a1"}, Hosts: []string{"app.example.com", "127.0.0.1:8080"}}
 	website  = wechattest.App{Account: wechat.Account{AppID: "wx000000000website", Secret: "3eb517e03eb517e03eb517e03eb517e0"}, Website: true}
 	unbound  = wechattest.App{Account: wechat.Account{AppID: "wx000000000unbound", Secret: "0b0a4d000b0a4d000b0a4d000b0a4d00"}, Unbound: true}
+	personal = wechattest.App{Account: wechat.Account{AppID: "wx00000000personal", Secret: "9e4509a19e4509a19e4509a19e4509a1"}, Unverified: true}
+	mini     = wechattest.App{Account: wechat.Account{AppID: "wx000000000000mini", Secret: "319131913191319131913191319131a9"}, MiniProgram: true, Pages: []string{"pages/login/login"}}
 )
 
 // world is a simulator and an application, connected in memory. The application's
@@ -41,20 +44,20 @@ type world struct {
 // newWorld returns a world whose simulator accepts misuse.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return worldOf(wechattest.New(nil, official, website, unbound))
+	return worldOf(wechattest.New(nil, official, website, unbound, personal, mini))
 }
 
 // newStrictWorld returns a world whose simulator fails t for misuse.
 func newStrictWorld(t *testing.T) *world {
 	t.Helper()
-	return worldOf(wechattest.NewStrict(t, official, website, unbound))
+	return worldOf(wechattest.NewStrict(t, official, website, unbound, personal, mini))
 }
 
 // worldOf returns a world with the given simulator.
 func worldOf(simulator *wechattest.WeChat) *world {
 	w := &world{WeChat: simulator}
 	w.rt = wechattest.Transport(map[string]http.Handler{
-		"open.weixin.qq.com": simulator, "api.weixin.qq.com": simulator, "app.example.com": http.HandlerFunc(w.callback),
+		"open.weixin.qq.com": simulator, "api.weixin.qq.com": simulator, "mp.weixin.qq.com": simulator, "app.example.com": http.HandlerFunc(w.callback),
 	})
 	return w
 }

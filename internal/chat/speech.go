@@ -17,7 +17,7 @@ type Speaker struct {
 }
 
 // Origin describes the initiating browser. Each field may be empty.
-type Origin struct{ Browser, System, Address string }
+type Origin struct{ Browser, System, Address, Place string }
 
 // text returns the text of a key, with values in the place of its placeholders.
 func (s Speaker) text(key string, places ...string) wechat.Text {
@@ -52,6 +52,9 @@ func (s Speaker) about(from Origin) wechat.Text {
 		device = s.Texts("chat.device")
 	}
 	about := s.text("chat.question", "{device}", device)
+	if from.Place != "" {
+		about = lines(about, s.text("chat.place", "{place}", from.Place))
+	}
 	if from.Address != "" {
 		about = lines(about, s.text("chat.address", "{address}", from.Address))
 	}

@@ -59,6 +59,7 @@ func (r *record) fields(c *coder) {
 	c.string(&r.Origin.Address)
 	c.int(&r.Number)
 	c.string(&r.Salt)
+	c.string(&r.Agreed)
 	c.bool(&r.Closed)
 	c.bool(&r.Fresh)
 	c.int(&r.Failures)
@@ -68,7 +69,6 @@ func (r *record) fields(c *coder) {
 	}
 	c.string(&r.TargetUserID)
 	c.string(&r.TargetName)
-	c.string(&r.Agreed)
 	if present(c, &r.Lease) {
 		c.string((*string)(&r.Lease.From))
 		c.time(&r.Lease.Until)

@@ -3,6 +3,7 @@ package login
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestOAuthState(t *testing.T) {
@@ -47,5 +48,37 @@ func TestFormToken(t *testing.T) {
 	}
 	if key.VerifyForm("OTHER", token) || Key("OTHER").VerifyForm(id, token) || key.VerifyForm(id, "") {
 		t.Error("the token of another login or browser, or none: verified, want refused")
+	}
+}
+
+func TestVerifyUser(t *testing.T) {
+	ended, chrome := time.UnixMicro(1_700_000_000_000_001), Origin{Browser: "Chrome", System: "Windows", Address: "192.0.2.1"}
+	value := RememberUser("app.example.com/wechat", "7", ended, chrome)
+	for _, c := range []struct {
+		name, value, gate, user string
+		ended                   time.Time
+		origin                  Origin
+		want                    bool
+	}{
+		{"the same", value, "app.example.com/wechat", "7", ended, chrome, true},
+		{"another address", value, "app.example.com/wechat", "7", ended, Origin{Browser: "Chrome", System: "Windows"}, true},
+		{"nanoseconds, which stores drop", value, "app.example.com/wechat", "7", ended.Add(999), chrome, true},
+		{"another user", value, "app.example.com/wechat", "8", ended, chrome, false},
+		{"another gate", value, "app.example.com/login", "7", ended, chrome, false},
+		{"sessions ended since", value, "app.example.com/wechat", "7", ended.Add(time.Microsecond), chrome, false},
+		{"another browser", value, "app.example.com/wechat", "7", ended, Origin{Browser: "Firefox", System: "Windows"}, false},
+		{"another system", value, "app.example.com/wechat", "7", ended, Origin{Browser: "Chrome", System: "macOS"}, false},
+		{"the names exchanged", value, "app.example.com/wechat", "7", ended, Origin{Browser: "Windows", System: "Chrome"}, false},
+		{"a user whose ID contains the rest", value, "app.example.com/wechat", `7" 1700000000000001 "Chrome`, ended, chrome, false},
+		{"another key", string(NewKey()) + value[26:], "app.example.com/wechat", "7", ended, chrome, false},
+		{"a MAC too short", value[:57], "app.example.com/wechat", "7", ended, chrome, false},
+		{"empty", "", "app.example.com/wechat", "7", ended, chrome, false},
+	} {
+		if got := VerifyUser(c.value, c.gate, c.user, c.ended, c.origin); got != c.want {
+			t.Errorf("VerifyUser, %s: %t, want %t", c.name, got, c.want)
+		}
+	}
+	if again := RememberUser("app.example.com/wechat", "7", ended, chrome); again == value {
+		t.Errorf("RememberUser twice: got %s both times, want different values", value)
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Element is a start tag of an HTML page.
+// Element is a tag of an HTML page.
 type Element struct {
-	Name  string // in lower case
+	Name  string // in lower case; an end tag begins with a slash
 	Attrs []Attr // in order
 	Text  string // the content of a script, a style, a title or a textarea
 }
@@ -26,16 +26,16 @@ func (e Element) Attr(name string) (string, bool) {
 	return "", false
 }
 
-// Elements returns the start tags of a page as browsers read it, in order. It follows the
-// tokenizer of the HTML Standard (section 13.2.5) as far as templates need it, and repairs
-// nothing. Elements in a <noscript> count.
-func Elements(page string) []Element {
-	var elements []Element
+// Parse returns the tags of a page as browsers read it, in order, and the text between them.
+// It follows the tokenizer of the HTML Standard (section 13.2.5) as far as templates need it,
+// and repairs nothing. Elements in a <noscript> count.
+func Parse(page string) (elements []Element, text string) {
 	for page != "" {
-		_, rest, found := strings.Cut(page, "<")
+		before, rest, found := strings.Cut(page, "<")
+		text += before + " "
 		switch {
 		case !found:
-			return elements
+			return elements, html.UnescapeString(text)
 		case strings.HasPrefix(rest, "!--"):
 			_, page, _ = strings.Cut(rest[len("!--"):], "-->")
 		case rest != "" && isLetter(rest[0]):
@@ -45,13 +45,17 @@ func Elements(page string) []Element {
 				e.Text, page = cutRawText(page, e.Name)
 			}
 			elements = append(elements, e)
-		case strings.HasPrefix(rest, "!"), strings.HasPrefix(rest, "?"), len(rest) > 1 && rest[0] == '/' && isLetter(rest[1]):
+		case len(rest) > 1 && rest[0] == '/' && isLetter(rest[1]):
+			var e Element
+			e, page = parseTag(rest)
+			elements = append(elements, Element{Name: e.Name})
+		case strings.HasPrefix(rest, "!"), strings.HasPrefix(rest, "?"):
 			_, page = parseTag(rest)
 		default:
 			page = rest // a text with a "<"
 		}
 	}
-	return elements
+	return elements, html.UnescapeString(text)
 }
 
 const blanks = " \t\r\n\f"

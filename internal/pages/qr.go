@@ -9,21 +9,39 @@ import (
 // QRCode is a QR code that can be drawn.
 type QRCode struct{ code *qr.Code }
 
-// NewQRCode returns the QR code of a text. Its error correction is level M: 15 % of the
-// code may be damaged, or hidden by a reflection on the screen.
+// NewQRCode returns the QR code of a text. Its error correction is level M: 15 % of the code
+// may be damaged, hidden by a reflection on the screen, or covered by the mark.
 func NewQRCode(text string) (QRCode, error) {
+	// Levels Q and H need more modules, which are smaller. zbarimg read 20 of 20 codes with
+	// the mark at level M, down to 30 % of their size, but 16 at level Q and 12 at level H
+	// at 40 %.
 	code, err := qr.Encode(text, qr.M)
 	return QRCode{code}, err
 }
 
-// PNG returns the code as a PNG image.
+// PNG returns the code as a PNG image, without the mark.
 func (q QRCode) PNG() []byte { return q.code.PNG() }
 
 // quietZone is the margin that ISO/IEC 18004 demands, in modules.
 const quietZone = 4
 
+// mark is two speech bubbles, in a box of 20 by 18. They show which app to scan with.
+const mark = `<path fill="#07c160" d="M.2 6.7a7.4 6.4 0 1 1 14.8 0a7.4 6.4 0 1 1-14.8 0zM2.2 10l4.2 2.4-4.6 2zM4 5a1 1 0 1 0 2 0a1 1 0 1 0-2 0zM9 5a1 1 0 1 0 2 0a1 1 0 1 0-2 0z"/>` +
+	`<path fill="#07c160" stroke="#fff" stroke-width=".8" paint-order="stroke" d="M7.6 11.6a6.1 5.3 0 1 1 12.2 0a6.1 5.3 0 1 1-12.2 0z"/>` +
+	`<path fill="#07c160" d="M18.7 14.5l.3 3.4-3.6-1.4z"/><path fill="#fff" d="M10.9 10.1a.8.8 0 1 1 1.6 0a.8.8 0 1 1-1.6 0zM14.9 10.1a.8.8 0 1 1 1.6 0a.8.8 0 1 1-1.6 0z"/>`
+
+// markSize returns the width of the square in the center that the mark takes, in modules:
+// an odd number, as the code's width is, and at most 16 % of it.
+func (q QRCode) markSize() int { return (q.code.Size*16/100-1)/2*2 + 1 }
+
+// black reports whether the module is black in the image with the mark.
+func (q QRCode) black(x, y int) bool {
+	first, last := (q.code.Size-q.markSize())/2, (q.code.Size+q.markSize())/2-1
+	return q.code.Black(x, y) && (x < first || x > last || y < first || y > last)
+}
+
 // SVG returns the code as an SVG image, which is sharp at any size. It is one path with a
-// rectangle for each horizontal run of black modules.
+// rectangle for each horizontal run of black modules, and the mark in the center.
 func (q QRCode) SVG() []byte {
 	code := q.code
 	size := strconv.Itoa(code.Size + 2*quietZone)
@@ -33,7 +51,7 @@ func (q QRCode) SVG() []byte {
 	for y := range code.Size {
 		for x := 0; x < code.Size; x++ {
 			start := x
-			for x < code.Size && code.Black(x, y) {
+			for x < code.Size && q.black(x, y) {
 				x++
 			}
 			if x > start {
@@ -49,5 +67,16 @@ func (q QRCode) SVG() []byte {
 			}
 		}
 	}
-	return append(b, `"/></svg>`...)
+	// The mark's box leaves a tenth of a module free on each side.
+	side := float64(q.markSize()) - 0.2
+	left := float64(code.Size+2*quietZone)/2 - side/2
+	b = append(b, `"/><g shape-rendering="auto" transform="translate(`...)
+	b = strconv.AppendFloat(b, left, 'f', 2, 64)
+	b = append(b, ' ')
+	b = strconv.AppendFloat(b, left+side/20, 'f', 2, 64) // the box is higher than the drawing
+	b = append(b, `) scale(`...)
+	b = strconv.AppendFloat(b, side/20, 'f', 3, 64)
+	b = append(b, `)">`...)
+	b = append(b, mark...)
+	return append(b, `</g></svg>`...)
 }

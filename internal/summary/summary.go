@@ -3,6 +3,7 @@
 package summary
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strings"
@@ -40,6 +41,7 @@ type Failure struct {
 	Level slog.Level
 	Code  string // of the answer
 	Error string
+	Text  string // of the line, if the request was not refused
 }
 
 // New returns a Log that writes to the logger.
@@ -51,7 +53,7 @@ func New(logger *slog.Logger) *Log {
 // logged at once.
 func (l *Log) Add(ctx context.Context, f Failure, attrs ...any) {
 	if !l.count(f) {
-		l.logger.Log(ctx, f.Level, "scangate: request refused", append(f.attrs(), attrs...)...)
+		l.logger.Log(ctx, f.Level, cmp.Or(f.Text, "scangate: request refused"), append(f.attrs(), attrs...)...)
 	}
 }
 
@@ -109,7 +111,7 @@ func (l *Log) flush(key string) {
 
 func (l *Log) summarize(f Failure, more int) {
 	if more > 0 {
-		l.logger.Log(context.Background(), f.Level, "scangate: more requests refused", append(f.attrs(), "count", more)...)
+		l.logger.Log(context.Background(), f.Level, cmp.Or(f.Text, "scangate: more requests refused"), append(f.attrs(), "count", more)...)
 	}
 }
 

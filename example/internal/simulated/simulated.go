@@ -24,7 +24,7 @@ func Start() *WeChat {
 	account := wechat.Account{AppID: "wx0000000000000001", Secret: "51a1a7ed51a1a7ed51a1a7ed51a1a7ed"}
 	// nil selects the simulator's default persons.
 	server := httptest.NewServer(wechattest.New(nil, wechattest.App{Account: account}))
-	return &WeChat{Account: account, Endpoint: wechat.Endpoint{Open: server.URL, API: server.URL}, server: server}
+	return &WeChat{Account: account, Endpoint: wechat.Endpoint{Open: server.URL, API: server.URL, MP: server.URL}, server: server}
 }
 
 // Close stops the simulator.

@@ -69,7 +69,7 @@
   const isGateway = (status) => status === 502 || status === 504; // a proxy's answer, not the server's
   const backoff = (failures) => Math.min(1000 * Math.pow(2, failures), 15000) * (0.5 + Math.random());
 
-  // Tabs of one login send each other {key, ...}. The key is the path of the login.
+  // Tabs of one login send each other objects with a key, the path of the login.
   const keyOf = (url) => url.replace(/[^/]*$/, "");
   let hear = () => {};
   let tell;
@@ -133,6 +133,7 @@
       }
     };
     addEventListener("online", () => note.hidden || send());
+    hear = (message) => message.state === "finished" && message.key === keyOf(url) && go(location.href); // the server sends the browser on
     finish.addEventListener("click", (event) => pressed = event.target.closest("button"));
     finish.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -279,6 +280,7 @@
       const picture = next.qr_url && await request(next.qr_url, 10);
       if (picture && !picture.ok) throw new Error(picture.statusText);
       const svg = picture ? await picture.text() : "";
+      if (picture && svg.slice(0, 4) !== "<svg") throw new Error("no picture"); // a page of the network's
       tell({ key, next, svg });
       useCode(next, svg);
     } catch (e) {
@@ -412,3 +414,10 @@
   tick();
   follow();
 })();
+
+// A picture that does not load leaves the letter below it.
+for (const picture of document.querySelectorAll(".who img")) {
+  const hide = () => picture.hidden = true;
+  picture.onerror = hide;
+  if (picture.complete && !picture.naturalWidth) hide();
+}

@@ -1,0 +1,58 @@
+package scangate_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/scangate/scangate/wechattest"
+)
+
+// TestLoginPageWeight limits what a slow connection loads before the first login: the
+// page, its QR code, and its style and script as a proxy compresses them.
+func TestLoginPageWeight(t *testing.T) {
+	const limit = 26 << 10
+	w := newWorld(t, withWebsite)
+	for _, lang := range []string{"zh-CN", "zh-TW", "en"} {
+		desktop := w.desktop()
+		page := desktop.get("/wechat/login?return_to=/account", "Accept-Language", lang).body
+		s := scan{ID: regexp.MustCompile(`/wechat/login/([^/"]*)/state`).FindStringSubmatch(page)[1]}
+		total := len(page) + len(desktop.get("/wechat/login/"+s.ID+"/qr.svg").body)
+		for _, asset := range regexp.MustCompile(`/wechat/assets/[^"]*`).FindAllString(page, -1) {
+			var compressed bytes.Buffer
+			z := gzip.NewWriter(&compressed)
+			if _, err := z.Write([]byte(desktop.get(asset).body)); err != nil || z.Close() != nil {
+				t.Fatalf("compressing %s failed: %v", asset, err)
+			}
+			total += compressed.Len()
+		}
+		t.Logf("%s: %d bytes", lang, total)
+		if total > limit {
+			t.Errorf("first visit in %s: %d bytes, want at most %d", lang, total, limit)
+		}
+	}
+}
+
+func TestCaseA24HandheldsGetTheLink(t *testing.T) {
+	const (
+		iPad          = "Mozilla/5.0 (iPad; CPU OS 12_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/12.1.2 Mobile/15E148 Safari/604.1"
+		androidTablet = "Mozilla/5.0 (Linux; Android 13; SM-X700) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
+		harmonyTablet = "Mozilla/5.0 (Tablet; OpenHarmony 5.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/114.0.0.0 Safari/537.36 ArkWeb/4.1.6.1"
+		windowsTablet = "Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.2; Trident/6.0; Tablet PC 2.0)"
+		chromebook    = "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
+	)
+	for agent, want := range map[string]bool{
+		iPad: true, androidTablet: true, harmonyTablet: true, windowsTablet: false, chromebook: false, wechattest.UserAgentChrome: false,
+	} {
+		w := newWorld(t, withWebsite)
+		a := w.desktop().get("/wechat/login", "User-Agent", agent)
+		if got := strings.Contains(a.body, `id="link"`); got != want {
+			t.Errorf("GET the login page from %s: link to copy = %t, want %t", agent, got, want)
+		}
+		if !strings.Contains(a.body, "with=website") {
+			t.Errorf("GET the login page from %s: got no link to WeChat's own page, want one", agent)
+		}
+	}
+}
