@@ -10,51 +10,6 @@ import (
 	"github.com/scangate/scangate/internal/login"
 )
 
-// serveScan serves the URL in the QR code. It redirects every browser to WeChat, whose
-// page asks other browsers to open it in WeChat. It consumes nothing: link checkers open
-// it too.
-func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
-	l, err := g.logins.load(r)
-	if err != nil {
-		return err
-	}
-	switch {
-	case l.Kind() != login.CrossDevice:
-		return g.logins.unknown(r)
-	case l.InChat():
-		return g.serveChatLink(w, r, l)
-	}
-	key := g.cookies.ensure(w, r)
-	switch err := l.Open(); {
-	case g.logins.authorizerKey(r, l) != "" && !errors.Is(err, login.ErrExpired):
-		return g.advance(w, r, l)
-	case err != nil:
-		return g.logins.withRetry(r, l, err)
-	case l.Identified():
-		return login.ErrInUse
-	}
-	if err := g.markScanned(r, l); err != nil {
-		return err
-	}
-	seeOther(w, g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
-	return nil
-}
-
-// markScanned shows the initiator that its QR code was opened.
-func (g *Gate) markScanned(r *http.Request, l *login.Login) error {
-	if l.State() != login.StateWaiting {
-		return nil
-	}
-	l, err := g.logins.Scan(r.Context(), l)
-	if errors.Is(err, login.ErrRepeated) {
-		return nil
-	}
-	if err == nil {
-		g.respond.emit(r, loginEvent(EventScanned, l))
-	}
-	return err
-}
-
 // serveCallback takes WeChat's answer, in the browser that went to WeChat. WeChat may
 // deliver a callback twice: both get the same answer, and the code is exchanged once.
 func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {

@@ -20,6 +20,15 @@ import (
 // ErrNotLogin reports that a message does not belong to a login; see [Gate.HandlePush].
 var ErrNotLogin = errors.New("scangate: the message does not belong to a login")
 
+// The times of one push. WeChat gives up after 5 seconds, and repeats it after 5, 10 and
+// 15.
+const (
+	handleTime = 4 * time.Second  // for Push.Handle
+	pushTime   = 4 * time.Second  // for the stores, before the connection is closed
+	lateTime   = 3 * time.Second  // the same for the last deliveries
+	lateAfter  = 10 * time.Second // from which on a delivery may be the last one
+)
+
 // pusher serves the push URL of the official account. It verifies messages, lets chats take
 // them, and passes them to Push.Handle.
 type pusher struct {

@@ -38,6 +38,7 @@ type chat struct {
 	Tries  int    // wrong echoes
 
 	Learned bool // the account has looked up the person's unionid
+	Proving bool // the authorizer's browser is asking WeChat whose it is
 }
 
 // echo is the number that one browser shows, for the person to send to the chat.
@@ -51,7 +52,7 @@ func (r *record) inChat() bool { return r.Way == WayFollow || r.Way == WayMessag
 
 // bound reports whether a browser is the authorizer's. A browser that is still proving that
 // is not.
-func (r *record) bound() bool { return r.Authorizer != Digest{} && (r.Lease == nil || r.Lease.Bound) }
+func (r *record) bound() bool { return r.Authorizer != Digest{} && (r.Chat == nil || !r.Chat.Proving) }
 
 // offered returns nil if the login may get a code or digits, which it has once.
 func (r *record) offered() error {

@@ -43,8 +43,6 @@ func (r *record) decode(b []byte) error {
 func (r *record) fields(c *coder) {
 	c.string((*string)(&r.Kind))
 	c.string((*string)(&r.Purpose))
-	c.string((*string)(&r.Way))
-	c.string(&r.Language)
 	c.string((*string)(&r.State))
 	c.string(&r.AppID)
 	c.string(&r.ReturnTo)
@@ -67,18 +65,19 @@ func (r *record) fields(c *coder) {
 		c.digest(&r.Rejected.Code)
 		c.string(&r.Rejected.Reason)
 	}
+	c.string((*string)(&r.Way))
+	c.string(&r.Language)
+	if present(c, &r.Chat) {
+		r.Chat.fields(c)
+	}
 	c.string(&r.TargetUserID)
 	c.string(&r.TargetName)
 	if present(c, &r.Lease) {
 		c.string((*string)(&r.Lease.From))
 		c.time(&r.Lease.Until)
-		c.bool(&r.Lease.Bound)
 	}
 	if present(c, &r.Person) {
 		r.Person.fields(c)
-	}
-	if present(c, &r.Chat) {
-		r.Chat.fields(c)
 	}
 	if present(c, &r.Code) {
 		c.string(&r.Code.Phone)
@@ -97,6 +96,7 @@ func (c *chat) fields(to *coder) {
 	to.bool(&c.Typed)
 	to.int(&c.Tries)
 	to.bool(&c.Learned)
+	to.bool(&c.Proving)
 	n := len(c.Echoes)
 	to.int(&n)
 	if to.reading && n > 0 {

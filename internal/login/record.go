@@ -39,7 +39,6 @@ type rejected struct {
 type lease struct {
 	From  State // the state that a failed exchange returns to
 	Until time.Time
-	Bound bool // the authorizer's browser was known before
 }
 
 // clone returns a copy that shares nothing that a step changes.
@@ -170,7 +169,10 @@ func (r *record) claim(browser Digest, s Scope, code Digest) error {
 	if !first && !second && !proof {
 		return ErrUnknown
 	}
-	r.Lease = &lease{From: r.State, Until: time.Now().Add(leaseTime), Bound: r.bound()}
+	r.Lease = &lease{From: r.State, Until: time.Now().Add(leaseTime)}
+	if proof {
+		r.Chat.Proving = true
+	}
 	r.State, r.Authorizer = StateExchanging, browser
 	return nil
 }
@@ -204,8 +206,11 @@ func (r *record) lapse() {
 }
 
 func (r *record) endLease() {
-	if !r.Lease.Bound {
+	if r.Person == nil || !r.bound() {
 		r.Authorizer = Digest{} // or the next phone would find the login in use
+	}
+	if r.Chat != nil {
+		r.Chat.Proving = false
 	}
 	r.State, r.Lease = r.Lease.From, nil
 }
@@ -222,6 +227,9 @@ func (r *record) identify(held lease, who Person) error {
 		r.Expires = time.Now().Add(identifiedTTL)
 	}
 	r.State, r.Lease, r.Person = StateIdentified, nil, &who
+	if r.Chat != nil {
+		r.Chat.Proving, r.Chat.Echoes = false, nil // the browser is the person's
+	}
 	return nil
 }
 

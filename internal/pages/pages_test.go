@@ -102,7 +102,7 @@ var chatText = regexp.MustCompile(`"(chat\.[a-z]+)"`)
 func chatSource(t *testing.T) string {
 	t.Helper()
 	var all []byte
-	for _, file := range []string{"../chat/speech.go", "../../chat.go"} {
+	for _, file := range []string{"../chat/speech.go", "../../chat.go", "../../chat_messages.go"} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatalf("read the code of chats: %v", err)
