@@ -126,4 +126,3 @@ func (c *chats) refuse(ctx context.Context, l *login.Login, reason error) (wecha
 func (c *chats) refusal(l *login.Login) wechat.Text {
 	return c.speaker(l).Say("error." + l.Person().Refusal + ".text")
 }
-

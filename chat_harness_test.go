@@ -195,3 +195,24 @@ const (
 	textIgnore   = "If you only wanted to follow this account, ignore this message."
 	textOne      = "If this is you, reply 1. If not, reply 0."
 )
+
+// followAccount makes the person a follower by another way than a login's code.
+func followAccount(t *testing.T, w *chatWorld, person string) {
+	t.Helper()
+	if err := w.chat(person).FollowAccount(t.Context(), official.AppID); err != nil {
+		t.Fatalf("follow the account: %v", err)
+	}
+}
+
+// echoPattern matches the four digits on the page behind a link in a chat.
+var echoPattern = regexp.MustCompile(`<p class="number"><b>(\d{4})</b></p>`)
+
+// atoi returns the number in a text.
+func atoi(t *testing.T, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatalf("%q is not a number", s)
+	}
+	return n
+}

@@ -53,6 +53,20 @@ func (c *chats) lookUp(ctx context.Context, l *login.Login) (*login.Login, error
 	return l, nil
 }
 
+// lookUpNow is lookUp for a browser of the person, if the account has not done it yet.
+func (c *chats) lookUpNow(ctx context.Context, l *login.Login) (*login.Login, error) {
+	if !c.registrar.lacksLookup(l) {
+		return l, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	l, err := c.lookUp(ctx, l)
+	if errors.Is(err, login.ErrRepeated) {
+		err = nil
+	}
+	return l, err
+}
+
 // fetchUnionID returns the login's person with their unionid, and the user who has it.
 func (c *chats) fetchUnionID(ctx context.Context, l *login.Login) (login.Person, error) {
 	who := l.Person()

@@ -139,7 +139,7 @@ func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, scop
 	}
 	if scope == login.ScopeProfile && l.Open() == nil {
 		to := g.urls.path("profile", id)
-		if g.registrar.mustRecognize(l.Person()) {
+		if g.registrar.mustRecognize(l) {
 			to += "?" + neededParam
 		}
 		seeOther(w, to)

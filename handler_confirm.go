@@ -18,7 +18,7 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Log
 	}
 	p := formPage(l, g.logins.authorizerKey(r, l))
 	switch {
-	case !g.registrar.mustRecognize(l.Person()):
+	case !g.registrar.mustRecognize(l):
 	case q.Has(neededParam):
 		p.Name = "profile.needed"
 	default:
@@ -35,7 +35,7 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Log
 // the person is a user, it explains that instead: a person who says that they are new may
 // have an account that was disabled, or one that they would lose.
 func (g *Gate) serveSkipProfile(w http.ResponseWriter, r *http.Request, l *login.Login, _ url.Values) error {
-	if g.registrar.mustRecognize(l.Person()) {
+	if g.registrar.mustRecognize(l) {
 		seeOther(w, g.urls.path("profile", l.ID())+"?"+neededParam)
 		return nil
 	}

@@ -109,6 +109,9 @@ func (g *Gate) serveOpenChat(w http.ResponseWriter, r *http.Request) error {
 	if done, err := g.openedChat(w, r, l, key); done || err != nil {
 		return err
 	}
+	if l, err = g.chats.lookUpNow(r.Context(), l); err != nil {
+		return err
+	}
 	if g.accounts.official != nil {
 		seeOther(w, g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
 		return nil

@@ -182,7 +182,9 @@ func (r *registrar) lacksUnionID(who login.Person) bool {
 // mustRecognize reports whether a new person has to share their user info, because only its
 // unionid can show whether they are a user. A person who has shared it without a unionid has
 // none: WeChat returns it to bound accounts only.
-func (r *registrar) mustRecognize(who login.Person) bool { return r.lacksUnionID(who) && !who.Asked }
+func (r *registrar) mustRecognize(l *login.Login) bool {
+	return r.lacksUnionID(l.Person()) && !l.Person().Asked && !l.Learned()
+}
 
 // logOddities logs the parts of WeChat's answer that the client tolerated.
 func (r *registrar) logOddities(ctx context.Context, call string, odd []string) {

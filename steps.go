@@ -35,7 +35,7 @@ func (r *registrar) nextStep(l *login.Login) step {
 	// While a second callback exchanges, the person is known from the first one.
 	if l.State() == login.StateIdentified || l.State() == login.StateExchanging {
 		switch who := l.Person(); {
-		case r.mustRecognize(who) && !l.InChat(): // the account knows the unionids of its chats
+		case r.mustRecognize(l) && !l.InChat(): // the account knows the unionids of its chats
 			return stepProfile
 		case who.UserID == "" && r.mode == RegisterClosed:
 			return stepRegister
@@ -96,7 +96,7 @@ func (r *registrar) ensureUser(ctx context.Context, logins *login.Store, l *logi
 // lacksLookup reports whether the account has still to look up the unionid of a new person
 // in a chat, because they may be a user by the other account.
 func (r *registrar) lacksLookup(l *login.Login) bool {
-	return l.InChat() && r.lacksUnionID(l.Person()) && !l.Person().Asked && !l.Learned()
+	return l.InChat() && r.mustRecognize(l)
 }
 
 // refuse notes why the login's person cannot log in, so that the initiator is shown the
