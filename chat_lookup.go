@@ -112,16 +112,15 @@ func (c *chats) offer(r *http.Request, l *login.Login) (*login.Login, error) {
 	if !l.InChat() || l.Identified() || l.Scene() != "" || l.Digits() != "" {
 		return l, nil
 	}
-	offered, err := l, errTooMany
 	if l.Way() == login.WayFollow {
-		offered, err = c.offerScene(r, l)
+		offered, err := c.offerScene(r, l)
 		if err == nil || failureOf(err).status == http.StatusServiceUnavailable {
 			return offered, err
 		}
 		// Once for many pages: a limit is reached by many.
 		c.respond.failures.Add(r.Context(), summary.Failure{Level: slog.LevelWarn, Code: "digits", Error: publicError(err).Error()}, "route", r.Pattern)
 	}
-	offered, err = c.logins.IssueDigits(r.Context(), l)
+	offered, err := c.logins.IssueDigits(r.Context(), l)
 	if errors.Is(err, login.ErrRepeated) {
 		err = nil // another tab was faster
 	}

@@ -233,13 +233,13 @@ func TestScanOfAnExpiredCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newChatWorld(t, scangate.ScanFollow)
 		desktop := w.desktop()
-		s := desktop.start()
+		desktop.start()
 		scene := w.lastScene()
 		pass(6 * time.Minute)
 		if got := w.push(w.pusher.Event("lin", "SCAN", scene)); got != textOver {
 			t.Errorf("scan of an expired login: reply %q, want %q", got, textOver)
 		}
-		s = desktop.start()
+		s := desktop.start()
 		w.scanCode("lin", s)
 		pass(11 * time.Minute)
 		if got := w.say("lin", s.number()); got != textOver {
