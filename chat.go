@@ -115,14 +115,14 @@ func (c *chats) refuse(ctx context.Context, l *login.Login, reason error) (wecha
 		c.respond.emitWithout(ctx, Event{Name: EventRefused, Reason: code, Login: shortID(l.ID())})
 	case errors.Is(err, login.ErrRepeated):
 	case failureOf(err).status != http.StatusServiceUnavailable:
-		return c.speaker(refused).Say("chat.over"), nil
+		return c.speaker(refused).Line("chat.over"), nil
 	default:
 		return "", err
 	}
-	return c.speaker(refused).Say("error." + code + ".text"), nil
+	return c.speaker(refused).Line("error." + code + ".text"), nil
 }
 
 // refusal returns why the login's person cannot log in.
 func (c *chats) refusal(l *login.Login) wechat.Text {
-	return c.speaker(l).Say("error." + l.Person().Refusal + ".text")
+	return c.speaker(l).Line("error." + l.Person().Refusal + ".text")
 }

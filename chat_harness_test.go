@@ -139,7 +139,7 @@ func (w *chatWorld) scanCode(person string, s scan) string {
 	return phone.LastReply(official.AppID).Text
 }
 
-// say lets a person send a text, and returns the reply; "" for none.
+// say delivers a person's text, and returns the reply; "" for none.
 func (w *chatWorld) say(person, content string) string {
 	w.t.Helper()
 	return w.push(w.pusher.Text(person, content))

@@ -70,14 +70,14 @@ func (c *chats) concerns(m wechat.Message) bool {
 }
 
 // renew is the reply when the stores have failed for too long.
-func (c *chats) renew() wechat.Text { return c.speaker(nil).Say("chat.renew") }
+func (c *chats) renew() wechat.Text { return c.speaker(nil).Line("chat.renew") }
 
 // scan takes the scan of the login's code.
 func (c *chats) scan(ctx context.Context, m wechat.Message, id string) (answered, error) {
 	l, err := c.logins.Load(ctx, id)
 	switch {
 	case errors.Is(err, login.ErrUnknown), err == nil && !c.accounts.serves(l):
-		return answered{true, c.speaker(nil).Say("chat.over")}, nil
+		return answered{true, c.speaker(nil).Line("chat.over")}, nil
 	case err != nil:
 		return answered{}, err
 	}
@@ -104,9 +104,9 @@ func (c *chats) begin(ctx context.Context, l *login.Login, m wechat.Message, typ
 		c.lookUpLater(ctx, l)
 	case errors.Is(err, login.ErrRepeated):
 	case errors.Is(err, login.ErrInUse) && !typed:
-		return c.speaker(l).Say("chat.taken"), nil
+		return c.speaker(l).Line("chat.taken"), nil
 	case failureOf(err).status != http.StatusServiceUnavailable:
-		return c.speaker(l).Say(over), nil
+		return c.speaker(l).Line(over), nil
 	default:
 		return "", err
 	}
@@ -147,7 +147,7 @@ func (c *chats) answer(ctx context.Context, m wechat.Message, a chat.Answer) (an
 	case a.Kind == chat.Echo:
 		return c.echo(ctx, l, a.Digits)
 	case errors.Is(l.Open(), login.ErrExpired), errors.Is(l.Open(), login.ErrReplaced):
-		return answered{true, c.speaker(l).Say("chat.over")}, nil
+		return answered{true, c.speaker(l).Line("chat.over")}, nil
 	}
 	return c.decide(ctx, l, a)
 }
@@ -192,7 +192,7 @@ func (c *chats) deny(ctx context.Context, l *login.Login) (answered, error) {
 	default:
 		return answered{}, err
 	}
-	return answered{true, c.speaker(l).Say("chat.denied")}, nil
+	return answered{true, c.speaker(l).Line("chat.denied")}, nil
 }
 
 // approve lets the initiator in, after the person has become a user.
@@ -214,7 +214,7 @@ func (c *chats) approve(ctx context.Context, l *login.Login) (answered, error) {
 		text, err := c.refuse(ctx, l, err)
 		return answered{true, text}, err
 	case failureOf(err).status != http.StatusServiceUnavailable:
-		return answered{true, c.speaker(l).Say("chat.over")}, nil
+		return answered{true, c.speaker(l).Line("chat.over")}, nil
 	}
 	return answered{}, err
 }
@@ -227,15 +227,15 @@ func (c *chats) record(ctx context.Context, l *login.Login) (answered, error) {
 		c.respond.emitWithout(ctx, loginEvent(EventApproved, l))
 	case errors.Is(err, login.ErrRepeated):
 	case errors.Is(err, login.ErrDenied):
-		return answered{true, c.speaker(l).Say("chat.denied")}, nil
+		return answered{true, c.speaker(l).Line("chat.denied")}, nil
 	case errors.Is(err, login.ErrFinished), errors.Is(err, login.ErrNotApproved):
 		return answered{}, nil // it is over, and so the message is not about it
 	case failureOf(err).status != http.StatusServiceUnavailable:
-		return answered{true, c.speaker(l).Say("chat.over")}, nil
+		return answered{true, c.speaker(l).Line("chat.over")}, nil
 	default:
 		return answered{}, err
 	}
-	return answered{true, c.speaker(l).Say("chat.approved")}, nil
+	return answered{true, c.speaker(l).Line("chat.approved")}, nil
 }
 
 // echo takes four digits, which are an answer only while a page shows some.
@@ -246,12 +246,12 @@ func (c *chats) echo(ctx context.Context, l *login.Login, digits string) (answer
 	l, err := c.logins.Echo(ctx, l, digits)
 	switch {
 	case err == nil:
-		return answered{true, c.speaker(l).Say("chat.opened")}, nil
+		return answered{true, c.speaker(l).Line("chat.opened")}, nil
 	case errors.Is(err, login.ErrCodeWrong) && l.State() == login.StateDenied:
 		c.respond.emitWithout(ctx, loginEvent(EventDenied, l))
-		return answered{true, c.speaker(l).Say("chat.denied")}, nil
+		return answered{true, c.speaker(l).Line("chat.denied")}, nil
 	case errors.Is(err, login.ErrCodeWrong):
-		return answered{true, c.speaker(l).Say("chat.wrong")}, nil
+		return answered{true, c.speaker(l).Line("chat.wrong")}, nil
 	case failureOf(err).status != http.StatusServiceUnavailable:
 		return answered{}, nil
 	}
@@ -292,5 +292,5 @@ func (c *chats) digits(ctx context.Context, m wechat.Message, digits string) (an
 	if quota := new(state.QuotaError); err != nil && !errors.As(err, &quota) {
 		return answered{}, wrap("counting digits", err)
 	}
-	return answered{true, c.speaker(nil).Say("chat.missed")}, nil
+	return answered{true, c.speaker(nil).Line("chat.missed")}, nil
 }

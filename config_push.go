@@ -50,7 +50,7 @@ type Push struct {
 	Handle func(context.Context, wechat.Message) (wechat.Reply, error)
 }
 
-// String returns the struct's name.
+// String implements [fmt.Stringer] without the secrets.
 func (p Push) String() string { return "scangate.Push" }
 
 // GoString implements [fmt.GoStringer] without the secrets.

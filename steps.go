@@ -35,7 +35,7 @@ func (r *registrar) nextStep(l *login.Login) step {
 	// While a second callback exchanges, the person is known from the first one.
 	if l.State() == login.StateIdentified || l.State() == login.StateExchanging {
 		switch who := l.Person(); {
-		case r.mustRecognize(l) && !l.InChat(): // the account knows the unionids of its chats
+		case r.mustRecognize(l) && !l.InChat(): // chats looks the unionid up
 			return stepProfile
 		case who.UserID == "" && r.mode == RegisterClosed:
 			return stepRegister

@@ -1,5 +1,5 @@
-// Package chat has what the gate says in the chat of a person and the account, and how it
-// reads their answers. It is independent of HTTP.
+// Package chat composes the gate's replies in the chat of a person and the account, and reads
+// the person's answers. It is independent of HTTP.
 package chat
 
 import (

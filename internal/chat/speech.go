@@ -9,7 +9,7 @@ import (
 // Texts returns the text of a key in one language.
 type Texts func(key string) string
 
-// Speaker composes what the gate says, in one language. Texts and values may come from the
+// Speaker composes replies in one language. Texts and values may come from the
 // application and from requests: none of them can become markup.
 type Speaker struct {
 	App   string // the application's name
@@ -38,8 +38,8 @@ func lines(texts ...wechat.Text) wechat.Text {
 	return all
 }
 
-// Say returns the text of a key.
-func (s Speaker) Say(key string) wechat.Text { return s.text(key) }
+// Line returns the text of a key.
+func (s Speaker) Line(key string) wechat.Text { return s.text(key) }
 
 // about returns the lines that describe the initiating browser.
 func (s Speaker) about(from Origin) wechat.Text {

@@ -95,10 +95,10 @@ func textNames(page string, texts map[string]string) []string {
 
 var textCall = regexp.MustCompile(`\.(?:T|Split) "([^"]+)"`)
 
-// chatText matches the key of a text that the gate says in a chat.
+// chatText matches the key of a text of a reply in a chat.
 var chatText = regexp.MustCompile(`"(chat\.[a-z]+)"`)
 
-// chatSource returns the code that says something in a chat.
+// chatSource returns the code that composes replies in a chat.
 func chatSource(t *testing.T) string {
 	t.Helper()
 	var all []byte
