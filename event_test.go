@@ -96,7 +96,7 @@ func (h tagHandler) Handle(ctx context.Context, r slog.Record) error {
 func TestLogsCarryTheRequest(t *testing.T) {
 	log, s := &syncBuffer{}, &texts{fail: errors.New("no credit")}
 	logging := func(c *scangate.Config) { c.Logger = slog.New(tagHandler{slog.NewTextHandler(log, nil)}) }
-	broken := withTemplates(t, `{{define "login.html"}}{{if .QRURL | len | lt 1}}{{index .QRURL 1000}}{{end}}{{end}}`, nil)
+	broken := withTemplates(t, required+`{{define "login.html"}}{{template "required" .}}{{if .QRURL | len | lt 40}}{{index .QRURL 1000}}{{end}}{{end}}`, nil) // New tries shorter URLs
 	sessions := scs.New()
 	sessions.IdleTimeout, sessions.Cookie.Secure = time.Hour, true
 	w := newWorld(t, logging, s.withPhone, broken, func(c *scangate.Config) { c.Session.Manager = sessions })

@@ -136,7 +136,7 @@ func (e retryError) Unwrap() error { return e.error }
 type responder struct {
 	urls           urls
 	pages          *pages.Set
-	languageCookie http.Cookie // its value is the tag of a language
+	languageCookie func(tag string) *http.Cookie // keeps the language
 	logger         *slog.Logger
 	failures       *summary.Log                 // of answers from 500 on
 	onEvent        func(context.Context, Event) // may be nil
@@ -190,7 +190,7 @@ func (a *responder) language(r *http.Request) pages.Language {
 	if lang, ok := a.queriedLanguage(r); ok {
 		return lang
 	}
-	if cookie, err := r.Cookie(a.languageCookie.Name); err == nil {
+	if cookie, err := r.Cookie(a.languageCookie("").Name); err == nil {
 		if lang, ok := a.pages.LanguageNamed(cookie.Value); ok {
 			return lang
 		}
@@ -217,9 +217,7 @@ func (a *responder) queriedLanguage(r *http.Request) (pages.Language, bool) {
 func (a *responder) keepLanguage(w http.ResponseWriter, r *http.Request) {
 	if lang, ok := a.queriedLanguage(r); ok {
 		// WeChat's redirect brings no parameter of ours back, so URLs cannot keep it.
-		cookie := a.languageCookie
-		cookie.Value = lang.Tag()
-		http.SetCookie(w, &cookie)
+		http.SetCookie(w, a.languageCookie(lang.Tag()))
 	}
 }
 
