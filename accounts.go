@@ -9,17 +9,20 @@ import (
 
 // accounts are the clients of the WeChat accounts that are configured.
 type accounts struct {
-	official *wechat.Client // nil if not configured
-	website  *wechat.Client // nil if not configured
+	official   *wechat.Client // nil if not configured, or without a Secret
+	website    *wechat.Client // nil if not configured
+	officialID string         // AppID of the official account, or ""
+	scan       ScanMode
+	push       bool // the official account's messages come to the gate
 }
 
 // newAccounts returns the clients of the accounts that are configured. [New] has checked
 // them.
 func newAccounts(c *Config) (accounts, error) {
 	none := wechat.Account{}
-	var a accounts
+	a := accounts{officialID: c.OfficialAccount.AppID, scan: c.scanMode(), push: !c.Push.isZero()}
 	var err error
-	if c.OfficialAccount != none {
+	if c.OfficialAccount.Secret != "" {
 		if a.official, err = wechat.NewClient(c.OfficialAccount, c.Endpoint, c.HTTPClient); err != nil {
 			return a, configError("OfficialAccount or Endpoint", "%w", err)
 		}
@@ -45,20 +48,33 @@ func (a accounts) client(appID string) *wechat.Client {
 // serves reports whether the login's account is configured. The configuration may have
 // changed since the login began. A login that proves a phone number needs no account.
 func (a accounts) serves(l *login.Login) bool {
-	return l.Purpose() == login.PurposePhone || a.client(l.AppID()) != nil
+	chat := a.push && l.InChat() && l.AppID() == a.officialID
+	return chat || l.Purpose() == login.PurposePhone || a.client(l.AppID()) != nil
 }
 
-// chooseFlow decides which device proves the identity, and at which account. WeChat's
-// browser, and browsers that ask for WeChat's own page, prove it themselves. All other
-// browsers need a phone.
-func (a accounts) chooseFlow(r *http.Request, with string) (kind login.Kind, appID string) {
+// flow is how a login proves an identity.
+type flow struct {
+	kind  login.Kind
+	way   login.Way
+	appID string
+}
+
+// chooseFlow decides which device proves the identity, in which way and at which account.
+// WeChat's browser, and browsers that ask for WeChat's own page, prove it themselves. All
+// other browsers need a phone.
+func (a accounts) chooseFlow(r *http.Request, with string) flow {
 	switch {
-	case a.website != nil && (with == "website" || a.official == nil):
-		return login.SameDevice, a.website.AppID()
-	case inWeChat(r):
-		return login.SameDevice, a.official.AppID()
+	case a.website != nil && (with == "website" || a.officialID == ""):
+		return flow{login.SameDevice, login.WayWeb, a.website.AppID()}
+	case inWeChat(r) && a.official != nil:
+		return flow{login.SameDevice, login.WayWeb, a.officialID}
+	case a.scan == ScanFollow && !isHandheld(r):
+		return flow{login.CrossDevice, login.WayFollow, a.officialID}
+	case a.scan == ScanFollow, a.scan == ScanMessage:
+		// A phone cannot scan its own screen, but it can send digits.
+		return flow{login.CrossDevice, login.WayMessage, a.officialID}
 	}
-	return login.CrossDevice, a.official.AppID()
+	return flow{login.CrossDevice, login.WayWeb, a.officialID}
 }
 
 // authorizeURL returns the page of WeChat's where the browser with that key proves an

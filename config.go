@@ -43,8 +43,18 @@ type Config struct {
 	Pages Pages
 
 	// OfficialAccount is a verified service account (or a test account). It is for
-	// scanning the gate's QR code, and for logging in inside WeChat. Zero means none.
+	// scanning the gate's QR code, and for logging in inside WeChat. Zero means none. An
+	// account without web authorization has an empty Secret, which is allowed with
+	// ScanMessage only.
 	OfficialAccount wechat.Account
+
+	// Scan is what the QR code on the login page leads to. Empty means ScanMessage if the
+	// official account has no Secret, otherwise ScanWeb.
+	Scan ScanMode
+
+	// Push configures the messages of the official account, which ScanFollow and
+	// ScanMessage need. Zero means that the account's messages do not come to the gate.
+	Push Push
 
 	// Website is a website application of the Open Platform, for WeChat's own QR page.
 	// Zero means none.

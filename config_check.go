@@ -31,6 +31,7 @@ func (c *Config) check() (*url.URL, *configErrors) {
 	}
 	base := c.checkBasePath(&faults)
 	c.checkAccounts(&faults)
+	c.checkScan(&faults)
 	c.checkPages(&faults)
 	c.checkPhone(&faults)
 	c.checkRegistration(&faults, public, base)
@@ -124,7 +125,7 @@ func (c *Config) checkAccounts(faults *configErrors) {
 		faults.add("OfficialAccount and Config.Website", "one of them is required")
 	}
 	if c.OfficialAccount != none {
-		faults.addError("OfficialAccount", c.OfficialAccount.Validate())
+		c.checkOfficialAccount(faults)
 	}
 	if c.Website != none {
 		err := c.Website.Validate()

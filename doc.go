@@ -43,6 +43,11 @@
 // the login, and the session begins. The page asks for no tap if the account is that of
 // the browser's last user, who has not logged out.
 //
+// With [ScanFollow] and [ScanMessage] the person proves their identity in the chat with the
+// official account: they scan the account's code, or send it digits that the login page
+// shows. The account asks in the chat whether to log that browser in. No page is opened
+// unless the person has more to do, such as to prove a phone number.
+//
 // WeChat's own browser proves its identity itself, and so does any browser if a website
 // application of the Open Platform is configured. These logins need no second device.
 //
@@ -57,7 +62,7 @@
 //	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied", "rejected" or "expired"}; wait= seconds (see below)
 //	POST login/{id}/renew         ends the login and begins a new one: 303, or JSON as POST login
 //	POST login/{id}/finish        begins the session; 303 to return_to, or JSON {"return_to"}; answer=deny refuses it
-//	GET  scan/{id}                the URL in the QR code
+//	GET  scan/{id}                the URL in the QR code; ticket=: the link in a chat, whose page posts it back
 //	GET  callback                 WeChat redirects here
 //	GET  profile/{id}             asks a new person for their user info; POST: "not now", or "I am new here"
 //	GET  phone/{id}               asks for a phone number; POST phone/{id}/code: phone=; POST phone/{id}: code=
@@ -69,15 +74,18 @@
 //	GET  phone?return_to=/path    proves a new phone number of the logged-in user
 //	POST logout                   ends the session; everywhere=true: all sessions of the user
 //	GET  me                       the logged-in user: JSON {"id", "nickname", "avatar_url", "phone_bound", "logged_in_at"}
+//	GET  push, POST push          WeChat's servers send the official account's messages here
 //	GET  assets/{name}            the style and the script of the pages
 //
 // Every page has the parameter lang, which chooses its language, and that of the browser's
 // pages in the next hour, out of [Pages.Languages].
 //
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
-// "renew_url", "finish_url", "match_number", "expires_at", "expires_in", "website_url"}, or
-// with {"redirect_url"} if the browser itself has to go to WeChat. scan_url is a complete URL, for a QR code
-// that the application draws; the others are paths on this server. expires_at (RFC 3339)
+// "renew_url", "finish_url", "match_number", "expires_at", "expires_in", "website_url",
+// "digits"}, or with {"redirect_url"} if the browser itself has to go to WeChat. scan_url is a
+// complete URL, for a QR code that the application draws; the others are paths on this server.
+// digits are present if the person sends them to the official account. qr_url and scan_url are
+// then empty unless [Push].AccountQR is set. expires_at (RFC 3339)
 // is when the same POST returns a new login, unless this one was scanned by then.
 // expires_in is the same in seconds from now, for browsers whose clock is wrong.
 // website_url is present only with both accounts. return_to is a path on this server or,

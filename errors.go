@@ -30,6 +30,8 @@ var (
 	errSnapshot    = errors.New("WeChat returned a snapshot user, which identifies no person")
 	errDisabled    = errors.New("the user is disabled")
 	errOtherPerson = errors.New("WeChat vouches for another person than before")
+	errOtherChat   = errors.New("the link is from another person's chat")
+	errTooLarge    = errors.New("the body is too large")
 	errOtherUser   = errors.New("the WeChat is not that of the user who is logged in")
 	errFreshLogin  = errors.New("the user has to log in again first")
 	errTooMany     = errors.New("too many requests")

@@ -27,6 +27,7 @@ const (
 	EventRefused    EventName = "refused"    // a request failed; see Reason
 	EventLimited    EventName = "limited"    // a limit was reached; see Reason
 	EventConflict   EventName = "conflict"   // an openid belongs to one user and its unionid to another
+	EventUnfollowed EventName = "unfollowed" // a person unfollowed the official account, so their data has to be deleted
 	EventLoggedOut  EventName = "logged_out" // a session ended; with the Reason "everywhere", all of the user's
 )
 
@@ -47,7 +48,7 @@ type Event struct {
 	// change of phone number or a logout.
 	AppID string
 	// Reason is, for EventRefused, the code of the problem, such as "expired"; for
-	// EventLimited "login", "callback", "guess" or "codes"; for EventLoggedOut
+	// EventLimited "login", "callback", "guess", "push" or "codes"; for EventLoggedOut
 	// "everywhere" or empty. It is empty for all other events.
 	Reason string
 	// Terms is, for EventAgreed, the versions of Config.Pages.Terms, in their order and
@@ -60,6 +61,13 @@ type Event struct {
 // loginEvent returns an event of the login.
 func loginEvent(name EventName, l *login.Login) Event {
 	return Event{Name: name, Login: shortID(l.ID()), Started: l.Created(), AppID: l.AppID(), UserID: l.Person().UserID}
+}
+
+// agreedEvent returns the event that the login's user has agreed to the terms.
+func agreedEvent(l *login.Login) Event {
+	agreed := loginEvent(EventAgreed, l)
+	agreed.Terms = l.Agreed()
+	return agreed
 }
 
 // shortID returns as much of a login's ID as logs and events may contain.

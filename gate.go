@@ -11,6 +11,7 @@ import (
 	"github.com/scangate/scangate/internal/session"
 	"github.com/scangate/scangate/internal/state"
 	"github.com/scangate/scangate/internal/summary"
+	"github.com/scangate/scangate/wechat"
 )
 
 // Gate is both the handler to mount at [Config.BasePath] and the middleware that lets
@@ -22,6 +23,9 @@ type Gate struct {
 	state       state.Store
 	logins      logins
 	registrar   registrar
+	chats       *chats
+	pusher      *pusher // nil unless Config.Push is set
+	after       background
 	codes       codeSender
 	locator     locator
 	limiter     limiter
@@ -100,6 +104,7 @@ func (g *Gate) wire(set *pages.Set) {
 		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require,
 		terms: c.Pages.agreement(), keepToken: c.OnLogin != nil, otherLogin: c.CurrentUser != nil,
 	}
+	g.wireChats()
 	site := g.urls.public.Host + c.BasePath
 	if c.Session.Manager == nil {
 		c.Session.Manager = g.sessionManager(site, secure)
@@ -115,6 +120,23 @@ func (g *Gate) wire(set *pages.Set) {
 		if r, ok := store.(*RedisStore); ok && r != nil {
 			r.logTo(c.Logger)
 		}
+	}
+}
+
+// wireChats connects the parts that take the official account's messages.
+func (g *Gate) wireChats() {
+	c := &g.config
+	g.chats = newChats(c, &g.logins, &g.registrar, &g.locator, &g.after)
+	if c.Push.isZero() {
+		return
+	}
+	cipher, err := wechat.NewCipher(c.cipher())
+	if err != nil {
+		panic("scangate: " + err.Error()) // New has checked the fields
+	}
+	g.pusher = &pusher{
+		cipher: cipher, handle: c.Push.Handle, chats: g.chats, users: g.registrar.users, state: g.state,
+		respond: &g.respond, logger: c.Logger, after: &g.after,
 	}
 }
 
@@ -139,10 +161,11 @@ func (g *Gate) Waiting() int { return g.waiting.count() }
 // Close releases the requests that wait, so that the server can shut down at once: call
 // it before http.Server.Shutdown, or register it with RegisterOnShutdown. Requests that
 // would wait get 503 from then on; all others are served. Close returns when the
-// goroutines that listen to [Config.Redis] have ended. Its error is always nil, and
+// goroutines that listen to [Config.Redis] have ended, and the calls of Push.Handle. Its error is always nil, and
 // further calls do nothing.
 func (g *Gate) Close() error {
 	g.waiting.close()
+	g.after.close()
 	g.respond.failures.Close()
 	if g.redis == nil {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/wechat"
 )
 
 // handler answers a request, or returns an error and has written nothing.
@@ -30,9 +31,11 @@ const (
 
 // guarded is a handler behind the check that its access names.
 type guarded struct {
-	access access
-	script bool // only scripts call the route, so errors are always JSON
-	serve  handler
+	access  access
+	script  bool  // only scripts call the route, so errors are always JSON
+	foreign bool  // other sites' servers call the route, and no browser does
+	maxBody int64 // in bytes; 0 means maxBody
+	serve   handler
 }
 
 // route is one row of the route table.
@@ -54,6 +57,7 @@ func (g *Gate) routes() []route {
 		{"POST", "/login/{id}/finish", g.initiator(g.serveFinish)},
 
 		{"GET", "/scan/{id}", g.page(anyone(g.serveScan))},
+		{"POST", "/scan/{id}", anyone(g.serveOpenChat)},
 		{"GET", "/callback", anyone(g.serveCallback)},
 		{"GET", "/profile/{id}", g.page(g.authorizer(stepProfile, g.serveProfile))},
 		{"POST", "/profile/{id}", g.authorizerForm(stepProfile, g.serveSkipProfile)},
@@ -73,6 +77,9 @@ func (g *Gate) routes() []route {
 		{"POST", "/logout", anyone(g.serveLogout)},
 		{"GET", "/me", script(anyone(g.serveMe))},
 		{"GET", "/assets/{name}", anyone(g.serveAsset)},
+
+		{"GET", "/push", server(g.servePushCheck)},
+		{"POST", "/push", server(g.servePush)},
 	}
 }
 
@@ -83,6 +90,12 @@ func anyone(h handler) guarded { return guarded{access: accessAnyone, serve: h} 
 func script(g guarded) guarded {
 	g.script = true
 	return g
+}
+
+// server marks a route that WeChat's servers call. Their requests carry no cookies, so the
+// origin of a page means nothing there.
+func server(h handler) guarded {
+	return guarded{access: accessAnyone, script: true, foreign: true, maxBody: wechat.MaxMessage, serve: h}
 }
 
 // localized marks a page whose parameter "lang" chooses the language of the next pages too.
@@ -120,7 +133,7 @@ func (g *Gate) publicHost(r *http.Request) string {
 	if err != nil {
 		return ""
 	}
-	if kind, _ := g.accounts.chooseFlow(r, q.Get("with")); kind != login.SameDevice {
+	if g.accounts.chooseFlow(r, q.Get("with")).kind != login.SameDevice {
 		return ""
 	}
 	host := slog.String("host", fmt.Sprintf("%.100s", r.Host))
@@ -193,7 +206,7 @@ func (g *Gate) requireStep(w http.ResponseWriter, r *http.Request, l *login.Logi
 		return g.logins.withRetry(r, l, err)
 	}
 	// A GET must not finish an approved link, so its page stays the confirm page.
-	here := at == stepAny || at == stepDecision || g.nextStep(l) == at || at == stepConfirm && l.State() == login.StateApproved
+	here := at == stepAny || at == stepDecision || g.registrar.nextStep(l) == at || at == stepConfirm && l.State() == login.StateApproved
 	if !here {
 		return g.advance(w, r, l)
 	}
@@ -221,9 +234,8 @@ func (g *Gate) newMux() *http.ServeMux {
 		if route.script {
 			fail = g.respond.failJSON
 		}
-		serve := route.serve
 		mux.HandleFunc(route.method+" "+g.config.BasePath+route.path, func(w http.ResponseWriter, r *http.Request) {
-			if err := serve(w, r); err != nil {
+			if err := g.serveRoute(w, r, route.guarded); err != nil {
 				fail(w, r, err)
 			}
 		})
@@ -231,17 +243,24 @@ func (g *Gate) newMux() *http.ServeMux {
 	return mux
 }
 
+// serveRoute serves a route, unless a page of another site sent the request.
+func (g *Gate) serveRoute(w http.ResponseWriter, r *http.Request, route guarded) error {
+	if !route.foreign && g.crossOrigin.Check(r) != nil {
+		return g.urls.wrongOrigin(r)
+	}
+	limit := route.maxBody
+	setDefault(&limit, maxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	return route.serve(w, r)
+}
+
 // ServeHTTP serves the routes below [Config.BasePath], which the package documentation
 // lists; any other path is 404. It refuses a POST from another site's page with 403, as
-// [http.CrossOriginProtection] decides, and a body of more than 16 KiB with 400.
+// [http.CrossOriginProtection] decides, and a body of more than 16 KiB with 400. Only the
+// route push has no such page, and takes 64 KiB.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secureHeaders(w.Header())
 	g.warnOfOuterSession(r)
-	if err := g.crossOrigin.Check(r); err != nil {
-		g.respond.fail(w, r, g.urls.wrongOrigin(r))
-		return
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	g.mux.ServeHTTP(w, r)
 }
 

@@ -251,7 +251,7 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 		return Pending{}, ErrNotFound
 	}
 	who := l.Person()
-	if g.registrar.mustRecognize(who) {
+	if g.registrar.mustRecognize(l) {
 		return Pending{}, ErrNotFound // they may be a user
 	}
 	return Pending{

@@ -10,48 +10,6 @@ import (
 	"github.com/scangate/scangate/internal/login"
 )
 
-// serveScan serves the URL in the QR code. It redirects every browser to WeChat, whose
-// page asks other browsers to open it in WeChat. It consumes nothing: link checkers open
-// it too.
-func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
-	l, err := g.logins.load(r)
-	if err != nil {
-		return err
-	}
-	if l.Kind() != login.CrossDevice {
-		return g.logins.unknown(r)
-	}
-	key := g.cookies.ensure(w, r)
-	switch err := l.Open(); {
-	case g.logins.authorizerKey(r, l) != "" && !errors.Is(err, login.ErrExpired):
-		return g.advance(w, r, l)
-	case err != nil:
-		return g.logins.withRetry(r, l, err)
-	case l.Identified():
-		return login.ErrInUse
-	}
-	if err := g.markScanned(r, l); err != nil {
-		return err
-	}
-	seeOther(w, g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
-	return nil
-}
-
-// markScanned shows the initiator that its QR code was opened.
-func (g *Gate) markScanned(r *http.Request, l *login.Login) error {
-	if l.State() != login.StateWaiting {
-		return nil
-	}
-	l, err := g.logins.Scan(r.Context(), l)
-	if errors.Is(err, login.ErrRepeated) {
-		return nil
-	}
-	if err == nil {
-		g.respond.emit(r, loginEvent(EventScanned, l))
-	}
-	return err
-}
-
 // serveCallback takes WeChat's answer, in the browser that went to WeChat. WeChat may
 // deliver a callback twice: both get the same answer, and the code is exchanged once.
 func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
@@ -96,7 +54,9 @@ func (g *Gate) exchange(r *http.Request, id string, key login.Key, scope login.S
 			})
 		switch {
 		case err == nil:
-			g.respond.emit(r, loginEvent(EventIdentified, l))
+			if !l.InChat() { // the chat has identified the person before
+				g.respond.emit(r, loginEvent(EventIdentified, l))
+			}
 			if l.Person().Conflict {
 				g.respond.emit(r, loginEvent(EventConflict, l))
 			}
@@ -179,7 +139,7 @@ func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, scop
 	}
 	if scope == login.ScopeProfile && l.Open() == nil {
 		to := g.urls.path("profile", id)
-		if g.registrar.mustRecognize(l.Person()) {
+		if g.registrar.mustRecognize(l) {
 			to += "?" + neededParam
 		}
 		seeOther(w, to)
@@ -188,65 +148,18 @@ func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, scop
 	return g.logins.withRetry(r, l, errCancelled)
 }
 
-// step is a page that the authorizer has to pass.
-type step string
-
-const (
-	stepProfile  step = "profile"  // WeChat's user info
-	stepRegister step = "register" // the application's own registration
-	stepTerms    step = "terms"    // of a new person whom no confirm page asks in time
-	stepPhone    step = "phone"
-	stepConfirm  step = "confirm"
-	stepFinish   step = "finish" // of a same-device login: no page is left
-	stepOther    step = "other"  // none: a fresh login is for another user
-	stepAny      step = "any"    // for routes that serve the authorizer at every step
-	// stepDecision is any step of an open login that needs consent: a person may refuse
-	// before the confirm page too.
-	stepDecision step = "decision"
-)
-
-// nextStep returns the authorizer's next step. The order of the steps is defined here
-// and nowhere else.
-func (g *Gate) nextStep(l *login.Login) step {
-	if g.registrar.isOtherUser(l) {
-		return stepOther
-	}
-	// While a second callback exchanges, the person is known from the first one.
-	if l.State() == login.StateIdentified || l.State() == login.StateExchanging {
-		switch who := l.Person(); {
-		case g.registrar.mustRecognize(who):
-			return stepProfile
-		case who.UserID == "" && g.config.Registration == RegisterClosed:
-			return stepRegister
-		case g.registrar.needsTerms(l):
-			return stepTerms
-		case who.UserID == "" && g.config.Registration == RegisterByPhone:
-			return stepPhone // before the profile: a person with an unknown number is refused
-		case g.registrar.needsProfile(who):
-			return stepProfile
-		case g.registrar.needsPhone(l):
-			return stepPhone
-		}
-	}
-	// An approved link in the same browser is finished without a further page.
-	if l.NeedsConsent() && (l.Kind() == login.CrossDevice || l.State() != login.StateApproved) {
-		return stepConfirm
-	}
-	return stepFinish
-}
-
 // advance sends the authorizer to the login's next step.
 func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) error {
 	if l.Person().Refusal == refusalDisabled {
 		return errDisabled
 	}
-	switch next := g.nextStep(l); next {
+	switch next := g.registrar.nextStep(l); next {
 	case stepOther:
-		_, err := g.refuseLogin(r, l, errOtherUser)
+		_, err := g.logins.refuse(r.Context(), l, errOtherUser)
 		return err
 	case stepRegister:
 		if g.config.RegisterURL == "" {
-			_, err := g.refuseLogin(r, l, errNotRegistered)
+			_, err := g.logins.refuse(r.Context(), l, errNotRegistered)
 			return err
 		}
 		sep := "?"

@@ -18,7 +18,7 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Log
 	}
 	p := formPage(l, g.logins.authorizerKey(r, l))
 	switch {
-	case !g.registrar.mustRecognize(l.Person()):
+	case !g.registrar.mustRecognize(l):
 	case q.Has(neededParam):
 		p.Name = "profile.needed"
 	default:
@@ -35,7 +35,7 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Log
 // the person is a user, it explains that instead: a person who says that they are new may
 // have an account that was disabled, or one that they would lose.
 func (g *Gate) serveSkipProfile(w http.ResponseWriter, r *http.Request, l *login.Login, _ url.Values) error {
-	if g.registrar.mustRecognize(l.Person()) {
+	if g.registrar.mustRecognize(l) {
 		seeOther(w, g.urls.path("profile", l.ID())+"?"+neededParam)
 		return nil
 	}
@@ -64,7 +64,7 @@ func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request, l *login.Log
 
 // serveDecision takes the person's decision, which is final.
 func (g *Gate) serveDecision(w http.ResponseWriter, r *http.Request, l *login.Login, posted url.Values) error {
-	if posted.Get("answer") == "approve" && g.nextStep(l) == stepConfirm && g.asksTerms(l) && posted.Get("agree") != g.registrar.terms {
+	if posted.Get("answer") == "approve" && g.registrar.nextStep(l) == stepConfirm && g.asksTerms(l) && posted.Get("agree") != g.registrar.terms {
 		// Before the number is compared: a wrong one ends the login, and a right one must not
 		// be known from this answer.
 		return g.renderForm(w, r, "confirm", g.confirmPage(r, l), errTermsRequired)
@@ -76,7 +76,7 @@ func (g *Gate) serveDecision(w http.ResponseWriter, r *http.Request, l *login.Lo
 	if decision == EventDenied {
 		return g.recordDecision(w, r, l, decision)
 	}
-	if g.nextStep(l) != stepConfirm {
+	if g.registrar.nextStep(l) != stepConfirm {
 		return g.advance(w, r, l)
 	}
 	if l.State() != login.StateIdentified {
@@ -98,7 +98,7 @@ func (g *Gate) parseDecision(l *login.Login, posted url.Values) (EventName, erro
 	switch posted.Get("answer") {
 	case "approve":
 		// With MatchNumber a wrong number denies: guessing must not get a second try.
-		if g.config.MatchNumber && l.Kind() == login.CrossDevice && digits(posted.Get("number")) != strconv.Itoa(l.Number()) {
+		if g.matchesNumber(l) && l.Kind() == login.CrossDevice && digits(posted.Get("number")) != strconv.Itoa(l.Number()) {
 			return EventDenied, nil
 		}
 		return EventApproved, nil
@@ -118,7 +118,7 @@ func (g *Gate) prepareApproval(r *http.Request, l *login.Login) (*login.Login, e
 				return l, err
 			}
 		}
-		return g.ensureUser(r, l)
+		return g.registrar.ensureUser(r.Context(), g.logins.Store, l, g.respond.emitter(r))
 	}
 	userID, _ := l.Target()
 	err := g.registrar.checkOwner(r.Context(), Identity(l.Person().Identity), userID)
@@ -163,7 +163,9 @@ func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
 		from := l.Origin()
 		p.Browser, p.System, p.Address = from.Browser, from.System, from.Address
 		p.Place = g.locator.place(r.Context(), from.Address)
-		p.Number, p.MatchNumber = l.Number(), g.config.MatchNumber
+		if !l.Typed() { // otherwise the digits have matched the screens
+			p.Number, p.MatchNumber = l.Number(), g.matchesNumber(l)
+		}
 	}
 	return p
 }

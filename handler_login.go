@@ -113,7 +113,7 @@ func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Logi
 	g.respond.render(w, r, http.StatusOK, "login", PageData{
 		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: isHandheld(r),
 		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, RenewURL: s.RenewURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
-		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.config.MatchNumber,
+		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.matchesNumber(l), Way: string(l.Way()), Digits: s.Digits,
 	})
 }
 
@@ -125,7 +125,7 @@ func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Log
 	if l.Purpose() == login.PurposeLogin {
 		user, err := g.registrar.currentUser(r.Context(), l)
 		if errors.Is(err, errDisabled) || errors.Is(err, login.ErrExpired) {
-			_, err = g.refuseLogin(r, l, err)
+			_, err = g.logins.refuse(r.Context(), l, err)
 		}
 		if err != nil {
 			return retryError{err, g.urls.restart(l)}
@@ -145,7 +145,9 @@ func mustAsk(l *login.Login) bool {
 
 // startOrResume returns the browser's open login for the request, or a new one.
 func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.Key, request login.Request, with string) (*login.Login, error) {
-	request.Kind, request.AppID = g.accounts.chooseFlow(r, with)
+	flow := g.accounts.chooseFlow(r, with)
+	request.Kind, request.Way, request.AppID = flow.kind, flow.way, flow.appID
+	request.Language = g.respond.language(r).Tag()
 	request.Initiator, request.Origin = key.Digest(), g.logins.origin(r)
 	slot := login.NewSlot(request)
 	firstContact := g.cookies.key(r) != key // a browser whose key is new has no login yet
@@ -156,7 +158,7 @@ func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.K
 		}
 	}
 	if slot.Login != nil {
-		return slot.Login, nil
+		return g.chats.offer(r, slot.Login)
 	}
 	if err := g.logins.limit(r, "login"); err != nil {
 		return nil, err
@@ -169,7 +171,7 @@ func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.K
 		g.cookies.keep(w, r, l.ID(), key)
 	}
 	g.respond.emit(r, loginEvent(EventStarted, l))
-	return l, nil
+	return g.chats.offer(r, l)
 }
 
 // serveRenew ends the login and begins a new one in its place.
@@ -186,6 +188,9 @@ func (g *Gate) serveRenew(w http.ResponseWriter, r *http.Request, l *login.Login
 		return err
 	}
 	g.respond.emit(r, loginEvent(EventStarted, renewed))
+	if renewed, err = g.chats.offer(r, renewed); err != nil {
+		return err
+	}
 	if wantsJSON(r) {
 		writeJSON(w, http.StatusCreated, g.scanLogin(renewed))
 		return nil
@@ -203,6 +208,7 @@ type scanLogin struct {
 	FinishURL   string    `json:"finish_url"`
 	RenewURL    string    `json:"renew_url"`
 	MatchNumber int       `json:"match_number"`
+	Digits      string    `json:"digits,omitempty"`
 	ExpiresAt   time.Time `json:"expires_at"`
 	ExpiresIn   int       `json:"expires_in"` // in seconds, for browsers whose clock is wrong
 	WebsiteURL  string    `json:"website_url,omitempty"`
@@ -211,7 +217,8 @@ type scanLogin struct {
 func (g *Gate) scanLogin(l *login.Login) scanLogin {
 	s := scanLogin{
 		ID:          l.ID(),
-		ScanURL:     g.urls.absolute("scan", l.ID()),
+		ScanURL:     g.codeText(l),
+		Digits:      l.Digits(),
 		QRURL:       g.urls.path("login", l.ID(), "qr.svg"),
 		StateURL:    g.urls.path("login", l.ID(), "state"),
 		FinishURL:   g.urls.path("login", l.ID(), "finish"),
@@ -223,6 +230,9 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 		s.ExpiresAt = l.RenewAt().UTC()
 	}
 	s.ExpiresIn = secondsUntil(s.ExpiresAt)
+	if s.ScanURL == "" {
+		s.QRURL = "" // digits alone
+	}
 	if g.accounts.website != nil {
 		s.WebsiteURL = g.urls.website(l)
 	}
@@ -251,12 +261,34 @@ func (g *Gate) serveQRPNG(w http.ResponseWriter, r *http.Request, l *login.Login
 	return nil
 }
 
-// qrCode encodes the URL that the phone opens.
+// codeText returns the text of the QR code that the login page shows, or "" if it shows
+// digits without a code.
+func (g *Gate) codeText(l *login.Login) string {
+	switch {
+	case !l.InChat():
+		return g.urls.absolute("scan", l.ID())
+	case l.Scene() != "":
+		return l.Scene()
+	}
+	return g.config.Push.AccountQR
+}
+
+// matchesNumber reports whether the person has to type the number on the initiator's
+// screen. In a chat after a scan that is always so.
+func (g *Gate) matchesNumber(l *login.Login) bool {
+	return !l.Typed() && (g.config.MatchNumber || l.Way() == login.WayFollow)
+}
+
+// qrCode encodes the text that the phone scans.
 func (g *Gate) qrCode(r *http.Request, l *login.Login) (pages.QRCode, error) {
 	if err := l.Open(); err != nil {
 		return pages.QRCode{}, g.logins.withRetry(r, l, err)
 	}
-	code, err := pages.NewQRCode(g.urls.absolute("scan", l.ID()))
+	text := g.codeText(l)
+	if text == "" {
+		return pages.QRCode{}, login.ErrUnknown
+	}
+	code, err := pages.NewQRCode(text)
 	return code, wrap("drawing a QR code", err)
 }
 
@@ -375,7 +407,7 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 	if l.Purpose() != login.PurposeLogin {
 		return g.finishForUser(r, l)
 	}
-	l, err := g.ensureUser(r, l)
+	l, err := g.registrar.ensureUser(r.Context(), g.logins.Store, l, g.respond.emitter(r))
 	if err != nil {
 		return l, err
 	}
@@ -383,7 +415,7 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 	begun := time.Now()
 	user, err := g.registrar.currentUser(r.Context(), l)
 	if errors.Is(err, errDisabled) || errors.Is(err, login.ErrExpired) {
-		return g.refuseLogin(r, l, err)
+		return g.logins.refuse(r.Context(), l, err)
 	}
 	if err != nil {
 		return l, err
@@ -485,44 +517,6 @@ func (g *Gate) linkFinished(r *http.Request, l *login.Login) (*login.Login, erro
 	}
 	g.respond.emit(r, loginEvent(EventLinked, l))
 	return l, nil
-}
-
-// refuseLogin notes why the login's person cannot log in, so that the initiator is shown
-// the refusal and offered a new login. It returns err.
-func (g *Gate) refuseLogin(r *http.Request, l *login.Login, err error) (*login.Login, error) {
-	refused, failed := g.logins.Refuse(r.Context(), l, failureOf(err).code)
-	if failed != nil && failureOf(failed).status == http.StatusServiceUnavailable {
-		return l, both(err, failed)
-	}
-	return refused, err
-}
-
-// ensureUser makes a user of the login's person unless they are one.
-func (g *Gate) ensureUser(r *http.Request, l *login.Login) (*login.Login, error) {
-	switch {
-	case l.Person().UserID != "":
-		return l, nil
-	case l.Fresh():
-		return l, errOtherUser // its target is a user already
-	}
-	enrolled, err := g.registrar.register(r.Context(), l.Person())
-	if err != nil {
-		return l, err
-	}
-	if enrolled.event != "" {
-		// Now, because the user stays even if the login fails.
-		registered := loginEvent(enrolled.event, l)
-		registered.UserID = enrolled.userID
-		g.respond.emit(r, registered)
-	}
-	l, err = g.logins.AssignUser(r.Context(), l, enrolled.userID)
-	switch {
-	case errors.Is(err, login.ErrRepeated):
-		err = nil
-	case err == nil:
-		g.respond.emitAgreed(r, l)
-	}
-	return l, err
 }
 
 // allowLogin asks Config.OnLogin, if it is set.

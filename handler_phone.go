@@ -251,7 +251,7 @@ func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error)
 		if failed != nil {
 			return changed, both(err, failed)
 		}
-		return g.refuseLogin(r, changed, err)
+		return g.logins.refuse(r.Context(), changed, err)
 	}
 	if err != nil {
 		return l, err

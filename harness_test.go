@@ -261,6 +261,7 @@ type scan struct {
 	StateURL    string `json:"state_url"`
 	FinishURL   string `json:"finish_url"`
 	MatchNumber int    `json:"match_number"`
+	Digits      string `json:"digits"`
 	ExpiresAt   string `json:"expires_at"`
 	WebsiteURL  string `json:"website_url"`
 	RedirectURL string `json:"redirect_url"`

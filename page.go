@@ -32,7 +32,7 @@ type PageData struct {
 	Purpose string
 
 	// Token must be in a hidden field "token" of each form on profile.html, terms.html,
-	// phone.html and confirm.html.
+	// phone.html and confirm.html, and in the field "ticket" of the form on chat.html.
 	Token string
 
 	// State is the state of the login on login.html: "waiting" or "scanned". With
@@ -46,6 +46,15 @@ type PageData struct {
 	// ScanURL is the content of the QR code on login.html. A phone must get it as a link or
 	// in a field. QRURL is the URL of the code's image, which all other devices must get.
 	ScanURL, QRURL string
+
+	// Way is, on login.html, how the person proves who they are: empty for a scan of the
+	// gate's code, "follow" for a scan of the account's, and "message" for Digits, beside
+	// which QRURL may be empty.
+	Way string
+
+	// Digits are the eight digits on login.html that the person sends to the account, or the
+	// four digits on chat.html that they send to the chat. They are empty if there are none.
+	Digits string
 
 	// StateURL is where script.js on login.html gets the state. The script replaces StateURL,
 	// RenewURL, ScanURL and the picture by those of the next code. It finds them by the

@@ -14,9 +14,14 @@ import (
 
 // checkTemplates reports pages of Config.Pages.Templates that lack a part without which they
 // do not work, and parts that the browser would block. It executes them with all samples, in the first language.
-func checkTemplates(faults *configErrors, set *pages.Set, publicURL string) {
+// With digits, it also executes them with digitsSamples.
+func checkTemplates(faults *configErrors, set *pages.Set, publicURL string, digits bool) {
 	seen := make(map[string]bool)
-	for _, samples := range []map[string]PageData{fullSamples, accountSamples, bareSamples} {
+	all := []map[string]PageData{fullSamples, accountSamples, bareSamples}
+	if digits {
+		all = append(all, digitsSamples)
+	}
+	for _, samples := range all {
 		for _, name := range slices.Sorted(maps.Keys(samples)) {
 			data := samples[name].forTemplate(set, set.Languages()[0], name)
 			own, err := set.Execute(name, data)
@@ -137,6 +142,8 @@ func (f field) String() string {
 	switch {
 	case f.name == "token":
 		return `the field name="token" value="{{.Token}}"`
+	case f.name == ticketParam:
+		return `the field name="ticket" value="{{.Token}}"`
 	case f.name == "agree":
 		return `the box name="agree" value="{{.Agreement}}"`
 	case f.value == "":
@@ -171,6 +178,11 @@ func (p *triedPage) lacks(name string, builtin []byte) []string {
 		if d.Phone != "" {
 			faults = append(faults, p.lacksForm(d.PhoneURL, "{{.PhoneURL}}", token, field{"code", ""})...)
 		}
+	case "chat":
+		if d.Digits == "" {
+			faults = p.lacksForm("", "", field{ticketParam, d.Token})
+		}
+		faults = p.require(faults, strings.Contains(p.text, d.Digits), "{{.Digits}}")
 	case "done", "message":
 		faults = p.require(faults, d.NextURL == "" || p.has(d.NextURL, "href"), `a link with href="{{.NextURL}}"`)
 	}
@@ -222,7 +234,11 @@ func (p *triedPage) lacksLogin(builtin []byte) []string {
 	faults := p.lacksForm(d.RenewURL, "{{.RenewURL}}")
 	faults = p.require(faults, p.has(d.QRURL, "src") || d.OnPhone, `a picture with src="{{.QRURL}}"`)
 	faults = p.require(faults, p.has(d.ScanURL, "href", "value") || !d.OnPhone, "{{.ScanURL}} on a phone, as a link or in a field")
-	faults = p.require(faults, p.shows(d.Number), "{{.Number}}")
+	if d.Digits != "" {
+		faults = p.require(faults, strings.Contains(p.text, d.Digits), "{{.Digits}}")
+	} else {
+		faults = p.require(faults, p.shows(d.Number), "{{.Number}}")
+	}
 	scripts := slices.ContainsFunc(p.elements, func(e pages.Element) bool { _, ok := e.Attr("src"); return ok && e.Name == "script" })
 	faults = p.require(faults, scripts, `a script, such as src="{{.Asset "script.js"}}", which follows the state of the login`)
 	model := newTriedPage(d, builtin)
@@ -352,6 +368,7 @@ var (
 			Token: "T0KEN", CodeURL: "/w/phone/ID/code", PhoneURL: "/w/phone/ID", Phone: "+86138****8000", ResendIn: 60,
 			Typed: "12345", International: true, Wrong: "error.phone_invalid", Purpose: "phone",
 		},
+		"chat":    {Name: "chat.echo", Token: "T0KEN", Digits: "0123"},
 		"done":    {Name: "done.denied", NextURL: "/w/next", Purpose: "link"},
 		"message": {Name: "error.snapshot", NextURL: "/w/next"},
 	}
@@ -360,6 +377,13 @@ var (
 			FinishURL: "/w/login/ID/finish", Nickname: "N", AvatarURL: "https://wx.qlogo.cn/a", Phone: "8000", NewAccount: true, AutoFinish: true,
 		},
 		"profile": {Name: "profile.needed", Token: "T0KEN", WeChatURL: "https://open.weixin.qq.com/a"},
+	}
+	// digitsSamples are for a gate whose logins are authorized in a chat.
+	digitsSamples = map[string]PageData{
+		"login": {
+			State: "waiting", Way: "message", Digits: "01234567", ScanURL: "http://weixin.qq.com/r/a", QRURL: "/w/login/ID/qr.svg",
+			StateURL: "/w/login/ID/state", LoginURL: "/w/login?return_to=%2Fa", RenewURL: "/w/login/ID/renew", RenewIn: 60, Number: 97,
+		},
 	}
 	bareSamples = map[string]PageData{
 		"login": {
@@ -371,6 +395,7 @@ var (
 		"terms":   {Token: "T0KEN", Agreement: "1"},
 		"confirm": {Token: "T0KEN", Number: 97},
 		"phone":   {Token: "T0KEN", CodeURL: "/w/phone/ID/code", PhoneURL: "/w/phone/ID"},
+		"chat":    {Token: "T0KEN"},
 		"done":    {Name: "done.approved"},
 		"message": {Name: "error.unavailable"},
 	}

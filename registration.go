@@ -45,13 +45,18 @@ func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Sc
 		return login.Person{}, rejection(wechatError("exchanging the code", err))
 	case token.SnapshotUser:
 		return login.Person{}, &login.RejectedError{Reason: reasonSnapshot, Err: errSnapshot}
+	case before != "" && before != token.OpenID && !l.Bound():
+		return login.Person{}, &login.RejectedError{Reason: reasonChat, Err: errOtherChat}
 	case before != "" && before != token.OpenID:
 		return login.Person{}, &login.RejectedError{Reason: reasonOther, Err: errOtherPerson}
 	}
 	r.logOddities(ctx, "exchange", token.Oddities)
 	who := login.Person{
 		Identity: login.Identity{AppID: l.AppID(), OpenID: token.OpenID, UnionID: token.UnionID},
-		Asked:    scope == login.ScopeProfile,
+		Asked:    scope == login.ScopeProfile || l.Person().Asked,
+	}
+	if token.UnionID == "" {
+		who.Identity.UnionID = l.Person().Identity.UnionID // the account has looked it up
 	}
 	if r.keepToken {
 		who.Token = &token
@@ -73,6 +78,7 @@ const (
 	reasonRestart  = "restart"
 	reasonSnapshot = "snapshot"
 	reasonOther    = "other"
+	reasonChat     = "chat"
 )
 
 // rejection marks an error of WeChat's. The code is of no use any more if WeChat rejected
@@ -103,6 +109,8 @@ func rejectionCause(err error) error {
 		return errSnapshot
 	case reasonOther:
 		return errOtherPerson
+	case reasonChat:
+		return errOtherChat
 	}
 	return errWeChat
 }
@@ -156,7 +164,7 @@ func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token
 // whose unionid is not known yet may be the target.
 func (r *registrar) isOtherUser(l *login.Login) bool {
 	who := l.Person()
-	return !l.OfTarget() && (who.Asked || !r.lacksUnionID(who))
+	return !l.OfTarget() && (who.Asked || l.Learned() || !r.lacksUnionID(who))
 }
 
 // needsProfile reports whether to ask a new person for nickname and picture.
@@ -167,14 +175,16 @@ func (r *registrar) needsProfile(who login.Person) bool {
 // lacksUnionID reports whether a new person may be a user by the other account, which
 // only the unionid in their user info can show.
 func (r *registrar) lacksUnionID(who login.Person) bool {
-	both := r.accounts.official != nil && r.accounts.website != nil
+	both := r.accounts.officialID != "" && r.accounts.website != nil
 	return both && who.UserID == "" && who.Identity.UnionID == ""
 }
 
 // mustRecognize reports whether a new person has to share their user info, because only its
 // unionid can show whether they are a user. A person who has shared it without a unionid has
 // none: WeChat returns it to bound accounts only.
-func (r *registrar) mustRecognize(who login.Person) bool { return r.lacksUnionID(who) && !who.Asked }
+func (r *registrar) mustRecognize(l *login.Login) bool {
+	return r.lacksUnionID(l.Person()) && !l.Person().Asked && !l.Learned()
+}
 
 // logOddities logs the parts of WeChat's answer that the client tolerated.
 func (r *registrar) logOddities(ctx context.Context, call string, odd []string) {

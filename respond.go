@@ -45,6 +45,8 @@ var failures = []failure{
 	{errForged, http.StatusForbidden, "forged"},
 	{errDisabled, http.StatusForbidden, "disabled"},
 	{errOtherPerson, http.StatusBadGateway, "wechat"},
+	{errOtherChat, http.StatusForbidden, "other_chat"},
+	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
 	{errOtherUser, http.StatusForbidden, "other_user"},
 	{errTooMany, http.StatusTooManyRequests, "too_many"},
 	{errTooManyTabs, http.StatusTooManyRequests, "too_many"},
@@ -95,6 +97,8 @@ var details = map[string]string{
 	"busy":           "the server cannot wait for more logins now",
 	"unavailable":    "a store failed; no one was logged in or out",
 	"login_required": "there is no session, or it has ended",
+	"other_chat":     "the link is from another person's chat with the account",
+	"too_large":      "the body is larger than allowed",
 	"other_user":     "this WeChat is not that of the user who is logged in",
 	"phone_required": "the user has no phone number",
 	freshLoginCode:   "the user has to log in again at login_url, because their login is older than 15 minutes",
@@ -291,9 +295,22 @@ func (a *responder) emit(r *http.Request, e Event) {
 	if a.onEvent == nil {
 		return
 	}
-	e.Time = time.Now()
 	e.Address = a.address(r)
-	a.onEvent(context.WithoutCancel(r.Context()), e)
+	a.emitWithout(r.Context(), e)
+}
+
+// emitWithout is emit for an event that no request of a browser causes.
+func (a *responder) emitWithout(ctx context.Context, e Event) {
+	if a.onEvent == nil {
+		return
+	}
+	e.Time = time.Now()
+	a.onEvent(context.WithoutCancel(ctx), e)
+}
+
+// emitter returns a function that emits events of the request.
+func (a *responder) emitter(r *http.Request) func(Event) {
+	return func(e Event) { a.emit(r, e) }
 }
 
 // emitAgreed reports that the login's user has agreed to the terms, if they have.
@@ -301,9 +318,7 @@ func (a *responder) emitAgreed(r *http.Request, l *login.Login) {
 	if l.Agreed() == "" {
 		return
 	}
-	agreed := loginEvent(EventAgreed, l)
-	agreed.Terms = l.Agreed()
-	a.emit(r, agreed)
+	a.emit(r, agreedEvent(l))
 }
 
 // requestLoginID returns the login ID in the path or, for the callback, in the OAuth

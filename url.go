@@ -46,6 +46,9 @@ func withQuery(path string, more url.Values) string {
 	return path + sep + more.Encode()
 }
 
+// ticketParam is the parameter of a link in a chat, and the field of the page behind it.
+const ticketParam = "ticket"
+
 // movedParam marks a URL that publicHost returned.
 const movedParam = "moved"
 

@@ -12,7 +12,7 @@ import (
 // recordFormat is the version of a record's stored form, and its first byte. Change
 // it with every change of what the methods named fields list: a record of another
 // version is an unknown login.
-const recordFormat = 6
+const recordFormat = 7
 
 // indexFormat is the version of an index entry's stored form, and its first byte.
 const indexFormat = '1'
@@ -65,6 +65,11 @@ func (r *record) fields(c *coder) {
 		c.digest(&r.Rejected.Code)
 		c.string(&r.Rejected.Reason)
 	}
+	c.string((*string)(&r.Way))
+	c.string(&r.Language)
+	if present(c, &r.Chat) {
+		r.Chat.fields(c)
+	}
 	c.string(&r.TargetUserID)
 	c.string(&r.TargetName)
 	if present(c, &r.Lease) {
@@ -81,6 +86,26 @@ func (r *record) fields(c *coder) {
 		c.int(&r.Code.Tries)
 		c.string(&r.Code.Wrong)
 		c.time(&r.Code.WrongAt)
+	}
+}
+
+// fields passes every stored field of a chat to the coder, in order.
+func (c *chat) fields(to *coder) {
+	to.string(&c.Scene)
+	to.string(&c.Digits)
+	to.bool(&c.Typed)
+	to.int(&c.Tries)
+	to.bool(&c.Learned)
+	to.bool(&c.Proving)
+	n := len(c.Echoes)
+	to.int(&n)
+	if to.reading && n > 0 {
+		// A damaged record may have any number here.
+		c.Echoes = make([]echo, min(n, maxEchoes))
+	}
+	for i := range c.Echoes {
+		to.digest(&c.Echoes[i].Browser)
+		to.string(&c.Echoes[i].Digits)
 	}
 }
 
@@ -191,6 +216,9 @@ func present[T any](c *coder, p **T) bool {
 // can fail on what another version or a damaged store has left.
 func (r *record) sound() bool {
 	if r.Kind != CrossDevice && r.Kind != SameDevice {
+		return false
+	}
+	if r.inChat() && (r.Kind != CrossDevice || r.Person != nil && r.Chat == nil) || !r.inChat() && r.Way != WayWeb {
 		return false
 	}
 	switch r.Purpose {

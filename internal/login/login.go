@@ -99,6 +99,8 @@ const (
 type Request struct {
 	Kind      Kind
 	Purpose   Purpose
+	Way       Way
+	Language  string // tag of the initiator's language, in which the account answers in the chat
 	AppID     string // the account whose codes the login takes
 	ReturnTo  string
 	Initiator Digest // of the initiating browser's key
@@ -130,6 +132,9 @@ type Login struct {
 
 // Request returns what the initiator asked for.
 func (l *Login) Request() Request { return l.record.Request }
+
+// Language returns the tag of the language of the page that began the login, or "".
+func (l *Login) Language() string { return l.record.Language }
 
 // ID returns the unguessable name of the login.
 func (l *Login) ID() string { return l.record.ID }

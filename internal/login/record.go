@@ -22,6 +22,7 @@ type record struct {
 	Person     *Person   // once identified
 	Code       *code     // the last one-time code that was sent
 	Agreed     string    // the versions of the terms that the person has agreed to
+	Chat       *chat     // of a login that is authorized in a chat, once it has a code or digits
 
 	Decided  time.Time // approved or denied
 	Finished time.Time
@@ -43,7 +44,7 @@ type lease struct {
 // clone returns a copy that shares nothing that a step changes.
 func (r *record) clone() *record {
 	c := *r
-	c.Lease, c.Person, c.Code, c.Rejected = cloned(r.Lease), cloned(r.Person), cloned(r.Code), cloned(r.Rejected)
+	c.Lease, c.Person, c.Code, c.Rejected, c.Chat = cloned(r.Lease), cloned(r.Person), cloned(r.Code), cloned(r.Rejected), cloned(r.Chat)
 	return &c
 }
 
@@ -94,7 +95,9 @@ func (r *record) identified() error {
 	return nil
 }
 
-func (r *record) authorizedBy(browser Digest) bool { return r.Person != nil && r.Authorizer == browser }
+func (r *record) authorizedBy(browser Digest) bool {
+	return r.Person != nil && r.bound() && r.Authorizer == browser
+}
 
 func (r *record) needsConsent() bool { return r.Kind == CrossDevice || r.Purpose == PurposeLink }
 
@@ -156,15 +159,20 @@ func (r *record) claim(browser Digest, s Scope, code Digest) error {
 		return &RejectedError{Reason: r.Rejected.Reason}
 	case r.Failures >= maxFailures:
 		return ErrTooManyFailures
-	case r.Person != nil && r.Authorizer != browser:
+	case r.bound() && r.Authorizer != browser:
 		return ErrInUse
 	}
-	first := s == ScopeBase && r.Person == nil
-	second := s == ScopeProfile && r.State == StateIdentified
-	if !first && !second {
+	first := s == ScopeBase && r.Person == nil && !r.inChat()
+	second := s == ScopeProfile && r.State == StateIdentified && r.bound()
+	// The browser of a person whom a chat has identified proves that it is theirs.
+	proof := s == ScopeBase && r.State == StateIdentified && r.inChat() && !r.bound()
+	if !first && !second && !proof {
 		return ErrUnknown
 	}
 	r.Lease = &lease{From: r.State, Until: time.Now().Add(leaseTime)}
+	if proof {
+		r.Chat.Proving = true
+	}
 	r.State, r.Authorizer = StateExchanging, browser
 	return nil
 }
@@ -198,10 +206,13 @@ func (r *record) lapse() {
 }
 
 func (r *record) endLease() {
-	r.State, r.Lease = r.Lease.From, nil
-	if r.Person == nil {
+	if r.Person == nil || !r.bound() {
 		r.Authorizer = Digest{} // or the next phone would find the login in use
 	}
+	if r.Chat != nil {
+		r.Chat.Proving = false
+	}
+	r.State, r.Lease = r.Lease.From, nil
 }
 
 // identify ends a lease with the person whom WeChat vouches for.
@@ -216,6 +227,9 @@ func (r *record) identify(held lease, who Person) error {
 		r.Expires = time.Now().Add(identifiedTTL)
 	}
 	r.State, r.Lease, r.Person = StateIdentified, nil, &who
+	if r.Chat != nil {
+		r.Chat.Proving, r.Chat.Echoes = false, nil // the browser is the person's
+	}
 	return nil
 }
 

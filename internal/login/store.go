@@ -132,7 +132,7 @@ func recordKey(id string) string { return "login:" + id }
 // indexKey returns the key of the slot's index entry.
 func (r *Request) indexKey() string {
 	sum := sha256.New()
-	for _, part := range []string{string(r.Initiator[:]), string(r.Kind), string(r.Purpose), r.TargetUserID, r.AppID, r.ReturnTo} {
+	for _, part := range []string{string(r.Initiator[:]), string(r.Kind), string(r.Purpose), r.TargetUserID, r.AppID, r.ReturnTo, string(r.Way)} {
 		fmt.Fprintf(sum, "%d:%s", len(part), part) // the length keeps ("ab", "c") and ("a", "bc") apart
 	}
 	return "open:" + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))

@@ -3,6 +3,7 @@ package pages
 import (
 	"html/template"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -94,6 +95,23 @@ func textNames(page string, texts map[string]string) []string {
 
 var textCall = regexp.MustCompile(`\.(?:T|Split) "([^"]+)"`)
 
+// chatText matches the key of a text of a reply in a chat.
+var chatText = regexp.MustCompile(`"(chat\.[a-z]+)"`)
+
+// chatSource returns the code that composes replies in a chat.
+func chatSource(t *testing.T) string {
+	t.Helper()
+	var all []byte
+	for _, file := range []string{"../chat/speech.go", "../../chat.go", "../../chat_messages.go"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatalf("read the code of chats: %v", err)
+		}
+		all = append(all, b...)
+	}
+	return string(all)
+}
+
 // TestTextsAreUsed fails for a text that no page uses, and for a text that a page uses but
 // that does not exist.
 func TestTextsAreUsed(t *testing.T) {
@@ -125,6 +143,11 @@ func TestTextsAreUsed(t *testing.T) {
 		if m[1] != ".heading" { // each page uses its own in <h1>, too
 			use("layout", "", m[1])
 		}
+	}
+	use("chat", "chat.echo", ".heading") // in the place of those of the link's page
+	use("chat", "chat.echo", ".text")
+	for _, m := range chatText.FindAllStringSubmatch(chatSource(t), -1) {
+		use("chat", "", m[1])
 	}
 	for key := range unused {
 		t.Errorf("no page uses the text %s", key)

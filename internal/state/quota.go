@@ -130,3 +130,13 @@ func decodeCounter(b []byte) (counter, bool) {
 	}
 	return counter{uses, time.Unix(0, until)}, true
 }
+
+// UsedUp reports whether the quota has no uses left.
+func UsedUp(ctx context.Context, store Store, q Quota) (bool, error) {
+	value, _, err := store.Load(ctx, q.Key)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	c, ok := decodeCounter(value)
+	return err == nil && ok && c.uses >= int64(q.Max) && time.Now().Before(c.until), err
+}

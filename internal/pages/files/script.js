@@ -250,8 +250,8 @@
       if (form.getAttribute("action") === renewUrl + fragment) form.setAttribute("action", next.renew_url + fragment);
     }
     const number = login.querySelector(".number b");
-    if (number) number.textContent = next.match_number;
-    drawCode(svg);
+    if (number) number.textContent = next.digits || next.match_number;
+    if (svg) drawCode(svg);
     if (copy) copy.textContent = copyText;
     stateUrl = login.dataset.stateUrl = next.state_url;
     renewUrl = login.dataset.renewUrl = next.renew_url;
@@ -275,10 +275,12 @@
       if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) return go(loginUrl);
       if (!answer.ok) throw new Error(answer.statusText);
       const next = await answer.json();
-      const picture = await request(next.qr_url, 10);
-      if (!picture.ok) throw new Error(picture.statusText);
-      const svg = await picture.text();
-      if (svg.slice(0, 4) !== "<svg") throw new Error("no picture"); // a page of the network's
+      // The page of a code and the page of digits differ in their words.
+      if (!next.digits !== !find(".digits")) return go(loginUrl);
+      const picture = next.qr_url && await request(next.qr_url, 10);
+      if (picture && !picture.ok) throw new Error(picture.statusText);
+      const svg = picture ? await picture.text() : "";
+      if (picture && svg.slice(0, 4) !== "<svg") throw new Error("no picture"); // a page of the network's
       tell({ key, next, svg });
       useCode(next, svg);
     } catch (e) {

@@ -1,0 +1,155 @@
+package scangate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/scangate/scangate/internal/login"
+	"github.com/scangate/scangate/internal/summary"
+)
+
+// The times of the calls to WeChat for a chat.
+const (
+	lookupTime  = 8 * time.Second // for a person's unionid
+	lookupWait  = 2 * time.Second // of an answer, for the unionid
+	sceneTime   = 3 * time.Second // for a code
+	sceneLimit  = 20              // codes of one address in a minute
+	sceneBudget = 50_000          // codes of the account in a day; WeChat allows about 100,000
+)
+
+// lookUpLater looks the person's unionid up after the reply, if another account needs it.
+func (c *chats) lookUpLater(ctx context.Context, l *login.Login) {
+	if !c.registrar.lacksLookup(l) {
+		return
+	}
+	c.after.run(ctx, lookupTime, func(ctx context.Context) { _, _ = c.lookUp(ctx, l) })
+}
+
+// lookUp looks up the unionid of a new person, and the user whom it finds. If that fails,
+// the person cannot become a user.
+func (c *chats) lookUp(ctx context.Context, l *login.Login) (*login.Login, error) {
+	who, err := c.fetchUnionID(ctx, l)
+	if err != nil {
+		c.logger.WarnContext(ctx, "scangate: a new person cannot log in, because their unionid is not known", "login", shortID(l.ID()), "error", publicError(err))
+		if errors.Is(err, errWeChat) {
+			_, _ = c.refuse(ctx, l, err)
+		}
+		return l, err
+	}
+	l, err = c.logins.Learn(ctx, l, who)
+	if err != nil {
+		return l, err
+	}
+	if who.Conflict {
+		c.respond.emitWithout(ctx, loginEvent(EventConflict, l))
+	}
+	if who.UserID == "" && c.registrar.mode == RegisterClosed && c.registerURL == "" {
+		_, _ = c.refuse(ctx, l, errNotRegistered)
+	}
+	return l, nil
+}
+
+// lookUpNow is lookUp for a browser of the person, if the account has not done it yet.
+func (c *chats) lookUpNow(ctx context.Context, l *login.Login) (*login.Login, error) {
+	if !c.registrar.lacksLookup(l) {
+		return l, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	l, err := c.lookUp(ctx, l)
+	if errors.Is(err, login.ErrRepeated) {
+		err = nil
+	}
+	return l, err
+}
+
+// fetchUnionID returns the login's person with their unionid, and the user who has it.
+func (c *chats) fetchUnionID(ctx context.Context, l *login.Login) (login.Person, error) {
+	who := l.Person()
+	if c.accounts.official == nil {
+		return who, fmt.Errorf("%w: the account has no Secret", errWeChat)
+	}
+	follower, err := c.accounts.official.UserInfoByOpenID(ctx, who.Identity.OpenID)
+	switch {
+	case err != nil:
+		return who, fmt.Errorf("looking up the unionid: %w: %w", errWeChat, err)
+	case !follower.Subscribed:
+		return who, fmt.Errorf("%w: the person does not follow the account", errWeChat)
+	}
+	c.registrar.logOddities(ctx, "user/info", follower.Oddities)
+	if who.Identity.UnionID = follower.UnionID; follower.UnionID == "" {
+		return who, nil
+	}
+	err = c.registrar.lookupUser(ctx, &who)
+	return who, err
+}
+
+// awaitLookup waits until the unionid of the login's person has been looked up, if it is
+// needed. Without a result in time it returns the login as it is.
+func (c *chats) awaitLookup(ctx context.Context, l *login.Login) (*login.Login, error) {
+	waiting, cancel := context.WithTimeout(ctx, lookupWait)
+	defer cancel()
+	for c.registrar.lacksLookup(l) && l.Person().Refusal == "" && l.Open() == nil {
+		next, err := c.logins.Wait(waiting, l)
+		switch {
+		case waiting.Err() != nil:
+			return l, ctx.Err()
+		case err != nil:
+			return l, err
+		}
+		l = next
+	}
+	return l, nil
+}
+
+// offer gives a login that is authorized in a chat its code or its digits, unless it has
+// them.
+func (c *chats) offer(r *http.Request, l *login.Login) (*login.Login, error) {
+	if !l.InChat() || l.Identified() || l.Scene() != "" || l.Digits() != "" {
+		return l, nil
+	}
+	if l.Way() == login.WayFollow {
+		offered, err := c.offerScene(r, l)
+		if err == nil || failureOf(err).status == http.StatusServiceUnavailable {
+			return offered, err
+		}
+		// Once for many pages: a limit is reached by many.
+		c.respond.failures.Add(r.Context(), summary.Failure{Level: slog.LevelWarn, Code: "digits", Error: publicError(err).Error()}, "route", r.Pattern)
+	}
+	offered, err := c.logins.IssueDigits(r.Context(), l)
+	if errors.Is(err, login.ErrRepeated) {
+		err = nil // another tab was faster
+	}
+	return offered, err
+}
+
+// offerScene gives the login a QR code of the account, within the limits of the account's
+// calls.
+func (c *chats) offerScene(r *http.Request, l *login.Login) (*login.Login, error) {
+	if err := c.logins.limiter.countUpTo(r, "scene", sceneLimit); err != nil {
+		return l, err
+	}
+	n, err := c.state.Add(r.Context(), "scenes", 24*time.Hour)
+	switch {
+	case err != nil:
+		return l, wrap("counting QR codes", err)
+	case n > sceneBudget:
+		return l, errTooMany
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), sceneTime)
+	defer cancel()
+	// A second more than the login: a scan in its last moment gets an answer.
+	code, err := c.accounts.official.CreateQRCode(ctx, c.scene(l), time.Until(l.Expires()).Truncate(time.Second)+2*time.Second)
+	if err != nil {
+		return l, fmt.Errorf("creating a QR code: %w: %w", errWeChat, err)
+	}
+	l, err = c.logins.SetScene(r.Context(), l, code.URL)
+	if errors.Is(err, login.ErrRepeated) {
+		err = nil
+	}
+	return l, err
+}

@@ -1,0 +1,124 @@
+package scangate
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/scangate/scangate/internal/login"
+)
+
+// serveScan serves the URL in the QR code. It redirects every browser to WeChat, whose
+// page asks other browsers to open it in WeChat. It consumes nothing: link checkers open
+// it too.
+func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
+	l, err := g.logins.load(r)
+	if err != nil {
+		return err
+	}
+	switch {
+	case l.Kind() != login.CrossDevice:
+		return g.logins.unknown(r)
+	case l.InChat():
+		return g.serveChatLink(w, r, l)
+	}
+	key := g.cookies.ensure(w, r)
+	switch err := l.Open(); {
+	case g.logins.authorizerKey(r, l) != "" && !errors.Is(err, login.ErrExpired):
+		return g.advance(w, r, l)
+	case err != nil:
+		return g.logins.withRetry(r, l, err)
+	case l.Identified():
+		return login.ErrInUse
+	}
+	if err := g.markScanned(r, l); err != nil {
+		return err
+	}
+	seeOther(w, g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
+	return nil
+}
+
+// markScanned shows the initiator that its QR code was opened.
+func (g *Gate) markScanned(r *http.Request, l *login.Login) error {
+	if l.State() != login.StateWaiting {
+		return nil
+	}
+	l, err := g.logins.Scan(r.Context(), l)
+	if errors.Is(err, login.ErrRepeated) {
+		return nil
+	}
+	if err == nil {
+		g.respond.emit(r, loginEvent(EventScanned, l))
+	}
+	return err
+}
+
+// serveChatLink serves the link in a chat. It proves which chat the link is from, and not
+// who has opened it: a GET changes nothing, so link checkers may open it.
+func (g *Gate) serveChatLink(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	ticket := q.Get(ticketParam)
+	if !g.chats.verify(l, ticket) {
+		return g.logins.unknown(r)
+	}
+	key := g.cookies.ensure(w, r)
+	if done, err := g.openedChat(w, r, l, key); done || err != nil {
+		return err
+	}
+	p := PageData{Purpose: string(l.Purpose()), Token: ticket, Digits: l.EchoFor(key)}
+	if p.Digits != "" {
+		p.Name = "chat.echo"
+	}
+	g.respond.render(w, r, http.StatusOK, "chat", p)
+	return nil
+}
+
+// openedChat answers a browser that need not or cannot prove that it is the person's: the
+// login is over, or it has one. It reports whether it has answered.
+func (g *Gate) openedChat(w http.ResponseWriter, r *http.Request, l *login.Login, key login.Key) (bool, error) {
+	switch err := l.Open(); {
+	case l.AuthorizedBy(key) && !errors.Is(err, login.ErrExpired) && !errors.Is(err, login.ErrReplaced):
+		return true, g.advance(w, r, l)
+	case err != nil:
+		return false, err
+	case l.Bound():
+		return false, login.ErrInUse
+	}
+	return false, nil
+}
+
+// serveOpenChat lets a browser prove that it is the person's: by a trip to WeChat, whose
+// openid has to be that of the chat, or by four digits that the person sends to the chat.
+// Neither the link nor this form is such a proof.
+func (g *Gate) serveOpenChat(w http.ResponseWriter, r *http.Request) error {
+	posted, err := fields(r)
+	if err != nil {
+		return err
+	}
+	l, err := g.logins.load(r)
+	if err != nil {
+		return err
+	}
+	ticket := posted.Get(ticketParam)
+	if !g.chats.verify(l, ticket) {
+		return g.logins.unknown(r)
+	}
+	key := g.cookies.ensure(w, r)
+	if done, err := g.openedChat(w, r, l, key); done || err != nil {
+		return err
+	}
+	if l, err = g.chats.lookUpNow(r.Context(), l); err != nil {
+		return err
+	}
+	if g.accounts.official != nil {
+		seeOther(w, g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
+		return nil
+	}
+	if _, err := g.logins.AwaitEcho(r.Context(), l, key); err != nil {
+		return err
+	}
+	seeOther(w, g.urls.path("scan", l.ID())+"?"+ticketParam+"="+ticket)
+	return nil
+}
