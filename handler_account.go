@@ -143,19 +143,6 @@ func (g *Gate) endSession(ctx context.Context, w http.ResponseWriter, r *http.Re
 	return nil
 }
 
-// endOthers ends the sessions that the request carries besides its own, which is about to
-// end too. First it closes the logins that began all of them, except the one with the ID
-// that is kept. A repeated request of such a login may be under way: it writes its session,
-// and then finds the login closed.
-func (g *Gate) endOthers(r *http.Request, kept string, own sessionValue, others []otherSession) error {
-	for _, value := range append([]sessionValue{own}, values(others)...) {
-		if value.login != kept {
-			g.logins.close(r.Context(), value.login)
-		}
-	}
-	return wrap("ending another session", g.auth.sessions.endOthers(others))
-}
-
 // LogOut is for the application's own logout handler. It does what the route logout does
 // for one browser: it ends the request's session with all that the application keeps in
 // it, makes repeated requests of its login worthless, and forgets the browser's logins
@@ -276,7 +263,7 @@ func (g *Gate) serveResume(w http.ResponseWriter, r *http.Request, l *login.Logi
 		return errNotRegistered
 	case who.Refusal == refusalDisabled:
 		// The person is not noted as that user, so that they can return once they are enabled.
-		_, err := g.refuseLogin(r, l, errDisabled)
+		_, err := g.logins.refuse(r.Context(), l, errDisabled)
 		return err
 	}
 	l, err := g.logins.Recognize(r.Context(), l, who)
