@@ -80,7 +80,7 @@ func (a accounts) chooseFlow(r *http.Request, with string) flow {
 // authorizeURL returns the page of WeChat's where the browser with that key proves an
 // identity for the login. From there WeChat redirects the browser to callback.
 func (a accounts) authorizeURL(callback string, l *login.Login, key login.Key, scope login.Scope) string {
-	client, state := a.client(l.AppID()), key.OAuthState(l.ID(), scope)
+	client, state := a.client(l.AppID()), key.OAuthState(login.Trip{ID: l.ID(), Kind: l.Kind(), Scope: scope})
 	switch {
 	case client == a.website:
 		return client.QRConnectURL(callback, state, "")

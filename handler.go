@@ -200,6 +200,9 @@ func (g *Gate) requireStep(w http.ResponseWriter, r *http.Request, l *login.Logi
 		return g.logins.unknown(r)
 	}
 	err := l.Open()
+	if errors.Is(err, login.ErrFinished) && r.Method == http.MethodPost && l.Kind() == login.SameDevice && l.Ready() == nil {
+		return g.finishSameDevice(w, r, l) // the browser has sent the last form again
+	}
 	decided := errors.Is(err, login.ErrDenied) || errors.Is(err, login.ErrFinished)
 	// The confirm page also shows the decision, and its form may be sent again.
 	if err != nil && (!decided || at != stepConfirm && at != stepDecision) {

@@ -18,20 +18,20 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	state := q.Get("state")
-	id, scope, _ := login.ParseState(state)
-	key := g.logins.stateKey(r, id, state)
+	trip, _ := login.ParseState(state)
+	key := g.logins.stateKey(r, trip.ID, state)
 	if key == "" {
-		return g.invalidState(w, r, id)
+		return g.invalidState(w, r, trip)
 	}
 	code := q.Get("code")
 	if code == "" || code == "authdeny" { // WeChat documents the first and sends the second
-		return g.cancelled(w, r, id, scope)
+		return g.cancelled(w, r, trip)
 	}
 	if err := g.logins.limit(r, "callback"); err != nil {
 		return err
 	}
 	extendDeadlines(w, time.Now().Add(slowAnswer)) // WeChat may take its time
-	l, err := g.exchange(r, id, key, scope, code)
+	l, err := g.exchange(r, trip, key, code)
 	if err == nil {
 		err = g.advance(w, r, l)
 	}
@@ -39,18 +39,28 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if errors.Is(err, login.ErrUnknown) {
-		return g.logins.unknownID(r, id)
+		return g.beginAgain(trip, g.logins.unknownID(r, trip.ID))
 	}
 	return g.logins.withRetry(r, l, err)
 }
 
+// beginAgain adds to err the login page if the trip was that of a same-device login: there
+// is no other screen with a QR code to go back to. It asks the OAuth state only, so known
+// and unknown logins look alike.
+func (g *Gate) beginAgain(trip login.Trip, err error) error {
+	if trip.Kind == login.SameDevice {
+		return retryError{err, g.urls.path("login")}
+	}
+	return err
+}
+
 // exchange exchanges the code for the authorizer's identity. If another callback of the
 // login does so already, exchange waits for its answer.
-func (g *Gate) exchange(r *http.Request, id string, key login.Key, scope login.Scope, code string) (*login.Login, error) {
+func (g *Gate) exchange(r *http.Request, trip login.Trip, key login.Key, code string) (*login.Login, error) {
 	for {
-		l, err := g.logins.Exchange(r.Context(), id, key, scope, code,
+		l, err := g.logins.Exchange(r.Context(), trip.ID, key, trip.Scope, code,
 			func(ctx context.Context, l *login.Login) (login.Person, error) {
-				return g.registrar.identify(ctx, l, scope, code)
+				return g.registrar.identify(ctx, l, trip.Scope, code)
 			})
 		switch {
 		case err == nil:
@@ -66,7 +76,7 @@ func (g *Gate) exchange(r *http.Request, id string, key login.Key, scope login.S
 		case !errors.Is(err, login.ErrExchanging):
 			return l, rejectionCause(err)
 		}
-		if err := g.awaitExchange(r, id); err != nil {
+		if err := g.awaitExchange(r, trip.ID); err != nil {
 			return l, wrap("waiting for another callback", err)
 		}
 	}
@@ -84,22 +94,16 @@ func (g *Gate) awaitExchange(r *http.Request, id string) error {
 
 // invalidState answers a callback whose OAuth state is not this browser's: it is
 // another browser's or made up, or this browser has lost its cookie. All of these get the
-// same answer, so that known and unknown logins look alike. Only a same-device login can begin again here; a phone goes back to the QR code.
-func (g *Gate) invalidState(w http.ResponseWriter, r *http.Request, id string) error {
+// same answer, so that known and unknown logins look alike. A phone goes back to the QR
+// code.
+func (g *Gate) invalidState(w http.ResponseWriter, r *http.Request, trip login.Trip) error {
 	if g.redirectLoggedIn(w, r, nil, errState) {
 		return nil
 	}
 	if err := g.logins.limit(r, "guess"); err != nil {
 		return err
 	}
-	l, err := g.logins.Load(r.Context(), id)
-	switch {
-	case err != nil && !errors.Is(err, login.ErrUnknown):
-		return err
-	case err == nil && l.Kind() == login.SameDevice:
-		return retryError{errState, g.urls.path("login")}
-	}
-	return errState
+	return g.beginAgain(trip, errState)
 }
 
 // redirectLoggedIn answers a GET that is about an old same-device login, from a browser
@@ -128,17 +132,22 @@ const neededParam = "needed"
 // cancelled answers a person who refused in WeChat. The login stays open. A person who
 // refused only the user info gets the profile page again, which offers "not now" or explains
 // why there is no other way.
-func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, id string, scope login.Scope) error {
-	l, err := g.logins.Load(r.Context(), id)
+func (g *Gate) cancelled(w http.ResponseWriter, r *http.Request, trip login.Trip) error {
+	l, err := g.logins.Load(r.Context(), trip.ID)
 	foreign := err == nil && l.Kind() == login.SameDevice && g.logins.initiatorKey(r, l) == ""
-	if foreign || errors.Is(err, login.ErrUnknown) {
-		return g.logins.unknownID(r, id)
-	}
-	if err != nil {
+	switch {
+	case foreign, errors.Is(err, login.ErrUnknown):
+		if g.redirectLoggedIn(w, r, nil, login.ErrUnknown) {
+			return nil
+		}
+		return g.beginAgain(trip, g.logins.unknownID(r, trip.ID))
+	case err != nil:
 		return err
+	case g.redirectLoggedIn(w, r, l, l.Open()):
+		return nil
 	}
-	if scope == login.ScopeProfile && l.Open() == nil {
-		to := g.urls.path("profile", id)
+	if trip.Scope == login.ScopeProfile && l.Open() == nil {
+		to := g.urls.path("profile", trip.ID)
 		if g.registrar.mustRecognize(l) {
 			to += "?" + neededParam
 		}

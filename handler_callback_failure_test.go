@@ -188,8 +188,9 @@ func forgeState(t *testing.T, b *browser, genuine, id string) string {
 	}
 	state := func(id string) string {
 		mac := hmac.New(sha256.New, []byte(key))
-		mac.Write([]byte("state " + id + "0"))
-		return id + "0" + base32.StdEncoding.EncodeToString(mac.Sum(nil)[:20])
+		named := id + genuine[26:27] // the kind and the scope
+		mac.Write([]byte("state " + named))
+		return named + base32.StdEncoding.EncodeToString(mac.Sum(nil)[:20])
 	}
 	if own := genuine[:26]; state(own) != genuine {
 		t.Fatalf("forge the state of the browser's own login: got %q, want %q: forgeState is out of date", state(own), genuine)

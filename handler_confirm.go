@@ -52,6 +52,8 @@ func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request, l *login.Log
 	// An approved link in the same browser is not done before it is finished.
 	unfinished := l.State() == login.StateApproved && l.Kind() == login.SameDevice
 	switch state := l.State(); {
+	case state == login.StateFinished && l.Kind() == login.SameDevice:
+		leaveWeChat(w, r, l.ReturnTo()) // there is no other screen
 	case state == login.StateFinished, state == login.StateApproved && !unfinished:
 		g.renderDone(w, r, l, "done.approved")
 	case state == login.StateDenied:

@@ -119,6 +119,8 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 	if !repeated {
 		if l.Kind() == login.CrossDevice {
 			g.cookies.renew(w, r, l.ID(), key)
+		} else {
+			g.cookies.replace(w, r, key)
 		}
 		g.respond.emit(r, loginEvent(EventFinished, l))
 	}
@@ -167,10 +169,10 @@ func (g *Gate) finishForUser(r *http.Request, l *login.Login) (*login.Login, err
 	}
 	// Finish before linking: from here on the login cannot be denied.
 	l, err := g.logins.Finish(r.Context(), l, time.Now())
-	if errors.Is(err, login.ErrRepeated) {
-		err = nil
-	}
-	if err != nil || l.Purpose() != login.PurposeLink {
+	switch {
+	case errors.Is(err, login.ErrRepeated):
+		return l, nil
+	case err != nil || l.Purpose() != login.PurposeLink:
 		return l, err
 	}
 	return g.linkFinished(r, l)

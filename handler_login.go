@@ -93,6 +93,10 @@ func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.
 
 // offerLoginJSON is offerLogin for scripts.
 func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request login.Request, with string) error {
+	if to := g.urls.elsewhere(r, request, with); to != "" && g.accounts.chooseFlow(r, with).kind == login.SameDevice {
+		writeJSON(w, http.StatusOK, map[string]string{"redirect_url": to}) // the login begins there
+		return nil
+	}
 	key := g.cookies.ensure(w, r)
 	l, err := g.startOrResume(w, r, key, request, with)
 	if err != nil {

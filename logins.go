@@ -149,6 +149,14 @@ func (c browserCookies) renew(w http.ResponseWriter, r *http.Request, finished s
 	c.keep(w, r, finished, key)
 }
 
+// replace gives the browser a new key at the end of a same-device login that began with the
+// given one. The cookie keeps that one too, because other tabs may be on their way to WeChat.
+func (c browserCookies) replace(w http.ResponseWriter, r *http.Request, used login.Key) {
+	if keys := c.keys(r); len(keys) > 0 && keys[0].Key == used {
+		http.SetCookie(w, c.cookie(encodeKeys(newBrowserKey(), keys[0]), browserKeyTTL))
+	}
+}
+
 // forget deletes all keys from the browser, and which user it had last. Its open logins
 // cannot be finished then.
 func (c browserCookies) forget(w http.ResponseWriter, r *http.Request) {

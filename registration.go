@@ -92,6 +92,9 @@ func rejection(err error) error {
 	if errors.Is(err, errCodeRejected) {
 		rejected.Reason = reasonRestart
 	}
+	if rejected.Reason == "" {
+		return err // WeChat could not be reached or is busy: it has not rejected the code
+	}
 	return rejected
 }
 

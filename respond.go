@@ -32,7 +32,7 @@ var failures = []failure{
 	{login.ErrDenied, http.StatusGone, "denied"},
 	{login.ErrReplaced, http.StatusGone, "replaced"},
 	{login.ErrInUse, http.StatusConflict, "in_use"},
-	{login.ErrExchanging, http.StatusConflict, "in_use"},
+	{login.ErrExchanging, http.StatusConflict, "exchanging"},
 	{login.ErrNotApproved, http.StatusConflict, "not_approved"},
 	{login.ErrFinished, http.StatusConflict, "finished"},
 	{login.ErrTooManyFailures, http.StatusTooManyRequests, "too_many"},
@@ -82,6 +82,7 @@ var details = map[string]string{
 	"phone_abroad":   "the phone number is not valid with its country's calling code",
 	"phone_country":  "phone numbers of this country are not accepted",
 	"in_use":         "another phone has scanned this QR code",
+	"exchanging":     "another request of this login still waits for WeChat: try again",
 	"not_approved":   "the login was not confirmed on the phone yet",
 	"finished":       "this login has been used",
 	"too_many":       "the limit is reached; Retry-After is in seconds",
@@ -330,7 +331,8 @@ func (a *responder) requestLoginID(r *http.Request) string {
 	}
 	id := r.PathValue("id")
 	if id == "" {
-		id, _, _ = login.ParseState(r.URL.Query().Get("state"))
+		trip, _ := login.ParseState(r.URL.Query().Get("state"))
+		id = trip.ID
 	}
 	if !login.ValidID(id) {
 		return ""

@@ -44,7 +44,7 @@ func TestThreat13ForeignState(t *testing.T) {
 		{"another browser's callback", foreign.Query(), true},
 		{"another login's ID, own MAC", url.Values{"code": code, "state": {foreignState[:27] + state[27:]}}, true},
 		{"a fixed state", url.Values{"code": code, "state": {"STATE"}}, false},
-		{"another scope, own MAC", url.Values{"code": code, "state": {state[:26] + "1" + state[27:]}}, true},
+		{"another scope, own MAC", url.Values{"code": code, "state": {state[:26] + "3" + state[27:]}}, true},
 	} {
 		a := phone.get("/wechat/callback?" + c.query.Encode())
 		if a.StatusCode != http.StatusBadRequest || strings.Contains(a.body, "Try again") != c.known {

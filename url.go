@@ -73,6 +73,20 @@ func (u *urls) publicHost(r *http.Request, q url.Values) string {
 	return to.String()
 }
 
+// elsewhere returns the page of PublicURL's host where the login begins, for a script whose
+// request came to another host, or "". WeChat sends the browser back to that host, where the
+// cookies of this one are missing.
+func (u *urls) elsewhere(r *http.Request, request login.Request, with string) string {
+	if u.onPublicHost(r) || replacesHost(r) {
+		return ""
+	}
+	to := u.public.String() + u.start(request)
+	if with != "" {
+		to = withQuery(to, url.Values{"with": {with}})
+	}
+	return to
+}
+
 // start returns where a login for such a request begins.
 func (u *urls) start(request login.Request) string {
 	return u.returning(startRoute(request), request.ReturnTo)

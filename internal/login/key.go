@@ -33,28 +33,50 @@ func (k Key) mac(purpose, text string) string {
 // macLength is the length of what mac returns.
 const macLength = 32
 
-// OAuthState returns the state parameter of a trip to WeChat: 59 characters of
-// a-zA-Z0-9, of which WeChat allows 128 bytes (网页授权, step 1). It is valid in this
-// browser, for this login and this scope only.
-func (k Key) OAuthState(id string, s Scope) string {
-	return id + string(s) + k.mac("state", id+string(s))
+// Trip is a browser's way to WeChat and back, as the OAuth state names it. It has the
+// login's kind, so that a browser can begin again although the login is long forgotten.
+type Trip struct {
+	ID    string
+	Kind  Kind
+	Scope Scope
+}
+
+// code is the character that stands for the kind and the scope.
+func (t Trip) code() byte {
+	if t.Kind == SameDevice {
+		return byte(t.Scope) + sameDeviceOffset
+	}
+	return byte(t.Scope)
+}
+
+// sameDeviceOffset separates the codes of same-device trips from those of cross-device ones.
+const sameDeviceOffset = 2
+
+// OAuthState returns the state parameter of a trip to WeChat: 59 letters and digits; WeChat
+// allows 128 bytes (网页授权, step 1). It is valid in this browser and for this trip only.
+func (k Key) OAuthState(t Trip) string {
+	named := t.ID + string(t.code())
+	return named + k.mac("state", named)
 }
 
 // VerifyState reports whether state is what OAuthState returns to this browser. An
 // empty key verifies nothing.
 func (k Key) VerifyState(state string) bool {
-	id, scope, ok := ParseState(state)
-	return ok && k != "" && equal(state, k.OAuthState(id, scope))
+	t, ok := ParseState(state)
+	return ok && k != "" && equal(state, k.OAuthState(t))
 }
 
-// ParseState returns the login and the scope that an OAuth state names. It does not
-// verify that the state belongs to the caller's browser.
-func ParseState(state string) (id string, s Scope, ok bool) {
-	if len(state) != idLength+1+macLength {
-		return "", 0, false
+// ParseState returns the trip that an OAuth state names. It does not verify that the state
+// belongs to the caller's browser.
+func ParseState(state string) (Trip, bool) {
+	if len(state) != idLength+1+macLength || !ValidID(state[:idLength]) {
+		return Trip{}, false
 	}
-	id, s = state[:idLength], Scope(state[idLength])
-	return id, s, ValidID(id) && (s == ScopeBase || s == ScopeProfile)
+	t := Trip{state[:idLength], CrossDevice, Scope(state[idLength])}
+	if t.Scope >= ScopeBase+sameDeviceOffset {
+		t.Kind, t.Scope = SameDevice, t.Scope-sameDeviceOffset
+	}
+	return t, t.Scope == ScopeBase || t.Scope == ScopeProfile
 }
 
 // FormToken returns the value of the hidden field in the forms of a login.

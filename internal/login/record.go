@@ -378,7 +378,7 @@ func (r *record) ready() error {
 		// The initiator is the authorizer, so there is nothing to approve.
 		from = StateIdentified
 	}
-	if r.State == StateFinished && !r.Closed && r.Purpose == PurposeLogin && time.Since(r.Finished) < replayWindow {
+	if r.State == StateFinished && !r.Closed && time.Since(r.Finished) < replayWindow {
 		return nil // the same request again
 	}
 	if err := r.open(); err != nil {
