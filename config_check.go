@@ -295,8 +295,8 @@ func cookieNameFault(cookie *scs.SessionCookie, plain bool) string {
 	name := strings.ToLower(cookie.Name)
 	host := strings.HasPrefix(name, "__host-")
 	switch {
-	case cookie.Name == browserKeyCookie || cookie.Name == "__Host-"+browserKeyCookie:
-		return "is the gate's own cookie"
+	case isOwnCookie(strings.TrimPrefix(name, "__host-")):
+		return "is one of the gate's own cookies"
 	case (&http.Cookie{Name: cookie.Name, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}).Valid() != nil:
 		return "is not a cookie name"
 	case host && cookie.Domain != "":
@@ -323,4 +323,9 @@ func (c *Config) checkLimits(faults *configErrors) {
 			faults.add(limit.field, "%d is negative", limit.value)
 		}
 	}
+}
+
+// isOwnCookie reports whether the gate has cookies of that name, or may have.
+func isOwnCookie(name string) bool {
+	return name == browserKeyCookie || strings.HasPrefix(name, browserKeyCookie+"-")
 }

@@ -123,9 +123,10 @@
 //
 // Sessions are kept by scs (github.com/alexedwards/scs/v2). The gate loads a session
 // itself unless an outer LoadAndSave has. Of several cookies of the session's name it
-// then takes the one whose session is live, and LoadAndSave takes the first. A session
-// counts only at the host and the base path of its login. An application that wraps its whole mux in
-// LoadAndSave and sets IdleTimeout must mount the gate outside of it: scs would save
-// the session again at the end of a long poll, and could revive one that was ended
-// meanwhile.
+// then takes the one whose session is live. LoadAndSave takes the first, and the gate
+// ignores that one if another cookie has a live session of another user. A session counts
+// only at the host and the base path of its login. An application that wraps its whole mux
+// in LoadAndSave should mount the gate outside of it, and must do so if it sets
+// IdleTimeout: scs would save the session again at the end of a long poll, and could revive
+// one that was ended meanwhile.
 package scangate

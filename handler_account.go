@@ -125,11 +125,17 @@ func (g *Gate) serveLogout(w http.ResponseWriter, r *http.Request) error {
 // endSession ends the session in ctx, which is the request's, and the logins of its
 // browser. It emits the event if that has a user.
 func (g *Gate) endSession(ctx context.Context, w http.ResponseWriter, r *http.Request, event Event) error {
+	others, err := g.auth.sessions.others(ctx, r)
+	if err != nil {
+		return err
+	}
 	ended, _ := g.auth.sessions.value(ctx)
+	if err := g.endOthers(r, "", ended, others); err != nil {
+		return err
+	}
 	if err := g.auth.sessions.end(ctx, w, r); err != nil {
 		return wrap("ending the session", err)
 	}
-	g.logins.close(r.Context(), ended.login)
 	g.cookies.forget(w, r)  // otherwise a login under way would outlive the logout
 	if event.UserID != "" { // no user: not logged in, or the store failed
 		g.respond.emit(r, event)
@@ -245,14 +251,20 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 // UserStore whether the person is registered by now.
 func (g *Gate) serveResume(w http.ResponseWriter, r *http.Request, l *login.Login) error {
 	who := l.Person()
+	who.Refusal = "" // an earlier one; the look-up finds whether there still is a reason
 	if l.State() != login.StateIdentified || who.UserID != "" {
 		return g.advance(w, r, l)
 	}
 	if err := g.registrar.lookupUser(r.Context(), &who); err != nil {
 		return err
 	}
-	if who.UserID == "" {
+	switch {
+	case who.UserID == "":
 		return errNotRegistered
+	case who.Refusal == refusalDisabled:
+		// The person is not noted as that user, so that they can return once they are enabled.
+		_, err := g.logins.refuse(r.Context(), l, errDisabled)
+		return err
 	}
 	l, err := g.logins.Recognize(r.Context(), l, who)
 	if err != nil && !errors.Is(err, login.ErrRepeated) {

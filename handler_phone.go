@@ -125,8 +125,8 @@ func (g *Gate) sendCode(r *http.Request, l *login.Login, number string) (*login.
 	// Detach from the request: stopping halfway could send a paid code that is not
 	// stored.
 	ctx := context.WithoutCancel(r.Context())
-	codes, tries := g.codes.quotas(number, l.Person().QuotaKey(), g.limiter.networks(r))
-	if err := state.Reserve(ctx, g.state, append(tries, codes...)...); err != nil {
+	all, codes := g.codes.quotas(number, l.Person().QuotaKey(), g.limiter.networks(r))
+	if err := state.Reserve(ctx, g.state, all...); err != nil {
 		return l, g.refuseCode(r, l, err)
 	}
 	returned := false
@@ -161,34 +161,35 @@ func (g *Gate) refuseCode(r *http.Request, l *login.Login, err error) error {
 	return fmt.Errorf("%w: %w", errTooManyCodes, err)
 }
 
-// quotas returns the quotas that one code takes from. If the code is not delivered,
-// codes are refunded, so that the person may try again at once. The tries are not: a
-// sender that reports a failure may have delivered all the same.
-func (c *codeSender) quotas(number, person string, networks []string) (codes, tries []state.Quota) {
+// quotas returns all quotas that one code takes from, and among them those that are refunded
+// if the code is not delivered, so that the person may try again at once. The quotas of
+// tries are not refunded: a sender that reports a failure may have delivered all the same.
+func (c *codeSender) quotas(number, person string, networks []string) (all, codes []state.Quota) {
 	quota := func(name, of string, limit int, window time.Duration) state.Quota {
 		sum := sha256.Sum256([]byte(of)) // the store need not learn whose number it is
 		return state.Quota{Key: state.QuotaKey(name + ":" + base64.RawURLEncoding.EncodeToString(sum[:])), Max: limit, Window: window}
 	}
 	const hour, day = time.Hour, 24 * time.Hour
-	codes = []state.Quota{
-		quota("gap", number, 1, codeGap),
-		quota("phone-hour", number, 5, hour),
-		quota("phone-day", number, 10, day),
+	// The person chooses the number. Its quotas come last, so that a request which one of the
+	// others refuses makes no record in the store.
+	all = []state.Quota{
+		quota("person-tries", person, 30, hour),
 		quota("person-hour", person, 10, hour),
 		quota("person-day", person, 20, day),
 		quota("all-hour", "", c.phone.CodeLimit, hour),
 	}
 	for i, network := range networks {
 		factor := networkFactors[i]
-		codes = append(codes,
+		all = append(all,
 			quota("address-hour", network, 60*factor, hour),
 			quota("address-day", network, 300*factor, day))
 	}
-	tries = []state.Quota{
-		quota("phone-tries", number, 30, hour),
-		quota("person-tries", person, 30, hour),
-	}
-	return codes, tries
+	all = append(all,
+		quota("gap", number, 1, codeGap),
+		quota("phone-hour", number, 5, hour),
+		quota("phone-day", number, 10, day),
+		quota("phone-tries", number, 30, hour))
+	return all, all[1 : len(all)-1] // without the tries
 }
 
 // deliver passes the code to the application.
@@ -243,7 +244,7 @@ func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error)
 		return l, err
 	}
 	enrolled, err := g.registrar.bindPhone(r.Context(), l.Person())
-	if errors.Is(err, errPhoneInUse) || errors.Is(err, errNotRegistered) {
+	if errors.Is(err, errPhoneInUse) || errors.Is(err, errNotRegistered) || errors.Is(err, errDisabled) {
 		// This number can never be theirs: let them try another one. A store's failure,
 		// in contrast, leaves the number proved.
 		changed, failed := g.logins.ForgetPhone(r.Context(), l)

@@ -16,7 +16,7 @@ func TestThreat26Figures(t *testing.T) {
 	config := Config{}
 	config.Phone.fillDefaults()
 	sender := codeSender{phone: config.Phone}
-	codes, _ := sender.quotas("+8613800138000", "person", []string{"192.0.2.1"})
+	_, codes := sender.quotas("+8613800138000", "person", []string{"192.0.2.1"})
 	perDay := map[string]float64{}
 	for _, quota := range codes {
 		name := strings.Split(quota.Key, ":")[1]

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -233,4 +236,46 @@ func TestUnreadableCodeCountBeginsAnew(t *testing.T) {
 			t.Errorf("within the new window: status = %d, %d codes sent, want 429 and 2", a.StatusCode, codes.sent)
 		}
 	})
+}
+
+// quotaRecords counts the records of quotas in a state store.
+type quotaRecords struct {
+	scangate.StateStore
+	created atomic.Int32
+}
+
+func (s *quotaRecords) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	err := s.StateStore.Create(ctx, key, value, ttl)
+	if err == nil && strings.Contains(key, ":codes:") {
+		s.created.Add(1)
+	}
+	return err
+}
+
+// One person asks for codes to ever new numbers. Each refused request would otherwise leave
+// records in the store for up to a day, and no other person could get a code in the end.
+func TestRefusedCodesLeaveNoRecords(t *testing.T) {
+	state := &quotaRecords{StateStore: scangate.NewMemoryStore()}
+	sms := &texts{}
+	w := newWorld(t, sms.withPhone, func(c *scangate.Config) { c.State = state })
+	phone := w.phone("lin")
+	page := phone.open("/account")
+	form := url.Values{"token": {page.find(t, tokenPattern)}}
+	number := 0
+	ask := func() int {
+		number++
+		form.Set("phone", fmt.Sprintf("138%08d", number))
+		return phone.post(page.Request.URL.Path+"/code", form).StatusCode
+	}
+	for ask() == http.StatusSeeOther {
+	}
+	before := state.created.Load()
+	for range 100 {
+		if got := ask(); got != http.StatusTooManyRequests {
+			t.Fatalf("code for number %d: status = %d, want 429", number, got)
+		}
+	}
+	if got := state.created.Load() - before; got != 0 {
+		t.Errorf("records that 100 refused requests have made = %d, want 0", got)
+	}
 }

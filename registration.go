@@ -408,6 +408,9 @@ func (r *registrar) bindPhone(ctx context.Context, who login.Person) (enrollment
 // becomeOwner makes the person the user who has their number. It returns errPhoneInUse if
 // that user has another WeChat identity of the same account, or another unionid.
 func (r *registrar) becomeOwner(ctx context.Context, owner User, who login.Person) (enrollment, error) {
+	if owner.Disabled {
+		return enrollment{}, errDisabled // otherwise the identity would be in once the user is enabled again
+	}
 	// Operators give numbers to new owners. The code proves the number, not the person.
 	if isAnotherPerson(owner, who.Identity.UnionID) {
 		return enrollment{}, errPhoneInUse

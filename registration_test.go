@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/scangate/scangate"
@@ -302,5 +303,76 @@ func TestApprovedLoginKeepsItsUser(t *testing.T) {
 	}
 	if got := desktop.user(); got == "" || got != first.ID {
 		t.Errorf("finish: the desktop is logged in as %q, want %q", got, first.ID)
+	}
+}
+
+// pendingUsers is a user store of an application that registers persons as disabled, until
+// an operator admits them.
+type pendingUsers struct {
+	scangate.UserStore
+	pending atomic.Bool
+}
+
+func (u *pendingUsers) FindByWeChat(ctx context.Context, who scangate.Identity) (scangate.User, error) {
+	user, err := u.UserStore.FindByWeChat(ctx, who)
+	user.Disabled = u.pending.Load()
+	return user, err
+}
+
+func (u *pendingUsers) FindByID(ctx context.Context, id string) (scangate.User, error) {
+	user, err := u.UserStore.FindByID(ctx, id)
+	user.Disabled = u.pending.Load()
+	return user, err
+}
+
+func (u *pendingUsers) FindByPhone(ctx context.Context, phone string) (scangate.User, error) {
+	user, err := u.UserStore.FindByPhone(ctx, phone)
+	user.Disabled = u.pending.Load()
+	return user, err
+}
+
+// A person whom the application has registered as disabled is refused when they return, and
+// gets no phone page.
+func TestResumeOfADisabledUser(t *testing.T) {
+	users, codes := &pendingUsers{}, &texts{}
+	w := newWorld(t, closed, codes.withPhone, func(c *scangate.Config) {
+		c.RegisterURL = "/join"
+		users.UserStore, c.Users = c.Users, users
+	})
+	w.serveJoin()
+	desktop, phone := w.desktop(), w.phone("lin")
+	login := desktop.start()
+	phone.get(phone.callback(login))
+	w.know("lin")
+	users.pending.Store(true)
+	if a := phone.open("/wechat/resume/" + login.ID); a.StatusCode != http.StatusForbidden || desktop.state(login) != "rejected" {
+		t.Errorf("resume: status = %d at %s, state = %q, want 403 and rejected", a.StatusCode, a.Request.URL.Path, desktop.state(login))
+	}
+	users.pending.Store(false) // the operator admits the person
+	if a := phone.open("/wechat/resume/" + login.ID); a.StatusCode != http.StatusOK {
+		t.Errorf("resume after the admission: status = %d at %s, want a page\n%s", a.StatusCode, a.Request.URL.Path, a.body)
+	}
+}
+
+// The proved number of a disabled user links no WeChat: it would be in as soon as the user
+// is enabled again.
+func TestNumberOfADisabledUser(t *testing.T) {
+	for name, option := range map[string]func(*texts, *scangate.Config){"open": (*texts).withPhone, "by phone": (*texts).byPhone} {
+		t.Run(name, func(t *testing.T) {
+			users, codes := &pendingUsers{}, &texts{}
+			w := newWorld(t, func(c *scangate.Config) {
+				option(codes, c)
+				users.UserStore, c.Users = c.Users, users
+			})
+			owner := w.knowPhone(mobile, clerk("a"))
+			users.pending.Store(true)
+			phone := w.phone("lin")
+			a := phone.prove(codes, phone.open("/account"), mobile)
+			users.pending.Store(false)
+			after, err := w.users.FindByID(t.Context(), owner.ID)
+			if err != nil || len(after.Identities) != 1 || phone.user() != "" {
+				t.Errorf("prove the number: status = %d, identities = %v, error = %v, user = %q, want one identity and no user", a.StatusCode, after.Identities, err, phone.user())
+			}
+		})
 	}
 }

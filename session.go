@@ -91,8 +91,10 @@ func (s *sessions) load(r *http.Request) (context.Context, error) {
 	switch {
 	case len(cookies) == 0:
 		return s.loadToken(r.Context(), "")
-	case len(cookies) == 1, s.loaded(r.Context()):
+	case len(cookies) == 1:
 		return s.loadToken(r.Context(), cookies[0].Value)
+	case s.loaded(r.Context()):
+		return s.checkLoaded(r, cookies)
 	}
 	return s.choose(r, cookies)
 }
@@ -138,6 +140,32 @@ func (s *sessions) choose(r *http.Request, cookies []*http.Cookie) (context.Cont
 		}
 	}
 	return chosen, nil
+}
+
+// checkLoaded returns the context of the application's LoadAndSave, or one without a user if
+// another cookie of the request has a live session of another user.
+func (s *sessions) checkLoaded(r *http.Request, cookies []*http.Cookie) (context.Context, error) {
+	ctx := r.Context()
+	own, ok := s.current(ctx)
+	if !ok {
+		return ctx, nil
+	}
+	conflict := len(cookies) > maxSessionCookies
+	for _, cookie := range cookies[:min(len(cookies), maxSessionCookies)] {
+		other, err := s.manager.LoadApart(ctx, cookie.Value)
+		if errors.Is(err, scscodec.ErrDamaged) {
+			continue
+		}
+		if err != nil {
+			return nil, wrap("loading the session", err)
+		}
+		v, live := s.current(other)
+		conflict = conflict || live && v.userID != own.userID
+	}
+	if conflict {
+		return s.manager.LoadApart(ctx, "")
+	}
+	return ctx, nil
 }
 
 // repeats reports whether one of the cookies has that value.
@@ -226,15 +254,11 @@ func (s *sessions) prepare(r *http.Request, userID string) (prepared context.Con
 }
 
 // begin gives the session of prepare the token, stores v in it, and sets the cookie. If
-// the application's LoadAndSave has loaded the session, the token is scs's own.
-func (s *sessions) begin(prepared context.Context, w http.ResponseWriter, r *http.Request, v sessionValue, token string) error {
-	ctx, outer := prepared, s.loaded(r.Context())
-	if outer {
-		ctx = r.Context()
-	}
-	if err := s.endOthers(ctx, r); err != nil {
-		return err
-	}
+// the application's LoadAndSave has loaded the session, the token is scs's own. Otherwise
+// begin calls check after it has written the session, and takes the session back if check
+// returns an error.
+func (s *sessions) begin(prepared context.Context, w http.ResponseWriter, r *http.Request, v sessionValue, token string, check func() error) error {
+	ctx, outer := s.target(prepared, r), s.loaded(r.Context())
 	deadline := s.manager.Deadline(prepared) // Config.OnLogin may have set it
 	if s.manager.Token(ctx) != token {       // otherwise the request is a repeated one
 		if err := s.manager.RenewToken(ctx); err != nil {
@@ -257,16 +281,29 @@ func (s *sessions) begin(prepared context.Context, w http.ResponseWriter, r *htt
 	if err != nil {
 		return err
 	}
+	if err := check(); err != nil {
+		written, failed := s.manager.LoadApart(ctx, token)
+		if failed == nil {
+			failed = s.manager.Destroy(written)
+		}
+		return both(err, failed)
+	}
 	s.manager.WriteCookie(ctx, w, token, expiry)
 	s.marker.Set(w, r, token)
 	return nil
 }
 
+// target returns the context that holds the session which begin saves, for the one that
+// prepare returned.
+func (s *sessions) target(prepared context.Context, r *http.Request) context.Context {
+	if s.loaded(r.Context()) {
+		return r.Context()
+	}
+	return prepared
+}
+
 // end destroys the request's session, which load has loaded into ctx.
 func (s *sessions) end(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
-	if err := s.endOthers(ctx, r); err != nil {
-		return err
-	}
 	if err := s.manager.Destroy(ctx); err != nil {
 		return err
 	}
@@ -277,29 +314,58 @@ func (s *sessions) end(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	return nil
 }
 
-// endOthers destroys the sessions of the gate's users that the request carries besides
-// the one in ctx. Otherwise one of them would count as soon as that one is gone.
-func (s *sessions) endOthers(ctx context.Context, r *http.Request) error {
+// otherSession is a session that a request carries besides its own.
+type otherSession struct {
+	context.Context
+	value sessionValue
+}
+
+// errTooManySessions is the error of a request with more cookies of the session's name than
+// the gate reads.
+var errTooManySessions = badRequest("there are too many cookies of the session's name: delete this site's cookies")
+
+// others returns the sessions of the gate's users that the request carries besides the one
+// in ctx. One of them would count as soon as that one is gone. With errTooManySessions,
+// there may be more.
+func (s *sessions) others(ctx context.Context, r *http.Request) ([]otherSession, error) {
 	cookies := r.CookiesNamed(s.manager.Cookie.Name)
-	if len(cookies) < 2 {
-		return nil
-	}
-	own := s.manager.Token(ctx)
-	for _, cookie := range cookies[:min(len(cookies), maxSessionCookies)] {
-		if cookie.Value == own {
+	own, read := s.manager.Token(ctx), 0
+	var found []otherSession
+	for i, cookie := range cookies {
+		if cookie.Value == own || repeats(cookies[:i], cookie.Value) {
 			continue
+		}
+		if read++; read > maxSessionCookies {
+			return found, errTooManySessions
 		}
 		other, err := s.manager.LoadApart(ctx, cookie.Value)
 		if errors.Is(err, scscodec.ErrDamaged) {
 			continue // it counts as none
 		}
 		if err != nil {
-			return wrap("loading the session", err)
+			return nil, wrap("loading the session", err)
 		}
-		if _, ok := s.value(other); ok {
-			if err := s.manager.Destroy(other); err != nil {
-				return err
-			}
+		if value, ok := s.value(other); ok {
+			found = append(found, otherSession{other, value})
+		}
+	}
+	return found, nil
+}
+
+// values returns what the gate keeps in the sessions.
+func values(others []otherSession) []sessionValue {
+	var values []sessionValue
+	for _, other := range others {
+		values = append(values, other.value)
+	}
+	return values
+}
+
+// endOthers destroys the sessions.
+func (s *sessions) endOthers(others []otherSession) error {
+	for _, other := range others {
+		if err := s.manager.Destroy(other); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -2,7 +2,9 @@ package scangate_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/alexedwards/scs/v2"
@@ -149,4 +151,49 @@ func TestThreat64TwoSessionsOfOneUser(t *testing.T) {
 	if _, err := w.gate.Check(request(t, appURL+"/", "__Host-session=a; __Host-session=b")); err == nil || errors.Is(err, scangate.ErrLoginRequired) {
 		t.Errorf("Check while the store fails: %v, want the store's error", err)
 	}
+}
+
+// The application's LoadAndSave takes the attacker's session, which comes first.
+func TestThreat64TwoUsersInsideLoadAndSave(t *testing.T) {
+	d := newTossed(t)
+	d.hosts = d.tosser.around(transportWith(d.hosts, d.manager.LoadAndSave(application(d.gate))))
+	d.desktop = d.world.desktop()
+	d.login()
+	d.tosser.toss(d.cookie, true)
+	if got := d.desktop.user(); got != "" {
+		t.Errorf("user with sessions of two users = %q (the attacker is %q), want none", got, d.attacker)
+	}
+}
+
+// Cookies without a session must not hide one from a logout.
+func TestThreat64LogoutBehindManyCookies(t *testing.T) {
+	for _, c := range []struct {
+		name, cookies string
+		status        int
+	}{
+		{"one value ten times", strings.Repeat("session=x; ", 10), http.StatusSeeOther},
+		{"more values than the gate reads", junkCookies(30), http.StatusBadRequest},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newTossed(t)
+			d.login()
+			own := cookieHeader(d.desktop, "session")
+			d.tosser.toss(strings.TrimSuffix(c.cookies, "; "), true)
+			a := d.desktop.post("/wechat/logout", nil)
+			d.tosser.toss("", true)
+			alive := d.world.desktop().get("/account", "Cookie", own).StatusCode == http.StatusOK
+			if a.StatusCode != c.status || alive != (c.status != http.StatusSeeOther) {
+				t.Errorf("logout: status = %d, the session lives: %t; want %d, and a session only if the logout failed", a.StatusCode, alive, c.status)
+			}
+		})
+	}
+}
+
+// junkCookies returns n cookies of the session's name with different values.
+func junkCookies(n int) string {
+	var cookies strings.Builder
+	for i := range n {
+		fmt.Fprintf(&cookies, "session=x%d; ", i)
+	}
+	return cookies.String()
 }

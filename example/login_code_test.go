@@ -179,7 +179,7 @@ func TestSuccessIsShown(t *testing.T) {
 // TestFinishWithoutAsking: a page marks its form, or a part around it, to be sent at once.
 func TestFinishWithoutAsking(t *testing.T) {
 	own := template.Must(template.New("").Parse(`{{define "finish.html"}}{{template "page-head" .}}<h1>on</h1>
-		<div data-auto><form method="post" action="{{.FinishURL}}" data-finish><button>on</button></form></div>{{template "page-foot"}}{{end}}`))
+		<div data-auto><form method="post" action="{{.FinishURL}}" data-finish><button>on</button><button name="answer" value="deny">off</button></form></div>{{template "page-foot"}}{{end}}`))
 	v := newVisit(t, startChromium(t), "en", func(c *scangate.Config) { c.Pages.Templates = own })
 	v.login()
 	v.phoneAnswers("lin", "approve")

@@ -27,6 +27,7 @@ type Writer struct {
 	request *http.Request
 	manager *Manager
 	fail    func(http.ResponseWriter, *http.Request, error)
+	token   string // of the session as it was loaded
 	saved   bool
 	failed  bool // the error page has been written
 }
@@ -34,7 +35,7 @@ type Writer struct {
 // NewWriter returns a Writer around w. The manager has loaded the session into the
 // request's context. The Writer calls fail to answer if saving the session fails.
 func NewWriter(w http.ResponseWriter, r *http.Request, m *Manager, fail func(http.ResponseWriter, *http.Request, error)) *Writer {
-	return &Writer{ResponseWriter: w, request: r, manager: m, fail: fail}
+	return &Writer{ResponseWriter: w, request: r, manager: m, fail: fail, token: m.Token(r.Context())}
 }
 
 // Save saves the session if the handler has changed it. It has to be called after the
@@ -48,6 +49,12 @@ func (w *Writer) Save() {
 	switch w.manager.Status(ctx) {
 	case scs.Unmodified:
 	case scs.Modified:
+		if w.token != "" && w.manager.Token(ctx) == w.token {
+			// A logout or a login may have ended the session since: saving would revive it.
+			if stored, err := w.manager.LoadApart(ctx, w.token); err == nil && w.manager.Token(stored) == "" {
+				return
+			}
+		}
 		token, expiry, err := w.manager.Commit(ctx)
 		if err != nil {
 			w.failed = true

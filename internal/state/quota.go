@@ -39,8 +39,8 @@ func Reserve(ctx context.Context, store Store, quotas ...Quota) error {
 	return nil
 }
 
-// Refund gives one use back to every quota. It tries all of them, even if one
-// fails.
+// Refund gives one use back to every quota. A quota without uses has no record in the store.
+// Refund tries all of them, even if one fails.
 func Refund(ctx context.Context, store Store, quotas ...Quota) error {
 	var failed error
 	for _, q := range quotas {
@@ -81,8 +81,13 @@ func changeCounter(ctx context.Context, store Store, q Quota, change func(*count
 			return err
 		}
 		left := time.Until(c.until)
-		if left <= 0 {
+		switch {
+		case left <= 0:
 			return nil // the window ended meanwhile, and the counter with it
+		case c.uses == 0 && version == 0:
+			return nil
+		case c.uses == 0:
+			left = time.Nanosecond // a Store cannot delete a record; it can let one expire
 		}
 		if version == 0 {
 			err = store.Create(ctx, q.Key, c.encode(), left)
