@@ -269,28 +269,44 @@ func (c *chats) digits(ctx context.Context, m wechat.Message, digits string) (an
 	// Not a quota that must last: every person in WeChat could fill the store with them.
 	sum := sha256.Sum256([]byte(m.FromUserName))
 	misses := state.Quota{Key: "misses:" + base32.StdEncoding.EncodeToString(sum[:20]), Max: maxMisses, Window: time.Hour}
-	usedUp, err := state.UsedUp(ctx, c.state, misses)
+	// Before the digits are looked up: messages that arrive at the same time must not all pass.
+	counted, err := c.countTry(ctx, m, misses)
+	if quota := new(state.QuotaError); errors.As(err, &quota) {
+		return answered{own: true}, nil // right digits too: an answer would show that they are
+	}
 	if err != nil {
 		return answered{}, wrap("counting digits", err)
 	}
-	if usedUp {
-		return answered{own: true}, nil // right digits too: an answer would show that they are
-	}
 	l, err := c.logins.FindDigits(ctx, digits, m.FromUserName)
-	if err == nil && c.accounts.serves(l) {
-		text, err := c.begin(ctx, l, m, true)
-		return answered{true, text}, err
-	}
-	if err != nil && !errors.Is(err, login.ErrUnknown) {
+	switch {
+	case errors.Is(err, login.ErrUnknown), err == nil && !c.accounts.serves(l):
+		return answered{true, c.speaker(nil).Line("chat.missed")}, nil
+	case err != nil:
 		return answered{}, err
 	}
-	// A repeated delivery is not another try.
-	n, err := c.state.Add(ctx, "miss:"+m.RepeatKey(), replyTime)
-	if err == nil && n == 1 {
-		err = state.Reserve(ctx, c.state, misses)
+	if counted {
+		err = state.Refund(ctx, c.state, misses)
 	}
-	if quota := new(state.QuotaError); err != nil && !errors.As(err, &quota) {
+	if err != nil {
 		return answered{}, wrap("counting digits", err)
 	}
-	return answered{true, c.speaker(nil).Line("chat.missed")}, nil
+	text, err := c.begin(ctx, l, m, true)
+	return answered{true, text}, err
+}
+
+// countTry takes one of the person's tries, and reports whether it did. A repeated delivery is
+// not another try. It returns a [state.QuotaError] if none is left.
+func (c *chats) countTry(ctx context.Context, m wechat.Message, tries state.Quota) (bool, error) {
+	n, err := c.state.Add(ctx, "try:"+m.RepeatKey(), replyTime)
+	if err != nil {
+		return false, err
+	}
+	if n == 1 {
+		return true, state.Reserve(ctx, c.state, tries)
+	}
+	used, err := state.UsedUp(ctx, c.state, tries)
+	if err == nil && used {
+		err = &state.QuotaError{After: tries.Window}
+	}
+	return false, err
 }

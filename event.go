@@ -54,7 +54,8 @@ type Event struct {
 	// Terms is, for EventAgreed, the versions of Config.Pages.Terms, in their order and
 	// separated by spaces. It is empty for all other events.
 	Terms string
-	// Address is the client's as Config.ClientIP returns it, or empty.
+	// Address is the client's as Config.ClientIP returns it, or empty. Events that a message to
+	// the official account causes have none.
 	Address string
 }
 
