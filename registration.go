@@ -467,8 +467,9 @@ func (r *registrar) currentUser(ctx context.Context, l *login.Login) (User, erro
 		return User{}, errDisabled
 	case err != nil:
 		return User{}, wrap("reading the user", err)
-	case l.Created().Before(user.SessionsEndedAt):
-		// Ending sessions ends the logins under way as well.
+	case l.Created().Before(user.SessionsEndedAt), time.Until(l.Created()) > clockSkew:
+		// Ending sessions ends the logins under way as well. A login from the future could
+		// not be compared with that time.
 		return User{}, login.ErrExpired
 	}
 	return user, nil
