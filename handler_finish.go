@@ -228,5 +228,5 @@ func (g *Gate) endOthers(r *http.Request, kept string, own sessionValue, others 
 			g.logins.close(r.Context(), value.login)
 		}
 	}
-	return wrap("ending another session", g.auth.sessions.endOthers(others))
+	return wrap("ending another session", g.auth.sessions.endOthers(others)) //nolint:contextcheck // each session is in a context of its own
 }

@@ -156,6 +156,10 @@ func onlyOnce(values url.Values) (url.Values, error) {
 	return values, nil
 }
 
+// clockSkew is how far in the future a session may have begun: how much the clocks of
+// two processes may differ.
+const clockSkew = time.Minute
+
 // slowAnswer bounds the time that a handler waits for WeChat, for another callback or for
 // a function of the application.
 const slowAnswer = 30 * time.Second

@@ -18,10 +18,6 @@ import (
 // Each costs a look-up.
 const maxSessionCookies = 10
 
-// clockSkew is how far in the future a session may have begun: how much the clocks of
-// two processes may differ.
-const clockSkew = time.Minute
-
 // sessions reads and writes the one value that the gate keeps in each of the
 // application's sessions: the gate's site, the user's ID and when the session began.
 type sessions struct {
