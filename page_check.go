@@ -12,25 +12,36 @@ import (
 	"github.com/scangate/scangate/internal/pages"
 )
 
-// checkTemplates reports pages of Config.Pages.Templates that lack a part without which they
-// do not work, and parts that the browser would block. It executes them with all samples, in the first language.
+// checkTemplates reports pages of Config.Pages.Templates that fail, that lack a part without
+// which they do not work, that use a text that does not exist, and parts that the browser
+// would block. It executes each page with each of its samples, in each language.
 func checkTemplates(faults *configErrors, set *pages.Set, publicURL string) {
 	seen := make(map[string]bool)
+	report := func(err error) {
+		if err != nil && !seen[err.Error()] {
+			seen[err.Error()] = true
+			faults.addError("Pages.Templates", err)
+		}
+	}
 	for _, samples := range []map[string]PageData{fullSamples, accountSamples, bareSamples} {
 		for _, name := range slices.Sorted(maps.Keys(samples)) {
-			data := samples[name].forTemplate(set, set.Languages()[0], name)
-			own, err := set.Execute(name, data)
-			if err != nil {
-				faults.addError("Pages.Templates", err)
-				continue
-			}
-			builtin, err := set.ExecuteBuiltin(name, data)
-			faults.addError("Pages.Templates", err)
-			page := newTriedPage(data, own)
-			for _, fault := range append(page.lacks(name, builtin), page.blocked(publicURL)...) {
-				if text := name + ".html " + fault; !seen[text] {
-					seen[text] = true
-					faults.add("Pages.Templates", "%s", text)
+			for i, lang := range set.Languages() {
+				data := samples[name].forTemplate(set, lang, name)
+				var unknown []string
+				data.unknown = &unknown
+				own, err := set.Execute(name, data)
+				report(err)
+				for _, key := range unknown {
+					report(fmt.Errorf("%s.html uses the text %q, which does not exist for %q: docs/pages.md lists the keys", name, key, data.Name))
+				}
+				if err != nil || i > 0 {
+					continue // the parts of a page are the same in all languages
+				}
+				builtin, err := set.ExecuteBuiltin(name, data)
+				report(err)
+				page := newTriedPage(data, own)
+				for _, fault := range append(page.lacks(name, builtin), page.blocked(publicURL)...) {
+					report(fmt.Errorf("%s.html %s", name, fault))
 				}
 			}
 		}
@@ -96,8 +107,8 @@ func (p *triedPage) shows(number int) bool {
 // field is a field or a button that a form must have. An empty value may be any.
 type field struct{ name, value string }
 
-// lacksForm returns the missing parts of a form that posts the fields to the URL. Words are
-// the URL as a template has it. An empty url is the page's own.
+// lacksForm returns the missing parts of a form that posts the fields to the URL. words is
+// that URL as a template writes it, such as "{{.CodeURL}}". An empty url means the page's own.
 func (p *triedPage) lacksForm(url, words string, fields ...field) []string {
 	missing := fmt.Sprintf("lacks a form with method=\"post\" and action=%q", words)
 	if url == "" {
@@ -145,8 +156,8 @@ func (f field) String() string {
 	return fmt.Sprintf("name=%q value=%q", f.name, f.value)
 }
 
-// lacks returns the parts that the page lacks to work. The built-in page was executed with the same
-// data.
+// lacks returns the parts that the page lacks to work. The built-in page was executed with
+// the same data.
 func (p *triedPage) lacks(name string, builtin []byte) []string {
 	d := p.data
 	token := field{"token", d.Token}
@@ -160,7 +171,7 @@ func (p *triedPage) lacks(name string, builtin []byte) []string {
 		if d.Name != "profile.needed" { // it has only one way on
 			faults = p.lacksForm("", "", token)
 		}
-		faults = p.require(faults, p.has(d.WeChatURL, "href"), `a link with href="{{.WeChatURL}}"`)
+		faults = require(faults, p.has(d.WeChatURL, "href"), `a link with href="{{.WeChatURL}}"`)
 	case "terms":
 		faults = p.lacksForm("", "", token, field{"agree", d.Agreement})
 		faults = p.requireTerms(faults)
@@ -172,13 +183,13 @@ func (p *triedPage) lacks(name string, builtin []byte) []string {
 			faults = append(faults, p.lacksForm(d.PhoneURL, "{{.PhoneURL}}", token, field{"code", ""})...)
 		}
 	case "done", "message":
-		faults = p.require(faults, d.NextURL == "" || p.has(d.NextURL, "href"), `a link with href="{{.NextURL}}"`)
+		faults = require(faults, d.NextURL == "" || p.has(d.NextURL, "href"), `a link with href="{{.NextURL}}"`)
 	}
 	return faults
 }
 
-// require appends a fault unless the page has what it requires.
-func (p *triedPage) require(faults []string, has bool, what string) []string {
+// require appends a fault unless the page has the part that it needs.
+func require(faults []string, has bool, what string) []string {
 	if !has {
 		faults = append(faults, "lacks "+what)
 	}
@@ -212,7 +223,7 @@ func (p *triedPage) lacksConfirm(token field) []string {
 	if d.MatchNumber && p.shows(d.Number) {
 		return append(faults, "shows {{.Number}} although MatchNumber is set, so nothing is left to type")
 	}
-	return p.require(faults, d.MatchNumber || p.shows(d.Number), "{{.Number}}, which a person compares")
+	return require(faults, d.MatchNumber || p.shows(d.Number), "{{.Number}}, which a person compares")
 }
 
 // lacksLogin is lacks for login.html. The data attributes that script.js needs are those that
@@ -220,11 +231,13 @@ func (p *triedPage) lacksConfirm(token field) []string {
 func (p *triedPage) lacksLogin(builtin []byte) []string {
 	d := p.data
 	faults := p.lacksForm(d.RenewURL, "{{.RenewURL}}")
-	faults = p.require(faults, p.has(d.QRURL, "src") || d.OnPhone, `a picture with src="{{.QRURL}}"`)
-	faults = p.require(faults, p.has(d.ScanURL, "href", "value") || !d.OnPhone, "{{.ScanURL}} on a phone, as a link or in a field")
-	faults = p.require(faults, p.shows(d.Number), "{{.Number}}")
+	faults = require(faults, p.has(d.QRURL, "src") || d.OnPhone, `a picture with src="{{.QRURL}}"`)
+	faults = require(faults, p.has(d.ScanURL, "href", "value") || !d.OnPhone, "{{.ScanURL}} on a phone, as a link or in a field")
+	faults = require(faults, p.shows(d.Number), "{{.Number}}")
+	renewable := slices.ContainsFunc(p.elements, func(e pages.Element) bool { _, ok := e.Attr("data-number"); return ok })
+	faults = require(faults, renewable, "an element with the attribute data-number around {{.Number}}, which script.js replaces with a new code")
 	scripts := slices.ContainsFunc(p.elements, func(e pages.Element) bool { _, ok := e.Attr("src"); return ok && e.Name == "script" })
-	faults = p.require(faults, scripts, `a script, such as src="{{.Asset "script.js"}}", which follows the state of the login`)
+	faults = require(faults, scripts, `a script, such as src="{{.Asset "script.js"}}", which follows the state of the login`)
 	model := newTriedPage(d, builtin)
 	for _, e := range model.elements {
 		needed := dataAttrs(e)
@@ -367,7 +380,7 @@ var (
 			LoginURL: "/w/login?return_to=%2Fa", RenewURL: "/w/login/ID/renew", RenewIn: 60, Number: 97,
 		},
 		"finish":  {FinishURL: "/w/login/ID/finish"},
-		"profile": {Token: "T0KEN", WeChatURL: "https://open.weixin.qq.com/a"},
+		"profile": {Name: "profile.known", Token: "T0KEN", WeChatURL: "https://open.weixin.qq.com/a"},
 		"terms":   {Token: "T0KEN", Agreement: "1"},
 		"confirm": {Token: "T0KEN", Number: 97},
 		"phone":   {Token: "T0KEN", CodeURL: "/w/phone/ID/code", PhoneURL: "/w/phone/ID"},

@@ -34,7 +34,7 @@ const required = `{{define "required"}}<script src="{{.Asset "script.js"}}"></sc
 <button name="answer" value="approve"></button><button name="answer" value="deny"></button></form>{{end}}
 {{with .CodeURL}}<form method="post" action="{{.}}"><input name="token" value="{{$.Token}}"><input name="phone"></form>{{end}}
 {{with .PhoneURL}}<form method="post" action="{{.}}"><input name="token" value="{{$.Token}}"><input name="code"></form>{{end}}
-{{if or .StateURL (not .MatchNumber)}}{{.Number}}{{end}}{{end}}`
+{{if or .StateURL (not .MatchNumber)}}<b data-number>{{.Number}}</b>{{end}}{{end}}`
 
 func TestTemplates(t *testing.T) {
 	for _, c := range []struct {
