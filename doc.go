@@ -91,8 +91,9 @@
 // 30 seconds at most.
 //
 // The state is "waiting" until WeChat has vouched for a person, and "rejected" if that
-// person cannot log in: they are not registered, their phone number is unknown, or their
-// user is disabled.
+// person cannot complete the login: they are not registered, their user is disabled, their
+// sessions were ended after the login began, their phone number is unknown or belongs to an
+// account with another WeChat, or the WeChat to add belongs to another account.
 //
 // # Fresh logins
 //

@@ -122,12 +122,10 @@ func (g *Gate) prepareApproval(r *http.Request, l *login.Login) (*login.Login, e
 	}
 	userID, _ := l.Target()
 	err := g.registrar.checkOwner(r.Context(), Identity(l.Person().Identity), userID)
-	if !errors.Is(err, errWeChatInUse) {
-		return l, err
+	if errors.Is(err, errWeChatInUse) {
+		return g.refuseLogin(r, l, err)
 	}
-	// The link can never succeed: end it, so that the initiator learns of it.
-	denied, failed := g.logins.Deny(r.Context(), l)
-	return denied, both(err, failed)
+	return l, err
 }
 
 // recordDecision stores the decision and shows the person its effect.
