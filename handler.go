@@ -30,9 +30,10 @@ const (
 
 // guarded is a handler behind the check that its access names.
 type guarded struct {
-	access access
-	script bool // only scripts call the route, so errors are always JSON
-	serve  handler
+	access      access
+	script      bool // only scripts call the route, so errors are always JSON
+	authorizing bool // browsers come to the route before they have proved an identity
+	serve       handler
 }
 
 // route is one row of the route table.
@@ -53,8 +54,8 @@ func (g *Gate) routes() []route {
 		{"POST", "/login/{id}/renew", g.initiator(g.serveRenew)},
 		{"POST", "/login/{id}/finish", g.initiator(g.serveFinish)},
 
-		{"GET", "/scan/{id}", g.page(anyone(g.serveScan))},
-		{"GET", "/callback", anyone(g.serveCallback)},
+		{"GET", "/scan/{id}", g.page(authorizing(anyone(g.serveScan)))},
+		{"GET", "/callback", authorizing(anyone(g.serveCallback))},
 		{"GET", "/profile/{id}", g.page(g.authorizer(stepProfile, g.serveProfile))},
 		{"POST", "/profile/{id}", g.authorizerForm(stepProfile, g.serveSkipProfile)},
 		{"GET", "/terms/{id}", g.page(g.authorizer(stepTerms, g.serveTerms))},
@@ -82,6 +83,13 @@ func anyone(h handler) guarded { return guarded{access: accessAnyone, serve: h} 
 // script marks a route that only scripts call.
 func script(g guarded) guarded {
 	g.script = true
+	return g
+}
+
+// authorizing marks a route to which a login's authorizer comes before it has proved an
+// identity. The error pages are those of an authorizer.
+func authorizing(g guarded) guarded {
+	g.authorizing = true
 	return g
 }
 
@@ -134,7 +142,7 @@ func (g *Gate) publicHost(r *http.Request) string {
 		return ""
 	}
 	g.config.Logger.InfoContext(r.Context(), "scangate: redirecting to the host of Config.PublicURL", host, "to", g.urls.public.Host, "route", r.Pattern)
-	return g.urls.publicHost(r, q)
+	return g.urls.moved(r, q)
 }
 
 // initiator lets only the browser call h that began the cross-device login in the path.
@@ -218,12 +226,19 @@ func (g *Gate) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, route := range g.routes() {
 		fail := g.respond.fail
-		if route.script {
+		switch {
+		case route.script:
 			fail = g.respond.failJSON
+		case route.authorizing || route.access == accessAuthorizer:
+			fail = g.respond.failAuthorizer
 		}
 		serve := route.serve
 		mux.HandleFunc(route.method+" "+g.config.BasePath+route.path, func(w http.ResponseWriter, r *http.Request) {
-			if err := serve(w, r); err != nil {
+			err := serve(w, r)
+			switch {
+			case errors.Is(err, errFreshLogin):
+				g.refuse(w, r, err)
+			case err != nil:
 				fail(w, r, err)
 			}
 		})

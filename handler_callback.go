@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
+	"net/url"
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
@@ -124,7 +124,8 @@ func (g *Gate) awaitExchange(r *http.Request, id string) error {
 
 // invalidState answers a callback whose OAuth state is not this browser's: it is
 // another browser's or made up, or this browser has lost its cookie. All of these get the
-// same answer, so that known and unknown logins look alike. Only a same-device login can begin again here; a phone goes back to the QR code.
+// same answer, so that known and unknown logins look alike. Only a same-device login can
+// begin again here; a phone goes back to the QR code.
 func (g *Gate) invalidState(w http.ResponseWriter, r *http.Request, id string) error {
 	if g.redirectLoggedIn(w, r, nil, errState) {
 		return nil
@@ -249,11 +250,7 @@ func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) e
 			_, err := g.refuseLogin(r, l, errNotRegistered)
 			return err
 		}
-		sep := "?"
-		if strings.Contains(g.config.RegisterURL, "?") {
-			sep = "&"
-		}
-		leaveWeChat(w, r, g.config.RegisterURL+sep+"login="+l.ID())
+		leaveWeChat(w, r, withQuery(g.config.RegisterURL, url.Values{"login": {l.ID()}}))
 	case stepFinish:
 		return g.finishSameDevice(w, r, l)
 	default:

@@ -279,18 +279,19 @@ func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
 	user, err := g.auth.freshUser(r, login.PurposePhone)
 	old := errors.Is(err, errFreshLogin)
 	switch {
-	case errors.Is(err, ErrLoginRequired), old && g.config.Phone.SendCode != nil:
-		if old && user.Phone == "" && g.config.Phone.Require && isPageLoad(r) {
-			// The fresh login itself binds the number that is missing.
-			seeOther(w, g.urls.returning(freshRoute, localPath(q.Get("return_to"))))
-			return nil
-		}
+	case errors.Is(err, ErrLoginRequired):
 		g.refuse(w, r, err)
 		return nil
 	case err != nil && !old:
 		return err
 	case g.config.Phone.SendCode == nil:
 		return login.ErrUnknown
+	case old && user.Phone == "" && g.config.Phone.Require && isPageLoad(r):
+		// The fresh login itself binds the number that is missing.
+		seeOther(w, g.urls.returning(freshRoute, localPath(q.Get("return_to"))))
+		return nil
+	case old:
+		return err
 	}
 	key := g.cookies.ensure(w, r)
 	if err := g.logins.limit(r, "login"); err != nil {

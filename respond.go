@@ -217,22 +217,31 @@ func (a *responder) keepLanguage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fail answers with an error: a page with a way on, or a problem for JSON clients.
-// The answer names the kind of the error, and a problem has the detail of a
-// detailedError. It reveals nothing else of the error.
+// fail answers with an error: a page that leads to the URL of a retryError or to the login
+// page, or a problem for JSON clients. The answer names the kind of the error, and a problem
+// has the detail of a detailedError. It reveals nothing else of the error.
 func (a *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
+	a.failWith(w, r, err, a.urls.path("login"))
+}
+
+// failAuthorizer is fail for the authorizer of a login. A phone that authorizes a login of
+// another browser is not offered one of its own.
+func (a *responder) failAuthorizer(w http.ResponseWriter, r *http.Request, err error) {
+	a.failWith(w, r, err, "")
+}
+
+// failWith is fail with a URL of its own in the place of the login page.
+func (a *responder) failWith(w http.ResponseWriter, r *http.Request, err error, next string) {
 	if wantsJSON(r) {
 		a.failJSON(w, r, err)
 		return
 	}
 	secureHeaders(w.Header())
 	f := a.reportError(w, r, err)
-	var retry retryError
-	if !errors.As(err, &retry) && !a.urls.forAuthorizer(r) {
-		// A phone that authorizes a login of another browser is not offered one of its own.
-		retry.url = a.urls.path("login")
+	if retry := (retryError{}); errors.As(err, &retry) {
+		next = retry.url
 	}
-	a.render(w, r, f.status, "message", PageData{Name: "error." + f.code, NextURL: retry.url})
+	a.render(w, r, f.status, "message", PageData{Name: "error." + f.code, NextURL: next})
 }
 
 // failJSON answers with an error as a problem.
