@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -74,6 +75,19 @@ func (g *Gate) serveStartLogin(w http.ResponseWriter, r *http.Request) error {
 	return g.offerLoginJSON(w, r, login.Request{ReturnTo: returnTo}, posted.Get("with"))
 }
 
+// asksFresh reports whether the query or the posted fields ask for a fresh login.
+func asksFresh(asked url.Values) bool {
+	fresh := asked.Get("fresh")
+	return fresh == "1" || fresh == "true"
+}
+
+// freshRequest returns the request for a login that only that user can complete.
+func freshRequest(user User, returnTo string) login.Request {
+	return login.Request{
+		ReturnTo: returnTo, Fresh: true, TargetUserID: user.ID, TargetName: cleanNickname(user.Nickname),
+	}
+}
+
 // offerLogin starts or resumes a login, and shows the browser what to do next.
 func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.Request, with string) error {
 	key := g.cookies.ensure(w, r)
@@ -131,16 +145,10 @@ func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Log
 			return retryError{err, g.urls.restart(l)}
 		}
 		p.showAccount(user, l.Person())
-		p.AutoFinish = !mustAsk(l) && g.remembersUser(r, user)
+		p.AutoFinish = !l.Fresh() && !l.Person().New && g.remembersUser(r, user)
 	}
 	g.respond.render(w, r, http.StatusOK, "finish", p)
 	return nil
-}
-
-// mustAsk reports whether the initiator has to confirm the account even if its browser
-// remembers the user.
-func mustAsk(l *login.Login) bool {
-	return l.Purpose() != login.PurposeLogin || l.Fresh() || l.Person().New
 }
 
 // startOrResume returns the browser's open login for the request, or a new one.
