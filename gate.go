@@ -87,7 +87,7 @@ func (g *Gate) wire(set *pages.Set) {
 		g.cookies.name = "__Host-" + browserKeyCookie
 	}
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
-	language := browserCookies{name: g.cookies.name + "-lang", secure: secure}
+	language := g.cookies.named("-lang")
 	g.respond = responder{
 		urls: g.urls, pages: set, languageCookie: func(tag string) *http.Cookie { return language.cookie(tag, browserKeyTTL) },
 		logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,

@@ -16,7 +16,7 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Log
 	if err != nil {
 		return err
 	}
-	p := formPage(l, g.logins.authorizerKey(r, l))
+	p := g.logins.formPage(r, l)
 	switch {
 	case !g.registrar.mustRecognize(l.Person()):
 	case q.Has(neededParam):
@@ -57,7 +57,7 @@ func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request, l *login.Log
 	case state == login.StateDenied:
 		g.renderDone(w, r, l, "done.denied")
 	default:
-		return g.renderForm(w, r, "confirm", g.confirmPage(r, l), nil)
+		return g.respond.renderForm(w, r, "confirm", g.confirmPage(r, l), nil)
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (g *Gate) serveDecision(w http.ResponseWriter, r *http.Request, l *login.Lo
 	if posted.Get("answer") == "approve" && g.nextStep(l) == stepConfirm && g.asksTerms(l) && posted.Get("agree") != g.registrar.terms {
 		// Before the number is compared: a wrong one ends the login, and a right one must not
 		// be known from this answer.
-		return g.renderForm(w, r, "confirm", g.confirmPage(r, l), errTermsRequired)
+		return g.respond.renderForm(w, r, "confirm", g.confirmPage(r, l), errTermsRequired)
 	}
 	decision, err := g.parseDecision(l, posted)
 	if err != nil {
@@ -151,7 +151,7 @@ func (g *Gate) recordDecision(w http.ResponseWriter, r *http.Request, l *login.L
 
 // confirmPage returns the data of the page that asks the person for approval.
 func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
-	p := formPage(l, g.logins.authorizerKey(r, l))
+	p := g.logins.formPage(r, l)
 	_, p.TargetName = l.Target()
 	p.Nickname = l.Person().Nickname
 	if g.asksTerms(l) {

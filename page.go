@@ -213,8 +213,3 @@ func (p *PageData) showAccount(user User, who login.Person) {
 	}
 	p.Phone, p.NewAccount = phone.Tail(user.Phone), who.New
 }
-
-// formPage returns the data that all pages with a form of the authorizer share.
-func formPage(l *login.Login, key login.Key) PageData {
-	return PageData{Purpose: string(l.Purpose()), Token: key.FormToken(l.ID())}
-}

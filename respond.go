@@ -177,6 +177,21 @@ func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, n
 	_, _ = w.Write(body) //nolint:gosec // html/template has escaped it; a client that has gone needs no answer
 }
 
+// renderForm shows a page with a form. After a failed post it shows the reason, or returns
+// it for a client that accepts JSON.
+func (a *responder) renderForm(w http.ResponseWriter, r *http.Request, name string, p PageData, wrong error) error {
+	status := http.StatusOK
+	switch {
+	case wrong != nil && wantsJSON(r):
+		return wrong
+	case wrong != nil:
+		f := a.reportError(w, r, wrong)
+		status, p.Wrong = f.status, "error."+f.code
+	}
+	a.render(w, r, status, name, p)
+	return nil
+}
+
 // languageParam is the query parameter that chooses the language of the pages.
 const languageParam = "lang"
 
