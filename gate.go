@@ -90,9 +90,9 @@ func (g *Gate) wire(set *pages.Set) {
 	language := g.cookies.named("-lang")
 	g.respond = responder{
 		urls: g.urls, pages: set, languageCookie: func(tag string) *http.Cookie { return language.cookie(tag, browserKeyTTL) },
-		logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
+		logger: c.Logger, failureLog: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
 	}
-	g.locator = newLocator(c.Locate, g.respond.failures)
+	g.locator = newLocator(c.Locate, g.respond.failureLog)
 	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{
@@ -143,7 +143,7 @@ func (g *Gate) Waiting() int { return g.waiting.count() }
 // further calls do nothing.
 func (g *Gate) Close() error {
 	g.waiting.close()
-	g.respond.failures.Close()
+	g.respond.failureLog.Close()
 	if g.redis == nil {
 		return nil
 	}

@@ -104,12 +104,12 @@ func (p *triedPage) shows(number int) bool {
 	return slices.Contains(words, strconv.Itoa(number))
 }
 
-// field is a field or a button that a form must have. An empty value may be any.
-type field struct{ name, value string }
+// formField is a field or a button that a form must have. An empty value may be any.
+type formField struct{ name, value string }
 
 // lacksForm returns the missing parts of a form that posts the fields to the URL. words is
 // that URL as a template writes it, such as "{{.CodeURL}}". An empty url means the page's own.
-func (p *triedPage) lacksForm(url, words string, fields ...field) []string {
+func (p *triedPage) lacksForm(url, words string, fields ...formField) []string {
 	missing := fmt.Sprintf("lacks a form with method=\"post\" and action=%q", words)
 	if url == "" {
 		missing = "lacks a form with method=\"post\" and without an action"
@@ -137,14 +137,14 @@ func (p *triedPage) lacksForm(url, words string, fields ...field) []string {
 }
 
 // is reports whether e is the field.
-func (f field) is(e pages.Element) bool {
+func (f formField) is(e pages.Element) bool {
 	name, _ := e.Attr("name")
 	value, _ := e.Attr("value")
 	return name == f.name && (f.value == "" || value == f.value)
 }
 
 // String returns the field as HTML has it.
-func (f field) String() string {
+func (f formField) String() string {
 	switch {
 	case f.name == "token":
 		return `the field name="token" value="{{.Token}}"`
@@ -160,27 +160,27 @@ func (f field) String() string {
 // the same data.
 func (p *triedPage) lacks(name string, builtin []byte) []string {
 	d := p.data
-	token := field{"token", d.Token}
+	token := formField{"token", d.Token}
 	var faults []string
 	switch name {
 	case "login":
 		faults = p.lacksLogin(builtin)
 	case "finish":
-		faults = p.lacksForm(d.FinishURL, "{{.FinishURL}}", field{"answer", "deny"})
+		faults = p.lacksForm(d.FinishURL, "{{.FinishURL}}", formField{"answer", "deny"})
 	case "profile":
 		if d.Name != "profile.needed" { // it has only one way on
 			faults = p.lacksForm("", "", token)
 		}
 		faults = require(faults, p.has(d.WeChatURL, "href"), `a link with href="{{.WeChatURL}}"`)
 	case "terms":
-		faults = p.lacksForm("", "", token, field{"agree", d.Agreement})
+		faults = p.lacksForm("", "", token, formField{"agree", d.Agreement})
 		faults = p.requireTerms(faults)
 	case "confirm":
 		faults = p.lacksConfirm(token)
 	case "phone":
-		faults = p.lacksForm(d.CodeURL, "{{.CodeURL}}", token, field{"phone", ""})
+		faults = p.lacksForm(d.CodeURL, "{{.CodeURL}}", token, formField{"phone", ""})
 		if d.Phone != "" {
-			faults = append(faults, p.lacksForm(d.PhoneURL, "{{.PhoneURL}}", token, field{"code", ""})...)
+			faults = append(faults, p.lacksForm(d.PhoneURL, "{{.PhoneURL}}", token, formField{"code", ""})...)
 		}
 	case "done", "message":
 		faults = require(faults, d.NextURL == "" || p.has(d.NextURL, "href"), `a link with href="{{.NextURL}}"`)
@@ -207,14 +207,14 @@ func (p *triedPage) requireTerms(faults []string) []string {
 }
 
 // lacksConfirm is lacks for confirm.html.
-func (p *triedPage) lacksConfirm(token field) []string {
+func (p *triedPage) lacksConfirm(token formField) []string {
 	d := p.data
-	fields := []field{token, {"answer", "approve"}, {"answer", "deny"}}
+	fields := []formField{token, {"answer", "approve"}, {"answer", "deny"}}
 	if d.MatchNumber {
-		fields = append(fields, field{"number", ""})
+		fields = append(fields, formField{"number", ""})
 	}
 	if d.Agreement != "" {
-		fields = append(fields, field{"agree", d.Agreement})
+		fields = append(fields, formField{"agree", d.Agreement})
 	}
 	faults := p.lacksForm("", "", fields...)
 	if d.Agreement != "" {

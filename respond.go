@@ -134,7 +134,7 @@ type responder struct {
 	pages          *pages.Set
 	languageCookie func(tag string) *http.Cookie // keeps the language
 	logger         *slog.Logger
-	failures       *summary.Log                 // of answers from 500 on
+	failureLog     *summary.Log                 // of answers from 500 on
 	onEvent        func(context.Context, Event) // may be nil
 	address        func(*http.Request) string   // of the client
 }
@@ -285,7 +285,7 @@ func (a *responder) reportError(w http.ResponseWriter, r *http.Request, err erro
 		a.logger.InfoContext(r.Context(), "scangate: request refused", append(request, "code", f.code, "error", publicError(err))...)
 		return f
 	}
-	a.failures.Add(r.Context(), summary.Failure{Level: failureLevel(err), Code: f.code, Error: publicError(err).Error()}, request...)
+	a.failureLog.Add(r.Context(), summary.Failure{Level: failureLevel(err), Code: f.code, Error: publicError(err).Error()}, request...)
 	return f
 }
 
