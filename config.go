@@ -201,7 +201,8 @@ type Pages struct {
 	Terms []Link
 
 	// Links are at most ten links below the QR code, such as the application's login by
-	// password, or help. Each has a URL.
+	// password, or help. Each has a URL. While a WeChat is added to an account, the page
+	// shows none.
 	Links []Link
 
 	// Footer is at the foot of every page: at most ten links, and texts without a URL, such

@@ -41,7 +41,7 @@
 // UserStore, and asks the person on the phone to approve the login of that desktop
 // browser. After the approval the waiting page shows whose account it is. A tap finishes
 // the login, and the session begins. The page asks for no tap if the account is that of
-// the browser's last user, who has not logged out.
+// the browser's last user, who has not logged out, and the login is not a fresh one.
 //
 // WeChat's own browser proves its identity itself, and so does any browser if a website
 // application of the Open Platform is configured. These logins need no second device.

@@ -90,7 +90,7 @@ type PageData struct {
 	NewAccount bool
 
 	// AutoFinish reports that the account on finish.html is that of the browser's last
-	// user. The form then has the attribute data-auto, and script.js sends it at once.
+	// user, and the login is not a fresh one. The form then has the attribute data-auto, and script.js sends it at once.
 	AutoFinish bool
 
 	// Browser, System, Address and Place describe the browser that would be logged in, on
