@@ -118,7 +118,7 @@ func (c *chats) offer(r *http.Request, l *login.Login) (*login.Login, error) {
 			return offered, err
 		}
 		// Once for many pages: a limit is reached by many.
-		c.respond.failures.Add(r.Context(), summary.Failure{Level: slog.LevelWarn, Code: "digits", Error: publicError(err).Error()}, "route", r.Pattern)
+		c.respond.failureLog.Add(r.Context(), summary.Failure{Level: slog.LevelWarn, Code: "digits", Error: publicError(err).Error()}, "route", r.Pattern)
 	}
 	offered, err := c.logins.IssueDigits(r.Context(), l)
 	if errors.Is(err, login.ErrRepeated) {

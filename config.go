@@ -72,7 +72,8 @@ type Config struct {
 	// shows no consent page, unless both accounts are set.
 	FetchProfile bool
 
-	// Registration admits new users; empty means RegisterOpen.
+	// Registration decides how a person without a user becomes one; empty means
+	// RegisterOpen.
 	Registration Registration
 
 	// RegisterURL is the application's own registration page, for RegisterClosed: a path
@@ -210,7 +211,8 @@ type Pages struct {
 	Terms []Link
 
 	// Links are at most ten links below the QR code, such as the application's login by
-	// password, or help. Each has a URL.
+	// password, or help. Each has a URL. While a WeChat is added to an account, the page
+	// shows none.
 	Links []Link
 
 	// Footer is at the foot of every page: at most ten links, and texts without a URL, such
@@ -382,6 +384,16 @@ func (p *Phone) fillDefaults() {
 // international reports whether numbers outside mainland China can be accepted.
 func (p *Phone) international() bool {
 	return len(p.Countries) == 0 || slices.ContainsFunc(p.Countries, func(code string) bool { return code != "86" })
+}
+
+// agreement returns the versions of the terms, which the box on the page stands for. It is
+// empty if there are none.
+func (p *Pages) agreement() string {
+	versions := make([]string, len(p.Terms))
+	for i, document := range p.Terms {
+		versions[i] = document.Version
+	}
+	return strings.Join(versions, " ")
 }
 
 // setDefault sets a field that has its zero value.

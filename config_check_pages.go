@@ -155,13 +155,3 @@ func (l *Link) versionFault(required bool) string {
 func notInVersion(c rune) bool {
 	return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && !strings.ContainsRune("._-", c)
 }
-
-// agreement returns the versions of the terms, which the box on the page stands for. It is
-// empty if there are none.
-func (p *Pages) agreement() string {
-	versions := make([]string, len(p.Terms))
-	for i, document := range p.Terms {
-		versions[i] = document.Version
-	}
-	return strings.Join(versions, " ")
-}

@@ -41,7 +41,7 @@
 // UserStore, and asks the person on the phone to approve the login of that desktop
 // browser. After the approval the waiting page shows whose account it is. A tap finishes
 // the login, and the session begins. The page asks for no tap if the account is that of
-// the browser's last user, who has not logged out.
+// the browser's last user, who has not logged out, and the login is not a fresh one.
 //
 // With [ScanFollow] and [ScanMessage] the person proves their identity in the chat with the
 // official account: they scan the account's code, or send it digits that the login page
@@ -99,8 +99,9 @@
 // 30 seconds at most.
 //
 // The state is "waiting" until WeChat has vouched for a person, and "rejected" if that
-// person cannot log in: they are not registered, their phone number is unknown, or their
-// user is disabled.
+// person cannot complete the login: they are not registered, their user is disabled, their
+// sessions were ended after the login began, their phone number is unknown or belongs to an
+// account with another WeChat, or the WeChat to add belongs to another account.
 //
 // # Fresh logins
 //

@@ -19,8 +19,9 @@ var (
 	ErrPhoneRequired = errors.New("scangate: phone number required")
 )
 
-// Why a request cannot be served. The table in respond.go maps each to an answer.
-// Package internal/login has the errors of a login's steps.
+// Why a request cannot be served. The table in respond.go maps each to an answer, except
+// errFreshLogin, which leads to a login. Package internal/login has the errors of a login's
+// steps.
 var (
 	errBadRequest  = errors.New("malformed request")
 	errForged      = errors.New("the request may be forged")

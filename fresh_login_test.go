@@ -14,7 +14,7 @@ import (
 )
 
 // shownNumberPattern finds the number on a login page.
-var shownNumberPattern = regexp.MustCompile(`class="number">.*<b>(\d\d)</b>`)
+var shownNumberPattern = regexp.MustCompile(`<b data-number>(\d\d)</b>`)
 
 // oldSession is a world in which lin has logged in at a desktop, 15 minutes ago.
 type oldSession struct {

@@ -91,12 +91,12 @@ func (g *Gate) wire(set *pages.Set) {
 		g.cookies.name = "__Host-" + browserKeyCookie
 	}
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
-	language := browserCookies{name: g.cookies.name + "-lang", secure: secure}
+	language := g.cookies.named("-lang")
 	g.respond = responder{
 		urls: g.urls, pages: set, languageCookie: func(tag string) *http.Cookie { return language.cookie(tag, browserKeyTTL) },
-		logger: c.Logger, failures: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
+		logger: c.Logger, failureLog: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
 	}
-	g.locator = newLocator(c.Locate, g.respond.failures)
+	g.locator = newLocator(c.Locate, g.respond.failureLog)
 	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{
@@ -166,7 +166,7 @@ func (g *Gate) Waiting() int { return g.waiting.count() }
 func (g *Gate) Close() error {
 	g.waiting.close()
 	g.after.close()
-	g.respond.failures.Close()
+	g.respond.failureLog.Close()
 	if g.redis == nil {
 		return nil
 	}

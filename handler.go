@@ -31,11 +31,12 @@ const (
 
 // guarded is a handler behind the check that its access names.
 type guarded struct {
-	access  access
-	script  bool  // only scripts call the route, so errors are always JSON
-	foreign bool  // other sites' servers call the route, and no browser does
-	maxBody int64 // in bytes; 0 means maxBody
-	serve   handler
+	access      access
+	script      bool  // only scripts call the route, so errors are always JSON
+	authorizing bool  // browsers come to the route before they have proved an identity
+	foreign     bool  // other sites' servers call the route, and no browser does
+	maxBody     int64 // in bytes; 0 means maxBody
+	serve       handler
 }
 
 // route is one row of the route table.
@@ -56,9 +57,9 @@ func (g *Gate) routes() []route {
 		{"POST", "/login/{id}/renew", g.initiator(g.serveRenew)},
 		{"POST", "/login/{id}/finish", g.initiator(g.serveFinish)},
 
-		{"GET", "/scan/{id}", g.page(anyone(g.serveScan))},
-		{"POST", "/scan/{id}", anyone(g.serveOpenChat)},
-		{"GET", "/callback", anyone(g.serveCallback)},
+		{"GET", "/scan/{id}", g.page(authorizing(anyone(g.serveScan)))},
+		{"POST", "/scan/{id}", authorizing(anyone(g.serveOpenChat))},
+		{"GET", "/callback", authorizing(anyone(g.serveCallback))},
 		{"GET", "/profile/{id}", g.page(g.authorizer(stepProfile, g.serveProfile))},
 		{"POST", "/profile/{id}", g.authorizerForm(stepProfile, g.serveSkipProfile)},
 		{"GET", "/terms/{id}", g.page(g.authorizer(stepTerms, g.serveTerms))},
@@ -96,6 +97,13 @@ func script(g guarded) guarded {
 // origin of a page means nothing there.
 func server(h handler) guarded {
 	return guarded{access: accessAnyone, script: true, foreign: true, maxBody: wechat.MaxMessage, serve: h}
+}
+
+// authorizing marks a route to which a login's authorizer comes before it has proved an
+// identity. The error pages are those of an authorizer.
+func authorizing(g guarded) guarded {
+	g.authorizing = true
+	return g
 }
 
 // localized marks a page whose parameter "lang" chooses the language of the next pages too.
@@ -147,7 +155,7 @@ func (g *Gate) publicHost(r *http.Request) string {
 		return ""
 	}
 	g.config.Logger.InfoContext(r.Context(), "scangate: redirecting to the host of Config.PublicURL", host, "to", g.urls.public.Host, "route", r.Pattern)
-	return g.urls.publicHost(r, q)
+	return g.urls.moved(r, q)
 }
 
 // initiator lets only the browser call h that began the cross-device login in the path.
@@ -234,11 +242,18 @@ func (g *Gate) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, route := range g.routes() {
 		fail := g.respond.fail
-		if route.script {
+		switch {
+		case route.script:
 			fail = g.respond.failJSON
+		case route.authorizing || route.access == accessAuthorizer:
+			fail = g.respond.failAuthorizer
 		}
 		mux.HandleFunc(route.method+" "+g.config.BasePath+route.path, func(w http.ResponseWriter, r *http.Request) {
-			if err := g.serveRoute(w, r, route.guarded); err != nil {
+			err := g.serveRoute(w, r, route.guarded)
+			switch {
+			case errors.Is(err, errFreshLogin):
+				g.refuse(w, r, err)
+			case err != nil:
 				fail(w, r, err)
 			}
 		})

@@ -17,7 +17,7 @@ func (g *Gate) serveLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	request, err := g.linkRequest(r, localPath(q.Get("return_to")))
-	if errors.Is(err, errFreshLogin) || errors.Is(err, ErrLoginRequired) && g.config.CurrentUser == nil {
+	if errors.Is(err, ErrLoginRequired) && g.config.CurrentUser == nil {
 		g.refuse(w, r, err)
 		return nil
 	}
@@ -38,10 +38,6 @@ func (g *Gate) serveStartLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	request, err := g.linkRequest(r, returnTo)
-	if errors.Is(err, errFreshLogin) {
-		g.refuse(w, r, err)
-		return nil
-	}
 	if err != nil {
 		return err
 	}
@@ -75,10 +71,6 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	user, err := g.auth.freshUser(r, login.PurposeLink)
-	if errors.Is(err, errFreshLogin) {
-		g.refuse(w, r, err)
-		return nil
-	}
 	if errors.Is(err, ErrLoginRequired) {
 		return retryError{err, g.urls.returning("login", returnTo)}
 	}

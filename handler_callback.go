@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
+	"net/url"
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
@@ -171,11 +171,7 @@ func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) e
 			_, err := g.logins.refuse(r.Context(), l, errNotRegistered)
 			return err
 		}
-		sep := "?"
-		if strings.Contains(g.config.RegisterURL, "?") {
-			sep = "&"
-		}
-		leaveWeChat(w, r, g.config.RegisterURL+sep+"login="+l.ID())
+		leaveWeChat(w, r, withQuery(g.config.RegisterURL, url.Values{"login": {l.ID()}}))
 	case stepFinish:
 		return g.finishSameDevice(w, r, l)
 	default:

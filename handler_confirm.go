@@ -16,7 +16,7 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Log
 	if err != nil {
 		return err
 	}
-	p := formPage(l, g.logins.authorizerKey(r, l))
+	p := g.logins.formPage(r, l)
 	switch {
 	case !g.registrar.mustRecognize(l):
 	case q.Has(neededParam):
@@ -59,7 +59,7 @@ func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request, l *login.Log
 	case state == login.StateDenied:
 		g.renderDone(w, r, l, "done.denied")
 	default:
-		return g.renderForm(w, r, "confirm", g.confirmPage(r, l), nil)
+		return g.respond.renderForm(w, r, "confirm", g.confirmPage(r, l), nil)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (g *Gate) serveDecision(w http.ResponseWriter, r *http.Request, l *login.Lo
 	if posted.Get("answer") == "approve" && g.registrar.nextStep(l) == stepConfirm && g.asksTerms(l) && posted.Get("agree") != g.registrar.terms {
 		// Before the number is compared: a wrong one ends the login, and a right one must not
 		// be known from this answer.
-		return g.renderForm(w, r, "confirm", g.confirmPage(r, l), errTermsRequired)
+		return g.respond.renderForm(w, r, "confirm", g.confirmPage(r, l), errTermsRequired)
 	}
 	decision, err := g.parseDecision(l, posted)
 	if err != nil {
@@ -124,12 +124,10 @@ func (g *Gate) prepareApproval(r *http.Request, l *login.Login) (*login.Login, e
 	}
 	userID, _ := l.Target()
 	err := g.registrar.checkOwner(r.Context(), Identity(l.Person().Identity), userID)
-	if !errors.Is(err, errWeChatInUse) {
-		return l, err
+	if errors.Is(err, errWeChatInUse) {
+		return g.logins.refuse(r.Context(), l, err)
 	}
-	// The link can never succeed: end it, so that the initiator learns of it.
-	denied, failed := g.logins.Deny(r.Context(), l)
-	return denied, both(err, failed)
+	return l, err
 }
 
 // recordDecision stores the decision and shows the person its effect.
@@ -155,7 +153,7 @@ func (g *Gate) recordDecision(w http.ResponseWriter, r *http.Request, l *login.L
 
 // confirmPage returns the data of the page that asks the person for approval.
 func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
-	p := formPage(l, g.logins.authorizerKey(r, l))
+	p := g.logins.formPage(r, l)
 	_, p.TargetName = l.Target()
 	p.Nickname = l.Person().Nickname
 	if g.asksTerms(l) {

@@ -24,16 +24,10 @@ func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Log
 			return retryError{err, g.urls.restart(l)}
 		}
 		p.showAccount(user, l.Person())
-		p.AutoFinish = !mustAsk(l) && g.remembersUser(r, user)
+		p.AutoFinish = !l.Fresh() && !l.Person().New && g.remembersUser(r, user)
 	}
 	g.respond.render(w, r, http.StatusOK, "finish", p)
 	return nil
-}
-
-// mustAsk reports whether the initiator has to confirm the account even if its browser
-// remembers the user.
-func mustAsk(l *login.Login) bool {
-	return l.Purpose() != login.PurposeLogin || l.Fresh() || l.Person().New
 }
 
 // serveFinish lets the initiator in, once: it is the one step from approval to session.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -70,6 +71,19 @@ func (g *Gate) serveStartLogin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return g.offerLoginJSON(w, r, login.Request{ReturnTo: returnTo}, posted.Get("with"))
+}
+
+// asksFresh reports whether the query or the posted fields ask for a fresh login.
+func asksFresh(asked url.Values) bool {
+	fresh := asked.Get("fresh")
+	return fresh == "1" || fresh == "true"
+}
+
+// freshRequest returns the request for a login that only that user can complete.
+func freshRequest(user User, returnTo string) login.Request {
+	return login.Request{
+		ReturnTo: returnTo, Fresh: true, TargetUserID: user.ID, TargetName: cleanNickname(user.Nickname),
+	}
 }
 
 // offerLogin starts or resumes a login, and shows the browser what to do next.

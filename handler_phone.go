@@ -38,23 +38,15 @@ func (g *Gate) servePhone(w http.ResponseWriter, r *http.Request, l *login.Login
 // phonePage shows the form. After a failed post it shows the reason, and the typed text
 // if no code can be sent to it.
 func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login, typed string, wrong error) error {
-	if wrong != nil && wantsJSON(r) {
-		return wrong
-	}
-	status := http.StatusOK
-	p := formPage(l, g.logins.authorizerKey(r, l))
+	p := g.logins.formPage(r, l)
 	p.PhoneURL, p.CodeURL = g.urls.path("phone", l.ID()), g.urls.path("phone", l.ID(), "code")
 	p.International = g.config.Phone.international()
-	if wrong != nil {
-		f := g.respond.reportError(w, r, wrong)
-		status, p.Wrong, p.Typed = f.status, "error."+f.code, keep(typed)
-	}
+	p.Typed = keep(typed)
 	if number, sent := l.Code(); number != "" && time.Since(sent) < login.CodeTTL {
 		p.Phone = phone.Mask(number)
 		p.ResendIn = secondsUntil(sent.Add(codeGap))
 	}
-	g.respond.render(w, r, status, "phone", p)
-	return nil
+	return g.respond.renderForm(w, r, "phone", p, wrong)
 }
 
 // maxTyped is the length of the page's field for the number, in characters.
@@ -245,8 +237,8 @@ func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error)
 	}
 	enrolled, err := g.registrar.bindPhone(r.Context(), l.Person())
 	if errors.Is(err, errPhoneInUse) || errors.Is(err, errNotRegistered) || errors.Is(err, errDisabled) {
-		// This number can never be theirs: let them try another one. A store's failure,
-		// in contrast, leaves the number proved.
+		// This number cannot log them in: let them try another one. A store's failure, in
+		// contrast, leaves the number proved.
 		changed, failed := g.logins.ForgetPhone(r.Context(), l)
 		if failed != nil {
 			return changed, both(err, failed)
@@ -280,18 +272,19 @@ func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
 	user, err := g.auth.freshUser(r, login.PurposePhone)
 	old := errors.Is(err, errFreshLogin)
 	switch {
-	case errors.Is(err, ErrLoginRequired), old && g.config.Phone.SendCode != nil:
-		if old && user.Phone == "" && g.config.Phone.Require && isPageLoad(r) {
-			// The fresh login itself binds the number that is missing.
-			seeOther(w, g.urls.returning(freshRoute, localPath(q.Get("return_to"))))
-			return nil
-		}
+	case errors.Is(err, ErrLoginRequired):
 		g.refuse(w, r, err)
 		return nil
 	case err != nil && !old:
 		return err
 	case g.config.Phone.SendCode == nil:
 		return login.ErrUnknown
+	case old && user.Phone == "" && g.config.Phone.Require && isPageLoad(r):
+		// The fresh login itself binds the number that is missing.
+		seeOther(w, g.urls.returning(freshRoute, localPath(q.Get("return_to"))))
+		return nil
+	case old:
+		return err
 	}
 	key := g.cookies.ensure(w, r)
 	if err := g.logins.limit(r, "login"); err != nil {

@@ -267,5 +267,5 @@ func (p *pusher) call(ctx context.Context, m wechat.Message) (reply wechat.Reply
 
 // logFailure logs that a store failed to take a message.
 func (p *pusher) logFailure(ctx context.Context, err error) {
-	p.respond.failures.Add(ctx, summary.Failure{Level: failureLevel(err), Code: "unavailable", Error: publicError(err).Error()}, "route", "push")
+	p.respond.failureLog.Add(ctx, summary.Failure{Level: failureLevel(err), Code: "unavailable", Error: publicError(err).Error()}, "route", "push")
 }

@@ -104,11 +104,14 @@ func loginsInEveryState(t *testing.T, g *Gate, desktop, phone login.Key) []*logi
 func TestWrongBrowserSeesAnUnknownLogin(t *testing.T) {
 	g := newTestGate(t)
 	desktop, phone, attacker := login.NewKey(), login.NewKey(), login.NewKey()
-	wrong := map[access]map[string]login.Key{
-		accessInitiator:  {"attacker": attacker, "phone": phone},
-		accessAuthorizer: {"attacker": attacker},
-	}
 	for _, l := range loginsInEveryState(t, g, desktop, phone) {
+		wrong := map[access]map[string]login.Key{
+			accessInitiator:  {"attacker": attacker, "phone": phone},
+			accessAuthorizer: {"attacker": attacker},
+		}
+		if l.Kind() == login.CrossDevice {
+			wrong[accessAuthorizer]["desktop"] = desktop // it must not approve its own QR code
+		}
 		for _, row := range guardedRoutes(g) {
 			for name, key := range wrong[row.access] {
 				for _, accept := range []string{"text/html", "application/json"} {

@@ -15,9 +15,9 @@ func (g *Gate) serveTerms(w http.ResponseWriter, r *http.Request, l *login.Login
 
 // termsPage shows the documents and the box. After a post without it, it shows the reason.
 func (g *Gate) termsPage(w http.ResponseWriter, r *http.Request, l *login.Login, wrong error) error {
-	p := formPage(l, g.logins.authorizerKey(r, l))
+	p := g.logins.formPage(r, l)
 	p.Agreement = g.registrar.terms
-	return g.renderForm(w, r, "terms", p, wrong)
+	return g.respond.renderForm(w, r, "terms", p, wrong)
 }
 
 // serveAgree notes that the person agrees.
@@ -43,19 +43,4 @@ func (g *Gate) agree(r *http.Request, l *login.Login) (*login.Login, error) {
 		g.respond.emitAgreed(r, l)
 	}
 	return l, err
-}
-
-// renderForm shows a page with a form. After a failed post it shows the reason, or returns
-// it for a client that accepts JSON.
-func (g *Gate) renderForm(w http.ResponseWriter, r *http.Request, name string, p PageData, wrong error) error {
-	status := http.StatusOK
-	switch {
-	case wrong != nil && wantsJSON(r):
-		return wrong
-	case wrong != nil:
-		f := g.respond.reportError(w, r, wrong)
-		status, p.Wrong = f.status, "error."+f.code
-	}
-	g.respond.render(w, r, status, name, p)
-	return nil
 }

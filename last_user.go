@@ -14,12 +14,12 @@ const lastUserTTL = 30 * 24 * time.Hour
 // begins a session does so, on one device too: the cookie must not name an earlier user.
 func (g *Gate) rememberUser(w http.ResponseWriter, r *http.Request, user User) {
 	value := login.RememberUser(g.auth.sessions.site, user.ID, user.SessionsEndedAt, g.logins.origin(r))
-	http.SetCookie(w, browserCookies{name: g.cookies.lastUserCookie(), secure: g.cookies.secure}.cookie(value, lastUserTTL))
+	http.SetCookie(w, g.cookies.lastUser().cookie(value, lastUserTTL))
 }
 
 // remembersUser reports whether the user was the last one to log in with the request's
 // browser, has not logged out there, and has not ended their sessions since.
 func (g *Gate) remembersUser(r *http.Request, user User) bool {
-	cookie, err := r.Cookie(g.cookies.lastUserCookie())
+	cookie, err := r.Cookie(g.cookies.lastUser().name)
 	return err == nil && login.VerifyUser(cookie.Value, g.auth.sessions.site, user.ID, user.SessionsEndedAt, g.logins.origin(r))
 }

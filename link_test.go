@@ -104,8 +104,8 @@ func TestLinkOfAnotherUsersWeChat(t *testing.T) {
 	if a := phone.answer(link, "approve"); a.StatusCode != http.StatusConflict || !strings.Contains(a.body, "another account") {
 		t.Errorf("approve: status = %d, want 409 and the reason\n%s", a.StatusCode, a.body)
 	}
-	if got := desktop.state(link); got != "denied" {
-		t.Errorf("approve: state = %q, want denied", got)
+	if got := desktop.state(link); got != "rejected" {
+		t.Errorf("approve: state = %q, want rejected", got)
 	}
 	w.checkOwner("lin", owner.ID)
 }

@@ -19,14 +19,14 @@ const (
 // locator finds the places of addresses. A page works without a place, so no failure of
 // Config.Locate reaches it.
 type locator struct {
-	locate   func(netip.Addr) string
-	slots    chan struct{} // one for each call that has not returned
-	failures *summary.Log
+	locate     func(netip.Addr) string
+	slots      chan struct{} // one for each call that has not returned
+	failureLog *summary.Log
 }
 
 // newLocator returns a locator that calls locate, which may be nil.
-func newLocator(locate func(netip.Addr) string, failures *summary.Log) locator {
-	return locator{locate: locate, slots: make(chan struct{}, maxLocating), failures: failures}
+func newLocator(locate func(netip.Addr) string, failureLog *summary.Log) locator {
+	return locator{locate: locate, slots: make(chan struct{}, maxLocating), failureLog: failureLog}
 }
 
 // place returns the place of an address as a page may show it, or "" if it is not known in
@@ -75,5 +75,5 @@ func (l *locator) call(ctx context.Context, addr netip.Addr) (place string) {
 
 // fail logs that there is no place.
 func (l *locator) fail(ctx context.Context, text string, attrs ...any) {
-	l.failures.Add(ctx, summary.Failure{Level: slog.LevelWarn, Code: "locate", Error: text, Text: "scangate: a page shows no place"}, attrs...)
+	l.failureLog.Add(ctx, summary.Failure{Level: slog.LevelWarn, Code: "locate", Error: text, Text: "scangate: a page shows no place"}, attrs...)
 }

@@ -68,8 +68,8 @@ func decodeKeys(value string) []browserKey {
 }
 
 // browserCookies reads and writes the cookie with a browser's key. For the logins that are
-// under way, the cookie also has the key that the present one replaced. The gate's other
-// cookies have names that begin like this one's.
+// under way, the cookie also has the key that the present one replaced. The names of the
+// gate's other cookies begin with this one's: see named.
 type browserCookies struct {
 	name   string
 	secure bool
@@ -109,38 +109,37 @@ func (c browserCookies) ensure(w http.ResponseWriter, r *http.Request) login.Key
 // maxLoginCookies bounds the cookies of single logins that one browser may carry.
 const maxLoginCookies = 5
 
-// loginCookie returns the name of the cookie with one login's own key.
-func (c browserCookies) loginCookie(id string) string { return c.name + "-" + id[:8] }
-
-// loginKey returns the key in the login's own cookie, or "". The ID must be valid.
-func (c browserCookies) loginKey(r *http.Request, id string) login.Key {
-	return browserCookies{name: c.loginCookie(id)}.key(r)
+// named returns the cookie whose name continues c's by the suffix.
+func (c browserCookies) named(suffix string) browserCookies {
+	return browserCookies{name: c.name + suffix, secure: c.secure}
 }
 
-// keep sets the login's own cookie to the key that the login began with, for a browser
-// that is about to have another key: several tabs that are opened at once in a fresh
-// browser each get one, and the last of them wins.
+// ofLogin returns the cookie with one login's own key. The ID must be valid.
+func (c browserCookies) ofLogin(id string) browserCookies { return c.named("-" + id[:8]) }
+
+// lastUser returns the cookie that remembers the browser's last user.
+func (c browserCookies) lastUser() browserCookies { return c.named("-last") }
+
+// keep stores the login's key in a cookie of its own, because the browser's key may be
+// replaced. If a fresh browser opens several tabs at once, each gets a key, and the last one
+// stays.
 func (c browserCookies) keep(w http.ResponseWriter, r *http.Request, id string, key login.Key) {
-	if len(c.loginCookies(r)) >= maxLoginCookies {
-		return // the tabs are not a person's
+	if len(c.ofLogins(r)) >= maxLoginCookies {
+		return // no person opens that many tabs at once
 	}
-	own := browserCookies{name: c.loginCookie(id), secure: c.secure}
-	http.SetCookie(w, own.cookie(encodeKeys(browserKey{key, time.Now()}), browserKeyTTL))
+	http.SetCookie(w, c.ofLogin(id).cookie(encodeKeys(browserKey{key, time.Now()}), browserKeyTTL))
 }
 
-// loginCookies returns the names of the cookies of single logins that the request has.
-func (c browserCookies) loginCookies(r *http.Request) []string {
-	var names []string
+// ofLogins returns the cookies of single logins that the request has.
+func (c browserCookies) ofLogins(r *http.Request) []browserCookies {
+	var own []browserCookies
 	for _, cookie := range r.Cookies() {
 		if rest, ok := strings.CutPrefix(cookie.Name, c.name+"-"); ok && len(rest) == 8 {
-			names = append(names, cookie.Name)
+			own = append(own, c.named("-"+rest))
 		}
 	}
-	return names
+	return own
 }
-
-// lastUserCookie returns the name of the cookie that remembers the browser's last user.
-func (c browserCookies) lastUserCookie() string { return c.name + "-last" }
 
 // renew gives the browser a new key, so that a key that was planted in it is of no use
 // for the next login. The finished login keeps its key, for repeated requests.
@@ -160,8 +159,8 @@ func (c browserCookies) replace(w http.ResponseWriter, r *http.Request, used log
 // forget deletes all keys from the browser, and which user it had last. Its open logins
 // cannot be finished then.
 func (c browserCookies) forget(w http.ResponseWriter, r *http.Request) {
-	for _, name := range append(c.loginCookies(r), c.lastUserCookie(), c.name) {
-		http.SetCookie(w, browserCookies{name: name, secure: c.secure}.cookie("", -time.Second))
+	for _, gone := range append(c.ofLogins(r), c.lastUser(), c) {
+		http.SetCookie(w, gone.cookie("", -time.Second))
 	}
 }
 
@@ -220,7 +219,7 @@ func (s *logins) authorized(r *http.Request) (*login.Login, error) {
 // keys returns all keys of the request's browser that may belong to the login of that
 // ID: the browser's, and the one in the login's own cookie.
 func (s *logins) keys(r *http.Request, id string) []login.Key {
-	keys := []login.Key{s.cookies.loginKey(r, id)}
+	keys := []login.Key{s.cookies.ofLogin(id).key(r)}
 	for _, k := range s.cookies.keys(r) {
 		keys = append(keys, k.Key)
 	}
@@ -266,6 +265,11 @@ func (s *logins) stateKey(r *http.Request, id, state string) login.Key {
 		}
 	}
 	return ""
+}
+
+// formPage returns the data that all pages with a form of the authorizer share.
+func (s *logins) formPage(r *http.Request, l *login.Login) PageData {
+	return PageData{Purpose: string(l.Purpose()), Token: s.authorizerKey(r, l).FormToken(l.ID())}
 }
 
 // unknown counts a failed look-up against the client's limit and returns

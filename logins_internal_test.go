@@ -1,6 +1,7 @@
 package scangate
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -45,15 +46,27 @@ func TestBrowserKeyCookie(t *testing.T) {
 func TestCookiesOfAnotherName(t *testing.T) {
 	const attackers, own = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ZYXWVUTSRQPONMLKJIHGFEDCBA"
 	value := func(key login.Key) string { return encodeKeys(browserKey{key, time.Now()}) }
-	sessions := &sessions{manager: session.Copy(session.NewManager(true, nil))}
+	sessions := &sessions{manager: session.Copy(session.NewManager(true, nil)), logger: slog.New(slog.DiscardHandler)}
+	stored, err := sessions.manager.Load(t.Context(), "")
+	if err != nil {
+		t.Fatalf("loading a new session: %v, want no error", err)
+	}
+	sessions.manager.Put(stored, "key", "value")
+	if _, err := sessions.manager.CommitAs(stored, attackers); err != nil {
+		t.Fatalf("storing the attacker's session: %v, want no error", err)
+	}
 	for _, blank := range []string{"\u2000", "\u00a0", "\u0085", "\u3000", "\v", "\f", "\x00"} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Cookie", blank+"__Host-scangate="+value(attackers)+"; __Host-scangate="+value(own)+"; "+blank+"__Host-session="+attackers)
 		if got := (browserCookies{name: "__Host-scangate"}).key(r); got != own {
 			t.Errorf("key with a cookie after %q: %q, want %q", blank, got, own)
 		}
-		if sessions.carriedBy(r) {
-			t.Errorf("carriedBy with a session cookie after %q: true, want false", blank)
+		ctx, err := sessions.load(r)
+		if err != nil {
+			t.Fatalf("loading the session with a cookie after %q: %v, want no error", blank, err)
+		}
+		if token := sessions.manager.Token(ctx); token != "" {
+			t.Errorf("the session with a cookie after %q: token = %q, want none", blank, token)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
@@ -36,8 +35,8 @@ type authenticator struct {
 // [Session.Manager].
 //
 // The answer to other requests depends on the client. A page load is redirected to the
-// login page, which leads back. So is a form that a page submits; it leads back to that
-// page. Anything else gets 401 and an application/problem+json with the members code,
+// login page, which leads back. A form that a page submits is redirected too, and the login
+// leads back to that page. Anything else gets 401 and an application/problem+json with the members code,
 // "login_required", and login_url. With [Phone.Require], users without a phone
 // number are redirected to the page that binds one, and code is "phone_required". If a
 // store fails, the answer is 503 with Retry-After.
@@ -165,7 +164,7 @@ func (a *authenticator) requireKept(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	if _, _, err := a.sessionUser(ctx); errors.Is(err, ErrLoginRequired) && a.sessions.lost(ctx, w, r) {
+	if _, _, err := a.sessionUser(ctx); errors.Is(err, ErrLoginRequired) && a.sessions.reportLost(ctx, w, r) {
 		return errNoSession
 	}
 	return nil
@@ -224,19 +223,6 @@ func (a *authenticator) freshUser(r *http.Request, p login.Purpose) (User, error
 		err = errFreshLogin
 	}
 	return user, err
-}
-
-// asksFresh reports whether the query or the posted fields ask for a fresh login.
-func asksFresh(asked url.Values) bool {
-	fresh := asked.Get("fresh")
-	return fresh == "1" || fresh == "true"
-}
-
-// freshRequest returns the request for a login that only that user can complete.
-func freshRequest(user User, returnTo string) login.Request {
-	return login.Request{
-		ReturnTo: returnTo, Fresh: true, TargetUserID: user.ID, TargetName: cleanNickname(user.Nickname),
-	}
 }
 
 // refuse answers a request that may not pass.

@@ -58,8 +58,8 @@ type PageData struct {
 
 	// StateURL is where script.js on login.html gets the state. The script replaces StateURL,
 	// RenewURL, ScanURL and the picture by those of the next code. It finds them by the
-	// attributes data-state-url, data-renew-url and data-scan-url and the class "qr". LoginURL is where the
-	// page goes for a new QR code, and after the approval. RenewIn is the number of
+	// attributes data-state-url, data-renew-url and data-scan-url and the class "qr".
+	// LoginURL is where the page goes for a new QR code, and after the approval. RenewIn is the number of
 	// seconds after which the page renews a code that has not been scanned. They must be in
 	// the attributes data-state-url, data-login-url and data-renew-in of the element that has
 	// data-state.
@@ -76,7 +76,9 @@ type PageData struct {
 
 	// Number must be shown on two screens, by login.html and confirm.html, to compare. If
 	// MatchNumber is set, confirm.html must not show it but have a field "number" to type
-	// it into. Number is zero if there is no other screen.
+	// it into. On login.html the attribute data-number must mark the element whose only
+	// content is Number: script.js replaces it with that of the next code. Number is zero if
+	// there is no other screen.
 	Number      int
 	MatchNumber bool
 
@@ -84,8 +86,9 @@ type PageData struct {
 	// value "deny" refuses the login, for a visitor who is not that person.
 	FinishURL string
 
-	// Nickname is the name of the person who scanned, on finish.html and confirm.html.
-	// TargetName is the name of the account that a WeChat is added to. Either may be empty.
+	// Nickname is the person's name on confirm.html. On finish.html it is the account's name
+	// or, with the purpose "link", the person's. TargetName is the name of the account that a
+	// link or a fresh login is for. Either may be empty.
 	Nickname, TargetName string
 
 	// AvatarURL is the person's picture on finish.html, at one of WeChat's hosts. It is
@@ -96,7 +99,7 @@ type PageData struct {
 	NewAccount bool
 
 	// AutoFinish reports that the account on finish.html is that of the browser's last
-	// user. The form then has the attribute data-auto, and script.js sends it at once.
+	// user, and the login is not a fresh one. The form then has the attribute data-auto, and script.js sends it at once.
 	AutoFinish bool
 
 	// Browser, System, Address and Place describe the browser that would be logged in, on
@@ -120,9 +123,8 @@ type PageData struct {
 	Phone    string
 	ResendIn int
 
-	// Typed is what was typed as the number on phone.html, if Wrong is set because it is not
-	// a number that gets a code. The field "phone" shows it again, to be corrected. It has
-	// at most 32 characters, which may be any.
+	// Typed is the text that was rejected as a number, on phone.html with Wrong. The field
+	// "phone" shows it again, to be corrected. It has at most 32 characters, which may be any.
 	Typed string
 
 	// International reports whether phone.html takes numbers outside mainland China, which
@@ -137,18 +139,23 @@ type PageData struct {
 	// empty if the login goes on at another screen.
 	NextURL string
 
-	pages *pages.Set
-	lang  pages.Language
+	pages   *pages.Set
+	lang    pages.Language
+	unknown *[]string // collects the keys that T does not know; nil unless New tries the page
 }
 
 // T returns a text in the page's language: the gate's own, or the one that [Pages.Texts] has
 // in its place. docs/pages.md lists the keys, which later versions keep. A key that begins
 // with a dot, such as ".heading", means the page's own text, or the one that all pages share
-// if the page has none. For an unknown key, T returns the key.
+// if the page has none. For an unknown key, T returns the key, and
+// [New] refuses the page.
 func (p PageData) T(key string) string {
 	text, ok := p.lang.Text(p.Name, p.Purpose, key)
 	switch {
 	case !ok:
+		if p.unknown != nil {
+			*p.unknown = append(*p.unknown, key)
+		}
 		return key
 	case !strings.Contains(text, "{"):
 		return text
@@ -214,9 +221,4 @@ func (p *PageData) showAccount(user User, who login.Person) {
 		p.AvatarURL = pictureURL(who.AvatarURL)
 	}
 	p.Phone, p.NewAccount = phone.Tail(user.Phone), who.New
-}
-
-// formPage returns the data that all pages with a form of the authorizer share.
-func formPage(l *login.Login, key login.Key) PageData {
-	return PageData{Purpose: string(l.Purpose()), Token: key.FormToken(l.ID())}
 }

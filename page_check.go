@@ -12,30 +12,41 @@ import (
 	"github.com/scangate/scangate/internal/pages"
 )
 
-// checkTemplates reports pages of Config.Pages.Templates that lack a part without which they
-// do not work, and parts that the browser would block. It executes them with all samples, in the first language.
-// With digits, it also executes them with digitsSamples.
+// checkTemplates reports pages of Config.Pages.Templates that fail, that lack a part without
+// which they do not work, that use a text that does not exist, and parts that the browser
+// would block. It executes each page with each of its samples, in each language. With digits,
+// it also executes them with digitsSamples.
 func checkTemplates(faults *configErrors, set *pages.Set, publicURL string, digits bool) {
 	seen := make(map[string]bool)
+	report := func(err error) {
+		if err != nil && !seen[err.Error()] {
+			seen[err.Error()] = true
+			faults.addError("Pages.Templates", err)
+		}
+	}
 	all := []map[string]PageData{fullSamples, accountSamples, bareSamples}
 	if digits {
 		all = append(all, digitsSamples)
 	}
 	for _, samples := range all {
 		for _, name := range slices.Sorted(maps.Keys(samples)) {
-			data := samples[name].forTemplate(set, set.Languages()[0], name)
-			own, err := set.Execute(name, data)
-			if err != nil {
-				faults.addError("Pages.Templates", err)
-				continue
-			}
-			builtin, err := set.ExecuteBuiltin(name, data)
-			faults.addError("Pages.Templates", err)
-			page := newTriedPage(data, own)
-			for _, fault := range append(page.lacks(name, builtin), page.blocked(publicURL)...) {
-				if text := name + ".html " + fault; !seen[text] {
-					seen[text] = true
-					faults.add("Pages.Templates", "%s", text)
+			for i, lang := range set.Languages() {
+				data := samples[name].forTemplate(set, lang, name)
+				var unknown []string
+				data.unknown = &unknown
+				own, err := set.Execute(name, data)
+				report(err)
+				for _, key := range unknown {
+					report(fmt.Errorf("%s.html uses the text %q, which does not exist for %q: docs/pages.md lists the keys", name, key, data.Name))
+				}
+				if err != nil || i > 0 {
+					continue // the parts of a page are the same in all languages
+				}
+				builtin, err := set.ExecuteBuiltin(name, data)
+				report(err)
+				page := newTriedPage(data, own)
+				for _, fault := range append(page.lacks(name, builtin), page.blocked(publicURL)...) {
+					report(fmt.Errorf("%s.html %s", name, fault))
 				}
 			}
 		}
@@ -98,12 +109,12 @@ func (p *triedPage) shows(number int) bool {
 	return slices.Contains(words, strconv.Itoa(number))
 }
 
-// field is a field or a button that a form must have. An empty value may be any.
-type field struct{ name, value string }
+// formField is a field or a button that a form must have. An empty value may be any.
+type formField struct{ name, value string }
 
-// lacksForm returns the missing parts of a form that posts the fields to the URL. Words are
-// the URL as a template has it. An empty url is the page's own.
-func (p *triedPage) lacksForm(url, words string, fields ...field) []string {
+// lacksForm returns the missing parts of a form that posts the fields to the URL. words is
+// that URL as a template writes it, such as "{{.CodeURL}}". An empty url means the page's own.
+func (p *triedPage) lacksForm(url, words string, fields ...formField) []string {
 	missing := fmt.Sprintf("lacks a form with method=\"post\" and action=%q", words)
 	if url == "" {
 		missing = "lacks a form with method=\"post\" and without an action"
@@ -131,14 +142,14 @@ func (p *triedPage) lacksForm(url, words string, fields ...field) []string {
 }
 
 // is reports whether e is the field.
-func (f field) is(e pages.Element) bool {
+func (f formField) is(e pages.Element) bool {
 	name, _ := e.Attr("name")
 	value, _ := e.Attr("value")
 	return name == f.name && (f.value == "" || value == f.value)
 }
 
 // String returns the field as HTML has it.
-func (f field) String() string {
+func (f formField) String() string {
 	switch {
 	case f.name == "token":
 		return `the field name="token" value="{{.Token}}"`
@@ -152,45 +163,45 @@ func (f field) String() string {
 	return fmt.Sprintf("name=%q value=%q", f.name, f.value)
 }
 
-// lacks returns the parts that the page lacks to work. The built-in page was executed with the same
-// data.
+// lacks returns the parts that the page lacks to work. The built-in page was executed with
+// the same data.
 func (p *triedPage) lacks(name string, builtin []byte) []string {
 	d := p.data
-	token := field{"token", d.Token}
+	token := formField{"token", d.Token}
 	var faults []string
 	switch name {
 	case "login":
 		faults = p.lacksLogin(builtin)
 	case "finish":
-		faults = p.lacksForm(d.FinishURL, "{{.FinishURL}}", field{"answer", "deny"})
+		faults = p.lacksForm(d.FinishURL, "{{.FinishURL}}", formField{"answer", "deny"})
 	case "profile":
 		if d.Name != "profile.needed" { // it has only one way on
 			faults = p.lacksForm("", "", token)
 		}
-		faults = p.require(faults, p.has(d.WeChatURL, "href"), `a link with href="{{.WeChatURL}}"`)
+		faults = require(faults, p.has(d.WeChatURL, "href"), `a link with href="{{.WeChatURL}}"`)
 	case "terms":
-		faults = p.lacksForm("", "", token, field{"agree", d.Agreement})
+		faults = p.lacksForm("", "", token, formField{"agree", d.Agreement})
 		faults = p.requireTerms(faults)
 	case "confirm":
 		faults = p.lacksConfirm(token)
 	case "phone":
-		faults = p.lacksForm(d.CodeURL, "{{.CodeURL}}", token, field{"phone", ""})
+		faults = p.lacksForm(d.CodeURL, "{{.CodeURL}}", token, formField{"phone", ""})
 		if d.Phone != "" {
-			faults = append(faults, p.lacksForm(d.PhoneURL, "{{.PhoneURL}}", token, field{"code", ""})...)
+			faults = append(faults, p.lacksForm(d.PhoneURL, "{{.PhoneURL}}", token, formField{"code", ""})...)
 		}
 	case "chat":
 		if d.Digits == "" {
-			faults = p.lacksForm("", "", field{ticketParam, d.Token})
+			faults = p.lacksForm("", "", formField{ticketParam, d.Token})
 		}
-		faults = p.require(faults, strings.Contains(p.text, d.Digits), "{{.Digits}}")
+		faults = require(faults, strings.Contains(p.text, d.Digits), "{{.Digits}}")
 	case "done", "message":
-		faults = p.require(faults, d.NextURL == "" || p.has(d.NextURL, "href"), `a link with href="{{.NextURL}}"`)
+		faults = require(faults, d.NextURL == "" || p.has(d.NextURL, "href"), `a link with href="{{.NextURL}}"`)
 	}
 	return faults
 }
 
-// require appends a fault unless the page has what it requires.
-func (p *triedPage) require(faults []string, has bool, what string) []string {
+// require appends a fault unless the page has the part that it needs.
+func require(faults []string, has bool, what string) []string {
 	if !has {
 		faults = append(faults, "lacks "+what)
 	}
@@ -208,14 +219,14 @@ func (p *triedPage) requireTerms(faults []string) []string {
 }
 
 // lacksConfirm is lacks for confirm.html.
-func (p *triedPage) lacksConfirm(token field) []string {
+func (p *triedPage) lacksConfirm(token formField) []string {
 	d := p.data
-	fields := []field{token, {"answer", "approve"}, {"answer", "deny"}}
+	fields := []formField{token, {"answer", "approve"}, {"answer", "deny"}}
 	if d.MatchNumber {
-		fields = append(fields, field{"number", ""})
+		fields = append(fields, formField{"number", ""})
 	}
 	if d.Agreement != "" {
-		fields = append(fields, field{"agree", d.Agreement})
+		fields = append(fields, formField{"agree", d.Agreement})
 	}
 	faults := p.lacksForm("", "", fields...)
 	if d.Agreement != "" {
@@ -224,7 +235,7 @@ func (p *triedPage) lacksConfirm(token field) []string {
 	if d.MatchNumber && p.shows(d.Number) {
 		return append(faults, "shows {{.Number}} although MatchNumber is set, so nothing is left to type")
 	}
-	return p.require(faults, d.MatchNumber || p.shows(d.Number), "{{.Number}}, which a person compares")
+	return require(faults, d.MatchNumber || p.shows(d.Number), "{{.Number}}, which a person compares")
 }
 
 // lacksLogin is lacks for login.html. The data attributes that script.js needs are those that
@@ -232,15 +243,17 @@ func (p *triedPage) lacksConfirm(token field) []string {
 func (p *triedPage) lacksLogin(builtin []byte) []string {
 	d := p.data
 	faults := p.lacksForm(d.RenewURL, "{{.RenewURL}}")
-	faults = p.require(faults, p.has(d.QRURL, "src") || d.OnPhone, `a picture with src="{{.QRURL}}"`)
-	faults = p.require(faults, p.has(d.ScanURL, "href", "value") || !d.OnPhone, "{{.ScanURL}} on a phone, as a link or in a field")
+	faults = require(faults, p.has(d.QRURL, "src") || d.OnPhone, `a picture with src="{{.QRURL}}"`)
+	faults = require(faults, p.has(d.ScanURL, "href", "value") || !d.OnPhone, "{{.ScanURL}} on a phone, as a link or in a field")
 	if d.Digits != "" {
-		faults = p.require(faults, strings.Contains(p.text, d.Digits), "{{.Digits}}")
+		faults = require(faults, strings.Contains(p.text, d.Digits), "{{.Digits}}")
 	} else {
-		faults = p.require(faults, p.shows(d.Number), "{{.Number}}")
+		faults = require(faults, p.shows(d.Number), "{{.Number}}")
 	}
+	renewable := slices.ContainsFunc(p.elements, func(e pages.Element) bool { _, ok := e.Attr("data-number"); return ok })
+	faults = require(faults, renewable, "an element with the attribute data-number around {{.Number}}, which script.js replaces with a new code")
 	scripts := slices.ContainsFunc(p.elements, func(e pages.Element) bool { _, ok := e.Attr("src"); return ok && e.Name == "script" })
-	faults = p.require(faults, scripts, `a script, such as src="{{.Asset "script.js"}}", which follows the state of the login`)
+	faults = require(faults, scripts, `a script, such as src="{{.Asset "script.js"}}", which follows the state of the login`)
 	model := newTriedPage(d, builtin)
 	for _, e := range model.elements {
 		needed := dataAttrs(e)
@@ -391,7 +404,7 @@ var (
 			LoginURL: "/w/login?return_to=%2Fa", RenewURL: "/w/login/ID/renew", RenewIn: 60, Number: 97,
 		},
 		"finish":  {FinishURL: "/w/login/ID/finish"},
-		"profile": {Token: "T0KEN", WeChatURL: "https://open.weixin.qq.com/a"},
+		"profile": {Name: "profile.known", Token: "T0KEN", WeChatURL: "https://open.weixin.qq.com/a"},
 		"terms":   {Token: "T0KEN", Agreement: "1"},
 		"confirm": {Token: "T0KEN", Number: 97},
 		"phone":   {Token: "T0KEN", CodeURL: "/w/phone/ID/code", PhoneURL: "/w/phone/ID"},

@@ -36,10 +36,7 @@ func newPages(config *Config) (*pages.Set, error) {
 	if err != nil || config.Pages.Templates == nil {
 		return set, wrap("reading the built-in pages", err)
 	}
-	if err = set.Replace(config.Pages.Templates); err == nil {
-		err = tryPages(set)
-	}
-	if err != nil {
+	if err := set.Replace(config.Pages.Templates); err != nil {
 		return nil, configError("Pages.Templates", "%w", err)
 	}
 	var faults configErrors
@@ -60,18 +57,4 @@ func warnOfMissingTexts(config *Config) {
 				"language", tag, "missing", len(missing), "keys", strings.Join(missing, " "))
 		}
 	}
-}
-
-// tryPages executes each template with each of its samples, in each language.
-func tryPages(set *pages.Set) error {
-	for _, samples := range []map[string]PageData{fullSamples, bareSamples} {
-		for name, data := range samples {
-			for _, lang := range set.Languages() {
-				if _, err := set.Execute(name, data.forTemplate(set, lang, name)); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
 }

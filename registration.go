@@ -101,11 +101,11 @@ func rejection(err error) error {
 // rejectionCause returns the cause of a rejection that was read from the store, and any
 // other error as it is.
 func rejectionCause(err error) error {
-	rejection := (*login.RejectedError)(nil)
-	if !errors.As(err, &rejection) || rejection.Err != nil {
+	stored := (*login.RejectedError)(nil)
+	if !errors.As(err, &stored) || stored.Err != nil {
 		return err
 	}
-	switch rejection.Reason {
+	switch stored.Reason {
 	case reasonRestart:
 		return errCodeRejected
 	case reasonSnapshot:
@@ -344,16 +344,16 @@ func (r *registrar) unlink(ctx context.Context, id string, who Identity) error {
 	return wrap("unlinking", r.users.UnlinkWeChat(limited, id, who))
 }
 
-// lock is a lock that one request holds.
-type lock struct {
+// heldLock is a lock that one request holds.
+type heldLock struct {
 	key   string
 	owner []byte // random, so that no other request releases the lock
 }
 
 // lock takes the lock of that name for the time ttl, unless it is released earlier. It
 // returns errTooMany if another request holds it.
-func (r *registrar) lock(ctx context.Context, name string, ttl time.Duration) (lock, error) {
-	l := lock{state.LockKey(name), []byte(rand.Text())}
+func (r *registrar) lock(ctx context.Context, name string, ttl time.Duration) (heldLock, error) {
+	l := heldLock{state.LockKey(name), []byte(rand.Text())}
 	err := r.state.Create(ctx, l.key, l.owner, ttl)
 	if errors.Is(err, ErrExists) {
 		return l, errTooMany
@@ -363,7 +363,7 @@ func (r *registrar) lock(ctx context.Context, name string, ttl time.Duration) (l
 
 // unlock releases a lock, even if its request has ended. It leaves a lock alone that
 // another request has taken since.
-func (r *registrar) unlock(ctx context.Context, l lock) {
+func (r *registrar) unlock(ctx context.Context, l heldLock) {
 	ctx = context.WithoutCancel(ctx)
 	owner, version, err := r.state.Load(ctx, l.key)
 	if err == nil && bytes.Equal(owner, l.owner) {
@@ -458,8 +458,8 @@ func (r *registrar) bindRaced(ctx context.Context, who login.Person) (enrollment
 	return enrollment{user.ID, EventBound}, wrap("binding a number", r.users.BindPhone(ctx, user.ID, who.Phone))
 }
 
-// currentUser reads the login's user again and returns an error if they have been
-// disabled, or have ended their sessions, since the login began.
+// currentUser reads the login's user again and returns an error if they have been disabled
+// or deleted, or have ended their sessions, since the login began.
 func (r *registrar) currentUser(ctx context.Context, l *login.Login) (User, error) {
 	user, err := r.users.FindByID(ctx, l.Person().UserID)
 	switch {

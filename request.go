@@ -100,7 +100,7 @@ func jsonFields(r *http.Request) (url.Values, error) {
 	return fields(r)
 }
 
-var errNoObject = badRequest("the body is not a JSON object of strings and booleans, each once")
+var errNoObject = badRequest("the body is not a JSON object of strings and booleans, with each name once")
 
 // jsonValues reads a flat JSON object of strings and booleans.
 func jsonValues(body []byte) (url.Values, error) {

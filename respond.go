@@ -139,7 +139,7 @@ type responder struct {
 	pages          *pages.Set
 	languageCookie func(tag string) *http.Cookie // keeps the language
 	logger         *slog.Logger
-	failures       *summary.Log                 // of answers from 500 on
+	failureLog     *summary.Log                 // of answers from 500 on
 	onEvent        func(context.Context, Event) // may be nil
 	address        func(*http.Request) string   // of the client
 }
@@ -182,6 +182,21 @@ func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, n
 	_, _ = w.Write(body) //nolint:gosec // html/template has escaped it; a client that has gone needs no answer
 }
 
+// renderForm shows a page with a form. After a failed post it shows the reason, or returns
+// it for a client that accepts JSON.
+func (a *responder) renderForm(w http.ResponseWriter, r *http.Request, name string, p PageData, wrong error) error {
+	status := http.StatusOK
+	switch {
+	case wrong != nil && wantsJSON(r):
+		return wrong
+	case wrong != nil:
+		f := a.reportError(w, r, wrong)
+		status, p.Wrong = f.status, "error."+f.code
+	}
+	a.render(w, r, status, name, p)
+	return nil
+}
+
 // languageParam is the query parameter that chooses the language of the pages.
 const languageParam = "lang"
 
@@ -222,22 +237,31 @@ func (a *responder) keepLanguage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fail answers with an error: a page with a way on, or a problem for JSON clients.
-// The answer names the kind of the error, and a problem has the detail of a
-// detailedError. It reveals nothing else of the error.
+// fail answers with an error: a page that leads to the URL of a retryError or to the login
+// page, or a problem for JSON clients. The answer names the kind of the error, and a problem
+// has the detail of a detailedError. It reveals nothing else of the error.
 func (a *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
+	a.failWith(w, r, err, a.urls.path("login"))
+}
+
+// failAuthorizer is fail for the authorizer of a login. A phone that authorizes a login of
+// another browser is not offered one of its own.
+func (a *responder) failAuthorizer(w http.ResponseWriter, r *http.Request, err error) {
+	a.failWith(w, r, err, "")
+}
+
+// failWith is fail with a URL of its own in the place of the login page.
+func (a *responder) failWith(w http.ResponseWriter, r *http.Request, err error, next string) {
 	if wantsJSON(r) {
 		a.failJSON(w, r, err)
 		return
 	}
 	secureHeaders(w.Header())
 	f := a.reportError(w, r, err)
-	var retry retryError
-	if !errors.As(err, &retry) && !a.urls.forAuthorizer(r) {
-		// A phone that authorizes a login of another browser is not offered one of its own.
-		retry.url = a.urls.path("login")
+	if retry := (retryError{}); errors.As(err, &retry) {
+		next = retry.url
 	}
-	a.render(w, r, f.status, "message", PageData{Name: "error." + f.code, NextURL: retry.url})
+	a.render(w, r, f.status, "message", PageData{Name: "error." + f.code, NextURL: next})
 }
 
 // failJSON answers with an error as a problem.
@@ -266,7 +290,7 @@ func (a *responder) reportError(w http.ResponseWriter, r *http.Request, err erro
 		a.logger.InfoContext(r.Context(), "scangate: request refused", append(request, "code", f.code, "error", publicError(err))...)
 		return f
 	}
-	a.failures.Add(r.Context(), summary.Failure{Level: failureLevel(err), Code: f.code, Error: publicError(err).Error()}, request...)
+	a.failureLog.Add(r.Context(), summary.Failure{Level: failureLevel(err), Code: f.code, Error: publicError(err).Error()}, request...)
 	return f
 }
 

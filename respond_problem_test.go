@@ -38,7 +38,7 @@ func TestCaseD05BadRequestsHaveADetail(t *testing.T) {
 		"no JSON":         {desktop.post("/wechat/login", url.Values{}, "Accept", "application/json"), "Content-Type"},
 		"no object":       {desktop.postJSON("/wechat/login", "[]", nil), "object of strings"},
 		"number":          {desktop.postJSON("/wechat/login", `{"return_to":1}`, nil), "object of strings"},
-		"doubled member":  {desktop.postJSON("/wechat/login", `{"with":"a","with":"a"}`, nil), "each once"},
+		"doubled member":  {desktop.postJSON("/wechat/login", `{"with":"a","with":"a"}`, nil), "each name once"},
 		"doubled query":   {desktop.get(s.StateURL+"?seen=a&seen=b", "Accept", "application/json"), "repeated"},
 		"broken query":    {desktop.get(s.StateURL+"?%zz", "Accept", "application/json"), "parsed"},
 		"large body":      {desktop.postJSON("/wechat/login", strings.Repeat(" ", 17<<10), nil), "16 KiB"},

@@ -19,7 +19,7 @@ import (
 const maxSessionCookies = 10
 
 // sessions reads and writes the one value that the gate keeps in each of the
-// application's sessions: the gate's site, the user's ID and when the session began.
+// application's sessions: the gate's site, the user's ID, the login's ID and when the session began.
 type sessions struct {
 	manager *session.Manager
 	site    string // PublicURL's host and BasePath; a session of another site's gate has no user here
@@ -71,12 +71,6 @@ func (v sessionValue) youngerThan(d time.Duration) bool { return time.Since(v.be
 func (s *sessions) loaded(ctx context.Context) bool {
 	again, err := s.manager.Load(ctx, "")
 	return err == nil && again == ctx // Load returns another context for a new session
-}
-
-// carriedBy reports whether the request has a cookie of the session's name.
-func (s *sessions) carriedBy(r *http.Request) bool {
-	_, err := r.Cookie(s.manager.Cookie.Name)
-	return err == nil
 }
 
 // load returns a context that holds the request's session. It changes nothing. For a
@@ -367,11 +361,11 @@ func (s *sessions) endOthers(others []otherSession) error {
 	return nil
 }
 
-// lost reports that a login in this browser began a session moments ago, and that
-// another login would end like that one: without a session that counts. It logs that, and
-// removes the mark of that login, so that the person may try again. The session in ctx
-// is the request's, and has no user who may pass.
-func (s *sessions) lost(ctx context.Context, w http.ResponseWriter, r *http.Request) bool {
+// reportLost reports whether a login in this browser began a session moments ago, and
+// another login would end like that one: without a session that counts. It then logs the
+// cause, and removes the mark of that login, so that the person may try again. The session
+// in ctx is the request's, and has no user who may pass.
+func (s *sessions) reportLost(ctx context.Context, w http.ResponseWriter, r *http.Request) bool {
 	mark, ok := s.marker.Find(r)
 	if !ok {
 		return false
@@ -380,7 +374,7 @@ func (s *sessions) lost(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	_, counts := s.current(ctx)
 	var cause string
 	switch {
-	case !s.carriedBy(r):
+	case len(cookies) == 0:
 		cause = "the browser does not send the cookie: compare its Domain, Path, Secure and SameSite with PublicURL"
 	case !slices.ContainsFunc(cookies, func(c *http.Cookie) bool { return mark.Names(c.Value) }):
 		cause = "the browser sends an older cookie of that name, which another host or path has set"

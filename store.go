@@ -136,8 +136,9 @@ var (
 	ErrFull = ttlmap.ErrFull
 )
 
-// StateStore keeps the state of logins, which lasts for minutes, for all processes that
-// share it.
+// StateStore keeps the state of logins, which lasts for minutes, and quotas, locks and the
+// announcements of ended sessions, which last up to a day. It keeps them for all processes
+// that share it.
 //
 // All methods may be called by many goroutines and processes. Keys and values are any
 // bytes. Records and counters of the same key are independent. A record whose ttl is

@@ -30,16 +30,16 @@ var (
 // until the operating system's TCP timeout. Set MaxActive and leave Wait false: an
 // overload is then an error at once instead of a queue. Set a TestOnBorrow that sends
 // PING on connections idle for more than a second. It finds the connections that a
-// restart of Redis has cut; without it each of them makes one call fail. The store retries a read
-// on another connection. It does not retry a change, and an error of a change leaves
+// restart of Redis has cut; without it each of them makes one call fail. The store retries a
+// read on another connection. It does not retry a change, and an error of a change leaves
 // open whether the change was made.
 //
-// Besides the pool's connections, a process has one connection that listens for
-// changes. For a minute after a connection has died without a sign, the store also makes
-// a new one each time it reads the changes. The first [RedisStore.Wait] makes it, by the pool's DialContext or Dial. When
-// it breaks, the store makes it again and keeps trying until that succeeds. A waiting
-// call holds no connection. Connections must be [redis.ConnWithTimeout], as those of
-// redis.Dial are.
+// Besides the pool's connections, a process has one connection that listens for changes.
+// The first [RedisStore.Wait] makes it, by the pool's DialContext or Dial. When it breaks,
+// the store makes it again and keeps trying until that succeeds. For a minute after a
+// connection has died without a sign, the store also makes a new one each time it reads the
+// changes. A waiting call holds no connection. Connections must be [redis.ConnWithTimeout],
+// as those of redis.Dial are.
 //
 // With Sentinel, DialContext asks Sentinel for the master and dials it. If a replica
 // refuses a change, the store closes that connection, so that the next one leads to the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -31,6 +32,9 @@ func newWithTemplates(t *testing.T, text string) error {
 	return err
 }
 
+// keyPattern matches the key of a text in the place of the text.
+var keyPattern = regexp.MustCompile(`>\.[a-z_.]+<`)
+
 // TestOwnTemplatesForAllPages logs in with the complete example.
 func TestOwnTemplatesForAllPages(t *testing.T) {
 	codes := &texts{}
@@ -38,8 +42,8 @@ func TestOwnTemplatesForAllPages(t *testing.T) {
 	desktop, phone := w.desktop(), w.phone("yueyue")
 	own := func(a answer) answer {
 		t.Helper()
-		if !strings.Contains(a.body, `href="/static/pages.css"`) || strings.Contains(a.body, "no value") {
-			t.Errorf("GET %s: want a page of the example's own, got\n%s", a.Request.URL, a.body)
+		if key := keyPattern.FindString(a.body); key != "" || !strings.Contains(a.body, `href="/static/pages.css"`) {
+			t.Errorf("GET %s: want a page of the example's own without the raw key %q, got\n%s", a.Request.URL, key, a.body)
 		}
 		return a
 	}
@@ -56,6 +60,11 @@ func TestOwnTemplatesForAllPages(t *testing.T) {
 	own(desktop.get("/wechat/scan/x"))
 	desktop.finish(login)
 	w.checkAgreed(desktop.user())
+
+	both := newWorld(t, withWebsite, withTemplates(t, ownPages(t), nil))
+	newcomer := both.phone("wang")
+	known := own(newcomer.scan(both.desktop().start()))
+	own(newcomer.submit(known.Request.URL.Path, map[string][]string{"token": {known.find(t, tokenPattern)}}))
 }
 
 // Each row takes one thing away from the complete example. New names the page and the thing.
@@ -77,6 +86,10 @@ func TestCaseD01TemplatesThatCannotWork(t *testing.T) {
 		{"login", `src="{{.QRURL}}"`, "", `login.html lacks a picture with src="{{.QRURL}}"`},
 		{"login", `value="{{.ScanURL}}"`, "", "login.html lacks {{.ScanURL}}"},
 		{"login", `{{.Number}}`, "", "login.html lacks {{.Number}}"},
+		{"login", `<b data-number>`, "<b>", "login.html lacks an element with the attribute data-number around {{.Number}}"},
+		{"login", `{{.T "offline"}}`, `{{.T ".offline.text"}}`, `login.html uses the text ".offline.text", which does not exist for "login"`},
+		{"profile", `{{if ne .Name "profile.needed"}}`, "{{if true}}", `profile.html uses the text ".skip", which does not exist for "profile.needed"`},
+		{"message", `{{.T ".text"}}`, `{{.T "error.expierd.text"}}`, `message.html uses the text "error.expierd.text", which does not exist for "error.`},
 		{"login", `<script src="{{.Asset "script.js"}}" defer></script>`, "", "login.html lacks a script"},
 		{"finish", `action="{{.FinishURL}}"`, "", `finish.html lacks a form with method="post" and action="{{.FinishURL}}"`},
 		{"finish", `name="answer" value="deny"`, "", `finish.html lacks name="answer" value="deny"`},

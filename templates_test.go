@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"log"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"reflect"
 	"regexp"
 	"strings"
@@ -29,12 +31,12 @@ const required = `{{define "required"}}<script src="{{.Asset "script.js"}}"></sc
 {{if .StateURL}}<div data-state-url="{{.StateURL}}" data-renew-url="{{.RenewURL}}" data-scan-url="{{.ScanURL}}" data-state="{{.State}}" data-login-url="{{.LoginURL}}" data-renew-in="{{.RenewIn}}">
 <img src="{{.QRURL}}"><a href="{{.ScanURL}}"></a><form method="post" action="{{.RenewURL}}"></form></div>{{end}}
 {{with .FinishURL}}<form method="post" action="{{.}}"><button name="answer" value="deny"></button></form>{{end}}
-{{with .WeChatURL}}<a href="{{.}}"></a>{{end}}{{with .NextURL}}<a href="{{.}}"></a>{{end}}
+{{range .Terms}}<a href="{{.URL}}"></a>{{end}}{{with .WeChatURL}}<a href="{{.}}"></a>{{end}}{{with .NextURL}}<a href="{{.}}"></a>{{end}}
 {{with .Token}}<form method="post"><input name="token" value="{{.}}"><input name="agree" value="{{$.Agreement}}"><input name="number">
 <button name="answer" value="approve"></button><button name="answer" value="deny"></button></form>{{end}}
 {{with .CodeURL}}<form method="post" action="{{.}}"><input name="token" value="{{$.Token}}"><input name="phone"></form>{{end}}
 {{with .PhoneURL}}<form method="post" action="{{.}}"><input name="token" value="{{$.Token}}"><input name="code"></form>{{end}}
-{{if or .StateURL (not .MatchNumber)}}{{.Number}}{{end}}{{end}}`
+{{if or .StateURL (not .MatchNumber)}}<b data-number>{{.Number}}</b>{{end}}{{end}}`
 
 func TestTemplates(t *testing.T) {
 	for _, c := range []struct {
@@ -82,9 +84,10 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// TestTemplateData replaces each page and opens it. It compares the fields that the page
-// receives with the fields that PageData's comments promise.
-func TestTemplateData(t *testing.T) {
+// withFields returns an option of newWorld that replaces each page. In place of its content
+// a page has the names of the fields that it receives.
+func withFields(t *testing.T) func(*scangate.Config) {
+	t.Helper()
 	filled := func(p scangate.PageData) string {
 		var names []string
 		for v, i := reflect.ValueOf(p), 0; i < v.NumField(); i++ {
@@ -95,24 +98,34 @@ func TestTemplateData(t *testing.T) {
 		return strings.Join(names, " ")
 	}
 	text := required
-	for _, page := range []string{"login", "finish", "profile", "confirm", "phone", "done", "message"} {
+	for _, page := range []string{"login", "finish", "profile", "terms", "confirm", "phone", "done", "message"} {
 		text += fmt.Sprintf(`{{define "%s.html"}}%[1]s has {{filled .}}.{{template "required" .}}{{end}}`, page)
 	}
-	codes := &texts{}
-	recording := withTemplates(t, text, template.FuncMap{"filled": filled})
-	w, both := newWorld(t, codes.withPhone, withProfile, withNumber, recording), newWorld(t, withWebsite, recording)
-	check := func(a answer, want string) answer {
-		t.Helper()
-		if got, _, _ := strings.Cut(a.body, "."); got != want {
-			t.Errorf("GET %s: the page's data\ngot  %s\nwant %s", a.Request.URL, got, want)
-		}
-		return a
+	return withTemplates(t, text, template.FuncMap{"filled": filled})
+}
+
+// checkFields compares the fields that a page of withFields has received with those that
+// PageData's comments promise.
+func (a answer) checkFields(t *testing.T, want string) answer {
+	t.Helper()
+	if got, _, _ := strings.Cut(a.body, "."); got != want {
+		t.Errorf("GET %s: the page's data\ngot  %s\nwant %s", a.Request.URL, got, want)
 	}
+	return a
+}
+
+// TestTemplateData opens each page.
+func TestTemplateData(t *testing.T) {
+	codes, check := &texts{}, func(a answer, want string) answer { t.Helper(); return a.checkFields(t, want) }
+	w := newWorld(t, codes.withPhone, withProfile, withNumber, withTerms, withFields(t))
+	both := newWorld(t, withWebsite, withFields(t))
 	desktop, phone := w.desktop(), w.phone("yueyue")
 	check(both.desktop().get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn RenewURL WebsiteURL Number")
 	check(desktop.get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn RenewURL Number MatchNumber")
 	login := desktop.start()
-	profile := check(phone.scan(login), "profile has Name Token WeChatURL")
+	terms := check(phone.scan(login), "terms has Name Token Agreement")
+	agree := url.Values{"token": {terms.find(t, tokenPattern)}, "agree": {versions}}
+	profile := check(phone.submit(terms.Request.URL.Path, agree), "profile has Name Token WeChatURL")
 	page := check(w.tapThroughProfile(phone, profile), "phone has Name Token CodeURL PhoneURL")
 	phone.sendCode(page, mobile)
 	check(phone.get("/wechat/phone/"+login.ID), "phone has Name Token CodeURL PhoneURL Phone ResendIn")
@@ -123,6 +136,35 @@ func TestTemplateData(t *testing.T) {
 	check(desktop.get("/wechat/login?return_to=/account"), "finish has Name FinishURL Nickname AvatarURL NewAccount Phone")
 	check(desktop.get("/wechat/scan/x"), "message has Name")
 	check(desktop.get("/wechat/login?with=a&with=b"), "message has Name NextURL")
+}
+
+// TestTemplateDataOfOtherCases opens pages that have fields which are zero in
+// TestTemplateData.
+func TestTemplateDataOfOtherCases(t *testing.T) {
+	codes, check := &texts{}, func(a answer, want string) answer { t.Helper(); return a.checkFields(t, want) }
+	abroad := newWorld(t, codes.withPhone, func(c *scangate.Config) { c.Phone.Countries = []string{"852"} }, withFields(t))
+	newcomer := abroad.phone("wang")
+	form := check(newcomer.scan(abroad.desktop().start()), "phone has Name Token CodeURL PhoneURL International")
+	check(newcomer.sendCode(form, "12345"), "phone has Name Token CodeURL PhoneURL Typed International Wrong")
+
+	w := newWorld(t, withTerms, withLocate(func(netip.Addr) string { return "Beijing" }), withFields(t))
+	check(w.browser("Mozilla/5.0 (Android 14; Mobile) Firefox/141.0").get("/wechat/login"), "login has Name State OnPhone ScanURL QRURL StateURL LoginURL RenewIn RenewURL Number")
+	desktop, phone := w.desktop(), w.phone("wang")
+	login := desktop.start()
+	check(phone.scan(login), "confirm has Name Token Number Browser System Address Place Agreement")
+	check(phone.answer(login, "approve"), "confirm has Name Token Number Browser System Address Place Agreement Wrong")
+	phone.answer(login, "approve", "agree", versions)
+	check(desktop.accountPage(), "finish has Name FinishURL NewAccount")
+	desktop.finish(login)
+	link, other := desktop.beginLink(), w.phone("lin")
+	check(other.scan(link), "confirm has Name Purpose Token Number Browser System Address Place")
+	other.answer(link, "approve")
+	check(desktop.get("/wechat/link?return_to=/account"), "finish has Name Purpose FinishURL")
+	desktop.loseSession()
+	login = desktop.start()
+	phone.scan(login)
+	phone.answer(login, "approve", "agree", versions)
+	check(desktop.accountPage(), "finish has Name FinishURL AutoFinish")
 }
 
 // TestBrokenTemplate has a template fail after New has tried it.
@@ -245,7 +287,7 @@ func ExampleConfig_templates() {
 		OfficialAccount: account,
 		AppName:         "Example",
 		Pages:           scangate.Pages{Logo: "/static/logo.svg", AccentColor: "#1677ff", Languages: []string{"en", "zh"}, Templates: pages},
-		// the other six pages stay the gate's own
+		// the other seven pages stay the gate's own
 	})
 	if err != nil {
 		log.Fatal(err)

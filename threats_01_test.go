@@ -65,8 +65,8 @@ func TestThreat02ChosenLoginID(t *testing.T) {
 }
 
 // TestThreat03LoginOfAnotherBrowser: the attacker has the ID of the desktop's login, and
-// a browser key of its own. Every route answers it as it answers for an unknown ID, in
-// every state of the login.
+// a browser key of its own. These routes answer it as they answer for an unknown ID.
+// TestWrongBrowserSeesAnUnknownLogin calls every route in every state.
 func TestThreat03LoginOfAnotherBrowser(t *testing.T) {
 	w := newWorld(t)
 	desktop, phone, attacker := w.desktop(), w.phone("lin"), w.desktop()
@@ -218,8 +218,9 @@ func TestThreat62RepeatsAreNoWayBack(t *testing.T) {
 	}
 }
 
-// TestThreat05StaleLogin: the attacker continues a login that was left alone. When
-// LoginTTL has passed every step is 410, and soon afterwards the login is unknown.
+// TestThreat05StaleLogin: the attacker continues a login that was left alone. When the 10
+// minutes of an identified login have passed, every step is 410. A login that no phone has
+// scanned is unknown by then.
 func TestThreat05StaleLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -24,7 +24,7 @@ func (u *urls) path(parts ...string) string { return u.base + "/" + strings.Join
 // absolute returns the path of a route as a URL that works from anywhere.
 func (u *urls) absolute(parts ...string) string { return u.public.String() + u.path(parts...) }
 
-// freshRoute is the login page for a user who is logged in, and proves again who they are.
+// freshRoute is the login page on which a logged-in user proves again who they are.
 const freshRoute = "login?fresh=1"
 
 // returning returns the path of a route that leads back to returnTo, a local path. The
@@ -49,7 +49,7 @@ func withQuery(path string, more url.Values) string {
 // ticketParam is the parameter of a link in a chat, and the field of the page behind it.
 const ticketParam = "ticket"
 
-// movedParam marks a URL that publicHost returned.
+// movedParam marks a URL that moved returned.
 const movedParam = "moved"
 
 // onPublicHost reports whether the browser asked for PublicURL's host. Ports do not
@@ -65,9 +65,9 @@ func replacesHost(r *http.Request) bool {
 	return r.Header.Get("Forwarded") != "" || asked != "" && !strings.EqualFold(asked, r.Host)
 }
 
-// publicHost returns the URL of a request for one of the gate's pages at PublicURL's
-// host, and with the query q.
-func (u *urls) publicHost(r *http.Request, q url.Values) string {
+// moved returns the URL of a request for one of the gate's pages at PublicURL's host, with
+// the query q and movedParam.
+func (u *urls) moved(r *http.Request, q url.Values) string {
 	q.Set(movedParam, "1")
 	to := url.URL{Scheme: u.public.Scheme, Host: u.public.Host, Path: r.URL.Path, RawQuery: q.Encode()}
 	return to.String()
@@ -98,16 +98,6 @@ func (u *urls) restart(l *login.Login) string { return u.start(l.Request()) }
 // website returns the same login by WeChat's own QR page.
 func (u *urls) website(l *login.Login) string {
 	return withQuery(u.path(startRoute(l.Request())), url.Values{"return_to": {l.ReturnTo()}, "with": {"website"}})
-}
-
-// forAuthorizer reports whether only the authorizer of a login opens the request's route.
-func (u *urls) forAuthorizer(r *http.Request) bool {
-	for _, route := range []string{"scan/", "callback", "profile/", "phone/", "resume/", "terms/", "confirm/"} {
-		if strings.HasPrefix(r.URL.Path, u.path(route)) {
-			return true
-		}
-	}
-	return false
 }
 
 // returnTo returns the path to return to that a script posted: a path on this server, or

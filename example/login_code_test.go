@@ -186,6 +186,33 @@ func TestFinishWithoutAsking(t *testing.T) {
 	v.waitVisible(`#greeting`)
 }
 
+// TestPagesOfTheExampleTemplates: the number of the smallest pages is that of the new code,
+// and their page of the account, which has no <main>, is sent by the script.
+func TestPagesOfTheExampleTemplates(t *testing.T) {
+	own := template.Must(template.ParseFiles("../testdata/pages.html"))
+	v := newVisit(t, startChromium(t), "en", func(c *scangate.Config) { c.Pages.Templates = own })
+	v.onRequest(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/static/pages.css" {
+			return false
+		}
+		w.Header().Set("Content-Type", "text/css")
+		return true
+	})
+	v.login()
+	const scanURL = `document.querySelector("main").dataset.scanUrl`
+	first := read[string](v, scanURL)
+	v.click(`form[action$="/renew"] button`)
+	v.waitFor("another code than "+first, scanURL+` !== "`+first+`"`)
+	v.scanURL = read[string](v, scanURL)
+	number := read[string](v, `document.querySelector("main b").textContent`)
+	if page := v.phoneScans("lin"); !strings.Contains(page, "<b>"+number+"</b>") {
+		t.Errorf("a new code: the page shows the number %s, want that of the phone's page\n%s", number, page)
+	}
+	v.phoneAnswers("lin", "approve")
+	v.click(`form[action$="/finish"] button:not([name])`)
+	v.waitVisible(`#greeting`)
+}
+
 // TestCaseA24WithoutAbortController: the page reloads, as it does without scripts.
 func TestCaseA24WithoutAbortController(t *testing.T) {
 	v := newVisit(t, startChromium(t), "en", nil)

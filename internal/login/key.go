@@ -91,27 +91,27 @@ func (k Key) codeMAC(id, phone, code string) string {
 	return k.mac("code", id+" "+phone+" "+code)
 }
 
-// RememberUser returns the value of a cookie that names the user who has logged in to the
-// gate last, without containing anything of theirs: a key of its own, and a MAC under it. The
-// value is worthless at another gate, in a browser of another name or system, and once the
-// user's sessions were ended at a later time than the given one.
-func RememberUser(gate, userID string, ended time.Time, o Origin) string {
+// RememberUser returns the value of a cookie that names the user who has logged in at the
+// gate's site last, without containing anything of theirs: a key of its own, and a MAC under
+// it. The value is worthless at another site, in a browser of another name or system, and
+// once the user's sessions were ended at a later time than the given one.
+func RememberUser(site, userID string, ended time.Time, o Origin) string {
 	key := NewKey()
-	return string(key) + key.userMAC(gate, userID, ended, o)
+	return string(key) + key.userMAC(site, userID, ended, o)
 }
 
-// VerifyUser reports whether value is what RememberUser returns for the same gate, user,
+// VerifyUser reports whether value is what RememberUser returns for the same site, user,
 // time and browser.
-func VerifyUser(value, gate, userID string, ended time.Time, o Origin) bool {
+func VerifyUser(value, site, userID string, ended time.Time, o Origin) bool {
 	if len(value) != idLength+macLength || !ValidID(value[:idLength]) {
 		return false
 	}
-	return equal(value[idLength:], Key(value[:idLength]).userMAC(gate, userID, ended, o))
+	return equal(value[idLength:], Key(value[:idLength]).userMAC(site, userID, ended, o))
 }
 
-func (k Key) userMAC(gate, userID string, ended time.Time, o Origin) string {
+func (k Key) userMAC(site, userID string, ended time.Time, o Origin) string {
 	// Quoted, because a user ID may contain anything. Stores keep microseconds.
-	return k.mac("user", fmt.Sprintf("%q %q %d %q %q", gate, userID, ended.UnixMicro(), o.Browser, o.System))
+	return k.mac("user", fmt.Sprintf("%q %q %d %q %q", site, userID, ended.UnixMicro(), o.Browser, o.System))
 }
 
 // equal compares two MACs in constant time.

@@ -57,10 +57,10 @@ const (
 // State is how far a login has come:
 //
 //	waiting -> scanned -> exchanging -> identified -> approved -> finished
-//	                            any of them -> denied or replaced
+//	                            any open one -> denied or replaced
 //
-// A same-device login skips scanned and approved. There is no state for expired: see
-// [Login.Expired].
+// A same-device login skips scanned, and approved unless it is a link. There is no state
+// for expired: see [Login.Expired].
 type State string
 
 // The states of a login.
@@ -247,8 +247,10 @@ func (l *Login) PublicState() PublicState {
 		return publicExpired
 	case r.State == StateFinished:
 		return PublicState(StateApproved)
-	case r.State == StateDenied, r.Person == nil && r.State != StateApproved:
-		return publicUnidentified(r.State)
+	case r.State == StateDenied:
+		return PublicState(StateDenied)
+	case r.Person == nil:
+		return PublicState(StateWaiting)
 	case r.Person.Refusal != "":
 		return publicRejected
 	case r.State == StateApproved:
@@ -256,13 +258,4 @@ func (l *Login) PublicState() PublicState {
 	default:
 		return PublicState(StateScanned)
 	}
-}
-
-// publicUnidentified returns the public state of a login that has no person, or that
-// was denied.
-func publicUnidentified(s State) PublicState {
-	if s == StateDenied {
-		return PublicState(StateDenied)
-	}
-	return PublicState(StateWaiting)
 }

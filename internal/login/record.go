@@ -270,8 +270,8 @@ func (r *record) assignUser(id string) error {
 	return nil
 }
 
-// bindPhone notes that the proved number is bound to who's user, who the person is from
-// now on.
+// bindPhone notes that the proved number is bound to a user, whom the person is from now
+// on. It reads who.UserID and who.New.
 func (r *record) bindPhone(who Person) error {
 	if err := r.identified(); err != nil {
 		return err

@@ -110,9 +110,9 @@ func (s *Store) SkipProfile(ctx context.Context, l *Login) (*Login, error) {
 	return s.change(ctx, l, (*record).skipProfile)
 }
 
-// Recognize notes the user whom the application's own registration has made of the
-// person: who's user ID, nickname, and whether that user has a phone number. It
-// returns [ErrRepeated] once the person has gone on.
+// Recognize notes the user that the application registered for the person. It reads
+// who.UserID, who.Nickname and who.HasPhone. It returns [ErrRepeated] once the person has
+// gone on.
 func (s *Store) Recognize(ctx context.Context, l *Login, who Person) (*Login, error) {
 	return s.change(ctx, l, func(r *record) error { return r.recognize(who) })
 }
@@ -151,13 +151,13 @@ func (s *Store) TryCode(ctx context.Context, l *Login, key Key, code string) (*L
 	return l, err
 }
 
-// BindPhone notes that the proved number is bound to who's user, who the person is from
-// now on: who's user ID, and whether the gate has just registered that user.
+// BindPhone notes that the proved number is bound to a user, whom the person is from now
+// on. It reads who.UserID and who.New.
 func (s *Store) BindPhone(ctx context.Context, l *Login, who Person) (*Login, error) {
 	return s.change(ctx, l, func(r *record) error { return r.bindPhone(who) })
 }
 
-// ForgetPhone lets the person prove another number, after one that cannot be theirs.
+// ForgetPhone lets the person prove another number, after one that cannot log them in.
 func (s *Store) ForgetPhone(ctx context.Context, l *Login) (*Login, error) {
 	return s.change(ctx, l, (*record).forgetPhone)
 }
@@ -179,9 +179,9 @@ func (s *Store) Refuse(ctx context.Context, l *Login, reason string) (*Login, er
 	return s.change(ctx, l, func(r *record) error { return r.refuse(reason) })
 }
 
-// Finish ends the login, for the caller to begin a session that counts from the given
-// time. It returns [ErrRepeated] where a repeated callback of a same-device login may
-// begin it again.
+// Finish ends the login. The caller then begins a session that counts from the given time.
+// It returns [ErrRepeated] if the login was finished less than a minute ago: the caller may
+// begin the same session again.
 func (s *Store) Finish(ctx context.Context, l *Login, at time.Time) (*Login, error) {
 	return s.change(ctx, l, func(r *record) error { return r.finish(at) })
 }

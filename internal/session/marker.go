@@ -21,7 +21,7 @@ const maxStreak = 9
 // token has not come back.
 type Marker struct {
 	name   string
-	scope  string
+	site   string
 	secure bool
 }
 
@@ -33,17 +33,17 @@ type Mark struct {
 	Streak int
 }
 
-// NewMarker returns the marker of one gate. Markers of other scopes count for nothing,
+// NewMarker returns the marker of one gate. Markers of other sites count for nothing,
 // because several gates on one host share the cookie.
-func NewMarker(name, scope string, secure bool) Marker {
-	return Marker{name: name, scope: scope, secure: secure}
+func NewMarker(name, site string, secure bool) Marker {
+	return Marker{name: name, site: site, secure: secure}
 }
 
 // Set marks the token in the browser that sent the request.
 func (m Marker) Set(w http.ResponseWriter, r *http.Request, token string) {
 	before, _ := m.Find(r)
 	streak := strconv.Itoa(min(before.Streak+1, maxStreak))
-	http.SetCookie(w, m.cookie(hashed(m.scope)+hashed(token)+streak, int(markerTTL/time.Second)))
+	http.SetCookie(w, m.cookie(hashed(m.site)+hashed(token)+streak, int(markerTTL/time.Second)))
 }
 
 // Find returns the mark that the request carries.
@@ -52,7 +52,7 @@ func (m Marker) Find(r *http.Request) (Mark, bool) {
 	if err != nil {
 		return Mark{}, false
 	}
-	rest, ok := strings.CutPrefix(cookie.Value, hashed(m.scope))
+	rest, ok := strings.CutPrefix(cookie.Value, hashed(m.site))
 	if !ok || len(rest) != len(hashed(""))+1 {
 		return Mark{}, false
 	}

@@ -39,7 +39,7 @@ func TestMarkerIgnoresWhatIsNotItsOwn(t *testing.T) {
 	w := httptest.NewRecorder()
 	NewMarker("issued", "app.example.com/staff", false).Set(w, marked(t, w), "token")
 	foreign := marked(t, w).Header.Get("Cookie")
-	for _, cookie := range []string{"", foreign, "issued=", "issued=x", "issued=" + hashed(m.scope), "issued=" + hashed(m.scope) + hashed("token"), "issued=" + hashed(m.scope) + hashed("token") + "x"} {
+	for _, cookie := range []string{"", foreign, "issued=", "issued=x", "issued=" + hashed(m.site), "issued=" + hashed(m.site) + hashed("token"), "issued=" + hashed(m.site) + hashed("token") + "x"} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.Header.Set("Cookie", cookie)
 		if mark, ok := m.Find(r); ok {

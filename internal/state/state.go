@@ -1,6 +1,7 @@
-// Package state holds what the gate keeps for the minutes that a login takes: the
-// contract of the store, keys with a prefix, and quotas. It also declares the errors of
-// user stores, because internal/redisstore returns them and cannot import the root.
+// Package state holds what the gate keeps for minutes to a day, besides users and sessions:
+// the contract of the store, keys with a prefix, quotas, and the ring that announces ended
+// sessions. It also declares the errors of user stores, because internal/redisstore returns
+// them and cannot import the root.
 package state
 
 import (

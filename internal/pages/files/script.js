@@ -99,7 +99,8 @@
     note.className = "warning";
     note.setAttribute("role", "status");
     note.hidden = true;
-    note.textContent = find("main").dataset.offline;
+    const main = find("main");
+    note.textContent = main && main.dataset.offline || "";
     finish.after(note);
 
     // Only the server can show why it refuses. A repeated form has the same outcome.
@@ -249,7 +250,7 @@
     for (const form of login.querySelectorAll("form")) {
       if (form.getAttribute("action") === renewUrl + fragment) form.setAttribute("action", next.renew_url + fragment);
     }
-    const number = login.querySelector(".number b");
+    const number = login.querySelector("[data-number]");
     if (number) number.textContent = next.digits || next.match_number;
     if (svg) drawCode(svg);
     if (copy) copy.textContent = copyText;
