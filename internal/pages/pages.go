@@ -75,22 +75,47 @@ func New(o Options) (*Set, error) {
 			s.fallbackFirst = append(s.fallbackFirst, l)
 		}
 	}
-	for _, file := range []string{"style.css", "script.js"} {
-		body, err := files.ReadFile("files/" + file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the assets: %w", err)
-		}
-		if file == "style.css" && o.AccentColor != "" {
-			body = append(body, accentRules(o.AccentColor)...)
-		}
-		s.addAsset(file, body)
+	err := s.addAssets(o.AccentColor)
+	if err != nil {
+		return nil, fmt.Errorf("reading the assets: %w", err)
 	}
-	var err error
 	if s.builtin, err = template.ParseFS(files, "files/*.html"); err != nil {
 		return nil, fmt.Errorf("parsing the pages: %w", err)
 	}
 	s.templates = s.builtin
 	return s, nil
+}
+
+// addAssets reads the style and the script of the pages.
+func (s *Set) addAssets(accentColor string) error {
+	style, err := files.ReadFile("files/style.css")
+	if err != nil {
+		return err
+	}
+	if accentColor != "" {
+		style = append(style, accentRules(accentColor)...)
+	}
+	script, err := readScript("script.js")
+	if err != nil {
+		return err
+	}
+	s.addAsset("style.css", style)
+	s.addAsset("script.js", script)
+	return nil
+}
+
+// readScript returns a script with follow.js in front of it. A function around both keeps
+// their names out of the page's other scripts.
+func readScript(file string) ([]byte, error) {
+	script := []byte("(() => {\n")
+	for _, part := range []string{"follow.js", file} {
+		body, err := files.ReadFile("files/" + part)
+		if err != nil {
+			return nil, err
+		}
+		script = append(script, body...)
+	}
+	return append(script, "})();\n"...), nil
 }
 
 // addAsset adds a file under a name that contains a part of its hash.

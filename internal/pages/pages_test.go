@@ -47,9 +47,12 @@ func TestAssets(t *testing.T) {
 	if a, b := set.AssetPath("script.js"), other.AssetPath("script.js"); a != b {
 		t.Errorf("script.js with another accent color = %s, want %s as before", b, a)
 	}
-	for _, file := range []string{"style.css", "script.js"} {
+	for file, want := range map[string]string{
+		"style.css": source(t, "style.css"),
+		"script.js": "(() => {\n" + source(t, "follow.js") + source(t, "script.js") + "})();\n",
+	} {
 		name, ok := strings.CutPrefix(set.AssetPath(file), "/wechat/assets/")
-		if a, found := set.Asset(name); !ok || !found || string(a.Body) != source(t, file) {
+		if a, found := set.Asset(name); !ok || !found || string(a.Body) != want {
 			t.Errorf("the asset at %s is not %s", set.AssetPath(file), file)
 		}
 	}
