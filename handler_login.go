@@ -120,18 +120,9 @@ func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Logi
 // renderFinish shows the account that the browser is about to be logged in to. It exposes
 // an attacker who approved the login with an account of their own.
 func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Login) error {
-	_, target := l.Target()
-	p := PageData{Purpose: string(l.Purpose()), FinishURL: g.scanLogin(l).FinishURL, Nickname: l.Person().Nickname, TargetName: target}
-	if l.Purpose() == login.PurposeLogin {
-		user, err := g.registrar.currentUser(r.Context(), l)
-		if errors.Is(err, errDisabled) || errors.Is(err, login.ErrExpired) {
-			_, err = g.refuseLogin(r, l, err)
-		}
-		if err != nil {
-			return retryError{err, g.urls.restart(l)}
-		}
-		p.showAccount(user, l.Person())
-		p.AutoFinish = !mustAsk(l) && g.remembersUser(r, user)
+	p, err := g.accountPage(r, l)
+	if err != nil {
+		return retryError{err, g.urls.restart(l)}
 	}
 	g.respond.render(w, r, http.StatusOK, "finish", p)
 	return nil
@@ -200,6 +191,7 @@ type scanLogin struct {
 	ScanURL     string    `json:"scan_url"`
 	QRURL       string    `json:"qr_url"`
 	StateURL    string    `json:"state_url"`
+	AccountURL  string    `json:"account_url"`
 	FinishURL   string    `json:"finish_url"`
 	RenewURL    string    `json:"renew_url"`
 	MatchNumber int       `json:"match_number"`
@@ -214,6 +206,7 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 		ScanURL:     g.urls.absolute("scan", l.ID()),
 		QRURL:       g.urls.path("login", l.ID(), "qr.svg"),
 		StateURL:    g.urls.path("login", l.ID(), "state"),
+		AccountURL:  g.urls.path("login", l.ID(), "account"),
 		FinishURL:   g.urls.path("login", l.ID(), "finish"),
 		RenewURL:    g.urls.path("login", l.ID(), "renew"),
 		MatchNumber: l.Number(),

@@ -250,16 +250,20 @@ func (tab *tab) waitFor(condition, script string) {
 // isVisible is a JavaScript function that reports whether an element is visible.
 const isVisible = `(e => e.checkVisibility({ visibilityProperty: true }) && e.getClientRects().length > 0)`
 
+// selectAll is a JavaScript function that returns the elements that a selector matches, in
+// the page and in the shadow roots of scangate-login.
+const selectAll = `(s => [document, ...[...document.querySelectorAll("scangate-login")].map(e => e.shadowRoot).filter(Boolean)].flatMap(r => [...r.querySelectorAll(s)]))`
+
 // waitVisible waits until an element is visible.
 func (tab *tab) waitVisible(selector string) {
 	tab.t.Helper()
-	tab.waitFor(selector, fmt.Sprintf(`[...document.querySelectorAll(%q)].some(%s)`, selector, isVisible))
+	tab.waitFor(selector, fmt.Sprintf(`%s(%q).some(%s)`, selectAll, selector, isVisible))
 }
 
 // waitText waits for a visible element with exactly this text, apart from white space.
 func (tab *tab) waitText(selector, text string) {
 	tab.t.Helper()
-	script := fmt.Sprintf(`[...document.querySelectorAll(%q)].some(e => %s(e) && e.textContent.trim().replace(/\s+/g, " ") === %q)`, selector, isVisible, text)
+	script := fmt.Sprintf(`%s(%q).some(e => %s(e) && e.textContent.trim().replace(/\s+/g, " ") === %q)`, selectAll, selector, isVisible, text)
 	tab.waitFor(selector+" with the text "+text, script)
 }
 
@@ -282,8 +286,8 @@ func (tab *tab) click(selector string, how ...chromedp.MouseOption) {
 		const box = e.getClientRects()[0];
 		if (!box) return [];
 		const at = [box.x + box.width / 2, box.y + box.height / 2];
-		return e.contains(document.elementFromPoint(...at)) ? at : [];
-	})(document.querySelector(%q))`, selector)
+		return e.contains(e.getRootNode().elementFromPoint(...at)) ? at : [];
+	})(%s(%q).find(e => e.getClientRects().length > 0))`, selectAll, selector)
 	// The element must not move between the two commands: the click would miss a button
 	// of a page that is still laying itself out.
 	var at []float64
@@ -306,11 +310,12 @@ func (tab *tab) toLogin(name string) {
 	tab.screenshot(name + "-login")
 }
 
-// confirmAccount confirms that the account on the finish page is the right one.
+// confirmAccount confirms that the account on the finish page, or in scangate-login, is the
+// right one.
 func (tab *tab) confirmAccount() {
 	tab.t.Helper()
 	tab.front() // hidden tabs do not poll
-	tab.click(`form[data-finish] .primary`)
+	tab.click(`form[data-finish] .primary, div.answers .primary`)
 }
 
 // scan opens the link of the QR code in a new tab, which is the phone. On the simulator's

@@ -12,7 +12,7 @@ import (
 // newTestSet returns pages in both languages, unless an option changes that.
 func newTestSet(t *testing.T, options ...func(*Options)) *Set {
 	t.Helper()
-	o := Options{App: "Example", AssetsPath: "/wechat/assets", Languages: []string{"zh", "en"}}
+	o := Options{App: "Example", BasePath: "/wechat", Languages: []string{"zh", "en"}}
 	for _, option := range options {
 		option(&o)
 	}

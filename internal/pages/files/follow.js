@@ -78,20 +78,15 @@ const openTabs = (hear) => {
   };
 };
 
-// load shows a URL in place of the page. The fragment is for a URL that has none.
-const load = (to, fragment) => {
-  const next = new URL(to, location.href);
-  if (!next.hash) next.hash = fragment;
-  if (next.href === location.href) location.reload();
-  else location.replace(next.href);
-};
+// drawn returns a picture that the page can take in.
+const drawn = (svg) => document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 // drawCode puts a picture into a place. It lies on the old one while it appears.
 const drawCode = (svg, place, label) => {
   const old = Array.from(place.children);
-  const picture = document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
+  const picture = drawn(svg);
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", label);
   place.append(picture);
@@ -108,6 +103,9 @@ const showOffline = (card, offline) => {
   else card.removeAttribute("data-offline");
   for (const part of card.querySelectorAll("[data-show=offline]")) part.hidden = !offline;
 };
+
+// countDown shows the time left for a code in the last 15 seconds.
+const countDown = (timer, text, left) => timer.textContent = left > 0 && left <= 15 ? text.replace("{time}", `0:${left < 10 ? "0" : ""}${left}`) : "";
 
 // copyOnClick makes a button copy the content of a field.
 const copyOnClick = (button, field, done) => button.onclick = async () => {

@@ -19,7 +19,12 @@ if (fragment) {
     });
   }
 }
-const go = (to) => load(to, fragment);
+const go = (to) => {
+  const next = new URL(to, location.href);
+  if (!next.hash) next.hash = fragment;
+  if (next.href === location.href) location.reload();
+  else location.replace(next.href);
+};
 
 addEventListener("submit", (event) => setTimeout(() => {
   if (event.defaultPrevented) return;
@@ -140,9 +145,7 @@ const followPage = (view) => {
       last.renewUrl = next.renew_url;
       last.scanUrl = next.scan_url;
     },
-    count: (left) => {
-      if (timer) timer.textContent = left > 0 && left <= 15 ? timer.dataset.text.replace("{time}", `0:${left < 10 ? "0" : ""}${left}`) : "";
-    },
+    count: (left) => timer && countDown(timer, timer.dataset.text, left),
     goOn: () => go(loginUrl),
   }));
   addEventListener("submit", (event) => {
