@@ -35,12 +35,12 @@ type Options struct {
 
 // Set is the pages of one gate. It is safe for concurrent use once it is set up.
 type Set struct {
-	app        string
-	logo       template.URL
-	basePath   string
-	builtin    *template.Template
-	templates  *template.Template // the built-in ones, or the set that replaces some of them
-	languages  []Language         // the first is for browsers that name none
+	app       string
+	logo      template.URL
+	basePath  string
+	builtin   *template.Template
+	templates *template.Template // the built-in ones, or the set that replaces some of them
+	languages []Language         // the first is for browsers that name none
 	// fallbackFirst are the languages with Options.Fallback in front, for browsers that
 	// name other languages.
 	fallbackFirst []Language

@@ -36,7 +36,7 @@ func source(t *testing.T, file string) string {
 func TestAssets(t *testing.T) {
 	set := newTestSet(t)
 	for name, a := range set.assets {
-		if !regexp.MustCompile(`^(style|script)-[0-9a-f]{12}\.(css|js)$`).MatchString(name) || a.ContentType == "" {
+		if !regexp.MustCompile(`^(style|script|login)-[0-9a-f]{12}\.(css|js)$`).MatchString(name) || a.ContentType == "" {
 			t.Errorf("asset %s has the type %q, want a name with a hash and a type", name, a.ContentType)
 		}
 	}
