@@ -264,8 +264,9 @@ func TestTagIsAccessible(t *testing.T) {
 		{"offline", nil, func(v *visit) { v.showState("offline") }},
 		{"account", nil, func(v *visit) { v.phoneAnswers("wang", "approve"); v.waitVisible(`.who`) }},
 		{"a new WeChat", withAccount, func(v *visit) {
+			login := v.link()
 			v.evaluate(`document.querySelector("scangate-login").setAttribute("link", "")`)
-			v.waitVisible(`.qr svg`)
+			v.wantNewLink(login)
 			v.phoneAnswers("wang", "approve")
 			v.waitVisible(`dl`)
 		}},
@@ -337,4 +338,20 @@ func TestTagsPolicy(t *testing.T) {
 			t.Errorf("GET %s: status = %d, policy = %q, want 200 and default-src 'self'", page, resp.StatusCode, got)
 		}
 	}
+}
+
+// TestCaseA24TagInChromium80 logs in by the element with a Chromium 80.
+func TestCaseA24TagInChromium80(t *testing.T) {
+	v := newVisit(t, startChromium80(t), "en", nil)
+	v.open("/tags/plain.html")
+	v.wantTrue(shadow + ` && ` + shadow + `.querySelector("a.qr svg") !== null`)
+	first := v.link()
+	v.evaluate(shadow + `.querySelector("#renew button").click()`)
+	v.wantNewLink(first)
+	v.phoneScans("wang")
+	v.wantTrue(shadow + `.querySelector(".login").dataset.state === "scanned"`)
+	v.phoneAnswers("wang", "approve")
+	v.wantTrue(shadow + `.activeElement !== null && ` + shadow + `.activeElement.matches(".answers .primary")`)
+	v.evaluate(shadow + `.activeElement.click()`)
+	v.wantTrue(`location.pathname === "/account"`)
 }
