@@ -355,3 +355,27 @@ func TestCaseA24TagInChromium80(t *testing.T) {
 	v.evaluate(shadow + `.activeElement.click()`)
 	v.wantTrue(`location.pathname === "/account"`)
 }
+
+// TestTagShowsDigits: the gate answers with digits that the person sends to the account, in
+// place of a QR code.
+func TestTagShowsDigits(t *testing.T) {
+	v := newVisit(t, startChromium(t), "en", nil)
+	v.onRequest(func(w http.ResponseWriter, r *http.Request) bool {
+		if isPoll(r) {
+			<-r.Context().Done()
+			return true
+		}
+		if r.Method != http.MethodPost {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		_, _ = w.Write([]byte(`{"digits":"4821","way":"message","match_number":42,"expires_in":120,"state_url":"/wechat/login/x/state","renew_url":"/renew"}`))
+		return true
+	})
+	v.open("/tags/plain.html")
+	v.waitText(`.number b`, "4821")
+	if read[bool](v, shadow+`.querySelector(".qr, #link") !== null`) {
+		t.Error("digits to send: the card has a QR code or a link, want neither")
+	}
+}

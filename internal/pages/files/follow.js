@@ -125,8 +125,9 @@ const hideBroken = (picture) => {
   if (picture.complete && !picture.naturalWidth) hide();
 };
 
-// fetchCode returns a QR code as SVG.
+// fetchCode returns a QR code as SVG, or "" for a login without one.
 const fetchCode = async (url) => {
+  if (!url) return "";
   const answer = await request(url, 10);
   const svg = answer.ok ? await answer.text() : "";
   if (svg.slice(0, 4) !== "<svg") throw new Error("no picture"); // a page of the network's
@@ -139,10 +140,10 @@ const fetchCode = async (url) => {
 //   isHidden()          reports whether no one can see it: then nothing is asked for
 //   show(state)         shows a state
 //   setOffline(offline) shows whether the server can be reached
-//   useCode(login, svg) shows a new login
+//   useCode(login, svg) shows a new login; svg is "" without a code
 //   count(seconds)      shows the time left for the code; 0 hides it
 //   kept                whether the code must stay, because its link was copied
-//   goOn()              goes on after the approval, or begins anew after a refused renewal
+//   goOn()              goes on after the approval, or begins anew if the code cannot be renewed
 const follow = (login, view) => {
   const maxCodes = 5; // of an unattended page
   let { state } = login;
@@ -205,6 +206,8 @@ const follow = (login, view) => {
       if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) return view.goOn();
       if (!answer.ok) throw new Error(answer.statusText);
       const next = await answer.json();
+      // A code and digits to send differ in the words around them.
+      if (!next.digits !== !login.digits) return view.goOn();
       const svg = await fetchCode(next.qr_url);
       if (stopped) return;
       tabs.tell({ key, next, svg });

@@ -70,9 +70,10 @@ const createCard = (host) => {
     fire("state", { state: name });
   };
 
-  // fillCode shows a code, with the panels that lie on it in other states.
-  const fillCode = (view) => {
-    const phone = settings.on_phone;
+  // fillCode shows a code, or digits to send, with the panels that lie on it in other states.
+  const fillCode = (view, svg) => {
+    const { digits, way } = current;
+    const phone = settings.on_phone && !way;
     const renew = () => step && step.renew && step.renew();
     const icon = (kind) => make("i", { class: "icon " + kind });
     const panel = (name, symbol, key, label) => make("div", { "data-show": name, hidden: "" }, [
@@ -84,17 +85,18 @@ const createCard = (host) => {
       copy.textContent = text("login.copied");
       view.kept = true;
     });
-    const item = (key) => make("li", {}, [text(key)]);
+    const list = (keys) => make("ol", {}, keys.map((key) => make("li", {}, [text("login." + key)])));
     fill(text("login.heading"), [
       phone && make("p", {}, [text("login.here")]),
+      digits ? list([svg ? "message1" : "message0", "message2", "message3"]) : way && list(["step1", "step2", "follow3"]),
       make("div", { class: "scan" }, [
         make("div", { class: "stage" }, [
           make("div", { class: "code" }, phone ? [
-            make("ol", {}, ["login.here1", "login.here2", "login.here3"].map(item)),
+            list(["here1", "here2", "here3"]),
             link, copy, make("a", { class: "button", href: "weixin://" }, [text("login.wechat")]),
-          ] : [make("a", { class: "qr", target: "_blank", rel: "noopener", "aria-label": text("login.open") })]),
+          ] : [way ? svg && make("p", { class: "qr" }) : make("a", { class: "qr", target: "_blank", rel: "noopener", "aria-label": text("login.open") })]),
           make("div", { class: "status", role: "status" }, [
-            panel("scanned", icon("phone"), phone ? "login.opened" : "login.scanned"),
+            panel("scanned", icon("phone"), way ? "login.replied" : phone ? "login.opened" : "login.scanned"),
             panel("approved", drawn(checkMark), "login.approved"),
             panel("denied", icon("cross"), "login.denied", text("again")),
             panel("expired", icon(""), "login.expired", text("login.renew")),
@@ -102,10 +104,10 @@ const createCard = (host) => {
           ]),
         ]),
         make("p", { class: "line", role: "status" }, [
-          make("span", { "data-show": "waiting" }, [text(phone ? "login.waiting_here" : "login.waiting")]),
+          make("span", { "data-show": "waiting" }, [text(digits ? "login.waiting_message" : phone ? "login.waiting_here" : "login.waiting")]),
           make("span", { "data-show": "offline", hidden: "" }, [text("offline")]),
         ]),
-        make("p", { class: "number" }, [make("span", {}, [text("login.number")]), " ", make("b", {})]),
+        make("p", { class: digits ? "number digits" : "number" }, [make("span", {}, [text(digits ? "login.digits" : "login.number")]), " ", make("b", {})]),
         make("p", { class: "timer" }),
         make("div", { id: "renew" }, [button(text("login.renew"), renew, "plain")]),
       ]),
@@ -123,11 +125,11 @@ const createCard = (host) => {
       useCode: (next, picture) => {
         current = next;
         codeEnds = Date.now() + next.expires_in * 1000;
-        if (find("a.qr")) find("a.qr").href = next.scan_url;
-        else find("#link").value = next.scan_url;
-        if (find(".other a")) find(".other a").href = next.website_url;
-        find(".number b").textContent = next.match_number;
-        drawCode(picture, find(".qr"), text("login.qr"));
+        for (const link of card.querySelectorAll("a.qr")) link.href = next.scan_url;
+        for (const field of card.querySelectorAll("#link")) field.value = next.scan_url;
+        for (const link of card.querySelectorAll(".other a")) link.href = next.website_url;
+        find(".number b").textContent = next.digits || next.match_number;
+        if (picture) drawCode(picture, find(".qr"), text("login.qr"));
       },
       count: (left) => {
         countDown(find(".timer"), text("login.renews"), left);
@@ -135,7 +137,7 @@ const createCard = (host) => {
       },
       goOn: () => card.dataset.state === "approved" ? askAccount() : begin(),
     };
-    fillCode(view);
+    fillCode(view, svg);
     view.useCode(current, svg);
     setState("waiting");
     step = follow(Object.assign({ state: "waiting" }, current), view);
@@ -154,12 +156,12 @@ const createCard = (host) => {
       });
       const login = await answer.json();
       const loaded = await texts;
-      const svg = login.qr_url && await fetchCode(login.qr_url);
+      const svg = await fetchCode(login.qr_url);
       if (me !== step) return;
       settings = loaded;
       current = login;
       if (!answer.ok) return fail(login);
-      if (svg) return followCode(svg);
+      if (!login.redirect_url) return followCode(svg);
       halt();
       fill(text("login.heading"), [make("a", { class: "button primary", href: login.redirect_url }, [text("login.wechat")])]);
       setState("redirect");

@@ -114,7 +114,7 @@ const followPage = (view) => {
     icon.href = name !== "scanned" && name !== "approved" ? iconUrl
       : "data:image/svg+xml," + encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">${shape}</svg>`);
   };
-  const follower = follow({ state: login.dataset.state, state_url: stateUrl, renew_url: renewUrl, expires_in: renewIn }, Object.assign(view, {
+  const follower = follow({ state: login.dataset.state, state_url: stateUrl, renew_url: renewUrl, expires_in: renewIn, digits: find(".digits") }, Object.assign(view, {
     isHidden: () => document.hidden,
     show: (name) => {
       if (login.dataset.state === name) return;
@@ -135,8 +135,8 @@ const followPage = (view) => {
         if (form.getAttribute("action") === last.renewUrl + fragment) form.setAttribute("action", next.renew_url + fragment);
       }
       const number = login.querySelector(".number b");
-      if (number) number.textContent = next.match_number;
-      for (const place of document.querySelectorAll(".qr")) {
+      if (number) number.textContent = next.digits || next.match_number;
+      for (const place of svg ? document.querySelectorAll(".qr") : []) {
         const old = place.children[0];
         drawCode(svg, place, old.getAttribute("alt") || old.getAttribute("aria-label"));
       }
