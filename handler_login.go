@@ -128,6 +128,26 @@ func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Log
 	return nil
 }
 
+// accountPage returns the data of finish.html: the account that the initiator of an approved
+// login is about to be logged in to.
+func (g *Gate) accountPage(r *http.Request, l *login.Login) (PageData, error) {
+	_, target := l.Target()
+	p := PageData{Purpose: string(l.Purpose()), FinishURL: g.urls.path("login", l.ID(), "finish"), Nickname: l.Person().Nickname, TargetName: target}
+	if l.Purpose() != login.PurposeLogin {
+		return p, nil
+	}
+	user, err := g.registrar.currentUser(r.Context(), l)
+	if errors.Is(err, errDisabled) || errors.Is(err, login.ErrExpired) {
+		_, err = g.refuseLogin(r, l, err)
+	}
+	if err != nil {
+		return p, err
+	}
+	p.showAccount(user, l.Person())
+	p.AutoFinish = !mustAsk(l) && g.remembersUser(r, user)
+	return p, nil
+}
+
 // mustAsk reports whether the initiator has to confirm the account even if its browser
 // remembers the user.
 func mustAsk(l *login.Login) bool {

@@ -3,7 +3,6 @@ package scangate
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -12,28 +11,8 @@ import (
 	"github.com/scangate/scangate/internal/pages"
 )
 
-// accountPage returns the data of finish.html: the account that the initiator of an approved
-// login is about to be logged in to.
-func (g *Gate) accountPage(r *http.Request, l *login.Login) (PageData, error) {
-	_, target := l.Target()
-	p := PageData{Purpose: string(l.Purpose()), FinishURL: g.urls.path("login", l.ID(), "finish"), Nickname: l.Person().Nickname, TargetName: target}
-	if l.Purpose() != login.PurposeLogin {
-		return p, nil
-	}
-	user, err := g.registrar.currentUser(r.Context(), l)
-	if errors.Is(err, errDisabled) || errors.Is(err, login.ErrExpired) {
-		_, err = g.refuseLogin(r, l, err)
-	}
-	if err != nil {
-		return p, err
-	}
-	p.showAccount(user, l.Person())
-	p.AutoFinish = !mustAsk(l) && g.remembersUser(r, user)
-	return p, nil
-}
-
-// account is what the initiator learns of the account after the approval. It has what
-// finish.html shows.
+// account describes the account to a script of the initiator, after the approval. It has
+// the facts that finish.html shows.
 type account struct {
 	Nickname   string `json:"nickname"`
 	AvatarURL  string `json:"avatar_url"`  // at one of WeChat's hosts
@@ -65,7 +44,7 @@ func (g *Gate) serveTag(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// tagTexts is what the element scangate-login shows besides a login.
+// tagTexts has the texts of the element scangate-login.
 type tagTexts struct {
 	Lang    string            `json:"lang"`
 	OnPhone bool              `json:"on_phone"` // the browser cannot scan its own screen

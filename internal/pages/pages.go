@@ -52,7 +52,7 @@ type Set struct {
 	tag           Asset             // the script of the element scangate-login
 }
 
-// Asset is a style, a script, or what a script reads.
+// Asset is a style, a script, or the data of a script.
 type Asset struct {
 	Body        []byte
 	ContentType string
