@@ -60,6 +60,7 @@
 //	POST login                    the same for scripts: JSON {"return_to", "with", "fresh"} (see below)
 //	GET  login/{id}/qr.svg, .png  the QR code; only the SVG has a mark in its center
 //	GET  login/{id}/state?seen=   long poll: {"state": "waiting", "scanned", "approved", "denied", "rejected" or "expired"}; wait= seconds (see below)
+//	GET  login/{id}/account       the account, after the approval: JSON (see below)
 //	POST login/{id}/renew         ends the login and begins a new one: 303, or JSON as POST login
 //	POST login/{id}/finish        begins the session; 303 to return_to, or JSON {"return_to"}; answer=deny refuses it
 //	GET  scan/{id}                the URL in the QR code; ticket=: the link in a chat, whose page posts it back
@@ -76,13 +77,14 @@
 //	GET  me                       the logged-in user: JSON {"id", "nickname", "avatar_url", "phone_bound", "logged_in_at"}
 //	GET  push, POST push          WeChat's servers send the official account's messages here
 //	GET  assets/{name}            the style and the script of the pages
+//	GET  assets/login.js          defines the element scangate-login; assets/login.json?lang= has its texts
 //
 // Every page has the parameter lang, which chooses its language, and that of the browser's
 // pages in the next hour, out of [Pages.Languages].
 //
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
-// "renew_url", "finish_url", "match_number", "expires_at", "expires_in", "website_url",
-// "digits"}, or with {"redirect_url"} if the browser itself has to go to WeChat. scan_url is a
+// "renew_url", "account_url", "finish_url", "match_number", "expires_at", "expires_in",
+// "website_url", "digits"}, or with {"redirect_url"} if the browser itself has to go to WeChat. scan_url is a
 // complete URL, for a QR code that the application draws; the others are paths on this server.
 // digits are present if the person sends them to the official account. qr_url and scan_url are
 // then empty unless [Push].AccountQR is set. expires_at (RFC 3339)
@@ -98,6 +100,13 @@
 // request and ask again. The login page does so after five seconds, so its requests last
 // 30 seconds at most.
 //
+// The account route answers {"nickname", "avatar_url", "phone_tail", "new_account",
+// "auto_finish"} after the approval, and with the problem "not_approved" before. Show the
+// account and let the person confirm it before you finish the login: another person may
+// have scanned the code. Only if auto_finish is true, because the account is that of the
+// browser's last user, no tap is needed. phone_tail has the last digits of the account's
+// number. For a link, nickname is that of the WeChat, and "target_name" that of the account.
+//
 // The state is "waiting" until WeChat has vouched for a person, and "rejected" if that
 // person cannot complete the login: they are not registered, their user is disabled, their
 // sessions were ended after the login began, their phone number is unknown or belongs to an
@@ -112,6 +121,11 @@
 // is "rejected", and the session stays as it was. At its end the session has a new token
 // and a new time. Without a session it is a usual login. If [Config.CurrentUser] is set,
 // it decides alone about link and unlink.
+//
+// # One tag
+//
+// The script assets/login.js defines the element <scangate-login return-to="/path">, the
+// card of the login page in a page of the application. docs/pages.md describes it.
 //
 // # Scripts
 //

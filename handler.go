@@ -54,6 +54,7 @@ func (g *Gate) routes() []route {
 		{"GET", "/login/{id}/qr.svg", g.initiator(g.serveQRSVG)},
 		{"GET", "/login/{id}/qr.png", g.initiator(g.serveQRPNG)},
 		{"GET", "/login/{id}/state", script(g.initiator(g.serveState))},
+		{"GET", "/login/{id}/account", script(g.initiator(g.serveAccount))},
 		{"POST", "/login/{id}/renew", g.initiator(g.serveRenew)},
 		{"POST", "/login/{id}/finish", g.initiator(g.serveFinish)},
 
@@ -77,6 +78,8 @@ func (g *Gate) routes() []route {
 		{"GET", "/phone", g.localized(anyone(g.serveChangePhone))},
 		{"POST", "/logout", anyone(g.serveLogout)},
 		{"GET", "/me", script(anyone(g.serveMe))},
+		{"GET", "/assets/login.js", anyone(g.serveTag)},
+		{"GET", "/assets/login.json", script(anyone(g.serveTagTexts))},
 		{"GET", "/assets/{name}", anyone(g.serveAsset)},
 
 		{"GET", "/push", server(g.servePushCheck)},

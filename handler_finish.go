@@ -13,21 +13,32 @@ import (
 // renderFinish shows the account that the browser is about to be logged in to. It exposes
 // an attacker who approved the login with an account of their own.
 func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Login) error {
-	_, target := l.Target()
-	p := PageData{Purpose: string(l.Purpose()), FinishURL: g.urls.path("login", l.ID(), "finish"), Nickname: l.Person().Nickname, TargetName: target}
-	if l.Purpose() == login.PurposeLogin {
-		user, err := g.registrar.currentUser(r.Context(), l)
-		if errors.Is(err, errDisabled) || errors.Is(err, login.ErrExpired) {
-			_, err = g.logins.refuse(r.Context(), l, err)
-		}
-		if err != nil {
-			return retryError{err, g.urls.restart(l)}
-		}
-		p.showAccount(user, l.Person())
-		p.AutoFinish = !l.Fresh() && !l.Person().New && g.remembersUser(r, user)
+	p, err := g.accountPage(r, l)
+	if err != nil {
+		return retryError{err, g.urls.restart(l)}
 	}
 	g.respond.render(w, r, http.StatusOK, "finish", p)
 	return nil
+}
+
+// accountPage returns the data of finish.html: the account that the initiator of an approved
+// login is about to be logged in to.
+func (g *Gate) accountPage(r *http.Request, l *login.Login) (PageData, error) {
+	_, target := l.Target()
+	p := PageData{Purpose: string(l.Purpose()), FinishURL: g.urls.path("login", l.ID(), "finish"), Nickname: l.Person().Nickname, TargetName: target}
+	if l.Purpose() != login.PurposeLogin {
+		return p, nil
+	}
+	user, err := g.registrar.currentUser(r.Context(), l)
+	if errors.Is(err, errDisabled) || errors.Is(err, login.ErrExpired) {
+		_, err = g.logins.refuse(r.Context(), l, err)
+	}
+	if err != nil {
+		return p, err
+	}
+	p.showAccount(user, l.Person())
+	p.AutoFinish = !l.Fresh() && !l.Person().New && g.remembersUser(r, user)
+	return p, nil
 }
 
 // serveFinish lets the initiator in, once: it is the one step from approval to session.

@@ -195,6 +195,7 @@ type scanLogin struct {
 	ScanURL     string    `json:"scan_url"`
 	QRURL       string    `json:"qr_url"`
 	StateURL    string    `json:"state_url"`
+	AccountURL  string    `json:"account_url"`
 	FinishURL   string    `json:"finish_url"`
 	RenewURL    string    `json:"renew_url"`
 	MatchNumber int       `json:"match_number"`
@@ -211,6 +212,7 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 		Digits:      l.Digits(),
 		QRURL:       g.urls.path("login", l.ID(), "qr.svg"),
 		StateURL:    g.urls.path("login", l.ID(), "state"),
+		AccountURL:  g.urls.path("login", l.ID(), "account"),
 		FinishURL:   g.urls.path("login", l.ID(), "finish"),
 		RenewURL:    g.urls.path("login", l.ID(), "renew"),
 		MatchNumber: l.Number(),

@@ -24,7 +24,7 @@ func newPages(config *Config) (*pages.Set, error) {
 	set, err := pages.New(pages.Options{
 		App:         config.AppName,
 		Logo:        config.Pages.Logo,
-		AssetsPath:  config.BasePath + "/assets",
+		BasePath:    config.BasePath,
 		AccentColor: config.Pages.AccentColor,
 		Languages:   languages,
 		Texts:       texts,

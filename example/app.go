@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"os"
 
 	"github.com/scangate/scangate"
 )
@@ -40,6 +41,7 @@ func newApp(gate *scangate.Gate) http.Handler {
 	// status 404 and not the home page.
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.Handle("GET /spa/", newSPA())
+	mux.Handle("GET /tags/", newTags(os.Getenv("SCANGATE_NPM")))
 	return mux
 }
 

@@ -17,13 +17,13 @@ import (
 // link returns the link of the QR code on the page.
 func (v *visit) link() string {
 	v.t.Helper()
-	return read[string](v, `document.querySelector("a.qr").href`)
+	return read[string](v, selectAll+`("a.qr")[0].href`)
 }
 
 // wantNewLink waits until the page's QR code is another one. It returns its link.
 func (v *visit) wantNewLink(last string) string {
 	v.t.Helper()
-	v.waitFor("another code than "+last, `document.querySelector("a.qr").href !== "`+last+`"`)
+	v.waitFor("another code than "+last, selectAll+`("a.qr")[0].href !== "`+last+`"`)
 	return v.link()
 }
 

@@ -158,7 +158,8 @@ func TestExampleIsAccessible(t *testing.T) {
 			v.setUserAgent(wechattest.UserAgentPhone)
 			v.open("/account")
 			v.click(`a[href*="person=lin"]`)
-			v.click(`button.plain`)
+			v.click(`a.primary`)
+			v.click(`a[href*="answer=allow"]`)
 			v.waitVisible(`#greeting`)
 		},
 		"the single-page application": func(v *visit) { v.open("/spa/"); v.waitVisible(`#open`) },

@@ -34,12 +34,7 @@ var pictures = []struct {
 	{"phone-zh", "zh-CN", "light", 360, 560, withPhone, func(v *visit) { v.scan("wang"); v.sendCode("13800138000") }},
 	{"done-en", "en", "light", 360, 560, nil, func(v *visit) { v.scan("lin"); v.answer("approve") }},
 	{"done-zh", "zh-CN", "light", 360, 560, nil, func(v *visit) { v.scan("lin"); v.answer("approve") }},
-	{"spa", "en", "dark", 640, 620, withWebsite, func(v *visit) {
-		v.open("/spa/")
-		v.click(`#open`)
-		v.waitVisible(`[data-show=waiting]`)
-		eventually(v.t, "the QR code is loaded", func() bool { return read[bool](v, `document.querySelector(".qr img").naturalWidth > 0`) })
-	}},
+	{"spa", "en", "dark", 640, 760, withWebsite, func(v *visit) { v.openDialog(); v.waitVisible(`.qr svg`) }},
 }
 
 // The limits of one picture and of all pictures, in bytes. A README has to load fast.

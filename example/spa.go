@@ -17,8 +17,8 @@ const spaPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-
 	"frame-src 'self' https://open.weixin.qq.com http://127.0.0.1:* http://localhost:*; " +
 	"frame-ancestors 'self'; form-action 'self'; base-uri 'none'"
 
-// newSPA serves a single-page application below /spa/. Its script logs the user in
-// through the gate's JSON routes; see spa/login.js.
+// newSPA serves a single-page application below /spa/. It logs the user in by the gate's
+// element scangate-login; see spa/index.html and spa/login.js.
 func newSPA() http.Handler {
 	files, err := fs.Sub(spaFiles, "spa")
 	if err != nil {

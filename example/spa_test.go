@@ -148,7 +148,7 @@ func testSPAScan(desktop *spa) {
 	desktop.screenshot("spa-stranger")
 	desktop.open()
 	desktop.waitVisible(`[data-show=waiting]`)
-	desktop.wantTrue(`document.querySelector(".qr img").naturalWidth > 0`)
+	desktop.waitVisible(`a.qr svg`)
 	desktop.screenshot("spa-waiting")
 	phone := desktop.scan("lin")
 	phone.waitVisible(`button[value=approve]`)
@@ -158,6 +158,7 @@ func testSPAScan(desktop *spa) {
 	desktop.screenshot("spa-scanned")
 	phone.front()
 	phone.click(`button[value=approve]`)
+	desktop.confirmAccount()
 	desktop.wantLoggedIn("林小北")
 	desktop.screenshot("spa-member")
 	desktop.click(`#logout`)
@@ -250,14 +251,14 @@ func testSPARejected(desktop *spa) {
 }
 
 func testSPARenewed(desktop *spa) {
-	// Every code is past its time, by this clock.
-	desktop.do("setting the clock forward", chromedp.Evaluate[chromedp.Void](`void (Date.now = () => 8e12)`))
-	desktop.fakeState.Store("waiting") // the answer when a poll ends without news
 	desktop.open()
+	desktop.waitVisible(`a.qr svg`)
+	first := desktop.visit().link()
+	desktop.visit().advanceClock("121")
+	desktop.visit().wantNewLink(first)
 	desktop.waitVisible(`[data-show=waiting]`)
-	<-desktop.polled
-	if n := desktop.logins.Load(); n != 2 {
-		desktop.t.Errorf("logins started = %d, want 2", n)
+	if n := desktop.logins.Load(); n != 1 {
+		desktop.t.Errorf("logins begun by POST login = %d, want 1: the code is renewed by POST renew", n)
 	}
 }
 
@@ -269,6 +270,7 @@ func testSPAOffline(desktop *spa) {
 	// The page retries by itself.
 	desktop.fakeState.Store("")
 	desktop.visit().phoneAnswers("lin", "approve")
+	desktop.confirmAccount()
 	desktop.wantLoggedIn("林小北")
 }
 

@@ -161,7 +161,7 @@ func (v *visit) phoneScans(person string) string {
 	v.t.Helper()
 	if v.scanURL == "" {
 		v.do("reading the QR code's link", func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
-			v.scanURL, err = chromedp.Evaluate[string](`document.querySelector("a.qr").href`)(ctx, target)
+			v.scanURL, err = chromedp.Evaluate[string](selectAll+`("a.qr")[0].href`)(ctx, target)
 			return none, err
 		})
 	}

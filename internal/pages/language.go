@@ -97,6 +97,17 @@ func (l Language) Text(page, purpose, key string) (string, bool) {
 	return text, ok
 }
 
+// Texts returns the texts whose keys begin with one of the prefixes.
+func (l Language) Texts(prefixes ...string) map[string]string {
+	texts := make(map[string]string)
+	for key, text := range l.texts {
+		if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {
+			texts[key] = text
+		}
+	}
+	return texts
+}
+
 // LanguageFor returns the language that an Accept-Language header (RFC 9110, section
 // 12.5.4) prefers. A header that names no language gets the first one, and one that names
 // none of the pages' languages gets the fallback. LanguageFor ignores malformed ranges,

@@ -23,7 +23,7 @@ var files embed.FS
 type Options struct {
 	App         string // the application's name
 	Logo        string // a URL that is safe to use, or ""
-	AssetsPath  string // where assets are served, without a slash at the end
+	BasePath    string // where the gate's routes are, without a slash at the end
 	AccentColor string // as CheckColor accepts it, or "" for the style's own
 	Languages   []string
 	Texts       Texts  // as Check accepts them
@@ -35,12 +35,12 @@ type Options struct {
 
 // Set is the pages of one gate. It is safe for concurrent use once it is set up.
 type Set struct {
-	app        string
-	logo       template.URL
-	assetsPath string
-	builtin    *template.Template
-	templates  *template.Template // the built-in ones, or the set that replaces some of them
-	languages  []Language         // the first is for browsers that name none
+	app       string
+	logo      template.URL
+	basePath  string
+	builtin   *template.Template
+	templates *template.Template // the built-in ones, or the set that replaces some of them
+	languages []Language         // the first is for browsers that name none
 	// fallbackFirst are the languages with Options.Fallback in front, for browsers that
 	// name other languages.
 	fallbackFirst []Language
@@ -49,18 +49,26 @@ type Set struct {
 	footer        []Link
 	assets        map[string]Asset  // by name
 	names         map[string]string // of assets, by file
+	tag           Asset             // the script of the element scangate-login
 }
 
-// Asset is a style or a script. Browsers may keep it: its name changes with its body.
+// Asset is a style, a script, or the data of a script.
 type Asset struct {
 	Body        []byte
 	ContentType string
+	Sum         string // a part of the body's hash: another body has another one
+}
+
+// NewAsset returns an asset with that body.
+func NewAsset(body []byte, contentType string) Asset {
+	sum := sha256.Sum256(body)
+	return Asset{body, contentType, hex.EncodeToString(sum[:6])}
 }
 
 // New returns the built-in pages. It requires options that have been checked.
 func New(o Options) (*Set, error) {
 	s := &Set{
-		app: o.App, assetsPath: o.AssetsPath, terms: o.Terms, links: o.Links, footer: o.Footer, assets: map[string]Asset{}, names: map[string]string{},
+		app: o.App, basePath: o.BasePath, terms: o.Terms, links: o.Links, footer: o.Footer, assets: map[string]Asset{}, names: map[string]string{},
 		logo: template.URL(o.Logo), //nolint:gosec // Config's check allows paths and pictures only
 	}
 	for _, tag := range o.Languages {
@@ -75,17 +83,10 @@ func New(o Options) (*Set, error) {
 			s.fallbackFirst = append(s.fallbackFirst, l)
 		}
 	}
-	for _, file := range []string{"style.css", "script.js"} {
-		body, err := files.ReadFile("files/" + file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the assets: %w", err)
-		}
-		if file == "style.css" && o.AccentColor != "" {
-			body = append(body, accentRules(o.AccentColor)...)
-		}
-		s.addAsset(file, body)
+	err := s.addAssets(o.AccentColor)
+	if err != nil {
+		return nil, fmt.Errorf("reading the assets: %w", err)
 	}
-	var err error
 	if s.builtin, err = template.ParseFS(files, "files/*.html"); err != nil {
 		return nil, fmt.Errorf("parsing the pages: %w", err)
 	}
@@ -93,13 +94,46 @@ func New(o Options) (*Set, error) {
 	return s, nil
 }
 
-// addAsset adds a file under a name that contains a part of its hash.
+// addAssets reads the style and the script of the pages.
+func (s *Set) addAssets(accentColor string) error {
+	style, err := files.ReadFile("files/style.css")
+	if err != nil {
+		return err
+	}
+	if accentColor != "" {
+		style = append(style, accentRules(accentColor)...)
+	}
+	script, err := readScript("script.js")
+	if err != nil {
+		return err
+	}
+	s.addAsset("style.css", style)
+	s.addAsset("script.js", script)
+	return s.addTag(style)
+}
+
+// readScript returns a script with follow.js in front of it. A function around both keeps
+// their names out of the page's other scripts.
+func readScript(file string) ([]byte, error) {
+	script := []byte("(() => {\n")
+	for _, part := range []string{"follow.js", file} {
+		body, err := files.ReadFile("files/" + part)
+		if err != nil {
+			return nil, err
+		}
+		script = append(script, body...)
+	}
+	return append(script, "})();\n"...), nil
+}
+
+// addAsset adds a file under a name that contains a part of its hash. Browsers may keep it:
+// its name changes with its body.
 func (s *Set) addAsset(file string, body []byte) {
-	sum := sha256.Sum256(body)
 	ext := path.Ext(file)
-	name := strings.TrimSuffix(file, ext) + "-" + hex.EncodeToString(sum[:6]) + ext
+	a := NewAsset(body, mime.TypeByExtension(ext))
+	name := strings.TrimSuffix(file, ext) + "-" + a.Sum + ext
 	s.names[file] = name
-	s.assets[name] = Asset{body, mime.TypeByExtension(ext)}
+	s.assets[name] = a
 }
 
 // Replace makes s use the templates of custom for the pages that they are named after. It
@@ -150,7 +184,7 @@ func (s *Set) App() string { return s.app }
 func (s *Set) Logo() template.URL { return s.logo }
 
 // AssetPath returns the path of an asset by its file: "style.css" or "script.js".
-func (s *Set) AssetPath(file string) string { return s.assetsPath + "/" + s.names[file] }
+func (s *Set) AssetPath(file string) string { return s.basePath + "/assets/" + s.names[file] }
 
 // Asset returns the asset of that name, which is the end of its path.
 func (s *Set) Asset(name string) (Asset, bool) {

@@ -13,7 +13,7 @@ import (
 // newTestSet returns pages in both languages, unless an option changes that.
 func newTestSet(t *testing.T, options ...func(*Options)) *Set {
 	t.Helper()
-	o := Options{App: "Example", AssetsPath: "/wechat/assets", Languages: []string{"zh", "en"}}
+	o := Options{App: "Example", BasePath: "/wechat", Languages: []string{"zh", "en"}}
 	for _, option := range options {
 		option(&o)
 	}
@@ -37,7 +37,7 @@ func source(t *testing.T, file string) string {
 func TestAssets(t *testing.T) {
 	set := newTestSet(t)
 	for name, a := range set.assets {
-		if !regexp.MustCompile(`^(style|script)-[0-9a-f]{12}\.(css|js)$`).MatchString(name) || a.ContentType == "" {
+		if !regexp.MustCompile(`^(style|script|login)-[0-9a-f]{12}\.(css|js)$`).MatchString(name) || a.ContentType == "" {
 			t.Errorf("asset %s has the type %q, want a name with a hash and a type", name, a.ContentType)
 		}
 	}
@@ -48,9 +48,12 @@ func TestAssets(t *testing.T) {
 	if a, b := set.AssetPath("script.js"), other.AssetPath("script.js"); a != b {
 		t.Errorf("script.js with another accent color = %s, want %s as before", b, a)
 	}
-	for _, file := range []string{"style.css", "script.js"} {
+	for file, want := range map[string]string{
+		"style.css": source(t, "style.css"),
+		"script.js": "(() => {\n" + source(t, "follow.js") + source(t, "script.js") + "})();\n",
+	} {
 		name, ok := strings.CutPrefix(set.AssetPath(file), "/wechat/assets/")
-		if a, found := set.Asset(name); !ok || !found || string(a.Body) != source(t, file) {
+		if a, found := set.Asset(name); !ok || !found || string(a.Body) != want {
 			t.Errorf("the asset at %s is not %s", set.AssetPath(file), file)
 		}
 	}

@@ -14,7 +14,7 @@ var newSyntax = regexp.MustCompile(`\?\.[^0-9]|\?\?|(&&|\|\|)=|catch \{|[{,]\s*\
 var newStyle = regexp.MustCompile(`\binset:|:is\(|:where\(|:has\(|\bclamp\(|aspect-ratio|@layer|@container|display: flex;[^}]*\bgap:`)
 
 func TestCaseA24AssetsForOldBrowsers(t *testing.T) {
-	for file, pattern := range map[string]*regexp.Regexp{"script.js": newSyntax, "style.css": newStyle} {
+	for file, pattern := range map[string]*regexp.Regexp{"follow.js": newSyntax, "script.js": newSyntax, "login.js": newSyntax, "style.css": newStyle, "login.css": newStyle} {
 		for _, found := range pattern.FindAllString(source(t, file), -1) {
 			t.Errorf("%s contains %q, which old browsers do not have", file, found)
 		}
