@@ -84,10 +84,12 @@
 //
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
 // "renew_url", "account_url", "finish_url", "match_number", "expires_at", "expires_in",
-// "website_url", "digits"}, or with {"redirect_url"} if the browser itself has to go to WeChat. scan_url is a
-// complete URL, for a QR code that the application draws; the others are paths on this server.
-// digits are present if the person sends them to the official account. qr_url and scan_url are
-// then empty unless [Push].AccountQR is set. expires_at (RFC 3339)
+// "website_url", "way", "digits"}, or with {"redirect_url"} if the browser itself has to go
+// to WeChat. scan_url is a complete URL, for a QR code that the application draws; the
+// others are paths on this server. way is "follow" or "message" if the person approves the
+// login in the chat with the official account, and otherwise missing. digits are present if
+// the person sends them to that account; qr_url and scan_url are then empty unless
+// [Push].AccountQR is set. expires_at (RFC 3339)
 // is when the same POST returns a new login, unless this one was scanned by then.
 // expires_in is the same in seconds from now, for browsers whose clock is wrong.
 // website_url is present only with both accounts. return_to is a path on this server or,

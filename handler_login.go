@@ -199,6 +199,7 @@ type scanLogin struct {
 	FinishURL   string    `json:"finish_url"`
 	RenewURL    string    `json:"renew_url"`
 	MatchNumber int       `json:"match_number"`
+	Way         string    `json:"way,omitempty"` // "follow" or "message" if the chat authorizes the login
 	Digits      string    `json:"digits,omitempty"`
 	ExpiresAt   time.Time `json:"expires_at"`
 	ExpiresIn   int       `json:"expires_in"` // in seconds, for browsers whose clock is wrong
@@ -217,6 +218,9 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 		RenewURL:    g.urls.path("login", l.ID(), "renew"),
 		MatchNumber: l.Number(),
 		ExpiresAt:   l.Expires().UTC(),
+	}
+	if l.InChat() {
+		s.Way = string(l.Way())
 	}
 	if !l.Identified() {
 		s.ExpiresAt = l.RenewAt().UTC()
