@@ -110,9 +110,10 @@
 // number. For a link, nickname is that of the WeChat, and "target_name" that of the account.
 //
 // The state is "waiting" until WeChat has vouched for a person, and "rejected" if that
-// person cannot complete the login: they are not registered, their user is disabled, their
-// sessions were ended after the login began, their phone number is unknown or belongs to an
-// account with another WeChat, or the WeChat to add belongs to another account.
+// person cannot complete the login. Their reason is one of these: they are not registered;
+// their user is disabled; their sessions were ended after the login began; their phone
+// number is unknown, or belongs to an account with another WeChat. A WeChat to add is
+// rejected if it belongs to another account.
 //
 // # Fresh logins
 //

@@ -141,14 +141,13 @@ type PageData struct {
 
 	pages   *pages.Set
 	lang    pages.Language
-	unknown *[]string // collects the keys that T does not know; nil unless New tries the page
+	unknown *[]string // collects the unknown keys that T gets; nil unless New tries the page
 }
 
 // T returns a text in the page's language: the gate's own, or the one that [Pages.Texts] has
 // in its place. docs/pages.md lists the keys, which later versions keep. A key that begins
 // with a dot, such as ".heading", means the page's own text, or the one that all pages share
-// if the page has none. For an unknown key, T returns the key, and
-// [New] refuses the page.
+// if the page has none. For an unknown key, T returns the key, and [New] refuses the page.
 func (p PageData) T(key string) string {
 	text, ok := p.lang.Text(p.Name, p.Purpose, key)
 	switch {
