@@ -249,8 +249,9 @@ func (tab *tab) waitFor(condition, script string) {
 	})
 }
 
-// isVisible is a JavaScript function that reports whether an element is visible.
-const isVisible = `(e => e.checkVisibility({ visibilityProperty: true }) && e.getClientRects().length > 0)`
+// isVisible is a JavaScript function that reports whether an element is visible. Chromium 80
+// has no checkVisibility.
+const isVisible = `(e => e.getClientRects().length > 0 && (e.checkVisibility ? e.checkVisibility({ visibilityProperty: true }) : getComputedStyle(e).visibility === "visible"))`
 
 // selectAll is a JavaScript function that returns the elements that a selector matches, in
 // the page and in the shadow roots of scangate-login.

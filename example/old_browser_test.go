@@ -23,8 +23,10 @@ const overlaps = `(() => {
 		.map(b => a.s + " and " + b.s)).concat([...document.querySelectorAll(".status > div:not([hidden]) *")].filter(e => e.getBoundingClientRect().bottom > box(".stage").r.bottom + 1).map(e => "outside: " + e.outerHTML));
 })()`
 
-// smallTargets is a JavaScript expression: controls that are less than 44 pixels high.
-const smallTargets = `[...document.querySelectorAll("a, button, input, summary")].filter(e => e.getClientRects().length > 0 && e.getBoundingClientRect().height < 44).map(e => e.outerHTML.slice(0, 200))`
+// smallTargets is a JavaScript expression: controls that are less than 44 pixels high. A tap
+// on the label of a box ticks it. Links in a sentence are as high as its lines.
+const smallTargets = `[...document.querySelectorAll("a, button, input, summary")].map(e => e.type === "checkbox" ? e.closest("label") : e)
+	.filter(e => !e.matches("label a") && e.getClientRects().length > 0 && e.getBoundingClientRect().height < 44).map(e => e.outerHTML.slice(0, 200))`
 
 // enlarge sets the size of the text as a user does in the browser's settings.
 func (v *visit) enlarge(size string) {

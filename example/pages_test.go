@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -22,12 +19,15 @@ import (
 // mobileSafari is the User-Agent of a phone's browser other than WeChat's.
 const mobileSafari = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
 
-// pageStates are the gate's pages in each of their states.
-var pageStates = []struct {
+// pageState is a page of the gate in one of its states.
+type pageState struct {
 	name   string
 	config func(*scangate.Config)
 	show   func(*visit)
-}{
+}
+
+// pageStates are the gate's pages in each of their states. See also pageVariants.
+var pageStates = []pageState{
 	{"login", withWebsite, func(v *visit) { v.login() }},
 	{"login-brand", withBrand, func(v *visit) { v.login() }},
 	{"login-number", withNumber, func(v *visit) { v.login() }},
@@ -49,7 +49,11 @@ var pageStates = []struct {
 	}},
 	{"profile", withProfile, func(v *visit) { v.scan("wang") }},
 	{"profile-known", withWebsite, func(v *visit) { v.scan("wang") }},
-	{"profile-needed", withWebsite, func(v *visit) { v.scan("wang"); v.click(`button.plain`); v.waitVisible(`main:not(:has(form))`) }},
+	{"profile-needed", withWebsite, func(v *visit) {
+		v.scan("wang")
+		v.click(`button.plain`)
+		v.wantTrue(`document.readyState === "complete" && !document.querySelector("form")`)
+	}},
 	{"confirm", nil, func(v *visit) { v.scan("lin") }},
 	{"confirm-number", withNumber, func(v *visit) { v.scan("lin") }},
 	{"confirm-link", withAccount, func(v *visit) { v.scanLink("wang") }},
@@ -155,168 +159,6 @@ func showFinish(person string) func(*visit) {
 		v.login()
 		v.phoneAnswers(person, "approve")
 		v.waitVisible(`form[data-finish]`)
-	}
-}
-
-// TestPages shows every page in each of its states and in both languages. It checks the
-// language, the width on a narrow phone, and the accessibility with axe-core. If
-// SCANGATE_SCREENSHOTS names a folder, the test writes pictures of the pages there.
-func TestPages(t *testing.T) {
-	browser, axe := startChromium(t), axeCore(t)
-	if axe == "" {
-		t.Run("accessibility", func(t *testing.T) { t.Skip("SCANGATE_AXE does not name the file axe.min.js of axe-core") })
-	}
-	for _, lang := range []string{"zh-CN", "en"} {
-		for _, s := range pageStates {
-			t.Run(s.name+"/"+lang, func(t *testing.T) {
-				v := newVisit(t, browser, lang, s.config)
-				s.show(v)
-				for _, scheme := range []string{"light", "dark"} {
-					for _, w := range windows {
-						v.setWindow(w, scheme)
-						v.screenshot(s.name + "-" + lang[:2] + "-" + scheme)
-					}
-				}
-				testText(t, v)
-				if axe != "" {
-					testAccessibility(t, v, axe)
-				}
-				testNarrow(t, v)
-			})
-		}
-	}
-}
-
-// testText checks that the page is in the browser's language and that no text is missing.
-func testText(t *testing.T, v *visit) {
-	got := read[string](v, `[document.documentElement.lang, document.title, document.body.innerText].join("\n")`)
-	// "%!" is a mistake in a format, braces are a template's, and a name with dots is the
-	// key of a missing text.
-	if !strings.HasPrefix(got, v.lang+"\n") || strings.Contains(got, "%!") || regexp.MustCompile(`[{}]|[a-z]+\.[a-z_]+\.`).MatchString(got) {
-		t.Errorf("page text = %s, want language %s and no placeholders", got, v.lang)
-	}
-}
-
-// testNarrow checks that the page fits into a window of 320 pixels, the width of the
-// narrowest phones, without scrolling sideways.
-func testNarrow(t *testing.T, v *visit) {
-	v.setWindow(window{"narrow", 320, 568}, "light")
-	wide := read[[]string](v, `[document.body, ...document.body.querySelectorAll("*")]
-		.filter(e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth || e === document.body && e.scrollWidth > innerWidth)
-		.map(e => e.outerHTML.slice(0, 200))`)
-	if len(wide) > 0 {
-		t.Errorf("elements wider than 320 pixels: %q, want none", wide)
-	}
-}
-
-// testAccessibility checks the page with axe-core: in Chinese on a phone with light colors,
-// in English on a desktop with dark colors.
-func testAccessibility(t *testing.T, v *visit, axe string) {
-	if v.lang == "en" {
-		v.setWindow(windows[0], "dark")
-	} else {
-		v.setWindow(windows[1], "light")
-	}
-	// The debugger runs the script, so the page's Content-Security-Policy does not apply. It
-	// would block the inline styles of axe-core's preloading, which copies the styles of
-	// shadow roots.
-	v.evaluate(axe + "\n;null")
-	found := read[struct {
-		Passes     int
-		Violations []string
-	}](v, `axe.run(document, { preload: !document.querySelector("scangate-login") }).then(r => ({
-		passes: r.passes.length,
-		violations: r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html + " " + n.failureSummary)),
-	}))`)
-	for _, violation := range found.Violations {
-		t.Errorf("axe-core: %s", violation)
-	}
-	// A page that axe-core has not looked at has no violations either.
-	if found.Passes < 10 {
-		t.Errorf("axe-core: %d rules passed, want at least 10", found.Passes)
-	}
-}
-
-// axeCore returns the script axe.min.js that SCANGATE_AXE names. It returns "" if that is
-// not set, unless SCANGATE_REQUIRE names axe.
-func axeCore(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("SCANGATE_AXE")
-	if path == "" {
-		if slices.Contains(strings.Split(os.Getenv("SCANGATE_REQUIRE"), ","), "axe") {
-			t.Fatal("SCANGATE_REQUIRE names axe, but SCANGATE_AXE does not name axe.min.js")
-		}
-		return ""
-	}
-	axe, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(axe)
-}
-
-// TestLoginDoesNotShift checks that the login page's elements keep their places while it
-// loads and when its state changes.
-func TestLoginDoesNotShift(t *testing.T) {
-	browser := startChromium(t)
-	for device, agent := range map[string]string{"desktop": wechattest.UserAgentChrome, "phone": mobileSafari} {
-		for _, lang := range []string{"zh-CN", "en"} {
-			t.Run(device+"/"+lang, func(t *testing.T) {
-				v := newVisit(t, browser, lang, withWebsite)
-				v.setUserAgent(agent)
-				v.login()
-				v.waitVisible(`[data-show=waiting]`)
-				testLoadingShift(t, v)
-				want := v.places()
-				for _, state := range []string{"scanned", "offline", "denied"} {
-					v.showState(state)
-					for w, got := range v.places() {
-						if !slices.Equal(got, want[w]) {
-							t.Errorf("%s window, state %s: places = %v, want %v as before", w, state, got, want[w])
-						}
-					}
-					testInsidePanel(t, v, state)
-				}
-			})
-		}
-	}
-}
-
-// testLoadingShift checks that nothing has moved while the page loaded.
-func testLoadingShift(t *testing.T, v *visit) {
-	t.Helper()
-	// The browser reports layout shifts a moment after they happen. The observer also gets
-	// those from before.
-	shift := read[float64](v, `new Promise(done => {
-		let sum = 0;
-		new PerformanceObserver(list => list.getEntries().forEach(e => sum += e.value)).observe({ type: "layout-shift", buffered: true });
-		setTimeout(() => done(sum), 300);
-	})`)
-	if shift > 0 {
-		t.Errorf("layout shift while loading = %g, want 0", shift)
-	}
-}
-
-// places returns the places and sizes of the login page's elements, by the name of the
-// window.
-func (v *visit) places() map[string][]float64 {
-	v.t.Helper()
-	at := make(map[string][]float64)
-	for _, w := range append(windows, window{"narrow", 320, 568}) {
-		v.setWindow(w, "light")
-		at[w.name] = read[[]float64](v, `["main", "h1", ".number", ".stage", ".timer"].flatMap(s => { const r = document.querySelector(s).getBoundingClientRect(); return [r.x, r.y + scrollY, r.width, r.height] })`)
-	}
-	return at
-}
-
-// testInsidePanel checks that the texts of a state fit into their panel, which has a fixed
-// height.
-func testInsidePanel(t *testing.T, v *visit, state string) {
-	t.Helper()
-	outside := read[[]string](v, `(() => { const panel = document.querySelector(".status > div:not([hidden])"); if (!panel) return []; const p = panel.getBoundingClientRect();
-		return [...panel.children].filter(e => { const r = e.getBoundingClientRect(); return r.top < p.top || r.bottom > p.bottom }).map(e => e.outerHTML) })()`)
-	if len(outside) > 0 {
-		t.Errorf("state %s: elements outside the panel: %q, want none", state, outside)
 	}
 }
 

@@ -24,18 +24,6 @@ func (v *visit) advanceClock(seconds string) {
 	v.evaluate(`{ const now = Date.now; Date.now = () => now() + 1000 * ` + seconds + ` }`)
 }
 
-// pressUntil presses a key until a JavaScript expression is true, at most 20 times.
-func (v *visit) pressUntil(key, expression string) {
-	v.t.Helper()
-	for range 20 {
-		if read[bool](v, expression) {
-			return
-		}
-		v.do("pressing the key", chromedp.KeyEvent(key))
-	}
-	v.t.Fatalf("pressing the key 20 times: %s is false, want true", expression)
-}
-
 // TestTimeLeft reads the countdown of the QR code, down to its renewal.
 func TestTimeLeft(t *testing.T) {
 	desktop := newVisit(t, startChromium(t), "en", nil)
@@ -64,21 +52,6 @@ func TestPhoneForm(t *testing.T) {
 	phone.wantTrue(`!` + again + `.disabled && ` + again + `.textContent === "Send again"`)
 	phone.typeCode("000000")
 	phone.wantTrue(`document.activeElement.matches("#code[aria-invalid][aria-describedby=wrong]")`)
-}
-
-// TestKeyboard uses the confirm page with a keyboard only. The focus must be visible.
-func TestKeyboard(t *testing.T) {
-	phone := newVisit(t, startChromium(t), "en", withNumber)
-	phone.scan("lin")
-	phone.pressUntil("\t", `document.activeElement.id === "number"`)
-	phone.do("typing a number", chromedp.KeyEvent("10"))
-	phone.pressUntil("\t", `document.activeElement.value === "approve"`)
-	if !read[bool](phone, `document.activeElement.matches(":focus-visible") && getComputedStyle(document.activeElement).outlineStyle === "solid"`) {
-		t.Error("focused button: got no visible outline, want a solid one")
-	}
-	phone.pressUntil("\t", `document.activeElement.value === "deny"`)
-	phone.do("pressing the space bar", chromedp.KeyEvent(" "))
-	phone.waitText(`h1`, "Refused")
 }
 
 // TestStatusIsAnnounced checks that the status, which a screen reader announces, contains

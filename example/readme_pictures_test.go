@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"image"
 	"image/color"
 	"image/draw"
@@ -77,15 +76,7 @@ func TestReadmePictures(t *testing.T) {
 // small.
 func (v *visit) savePicture(file string) {
 	v.t.Helper()
-	var shot []byte
-	v.do("taking a picture", func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
-		shot, err = chromedp.CaptureScreenshot()(ctx, target)
-		return none, err
-	})
-	picture, err := png.Decode(bytes.NewReader(shot))
-	if err != nil {
-		v.t.Fatal(err)
-	}
+	picture := decodePicture(v.t, v.shot())
 	// A frame of one pixel, so that a white page is visible in a white README.
 	frame := color.RGBA{0xd0, 0xd4, 0xd2, 0xff}
 	framed := image.NewPaletted(picture.Bounds(), append(palette(picture, 64), frame))

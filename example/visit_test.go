@@ -28,6 +28,8 @@ type site struct {
 	// fakeState is a state that the site returns to waiting browsers in place of the true
 	// one, or "" for the true one.
 	fakeState atomic.Value
+	// code is the last one-time code that the gate has sent, if any.
+	code atomic.Value
 	// intercept, if it is set, gets each request first. It reports whether it has answered.
 	intercept atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
 }
@@ -51,6 +53,12 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 	}
 	s := &site{wechat: wechattest.NewServer(t, apps...)}
 	s.fakeState.Store("")
+	if send := config.Phone.SendCode; send != nil {
+		config.Phone.SendCode = func(ctx context.Context, phone, code string) error {
+			s.code.Store(code)
+			return send(ctx, phone, code)
+		}
+	}
 	server := httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
 	s.url = "http://" + server.Listener.Addr().String()
@@ -99,6 +107,7 @@ type visit struct {
 	*site
 	lang    string            // the browser's language
 	scanURL string            // the link of the last QR code; empty before the first
+	number  int               // the number that startElsewhere's desktop shows
 	phone   *wechattest.Phone // the simulated phone; nil before its first scan
 }
 
@@ -220,11 +229,12 @@ func (v *visit) startElsewhere(path string) {
 	}
 	var answer struct {
 		ScanURL string `json:"scan_url"`
+		Number  int    `json:"match_number"`
 	}
 	if err := json.Unmarshal([]byte(body(v.t, resp)), &answer); err != nil {
 		v.t.Fatal(err)
 	}
-	v.scanURL = answer.ScanURL
+	v.scanURL, v.number = answer.ScanURL, answer.Number
 }
 
 // scan makes the browser the phone of a person, who scans a QR code on another desktop.
@@ -289,15 +299,17 @@ func (v *visit) typeCode(code string) {
 // windows are a desktop's and a phone's window.
 var windows = []window{{"desktop", 1280, 800}, {"phone", 360, 740}}
 
-// setWindow sizes the window and sets the color scheme.
+// setWindow sizes the window and sets the color scheme: light, dark or forced.
 func (v *visit) setWindow(w window, scheme string) {
 	v.t.Helper()
 	v.window = w
 	v.do("sizing the window", chromedp.EmulateViewport(w.width, w.height))
+	features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}
+	if scheme == "forced" {
+		features = append(features[1:], &emulation.MediaFeature{Name: "forced-colors", Value: "active"})
+	}
 	v.call("setting the color scheme", func(ctx context.Context) error {
-		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
-		})
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
 		return err
 	})
 }
