@@ -30,7 +30,14 @@ type pictureBrowser struct {
 	schemes []string
 }
 
-// usualMatrix is small enough for each run of the tests.
+// quickMatrix is small enough for each run of the tests.
+var quickMatrix = matrix{
+	browsers:  []pictureBrowser{{"chromium", startChromium, []string{"light"}}},
+	languages: []string{"en"},
+	windows:   windows,
+}
+
+// usualMatrix is for runs that take pictures.
 var usualMatrix = matrix{
 	browsers:  []pictureBrowser{{"chromium", startChromium, []string{"light", "dark"}}},
 	languages: []string{"zh-CN", "en"},
@@ -50,8 +57,8 @@ var fullMatrix = matrix{
 
 // TestPages shows every page in each of its states. It checks the language, the layout in a
 // window of 240 pixels with usual and with large text, the height of what can be tapped, and
-// the accessibility with axe-core. If SCANGATE_SCREENSHOTS names a folder, the test writes
-// pictures of the pages there.
+// the accessibility with axe-core. If SCANGATE_SCREENSHOTS names a folder, the test also looks
+// at the pages in Chinese, and writes pictures of them there.
 //
 // If SCANGATE_MATRIX is "full", the test looks at each page in Chromium and in Chromium 80, in
 // three languages, at 240, 360 and 1280 pixels, with light, dark and forced colors. It then
@@ -59,9 +66,12 @@ var fullMatrix = matrix{
 //
 //	SCANGATE_MATRIX=full SCANGATE_SCREENSHOTS=/tmp/pictures go test -run TestPages/chromium80/zh-Hant -timeout 1h .
 func TestPages(t *testing.T) {
-	looks, axe := usualMatrix, axeCore(t)
-	if os.Getenv("SCANGATE_MATRIX") == "full" {
+	looks, axe := quickMatrix, axeCore(t)
+	switch {
+	case os.Getenv("SCANGATE_MATRIX") == "full":
 		looks = fullMatrix
+	case os.Getenv("SCANGATE_SCREENSHOTS") != "":
+		looks = usualMatrix
 	}
 	if axe == "" {
 		t.Run("accessibility", func(t *testing.T) { t.Skip("SCANGATE_AXE does not name the file axe.min.js of axe-core") })
