@@ -49,7 +49,7 @@ var fullMatrix = matrix{
 }
 
 // TestPages shows every page in each of its states. It checks the language, the layout in a
-// window of 240 pixels with usual and with large text, the height of what can be tapped, and
+// window of 240 pixels with usual and with large text, the height of links and buttons, and
 // the accessibility with axe-core. If SCANGATE_SCREENSHOTS names a folder, the test writes
 // pictures of the pages there.
 //
@@ -156,7 +156,7 @@ func testText(t *testing.T, v *visit) {
 }
 
 // testSmallWindow checks the page in a window of 240 pixels, with usual and with large text:
-// nothing is wider than the window, and all that can be tapped is 44 pixels high.
+// nothing is wider than the window, and links and buttons are 44 pixels high.
 func testSmallWindow(t *testing.T, v *visit) {
 	t.Helper()
 	v.setWindow(window{"240", 240, 320}, "light")
