@@ -26,27 +26,35 @@ var walks = []walk{
 		v.login()
 		v.evaluate(`document.querySelector("a.qr").addEventListener("click", e => window.opened = e.detail === 0)`) // 0: no pointer
 	}, `window.opened`},
-	{"login.html", "Tab × 2, Enter", "a new code; the button keeps the focus", nil, atLogin,
-		`document.querySelector("a.qr").href !== window.first && document.activeElement.matches("#renew button")`},
+	{
+		"login.html", "Tab × 2, Enter", "a new code; the button keeps the focus", nil, atLogin,
+		`document.querySelector("a.qr").href !== window.first && document.activeElement.matches("#renew button")`,
+	},
 	{"login.html, with `Links`", "Tab × 3, Enter", "the first link", withLinks, atLogin, `location.pathname === "/password"`},
 	{"login.html, with `Website`", "Tab × 3, Enter", "WeChat's own login page", withWebsite, atLogin, `location.pathname === "/connect/qrconnect"`},
-	{"login.html, on a phone", "Tab × 2, Enter", "copies the link", nil, func(v *visit) { v.setUserAgent(mobileSafari); v.login() },
-		`document.querySelector("[data-copy]").textContent === "Copied"`},
+	{
+		"login.html, on a phone", "Tab × 2, Enter", "copies the link", nil, func(v *visit) { v.setUserAgent(mobileSafari); v.login() },
+		`document.querySelector("[data-copy]").textContent === "Copied"`,
+	},
 	{"login.html, scanned", "Tab, Enter", "a new code", nil, func(v *visit) {
 		atLogin(v)
 		v.phoneScans("lin")
 		v.waitVisible(`[data-show=scanned]`)
 	}, `document.querySelector("a.qr").href !== window.first`},
-	{"login.html, expired, refused or rejected", "Enter", "a new code", nil, func(v *visit) { atLogin(v); v.showState("denied"); v.fakeState.Store("") },
-		`document.querySelector("a.qr").href !== window.first`},
+	{
+		"login.html, expired, refused or rejected", "Enter", "a new code", nil, func(v *visit) { atLogin(v); v.showState("denied"); v.fakeState.Store("") },
+		`document.querySelector("a.qr").href !== window.first`,
+	},
 	{"finish.html", "Enter", "logged in", nil, showFinish("wang"), `location.pathname === "/account"`},
 	{"finish.html", "Tab, Enter", "\"Not me\": the login page with a new code", nil, showFinish("wang"), `document.querySelector("a.qr") !== null`},
 	{"finish.html, to add a WeChat", "Tab, Enter", "added", withAccount, showFinishLink, `location.pathname === "/"`},
 	{"finish.html, to add a WeChat", "Tab × 2, Space", "not added", withAccount, showFinishLink, `location.pathname === "/"`},
 	{"profile.html", "Tab, Enter", "WeChat's page", withProfile, asPhone("wang"), `location.pathname === "/connect/oauth2/authorize"`},
 	{"profile.html", "Tab × 2, Space", "goes on without a profile", withProfile, asPhone("wang"), heading("Log in to Example?")},
-	{"terms.html", "Tab, Space, Tab × 3, Enter", "ticks the box, passes the two documents, agrees", withLinks, func(v *visit) { v.openInWeChat("wang") },
-		`location.pathname === "/account"`},
+	{
+		"terms.html", "Tab, Space, Tab × 3, Enter", "ticks the box, passes the two documents, agrees", withLinks, func(v *visit) { v.openInWeChat("wang") },
+		`location.pathname === "/account"`,
+	},
 	{"confirm.html", "Tab, Enter", "approved", nil, asPhone("lin"), heading("Done")},
 	{"confirm.html", "Tab × 2, Space", "refused", nil, asPhone("lin"), heading("Refused")},
 	{"confirm.html, with `MatchNumber`", "Tab, number, Enter", "approved", withNumber, asPhone("lin"), heading("Done")},
@@ -63,10 +71,14 @@ var walks = []walk{
 		v.scan("wang")
 		v.sendCode("13900139000")
 	}, `document.body.innerText.includes("138****8000")`},
-	{"done.html, in the same browser", "Tab, Enter", "back to the application", withAccount, func(v *visit) { v.linkHere("wang"); v.answer("deny") },
-		`!location.pathname.startsWith("/wechat/confirm/")`},
-	{"message.html", "Tab, Enter", "the login page", nil, func(v *visit) { v.open("/wechat/login?with=a&with=b") },
-		`document.querySelector("a.qr") !== null`},
+	{
+		"done.html, in the same browser", "Tab, Enter", "back to the application", withAccount, func(v *visit) { v.linkHere("wang"); v.answer("deny") },
+		`!location.pathname.startsWith("/wechat/confirm/")`,
+	},
+	{
+		"message.html", "Tab, Enter", "the login page", nil, func(v *visit) { v.open("/wechat/login?with=a&with=b") },
+		`document.querySelector("a.qr") !== null`,
+	},
 }
 
 // atLogin opens the login page, and keeps the link of its code in the variable first.

@@ -161,7 +161,7 @@ func withLostMessages(c *scangate.Config) {
 	c.Phone.SendCode = func(context.Context, string, string) error { return errors.New("no credit") }
 }
 
-// withKnownWang has the application know wang, without a name and a number.
+// withKnownWang registers wang, without a name or a number.
 func withKnownWang(c *scangate.Config) {
 	wang := scangate.Identity{AppID: c.OfficialAccount.AppID, OpenID: wechattest.New(wechattest.People(), wechattest.App{Account: c.OfficialAccount}).OpenID("wang", c.OfficialAccount.AppID)}
 	_, _ = c.Users.Register(context.Background(), scangate.NewUser{Identity: wang})

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -51,6 +52,7 @@ func (s *sheets) write(t *testing.T, browser context.Context) {
 	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(*s)) {
 		pages := (*s)[name]
+		slices.SortFunc(pages, func(a, b thumbnail) int { return strings.Compare(a.caption, b.caption) })
 		var b bytes.Buffer
 		if err := png.Encode(&b, layOut(pages, captions(t, browser, pages))); err != nil {
 			t.Fatal(err)

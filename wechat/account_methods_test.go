@@ -117,9 +117,9 @@ func TestUserInfoByOpenIDIsStrict(t *testing.T) {
 		`{"subscribe":1,"openid":1}`:                                     true,
 		`{"subscribe":1,"openid":"` + openID + `","unionid":"a b"}`:      true,
 		`{"subscribe":1,"openid":"` + openID + `","unionid":1}`:          true,
-		`{"subscribe":1}`:                                                false,
-		`{"openid":"` + openID + `"}`:                                    false,
 		`{"subscribe":null,"openid":"` + openID + `","unionid":"oUnio"}`: false,
+		`{"subscribe":1}`:             false,
+		`{"openid":"` + openID + `"}`: false,
 	} {
 		c, _ := accountClient(t, body(answer))
 		follower, err := c.UserInfoByOpenID(t.Context(), openID)
