@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/scangate/scangate/internal/chat"
 	"github.com/scangate/scangate/internal/login"
@@ -32,15 +33,16 @@ type chats struct {
 	respond   *responder
 	state     state.Store
 	logger    *slog.Logger
-	after     *background
+	lookups   *background // apart from the calls of Push.Handle, which may be slow
+	lookingUp sync.Map    // by the login's ID: looking up in this process
 }
 
 // newChats returns the chats of a gate whose other parts are connected.
-func newChats(c *Config, logins *logins, registrar *registrar, locator *locator, after *background) *chats {
+func newChats(c *Config, logins *logins, registrar *registrar, locator *locator, lookups *background) *chats {
 	ch := &chats{
 		gate: strings.TrimSuffix(c.name(), ":"), takesDigits: c.scanMode() != ScanWeb, registerURL: c.RegisterURL,
 		accounts: logins.accounts, locator: locator, logins: logins, registrar: registrar, respond: logins.respond,
-		state: registrar.state, logger: c.Logger, after: after,
+		state: registrar.state, logger: c.Logger, lookups: lookups,
 	}
 	for _, key := range []string{c.Push.EncodingAESKey, c.Push.FormerEncodingAESKey} {
 		if key != "" {

@@ -22,11 +22,21 @@ const (
 )
 
 // lookUpLater looks the person's unionid up after the reply, if another account needs it.
+// It does nothing while it does so for the same login.
 func (c *chats) lookUpLater(ctx context.Context, l *login.Login) {
 	if !c.registrar.lacksLookup(l) {
 		return
 	}
-	c.after.run(ctx, lookupTime, func(ctx context.Context) { _, _ = c.lookUp(ctx, l) })
+	if _, running := c.lookingUp.LoadOrStore(l.ID(), true); running {
+		return
+	}
+	started := c.lookups.run(ctx, lookupTime, func(ctx context.Context) {
+		defer c.lookingUp.Delete(l.ID())
+		_, _ = c.lookUp(ctx, l)
+	})
+	if !started {
+		c.lookingUp.Delete(l.ID())
+	}
 }
 
 // lookUp looks up the unionid of a new person, and the user whom it finds. If that fails,
@@ -54,11 +64,15 @@ func (c *chats) lookUp(ctx context.Context, l *login.Login) (*login.Login, error
 }
 
 // lookUpNow is lookUp for a browser of the person, if the account has not done it yet.
-func (c *chats) lookUpNow(ctx context.Context, l *login.Login) (*login.Login, error) {
+// An address may cause few calls to WeChat: the account has a daily quota.
+func (c *chats) lookUpNow(r *http.Request, l *login.Login) (*login.Login, error) {
 	if !c.registrar.lacksLookup(l) {
 		return l, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	if err := c.logins.limitTo(r, "lookup", sceneLimit); err != nil {
+		return l, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), lookupTime)
 	defer cancel()
 	l, err := c.lookUp(ctx, l)
 	if errors.Is(err, login.ErrRepeated) {

@@ -197,6 +197,7 @@ func (c *chats) deny(ctx context.Context, l *login.Login) (answered, error) {
 
 // approve lets the initiator in, after the person has become a user.
 func (c *chats) approve(ctx context.Context, l *login.Login) (answered, error) {
+	c.lookUpLater(ctx, l) // again, if the first attempt has failed
 	l, err := c.awaitLookup(ctx, l)
 	if err != nil {
 		return answered{}, err

@@ -24,8 +24,9 @@ type Gate struct {
 	logins      logins
 	registrar   registrar
 	chats       *chats
-	pusher      *pusher // nil unless Config.Push is set
-	after       background
+	pusher      *pusher    // nil unless Config.Push is set
+	after       background // calls of Push.Handle that no answer waits for
+	lookups     background
 	codes       codeSender
 	locator     locator
 	limiter     limiter
@@ -126,7 +127,7 @@ func (g *Gate) wire(set *pages.Set) {
 // wireChats connects the parts that take the official account's messages.
 func (g *Gate) wireChats() {
 	c := &g.config
-	g.chats = newChats(c, &g.logins, &g.registrar, &g.locator, &g.after)
+	g.chats = newChats(c, &g.logins, &g.registrar, &g.locator, &g.lookups)
 	if c.Push.isZero() {
 		return
 	}
@@ -166,6 +167,7 @@ func (g *Gate) Waiting() int { return g.waiting.count() }
 func (g *Gate) Close() error {
 	g.waiting.close()
 	g.after.close()
+	g.lookups.close()
 	g.respond.failureLog.Close()
 	if g.redis == nil {
 		return nil

@@ -235,6 +235,14 @@ func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error)
 	if err := g.auth.requireTarget(r, l); err != nil {
 		return l, err
 	}
+	// A proved number registers a new person too, so they must be known to be new.
+	l, err := g.chats.lookUpNow(r, l)
+	switch {
+	case err != nil:
+		return l, err
+	case l.Person().Refusal == refusalDisabled:
+		return l, errDisabled
+	}
 	enrolled, err := g.registrar.bindPhone(r.Context(), l.Person())
 	if errors.Is(err, errPhoneInUse) || errors.Is(err, errNotRegistered) || errors.Is(err, errDisabled) {
 		// This number cannot log them in: let them try another one. A store's failure, in

@@ -109,7 +109,7 @@ func (g *Gate) serveOpenChat(w http.ResponseWriter, r *http.Request) error {
 	if done, err := g.openedChat(w, r, l, key); done || err != nil {
 		return err
 	}
-	if l, err = g.chats.lookUpNow(r.Context(), l); err != nil {
+	if l, err = g.chats.lookUpNow(r, l); err != nil {
 		return err
 	}
 	if g.accounts.official != nil {

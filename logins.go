@@ -300,7 +300,12 @@ func (s *logins) close(ctx context.Context, id string) {
 // limit counts an action of the request's address. Beyond the limit it emits
 // EventLimited and returns errTooMany.
 func (s *logins) limit(r *http.Request, action string) error {
-	err := s.limiter.count(r, action)
+	return s.limitTo(r, action, s.limiter.max)
+}
+
+// limitTo is limit with a limit of its own.
+func (s *logins) limitTo(r *http.Request, action string, most int64) error {
+	err := s.limiter.countUpTo(r, action, most)
 	if errors.Is(err, errTooMany) {
 		s.respond.emit(r, Event{Name: EventLimited, Reason: action})
 	}

@@ -93,6 +93,12 @@ func (s *Store) enterChat(ctx context.Context, l *Login, at time.Time) error {
 			// The message is late: the person has scanned another code since.
 			return s.supersede(ctx, l.ID())
 		}
+		if former.id != "" {
+			// First, because a repeated message does not find the former login any more.
+			if err := s.supersede(ctx, former.id); !errors.Is(err, ErrReplaced) {
+				return err
+			}
+		}
 		if version == 0 {
 			err = s.state.Create(ctx, key, chatEntry{l.ID(), at}.encode(), s.ttl+identifiedTTL)
 		} else {
@@ -103,11 +109,6 @@ func (s *Store) enterChat(ctx context.Context, l *Login, at time.Time) error {
 			continue
 		case err != nil:
 			return fmt.Errorf("storing a chat: %w", err)
-		case former.id == "":
-			return nil
-		}
-		if err := s.supersede(ctx, former.id); !errors.Is(err, ErrReplaced) {
-			return err
 		}
 		return nil
 	}

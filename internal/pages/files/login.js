@@ -187,9 +187,10 @@ const createCard = (host) => {
   const finished = (to) => {
     message(drawn(checkMark), "login.approved");
     if (!fire("finished", { returnTo: to }, true)) return;
-    const next = new URL(to, location.href).href;
-    if (next === location.href) location.reload();
-    else location.assign(next);
+    const next = new URL(to, location.href);
+    if (!/^https?:$/.test(next.protocol)) return; // the attribute may have changed since the gate has checked it
+    if (next.href === location.href) location.reload();
+    else location.assign(next.href);
   };
 
   // fillAccount shows whose account it is. The names are those of the JSON.
