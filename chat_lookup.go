@@ -144,7 +144,7 @@ func (c *chats) offer(r *http.Request, l *login.Login) (*login.Login, error) {
 // offerScene gives the login a QR code of the account, within the limits of the account's
 // calls.
 func (c *chats) offerScene(r *http.Request, l *login.Login) (*login.Login, error) {
-	if err := c.logins.limiter.countUpTo(r, "scene", sceneLimit); err != nil {
+	if err := c.logins.limiter.count(r, "scene", sceneLimit); err != nil {
 		return l, err
 	}
 	n, err := c.state.Add(r.Context(), "scenes", 24*time.Hour)

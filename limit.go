@@ -26,10 +26,7 @@ type limiter struct {
 
 // count counts an action of the request's address. It returns errTooMany if there were
 // more than the limit.
-func (l *limiter) count(r *http.Request, action string) error { return l.countUpTo(r, action, l.max) }
-
-// countUpTo is count with a limit of its own.
-func (l *limiter) countUpTo(r *http.Request, action string, most int64) error {
+func (l *limiter) count(r *http.Request, action string, most int64) error {
 	for i, network := range l.networks(r) {
 		n, err := l.state.Add(r.Context(), "limit:"+action+":"+network, limitWindow)
 		if err != nil {

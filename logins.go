@@ -305,7 +305,7 @@ func (s *logins) limit(r *http.Request, action string) error {
 
 // limitTo is limit with a limit of its own.
 func (s *logins) limitTo(r *http.Request, action string, most int64) error {
-	err := s.limiter.countUpTo(r, action, most)
+	err := s.limiter.count(r, action, most)
 	if errors.Is(err, errTooMany) {
 		s.respond.emit(r, Event{Name: EventLimited, Reason: action})
 	}

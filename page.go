@@ -209,7 +209,7 @@ func (p PageData) forTemplate(set *pages.Set, lang pages.Language, name string) 
 	return p
 }
 
-// showAccount shows whose account finish.html is about. Two people without names differ by
+// showAccount shows whose account finish.html is about. Two persons without names differ by
 // their pictures, their numbers, and whether the account is new.
 func (p *PageData) showAccount(user User, who login.Person) {
 	// A store need not keep what WeChat returned for a new user.
