@@ -285,8 +285,9 @@ func (s *sequence) answer(d *device, login *knownLogin, answer string, own bool)
 	case !own && len(s.tokens) > 0:
 		form.Set("token", s.tokens[0])
 	}
-	if answer == "approve" && m != nil && form.Get("token") == m[1] && d.person != "" {
+	if answer == "approve" && (m == nil || form.Get("token") == m[1]) && d.person != "" {
 		// Noted before the request, because a finish can succeed before its answer is here.
+		// If a fault hid the page, a token that was seen before may be the right one.
 		login.approvers[d.person] = true
 	}
 	s.mu.Unlock()
