@@ -131,21 +131,28 @@ func (w *WeChat) currentToken(app App, force bool) accountTokenAnswer {
 	return accountTokenAnswer{state.token, int(state.expires.Sub(now).Seconds())}
 }
 
-// token serves /cgi-bin/token ("获取接口调用凭据"). Each call ends the former call's token
-// after five minutes. The token of stable_token is another one, and is not affected.
-func (w *WeChat) token(r *http.Request) any {
+// granted returns the app of a GET with the grant_type, the app's secret and the required
+// parameters, from an address of its list.
+func (w *WeChat) granted(r *http.Request, op Op, grant string, required ...string) (App, apiError) {
 	q := r.URL.Query()
-	if apiErr, ok := w.missingParam(OpToken, q, "appid", "secret"); ok {
-		return apiErr
+	if apiErr, ok := w.missingParam(op, q, required...); ok {
+		return App{}, apiErr
 	}
-	if q.Get("grant_type") != "client_credential" {
-		w.misuse("token: grant_type is %q, want client_credential", q.Get("grant_type"))
-		return newAPIError(40002)
+	if got := q.Get("grant_type"); got != grant {
+		w.misuse("%s: grant_type is %q, want %s", op, got, grant)
+		return App{}, newAPIError(40002)
 	}
-	app, apiErr := w.authenticate(OpToken, q)
+	app, apiErr := w.authenticate(op, q)
 	if apiErr.Errcode == 0 {
 		apiErr = app.checkAddress(r)
 	}
+	return app, apiErr
+}
+
+// token serves /cgi-bin/token ("获取接口调用凭据"). Each call ends the former call's token
+// after five minutes. The token of stable_token is another one, and is not affected.
+func (w *WeChat) token(r *http.Request) any {
+	app, apiErr := w.granted(r, OpToken, "client_credential", "appid", "secret")
 	if apiErr.Errcode != 0 {
 		return apiErr
 	}

@@ -57,24 +57,13 @@ func (w *WeChat) redeemMini(app App, name string, forNumber bool) (*miniCode, ap
 
 // session serves /sns/jscode2session ("小程序登录凭证校验").
 func (w *WeChat) session(r *http.Request) any {
-	q := r.URL.Query()
-	if apiErr, ok := w.missingParam(OpSession, q, "appid", "secret", "js_code"); ok {
-		return apiErr
-	}
-	if q.Get("grant_type") != "authorization_code" {
-		w.misuse("jscode2session: grant_type is %q, want authorization_code", q.Get("grant_type"))
-		return newAPIError(40002)
-	}
-	app, apiErr := w.authenticate(OpSession, q)
-	if apiErr.Errcode == 0 {
-		apiErr = app.checkAddress(r)
-	}
+	app, apiErr := w.granted(r, OpSession, "authorization_code", "appid", "secret", "js_code")
 	if apiErr.Errcode != 0 {
 		return apiErr
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c, apiErr := w.redeemMini(app, q.Get("js_code"), false)
+	c, apiErr := w.redeemMini(app, r.URL.Query().Get("js_code"), false)
 	if apiErr.Errcode != 0 {
 		return apiErr
 	}
