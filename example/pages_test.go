@@ -245,6 +245,7 @@ func TestExpiredGetsFocus(t *testing.T) {
 	desktop.login()
 	desktop.showState("expired")
 	desktop.fakeState.Store("")
+	desktop.wantTrue(`document.activeElement.matches("button")`)
 	desktop.do("pressing Enter", chromedp.KeyEvent("\r"))
 	desktop.waitVisible(`[data-show=waiting]`)
 }

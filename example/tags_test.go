@@ -113,7 +113,8 @@ func TestTagShowsRefusals(t *testing.T) {
 	if got := read[string](v, `code`); got != "rejected" {
 		t.Errorf("scangate-error: code = %q, want rejected", got)
 	}
-	v.do("pressing Enter", chromedp.KeyEvent("\r")) // the button has the focus
+	v.wantTrue(`document.querySelector("scangate-login").shadowRoot.activeElement?.matches("button")`)
+	v.do("pressing Enter", chromedp.KeyEvent("\r"))
 	v.waitVisible(`[data-show=waiting]`)
 }
 
