@@ -102,6 +102,25 @@ var pageVariants = []pageState{
 		v.scanLink("wang")
 		v.answer("approve")
 	}},
+	{"error-finished", nil, func(v *visit) {
+		showFinish("lin")(v)
+		used := v.scanURL
+		v.click(`form[data-finish] .primary`)
+		v.waitVisible(`#greeting`)
+		v.setUserAgent(wechattest.UserAgentPhone)
+		v.open(used)
+	}},
+	{"error-no-cookies", nil, func(v *visit) {
+		v.onRequest(func(_ http.ResponseWriter, r *http.Request) bool {
+			for _, c := range r.Cookies() {
+				if strings.Contains(c.Name, "session") {
+					r.Header.Set("Cookie", strings.ReplaceAll(r.Header.Get("Cookie"), c.Value, "lost"))
+				}
+			}
+			return false
+		})
+		v.openInWeChat("lin")
+	}},
 	{"error-links", withLinks, func(v *visit) { v.open("/wechat/scan/" + strings.Repeat("A", 26)) }},
 }
 
