@@ -7,6 +7,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -27,7 +28,7 @@ func main() {
 		// The example's tests drive a browser. On a slow machine they take more than the 10
 		// minutes that are go test's default. A -timeout among the arguments wins.
 		//nolint:gosec // Its arguments are those of the person at the terminal.
-		command := exec.Command("go", slices.Concat([]string{"test", "-timeout", "20m"}, os.Args[1:], []string{"./..."})...)
+		command := exec.CommandContext(context.Background(), "go", slices.Concat([]string{"test", "-timeout", "20m"}, os.Args[1:], []string{"./..."})...)
 		command.Dir, command.Stdout, command.Stderr = dir, os.Stdout, os.Stderr
 		if err := command.Run(); err != nil {
 			fmt.Fprintf(os.Stderr, "testall: go test in %s: %v\n", dir, err)
