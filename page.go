@@ -117,9 +117,10 @@ type PageData struct {
 	// one. PhoneURL is where it must post the "code", once Phone is set.
 	CodeURL, PhoneURL string
 
-	// Phone is the masked number to which a code was sent, on phone.html. It is empty
-	// before that. On finish.html it is the last digits of the account's number, if it has
-	// one. ResendIn is the number of seconds after which to offer another code.
+	// Phone is the masked number to which a code was sent, such as "138****8000", on
+	// phone.html. It is empty before that. On finish.html it is the last digits of the
+	// account's number, if it has one. ResendIn is the number of seconds after which to offer
+	// another code.
 	Phone    string
 	ResendIn int
 

@@ -378,7 +378,7 @@ var (
 			Number: 97, MatchNumber: true, Nickname: "N", TargetName: "N", Purpose: "link",
 		},
 		"phone": {
-			Token: "T0KEN", CodeURL: "/w/phone/ID/code", PhoneURL: "/w/phone/ID", Phone: "+86138****8000", ResendIn: 60,
+			Token: "T0KEN", CodeURL: "/w/phone/ID/code", PhoneURL: "/w/phone/ID", Phone: "138****8000", ResendIn: 60,
 			Typed: "12345", International: true, Wrong: "error.phone_invalid", Purpose: "phone",
 		},
 		"chat":    {Name: "chat.echo", Token: "T0KEN", Digits: "0123"},

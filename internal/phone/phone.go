@@ -106,9 +106,12 @@ func CheckE164(s string) (string, error) {
 	return s, nil
 }
 
-// Mask returns a number in E.164 form with four digits of its middle hidden, such as
-// "+86138****8000".
+// Mask returns a number in E.164 form with four digits of its middle hidden. A mainland
+// number comes without its calling code, as people there write it: "138****8000".
 func Mask(number string) string {
+	if local, ok := strings.CutPrefix(number, "+86"); ok && isMainlandMobile(local) {
+		number = local
+	}
 	if len(number) < 8 {
 		return "****"
 	}
