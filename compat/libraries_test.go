@@ -51,7 +51,7 @@ type library struct {
 	serve func(t *testing.T, secrets secrets, text string, read func(received)) http.Handler
 }
 
-// secrets are an account's settings as a library knows them.
+// secrets holds the settings that a library has for an account.
 type secrets struct{ appID, token, key string }
 
 // ours are the account's settings.
