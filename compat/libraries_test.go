@@ -61,6 +61,15 @@ var ours = secrets{official.AppID, pushToken, pushKey}
 var libraries = []library{
 	{"silenceper/wechat", serveSilenceper},
 	{"chanxuehong/wechat", serveChanxuehong},
+	{"node-webot/wechat", serveNodeWebot},
+}
+
+// eachLibrary runs a subtest for each library.
+func eachLibrary(t *testing.T, test func(t *testing.T, l library)) {
+	t.Helper()
+	for _, l := range libraries {
+		t.Run(l.name, func(t *testing.T) { test(t, l) })
+	}
 }
 
 // serveSilenceper serves a push URL with silenceper/wechat, as its documentation has it.

@@ -52,45 +52,50 @@ func messages(p *wechattest.Pusher) map[string]wechat.Message {
 	}
 }
 
+// modes are the modes of an account's pushes.
+var modes = map[string]wechattest.PushMode{
+	"encrypted": wechattest.PushEncrypted, "compatible": wechattest.PushCompatible, "plain": wechattest.PushPlain,
+}
+
 // TestLibrariesReadTheSimulatorsMessages pushes each kind of message in each mode to each
 // library, and reads its reply.
 func TestLibrariesReadTheSimulatorsMessages(t *testing.T) {
-	for _, l := range libraries {
-		for mode, modeName := range []string{"encrypted", "compatible", "plain"} {
-			var got received
-			handler := l.serve(t, ours, "收到 <ok> & 🌙", func(m received) { got = m })
-			pusher := pusherTo(t, handler, wechattest.PushMode(mode), wechat.FormatXML)
+	const text = "收到 <ok> & 🌙"
+	eachLibrary(t, func(t *testing.T, l library) {
+		var got received
+		handler := l.serve(t, ours, text, func(m received) { got = m })
+		for mode, value := range modes {
+			pusher := pusherTo(t, handler, value, wechat.FormatXML)
 			if err := pusher.CheckURL(t.Context()); err != nil {
-				t.Errorf("%s: CheckURL = %v, want none", l.name, err)
+				t.Errorf("%s: CheckURL = %v, want none", mode, err)
 			}
 			for name, m := range messages(pusher) {
-				t.Run(l.name+"/"+modeName+"/"+name, func(t *testing.T) {
-					delivery := pusher.Push(t.Context(), m)
-					if delivery.Err != nil || delivery.Reply.Content != "收到 <ok> & 🌙" {
-						t.Errorf("Push = %+v, want the library's reply", delivery)
-					}
-					if want := receivedOf(m); got != want {
-						t.Errorf("message as the library reads it = %+v, want %+v", got, want)
-					}
-				})
+				got = received{}
+				if d := pusher.Push(t.Context(), m); d.Err != nil || d.Reply.Content != text {
+					t.Errorf("%s, %s: Push = %+v, want the library's reply", mode, name, d)
+				}
+				if want := receivedOf(m); got != want {
+					t.Errorf("%s, %s: message as the library reads it = %+v, want %+v", mode, name, got, want)
+				}
 			}
 		}
-	}
+	})
 }
 
 // TestLibrariesConfirm pushes a message that the library's application does not reply to.
 func TestLibrariesConfirm(t *testing.T) {
-	for _, l := range libraries {
-		for mode, modeName := range []string{"encrypted", "compatible", "plain"} {
-			if l.name == "silenceper/wechat" && wechattest.PushMode(mode) != wechattest.PushPlain {
+	eachLibrary(t, func(t *testing.T, l library) {
+		handler := l.serve(t, ours, "", func(received) {})
+		for mode, value := range modes {
+			if l.name == "silenceper/wechat" && value != wechattest.PushPlain {
 				continue // TestSilenceperEncryptsNothing
 			}
-			pusher := pusherTo(t, l.serve(t, ours, "", func(received) {}), wechattest.PushMode(mode), wechat.FormatXML)
+			pusher := pusherTo(t, handler, value, wechat.FormatXML)
 			if d := pusher.Push(t.Context(), pusher.Text("lin", "hello")); d.Err != nil || d.Reply.MsgType != "" {
-				t.Errorf("%s, %s: Push = %+v, want neither a reply nor an error", l.name, modeName, d)
+				t.Errorf("%s: Push = %+v, want neither a reply nor an error", mode, d)
 			}
 		}
-	}
+	})
 }
 
 // TestSilenceperEncryptsNothing notes a fault of silenceper/wechat: in the encrypted mode its
@@ -151,7 +156,7 @@ func openEnvelope(t *testing.T, body []byte) (envelope, string) {
 // passes it to each library.
 func TestLibrariesReadOurEncryption(t *testing.T) {
 	cipher := newCipher(t, ours)
-	for _, l := range libraries {
+	eachLibrary(t, func(t *testing.T, l library) {
 		var got received
 		handler := l.serve(t, ours, "", func(m received) { got = m })
 		pusher := pusherTo(t, handler, wechattest.PushEncrypted, wechat.FormatXML)
@@ -161,10 +166,10 @@ func TestLibrariesReadOurEncryption(t *testing.T) {
 			recorder := httptest.NewRecorder()
 			handler.ServeHTTP(recorder, request)
 			if want := receivedOf(m); recorder.Code != http.StatusOK || got != want {
-				t.Errorf("%s, %s: status = %d, message as the library reads it = %+v, want %+v", l.name, name, recorder.Code, got, want)
+				t.Errorf("%s: status = %d, message as the library reads it = %+v, want %+v", name, recorder.Code, got, want)
 			}
 		}
-	}
+	})
 }
 
 // requestWith returns a push that our cipher has encrypted.
@@ -190,20 +195,20 @@ func TestLibrariesReadOurReplies(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := received{ToUserName: push.Message.FromUserName, FromUserName: push.Message.ToUserName, MsgType: "text", Content: text}
-	for _, l := range libraries {
+	eachLibrary(t, func(t *testing.T, l library) {
 		var got received
 		handler := l.serve(t, ours, "", func(m received) { got = m })
 		forward := "<xml><ToUserName><![CDATA[" + want.ToUserName + "]]></ToUserName><Encrypt><![CDATA[" + e.Encrypt + "]]></Encrypt></xml>"
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, pushURL+"?"+e.query().Encode(), strings.NewReader(forward))
 		handler.ServeHTTP(httptest.NewRecorder(), request)
 		if age := time.Since(time.Unix(got.CreateTime, 0)); age < -time.Minute || age > time.Minute {
-			t.Errorf("%s: CreateTime of our reply = %d, want the present time", l.name, got.CreateTime)
+			t.Errorf("CreateTime of our reply = %d, want the present time", got.CreateTime)
 		}
 		got.CreateTime = 0
 		if got != want {
-			t.Errorf("%s: our reply as the library reads it = %+v, want %+v", l.name, got, want)
+			t.Errorf("our reply as the library reads it = %+v, want %+v", got, want)
 		}
-	}
+	})
 	if signature := util.Signature(pushToken, e.TimeStamp, e.Nonce, e.Encrypt); signature != e.MsgSignature {
 		t.Errorf("MsgSignature of our reply = %s, want silenceper's %s", e.MsgSignature, signature)
 	}
