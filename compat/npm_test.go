@@ -52,6 +52,7 @@ func TestNpmClientsLogIn(t *testing.T) {
 	dir := npmDir(t)
 	for _, c := range npmClients {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // each client has a process and a simulator of its own
 			server := wechattest.NewStrict(t, official, website).ServeTLS(t)
 			var got []string
 			for _, result := range runClient(t, dir, c.file, c.app, c.persons, server) {

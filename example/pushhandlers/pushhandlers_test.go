@@ -58,7 +58,7 @@ func (w *world) pusherWith(token string) *wechattest.Pusher {
 	})
 }
 
-// login is the state of a login as its desktop knows it.
+// login is the answer to the beginning of a login.
 type login struct {
 	Digits   string
 	StateURL string `json:"state_url"`
