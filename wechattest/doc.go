@@ -19,7 +19,8 @@
 // a browser. [WeChat.Fail] makes API calls fail, hang or return altered answers.
 // [WeChat.FastForward] and [WeChat.Expire] make codes and tokens expire.
 // [WeChat.DeliverTwice] delivers callbacks twice, as WeChat sometimes does.
-// [WeChat.Quota] and [App.IPList] limit calls.
+// [WeChat.Quota] and [App.IPList] limit calls. [WeChat.ServeTLS] serves clients whose hosts
+// are built in, in Go and in other languages.
 //
 // # Messages and events
 //

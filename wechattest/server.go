@@ -23,6 +23,14 @@ type Server struct {
 func NewServer(t testing.TB, apps ...App) *Server {
 	t.Helper()
 	w := NewStrict(t, apps...)
+	addr := listen(t, w, func(l net.Listener) net.Listener { return l })
+	return &Server{WeChat: w, URL: "http://" + addr}
+}
+
+// listen serves a handler on a loopback address until t ends, and returns the address. wrap
+// returns the listener that the server accepts connections of.
+func listen(t testing.TB, handler http.Handler, wrap func(net.Listener) net.Listener) (addr string) {
+	t.Helper()
 	// Not t.Context: it is canceled before t's cleanups run, and a cleanup may
 	// still call the server.
 	ctx, cancel := context.WithCancel(context.Background())
@@ -32,19 +40,19 @@ func NewServer(t testing.TB, apps ...App) *Server {
 		t.Fatalf("wechattest: listening: %v", err)
 	}
 	server := &http.Server{
-		Handler:           w,
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(listener) }) // always returns ErrServerClosed, after Close
+	serving.Go(func() { _ = server.Serve(wrap(listener)) }) // always returns ErrServerClosed, after Close
 	t.Cleanup(func() {
 		// Cancel first: calls that hang (Fault.Hang) wait for their context.
 		cancel()
 		_ = server.Close()
 		serving.Wait()
 	})
-	return &Server{WeChat: w, URL: "http://" + listener.Addr().String()}
+	return listener.Addr().String()
 }
 
 // Endpoint returns the endpoint that points a [wechat.Client] at the server.
