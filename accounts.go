@@ -65,7 +65,7 @@ type flow struct {
 func (a accounts) chooseFlow(r *http.Request, with string) flow {
 	switch {
 	case a.website != nil && (with == "website" || a.officialID == ""):
-		return flow{login.SameDevice, login.WayWeb, a.website.AppID()}
+		return flow{login.SameDevice, login.WayWebsite, a.website.AppID()}
 	case inWeChat(r) && a.official != nil:
 		return flow{login.SameDevice, login.WayWeb, a.officialID}
 	case a.scan == ScanFollow && !isHandheld(r):

@@ -114,7 +114,7 @@ func (c *chats) refuse(ctx context.Context, l *login.Login, reason error) (wecha
 	refused, err := c.logins.Refuse(ctx, l, code)
 	switch {
 	case err == nil:
-		c.respond.emitWithout(ctx, Event{Name: EventRefused, Reason: code, Login: shortID(l.ID())})
+		c.respond.emitWithout(ctx, Event{Name: EventRefused, Reason: code, Login: shortID(l.ID()), Way: wayOf(l)})
 	case errors.Is(err, login.ErrRepeated):
 	case failureOf(err).status != http.StatusServiceUnavailable:
 		return c.speaker(refused).Line("chat.over"), nil

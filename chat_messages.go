@@ -100,6 +100,8 @@ func (c *chats) begin(ctx context.Context, l *login.Login, m wechat.Message, typ
 	}
 	switch {
 	case err == nil:
+		// One message is both: it names the login, and WeChat vouches for its sender.
+		c.respond.emitWithout(ctx, loginEvent(EventScanned, l))
 		c.respond.emitWithout(ctx, loginEvent(EventIdentified, l))
 		c.lookUpLater(ctx, l)
 	case errors.Is(err, login.ErrRepeated):

@@ -340,6 +340,8 @@ type Login struct {
 	// Token is WeChat's access token. In a cross-device login the [StateStore] keeps it
 	// from the callback until now, which it does only if OnLogin is set.
 	Token wechat.Token
+	// Way is how the person has proved who they are.
+	Way Way
 }
 
 // fillDefaults replaces zero values, except those of stores.

@@ -129,7 +129,7 @@ func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Logi
 	g.respond.render(w, r, http.StatusOK, "login", PageData{
 		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: isHandheld(r),
 		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, RenewURL: s.RenewURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
-		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.matchesNumber(l), Way: string(l.Way()), Digits: s.Digits,
+		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.matchesNumber(l), Way: s.Way, Digits: s.Digits,
 	})
 }
 

@@ -7,13 +7,16 @@ import (
 	"time"
 )
 
-// Way is how a person proves their identity for a login.
+// Way is how a person proves their identity for a login. It is empty for a login that
+// begins with the user of a session.
 type Way string
 
 // The ways of a login.
 const (
-	// WayWeb is WeChat's web authorization.
-	WayWeb Way = ""
+	// WayWeb is WeChat's web authorization by the official account.
+	WayWeb Way = "web"
+	// WayWebsite is WeChat's own QR page.
+	WayWebsite Way = "website"
 	// WayFollow is a scan of the account's QR code with a scene.
 	WayFollow Way = "follow"
 	// WayMessage is a message with digits to the account.
