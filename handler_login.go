@@ -243,6 +243,18 @@ func (g *Gate) scanLogin(r *http.Request, l *login.Login) scanLogin {
 	return s
 }
 
+// otherWays returns the ways that the browser of a login can take instead.
+func (g *Gate) otherWays(r *http.Request, l *login.Login) []wayURL {
+	var others []wayURL
+	for _, way := range g.accounts.ways {
+		if way == wayOf(l) || way == WayFollow && isHandheld(r) {
+			continue // a phone cannot scan its own screen
+		}
+		others = append(others, wayURL{way, g.urls.by(l, way)})
+	}
+	return others
+}
+
 // publicState is all that the initiator learns while it waits.
 type publicState struct {
 	State login.PublicState `json:"state"`

@@ -1,11 +1,6 @@
 package scangate
 
-import (
-	"net/http"
-
-	"github.com/scangate/scangate/internal/login"
-	"github.com/scangate/scangate/wechat"
-)
+import "github.com/scangate/scangate/internal/login"
 
 // Way is how a person proves who they are in a login.
 type Way string
@@ -29,40 +24,8 @@ const (
 // because it only changes a phone number.
 func wayOf(l *login.Login) Way { return Way(l.Way()) }
 
-// ways returns the ways that are configured, in the order of the links to them.
-func (c *Config) ways() []Way {
-	secret, push := c.OfficialAccount.Secret != "", !c.Push.isZero()
-	var ways []Way
-	for _, row := range []struct {
-		way        Way
-		configured bool
-	}{
-		{WayWeb, secret},
-		{WayFollow, secret && push},
-		{WayMessage, c.Push.AccountQR != ""},
-		{WayWebsite, c.Website != wechat.Account{}},
-	} {
-		if row.configured {
-			ways = append(ways, row.way)
-		}
-	}
-	return ways
-}
-
 // wayURL is another way to log in, and the page where a login of that way begins.
 type wayURL struct {
 	Way Way    `json:"way"`
 	URL string `json:"url"`
-}
-
-// otherWays returns the ways that the browser of a login can take instead.
-func (g *Gate) otherWays(r *http.Request, l *login.Login) []wayURL {
-	var others []wayURL
-	for _, way := range g.accounts.ways {
-		if way == wayOf(l) || way == WayFollow && isHandheld(r) {
-			continue // a phone cannot scan its own screen
-		}
-		others = append(others, wayURL{way, g.urls.by(l, way)})
-	}
-	return others
 }

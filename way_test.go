@@ -77,7 +77,7 @@ func TestEventsHaveTheWayOfTheLogin(t *testing.T) {
 		s := desktop.start()
 		question := w.pusher.Text("lin", s.Digits)
 		w.push(question)
-		w.push(question) // a repeated message is no further event
+		w.push(question) // a repeated message adds no event
 		w.say("lin", "1")
 		desktop.finish(s)
 		ways.check(t, w.world, scangate.WayMessage, "started scanned identified registered approved finished")
