@@ -148,8 +148,8 @@ func (s *countingKeys) Add(ctx context.Context, key string, window time.Duration
 	return n, err
 }
 
-// The store keeps few counters, and a limit must not end because an attacker sends many
-// messages: each message leaves a record, which is no counter.
+// The store keeps few counters. A limit must not end because an attacker sends many
+// messages, so a message leaves a record and not a counter.
 func TestMessagesDoNotPushLimitsOut(t *testing.T) {
 	store := scangate.NewMemoryStore()
 	w := newChatWorld(t, scangate.ScanMessage, withoutSecret, withHandle(&handled{}), func(c *scangate.Config) {

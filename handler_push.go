@@ -226,8 +226,8 @@ func (p *pusher) tryTake(ctx context.Context, m wechat.Message, dedupe bool, del
 // one. A repeated call for the same delivery returns the same.
 func (p *pusher) isFirst(ctx context.Context, m wechat.Message, delivery string) (bool, error) {
 	key := "push:" + m.RepeatKey()
-	// A message can be sent again, signed as before, while it is not too old. The record is
-	// no counter, because a MemoryStore has few: messages would push limits out.
+	// A message can be sent again, signed as before, while it is not too old. A counter
+	// would do, but a MemoryStore has few of them: messages would push limits out.
 	acceptable := time.Until(m.CreateTime) + wechat.MaxMessageAge + clockSkew
 	err := p.state.Create(ctx, key, []byte(delivery), max(acceptable, clockSkew))
 	if !errors.Is(err, ErrExists) {

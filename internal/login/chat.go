@@ -26,7 +26,7 @@ const (
 // The limits of a login that is authorized in a chat.
 const (
 	digitsLength = 8         // of the number that a person sends to the account
-	digitsTTL    = time.Hour // before the same digits can be issued again
+	digitsRest   = time.Hour // after the login's time, before the same digits can be issued again
 	echoLength   = 4
 	maxEchoes    = 4 // browsers that may wait for an echo at the same time
 	maxEchoTries = 3
