@@ -67,3 +67,37 @@ func TestDigitsAreNotReissuedForAnHour(t *testing.T) {
 		})
 	}
 }
+
+// Digits are valid for LoginTTL. The page shows them as long, because a person who follows
+// the account first needs more time than for a scan.
+func TestDigitsAreValidForLoginTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ttl = 7 * time.Minute
+		w := newChatWorld(t, scangate.ScanMessage, withoutSecret, func(c *scangate.Config) { c.LoginTTL = ttl })
+		desktop := w.desktop()
+		var s struct {
+			scan
+			ExpiresIn int `json:"expires_in"`
+		}
+		desktop.postJSON("/wechat/login", `{"return_to":"/account"}`, &s)
+		if s.ExpiresIn != int(ttl/time.Second) {
+			t.Errorf("POST login: expires_in = %d, want %v", s.ExpiresIn, ttl/time.Second)
+		}
+		if page := desktop.get("/wechat/login?return_to=/account"); !strings.Contains(page.body, `data-renew-in="420"`) {
+			t.Errorf("login page: got\n%s\nwant data-renew-in of 420", page.body)
+		}
+		pass(ttl - time.Second)
+		if again := desktop.start(); again.Digits != s.Digits {
+			t.Errorf("POST login before their end: digits %q, want the same, %q", again.Digits, s.Digits)
+		}
+		if got := w.say("lin", s.Digits); !strings.Contains(got, textOne) {
+			t.Errorf("digits in their last second: reply %q, want the question", got)
+		}
+		late := w.desktop().start()
+		missed := w.say("wang", "00000000")
+		pass(ttl)
+		if got := w.say("wang", late.Digits); got != missed {
+			t.Errorf("expired digits: reply %q, want that to wrong ones, %q", got, missed)
+		}
+	})
+}

@@ -94,10 +94,6 @@ func (c *chats) begin(ctx context.Context, l *login.Login, m wechat.Message, typ
 		return "", err
 	}
 	l, err := c.logins.Vouch(ctx, l, who, typed, m.CreateTime)
-	over := "chat.over"
-	if typed {
-		over = "chat.missed"
-	}
 	switch {
 	case err == nil:
 		// One message is both: it names the login, and WeChat vouches for its sender.
@@ -107,8 +103,11 @@ func (c *chats) begin(ctx context.Context, l *login.Login, m wechat.Message, typ
 	case errors.Is(err, login.ErrRepeated):
 	case errors.Is(err, login.ErrInUse) && !typed:
 		return c.speaker(l).Line("chat.taken"), nil
+	case typed && failureOf(err).status != http.StatusServiceUnavailable:
+		// In the language of all misses: that of the login's page would show that there is one.
+		return c.speaker(nil).Line("chat.missed"), nil
 	case failureOf(err).status != http.StatusServiceUnavailable:
-		return c.speaker(l).Line(over), nil
+		return c.speaker(l).Line("chat.over"), nil
 	default:
 		return "", err
 	}

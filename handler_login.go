@@ -227,7 +227,7 @@ func (g *Gate) scanLogin(r *http.Request, l *login.Login) scanLogin {
 		ExpiresAt:   l.Expires().UTC(),
 		OtherWays:   g.otherWays(r, l),
 	}
-	if l.InChat() {
+	if l.Way() != login.WayWeb { // the page has other words then
 		s.Way = string(l.Way())
 	}
 	if !l.Identified() {
