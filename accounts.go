@@ -28,6 +28,9 @@ func newAccounts(c *Config) (accounts, error) {
 		if a.official, err = wechat.NewClient(c.OfficialAccount, c.Endpoint, c.HTTPClient); err != nil {
 			return a, configError("OfficialAccount or Endpoint", "%w", err)
 		}
+		if c.Push.TokenSource != nil {
+			a.official = a.official.WithTokenSource(c.Push.TokenSource)
+		}
 	}
 	if c.Website != none {
 		if a.website, err = wechat.NewClient(c.Website, c.Endpoint, c.HTTPClient); err != nil {

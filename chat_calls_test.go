@@ -1,11 +1,13 @@
 package scangate_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"testing/synctest"
 
 	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/wechat"
 	"github.com/scangate/scangate/wechattest"
 )
 
@@ -73,5 +75,26 @@ func TestCallsOfALoginInAChat(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An application with a central token service: the gate fetches no token of its own.
+func TestTokensOfACentralService(t *testing.T) {
+	var service *wechat.Client
+	asked := 0
+	w := newChatWorld(t, scangate.ScanFollow, func(c *scangate.Config) {
+		c.Push.TokenSource = func(ctx context.Context) (wechat.AccountToken, error) {
+			asked++
+			return service.AccessToken(ctx)
+		}
+	})
+	var err error
+	if service, err = wechat.NewClient(official, wechat.Endpoint{}, &http.Client{Transport: w.hosts}); err != nil {
+		t.Fatal(err)
+	}
+	w.login(w.desktop(), "lin")
+	w.login(w.desktop(), "lin")
+	if calls := w.wechat.Calls(wechattest.OpStableToken); asked != 1 || calls != 1 {
+		t.Errorf("two logins: the source was called %d times and fetched %d tokens, want 1 and 1", asked, calls)
 	}
 }
