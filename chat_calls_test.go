@@ -37,14 +37,20 @@ func TestCallsOfALoginInAChat(t *testing.T) {
 	}{
 		{"follow", scangate.ScanFollow, nil, follow, map[wechattest.Op]int{wechattest.OpCreateQRCode: 1}, map[wechattest.Op]int{wechattest.OpCreateQRCode: 1}},
 		{
-			"follow, with a website", scangate.ScanFollow, []func(*scangate.Config){withWebsite}, follow,
-			map[wechattest.Op]int{wechattest.OpCreateQRCode: 1, wechattest.OpFollower: 1}, map[wechattest.Op]int{wechattest.OpCreateQRCode: 1},
+			"follow, with a website", scangate.ScanFollow,
+			[]func(*scangate.Config){withWebsite},
+			follow,
+			map[wechattest.Op]int{wechattest.OpCreateQRCode: 1, wechattest.OpFollower: 1},
+			map[wechattest.Op]int{wechattest.OpCreateQRCode: 1},
 		},
 		{"message", scangate.ScanMessage, []func(*scangate.Config){withoutSecret}, (*chatWorld).messageLogin, nil, nil},
 		{"message, with a Secret", scangate.ScanMessage, nil, (*chatWorld).messageLogin, nil, nil},
 		{
-			"message, with a website", scangate.ScanMessage, []func(*scangate.Config){withWebsite}, (*chatWorld).messageLogin,
-			map[wechattest.Op]int{wechattest.OpFollower: 1}, nil,
+			"message, with a website", scangate.ScanMessage,
+			[]func(*scangate.Config){withWebsite},
+			(*chatWorld).messageLogin,
+			map[wechattest.Op]int{wechattest.OpFollower: 1},
+			nil,
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -19,7 +19,9 @@ import (
 func TestThreat37SecretsOfChats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sms, store := &texts{}, &failingState{StateStore: scangate.NewMemoryStore()}
-		handle := func(context.Context, wechat.Message) (wechat.Reply, error) { return wechat.Reply{}, errors.New("no database") }
+		handle := func(context.Context, wechat.Message) (wechat.Reply, error) {
+			return wechat.Reply{}, errors.New("no database")
+		}
 		w := newChatWorld(t, scangate.ScanFollow, withWebsite, sms.withPhone, func(c *scangate.Config) {
 			c.State, c.Push.Handle = store, handle
 		})

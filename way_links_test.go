@@ -91,9 +91,15 @@ func TestWithChoosesTheWay(t *testing.T) {
 		options []func(*scangate.Config)
 		want    string // "way" of the JSON, or the beginning of the redirect
 	}{
-		{"", "", nil, "follow"}, {"follow", "", nil, "follow"}, {"web", "", nil, ""}, {"message", "", nil, "message"},
+		{"", "", nil, "follow"},
+		{"follow", "", nil, "follow"},
+		{"web", "", nil, ""},
+		{"message", "", nil, "message"},
 		{"website", "", []func(*scangate.Config){withWebsite}, openURL + "/connect/qrconnect"},
-		{"website", "", nil, "follow"}, {"mini", "", nil, "follow"}, {"unknown", "", nil, "follow"}, {"Web", "", nil, "follow"},
+		{"website", "", nil, "follow"},
+		{"mini", "", nil, "follow"},
+		{"unknown", "", nil, "follow"},
+		{"Web", "", nil, "follow"},
 		{"message", "", []func(*scangate.Config){withoutAccountQR}, "follow"},
 		{"follow", userAgentSafari, nil, "message"},
 		{"", wechattest.UserAgentPhone, nil, openURL + "/connect/oauth2/authorize"},
