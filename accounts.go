@@ -2,6 +2,7 @@ package scangate
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/wechat"
@@ -12,19 +13,23 @@ type accounts struct {
 	official   *wechat.Client // nil if not configured, or without a Secret
 	website    *wechat.Client // nil if not configured
 	officialID string         // AppID of the official account, or ""
-	scan       ScanMode
-	push       bool // the official account's messages come to the gate
+	shown      Way            // the way of the login page, unless a request asks for another
+	ways       []Way          // those that are configured
+	push       bool           // the official account's messages come to the gate
 }
 
 // newAccounts returns the clients of the accounts that are configured. [New] has checked
 // them.
 func newAccounts(c *Config) (accounts, error) {
 	none := wechat.Account{}
-	a := accounts{officialID: c.OfficialAccount.AppID, scan: c.scanMode(), push: !c.Push.isZero()}
+	a := accounts{officialID: c.OfficialAccount.AppID, shown: c.shownWay(), ways: c.ways(), push: !c.Push.isZero()}
 	var err error
 	if c.OfficialAccount.Secret != "" {
 		if a.official, err = wechat.NewClient(c.OfficialAccount, c.Endpoint, c.HTTPClient); err != nil {
 			return a, configError("OfficialAccount or Endpoint", "%w", err)
+		}
+		if c.Push.TokenSource != nil {
+			a.official = a.official.WithTokenSource(c.Push.TokenSource)
 		}
 	}
 	if c.Website != none {
@@ -59,22 +64,36 @@ type flow struct {
 	appID string
 }
 
-// chooseFlow decides which device proves the identity, in which way and at which account.
-// WeChat's browser, and browsers that ask for WeChat's own page, prove it themselves. All
-// other browsers need a phone.
-func (a accounts) chooseFlow(r *http.Request, with string) flow {
-	switch {
-	case a.website != nil && (with == "website" || a.officialID == ""):
-		return flow{login.SameDevice, login.WayWeb, a.website.AppID()}
-	case inWeChat(r) && a.official != nil:
-		return flow{login.SameDevice, login.WayWeb, a.officialID}
-	case a.scan == ScanFollow && !isHandheld(r):
-		return flow{login.CrossDevice, login.WayFollow, a.officialID}
-	case a.scan == ScanFollow, a.scan == ScanMessage:
-		// A phone cannot scan its own screen, but it can send digits.
-		return flow{login.CrossDevice, login.WayMessage, a.officialID}
+// asked returns the way that a request asks for by name. It is empty for a way that is
+// not configured, so that an old link still leads to a login.
+func (a accounts) asked(with string) Way {
+	if way := Way(with); slices.Contains(a.ways, way) {
+		return way
 	}
-	return flow{login.CrossDevice, login.WayWeb, a.officialID}
+	return ""
+}
+
+// chooseFlow decides which device proves the identity, in which way and at which account.
+// The request may have asked for a way. Otherwise WeChat's browser proves it itself. All
+// other browsers need a phone, unless they ask for WeChat's own page.
+func (a accounts) chooseFlow(r *http.Request, asked Way) flow {
+	way := asked
+	switch {
+	case way != "":
+	case inWeChat(r) && a.official != nil:
+		way = WayWeb
+	default:
+		way = a.shown
+	}
+	switch {
+	case way == WayWebsite:
+		return flow{login.SameDevice, login.WayWebsite, a.website.AppID()}
+	case way == WayWeb && inWeChat(r):
+		return flow{login.SameDevice, login.WayWeb, a.officialID}
+	case way == WayFollow && isHandheld(r):
+		way = WayMessage // a phone cannot scan its own screen, but it can send digits
+	}
+	return flow{login.CrossDevice, login.Way(way), a.officialID}
 }
 
 // authorizeURL returns the page of WeChat's where the browser with that key proves an

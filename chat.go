@@ -23,7 +23,7 @@ import (
 type chats struct {
 	gate        string   // the gate's name, which its scenes contain
 	ticketKeys  [][]byte // the current one first
-	takesDigits bool     // the login page may show digits
+	takesDigits bool     // a login page may show digits
 	registerURL string   // Config.RegisterURL
 
 	accounts  accounts
@@ -40,7 +40,7 @@ type chats struct {
 // newChats returns the chats of a gate whose other parts are connected.
 func newChats(c *Config, logins *logins, registrar *registrar, locator *locator, lookups *background) *chats {
 	ch := &chats{
-		gate: strings.TrimSuffix(c.name(), ":"), takesDigits: c.scanMode() != ScanWeb, registerURL: c.RegisterURL,
+		gate: strings.TrimSuffix(c.name(), ":"), takesDigits: !c.Push.isZero(), registerURL: c.RegisterURL,
 		accounts: logins.accounts, locator: locator, logins: logins, registrar: registrar, respond: logins.respond,
 		state: registrar.state, logger: c.Logger, lookups: lookups,
 	}
@@ -114,7 +114,7 @@ func (c *chats) refuse(ctx context.Context, l *login.Login, reason error) (wecha
 	refused, err := c.logins.Refuse(ctx, l, code)
 	switch {
 	case err == nil:
-		c.respond.emitWithout(ctx, Event{Name: EventRefused, Reason: code, Login: shortID(l.ID())})
+		c.respond.emitWithout(ctx, Event{Name: EventRefused, Reason: code, Login: shortID(l.ID()), Way: wayOf(l)})
 	case errors.Is(err, login.ErrRepeated):
 	case failureOf(err).status != http.StatusServiceUnavailable:
 		return c.speaker(refused).Line("chat.over"), nil

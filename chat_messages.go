@@ -50,8 +50,8 @@ func (c *chats) receive(ctx context.Context, m wechat.Message) (answered, error)
 	} else {
 		a, err = c.answer(ctx, m, answer)
 	}
-	if err != nil || !a.own {
-		return a, err
+	if err != nil || !a.own || a.text == "" {
+		return a, err // silence must not take the place of another delivery's reply
 	}
 	err = c.state.Create(ctx, key, []byte(a.text), replyTime)
 	if errors.Is(err, ErrExists) {
@@ -94,19 +94,20 @@ func (c *chats) begin(ctx context.Context, l *login.Login, m wechat.Message, typ
 		return "", err
 	}
 	l, err := c.logins.Vouch(ctx, l, who, typed, m.CreateTime)
-	over := "chat.over"
-	if typed {
-		over = "chat.missed"
-	}
 	switch {
 	case err == nil:
+		// One message is both: it names the login, and WeChat vouches for its sender.
+		c.respond.emitWithout(ctx, loginEvent(EventScanned, l))
 		c.respond.emitWithout(ctx, loginEvent(EventIdentified, l))
 		c.lookUpLater(ctx, l)
 	case errors.Is(err, login.ErrRepeated):
 	case errors.Is(err, login.ErrInUse) && !typed:
 		return c.speaker(l).Line("chat.taken"), nil
+	case typed && failureOf(err).status != http.StatusServiceUnavailable:
+		// In the language of all misses: that of the login's page would show that there is one.
+		return c.speaker(nil).Line("chat.missed"), nil
 	case failureOf(err).status != http.StatusServiceUnavailable:
-		return c.speaker(l).Line(over), nil
+		return c.speaker(l).Line("chat.over"), nil
 	default:
 		return "", err
 	}
@@ -270,8 +271,9 @@ func (c *chats) digits(ctx context.Context, m wechat.Message, digits string) (an
 	// Not a quota that must last: every person in WeChat could fill the store with them.
 	sum := sha256.Sum256([]byte(m.FromUserName))
 	misses := state.Quota{Key: "misses:" + base32.StdEncoding.EncodeToString(sum[:20]), Max: maxMisses, Window: time.Hour}
-	// Before the digits are looked up: messages that arrive at the same time must not all pass.
-	counted, err := c.countTry(ctx, m, misses)
+	// Before the digits are looked up: messages that arrive at the same time must not all
+	// pass. The deliveries of one message are one try.
+	err := state.ReserveNamed(ctx, c.state, misses, m.RepeatKey())
 	if quota := new(state.QuotaError); errors.As(err, &quota) {
 		return answered{own: true}, nil // right digits too: an answer would show that they are
 	}
@@ -285,29 +287,9 @@ func (c *chats) digits(ctx context.Context, m wechat.Message, digits string) (an
 	case err != nil:
 		return answered{}, err
 	}
-	if counted {
-		err = state.Refund(ctx, c.state, misses)
-	}
-	if err != nil {
+	if err := state.RefundNamed(ctx, c.state, misses, m.RepeatKey()); err != nil {
 		return answered{}, wrap("counting digits", err)
 	}
 	text, err := c.begin(ctx, l, m, true)
 	return answered{true, text}, err
-}
-
-// countTry takes one of the person's tries, and reports whether it did. A repeated delivery is
-// not another try. It returns a [state.QuotaError] if none is left.
-func (c *chats) countTry(ctx context.Context, m wechat.Message, tries state.Quota) (bool, error) {
-	n, err := c.state.Add(ctx, "try:"+m.RepeatKey(), replyTime)
-	if err != nil {
-		return false, err
-	}
-	if n == 1 {
-		return true, state.Reserve(ctx, c.state, tries)
-	}
-	used, err := state.UsedUp(ctx, c.state, tries)
-	if err == nil && used {
-		err = &state.QuotaError{After: tries.Window}
-	}
-	return false, err
 }

@@ -112,6 +112,24 @@ func TestHandleGetsEveryMessageOnce(t *testing.T) {
 	}
 }
 
+// A store that fails after it has written must not cost the application its message.
+func TestHandleGetsAMessageWhoseNoteWasLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		own := &handled{reply: wechat.Reply{Text: "the application's"}}
+		store := &lostAnswer{StateStore: scangate.NewMemoryStore(), part: ":push:", lose: true}
+		w := newChatWorld(t, scangate.ScanFollow, withHandle(own), func(c *scangate.Config) { c.State = store })
+		m := w.pusher.Text("lin", "hello")
+		for i, want := range []string{"the application's", ""} {
+			if got := w.push(m); got != want {
+				t.Errorf("delivery %d: reply %q, want %q", i+1, got, want)
+			}
+		}
+		if got := own.contents(); got != "hello" || store.lose {
+			t.Errorf("the application got %q, want one message after one lost answer", got)
+		}
+	})
+}
+
 func TestHandleFails(t *testing.T) {
 	for name, handle := range map[string]func(context.Context, wechat.Message) (wechat.Reply, error){
 		"error": func(context.Context, wechat.Message) (wechat.Reply, error) {

@@ -37,7 +37,7 @@ func TestScanToFollowAndAnswerInTheChat(t *testing.T) {
 	if a := desktop.finish(s); a.StatusCode != http.StatusSeeOther || desktop.user() == "" {
 		t.Errorf("finish: status = %d, user = %q, want %d and a user", a.StatusCode, desktop.user(), http.StatusSeeOther)
 	}
-	if got, want := strings.Join(w.happened(), " "), "started identified refused registered approved finished"; got != want {
+	if got, want := strings.Join(w.happened(), " "), "started scanned identified refused registered approved finished"; got != want {
 		t.Errorf("events = %s, want %s", got, want)
 	}
 }

@@ -48,7 +48,9 @@ type Config struct {
 	// ScanMessage only.
 	OfficialAccount wechat.Account
 
-	// Scan is what the QR code on the login page leads to. Empty means ScanMessage if the
+	// Scan is what the QR code on the login page leads to. Links below the code lead to the
+	// other ways that are configured: ScanWeb with a Secret, ScanFollow with a Secret and
+	// Push, ScanMessage with Push.AccountQR, and Website. Empty means ScanMessage if the
 	// official account has no Secret, otherwise ScanWeb.
 	Scan ScanMode
 
@@ -340,6 +342,8 @@ type Login struct {
 	// Token is WeChat's access token. In a cross-device login the [StateStore] keeps it
 	// from the callback until now, which it does only if OnLogin is set.
 	Token wechat.Token
+	// Way is how the person has proved who they are.
+	Way Way
 }
 
 // fillDefaults replaces zero values, except those of stores.

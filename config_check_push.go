@@ -31,6 +31,14 @@ func (c *Config) scanMode() ScanMode {
 	return ScanWeb
 }
 
+// shownWay returns the way of the login page, unless a request asks for another.
+func (c *Config) shownWay() Way {
+	if c.OfficialAccount == (wechat.Account{}) && c.Website != (wechat.Account{}) {
+		return WayWebsite // the only way
+	}
+	return Way(c.scanMode())
+}
+
 // checkScan checks the way that the login page shows, and the account that it needs.
 func (c *Config) checkScan(faults *configErrors) {
 	switch c.Scan {

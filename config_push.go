@@ -43,6 +43,11 @@ type Push struct {
 	// ScanFollow shows digits without a code when WeChat creates no code.
 	AccountQR string
 
+	// TokenSource returns the official account's access token, for an account whose tokens
+	// come from a central service; see [wechat.Client.WithTokenSource]. The gate needs one
+	// to create codes and to look up unionids. Nil means that the gate fetches its own.
+	TokenSource func(context.Context) (wechat.AccountToken, error)
+
 	// Handle receives every verified message, once. Its reply is sent, unless the message
 	// belongs to a login. It has 4 seconds; after that, or after an error or a panic, the
 	// gate answers without a reply. Nil means that other messages get no reply. An
@@ -61,5 +66,25 @@ func (p Push) LogValue() slog.Value { return slog.GroupValue(slog.String("accoun
 
 // isZero reports whether no field is set.
 func (p Push) isZero() bool {
-	return p.Token == "" && p.EncodingAESKey == "" && p.FormerEncodingAESKey == "" && p.AccountQR == "" && p.Handle == nil
+	return p.Token == "" && p.EncodingAESKey == "" && p.FormerEncodingAESKey == "" && p.AccountQR == "" && p.TokenSource == nil && p.Handle == nil
+}
+
+// ways returns the ways that are configured, in the order of the links to them.
+func (c *Config) ways() []Way {
+	secret, push := c.OfficialAccount.Secret != "", !c.Push.isZero()
+	var ways []Way
+	for _, row := range []struct {
+		way        Way
+		configured bool
+	}{
+		{WayWeb, secret},
+		{WayFollow, secret && push},
+		{WayMessage, c.Push.AccountQR != ""},
+		{WayWebsite, c.Website != wechat.Account{}},
+	} {
+		if row.configured {
+			ways = append(ways, row.way)
+		}
+	}
+	return ways
 }

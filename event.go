@@ -12,7 +12,7 @@ type EventName string
 // The events, in the order in which a login meets them.
 const (
 	EventStarted    EventName = "started"    // a login began
-	EventScanned    EventName = "scanned"    // the QR code was opened
+	EventScanned    EventName = "scanned"    // the QR code was opened or, in a chat, the account was asked for the login
 	EventIdentified EventName = "identified" // WeChat vouched for a person
 	EventRegistered EventName = "registered" // a new user was created
 	EventAgreed     EventName = "agreed"     // a user has agreed to Config.Pages.Terms; see Event.Terms
@@ -47,9 +47,12 @@ type Event struct {
 	// AppID is the WeChat account's. It is empty if no account takes part, as in a
 	// change of phone number or a logout.
 	AppID string
+	// Way is how the person proves who they are. It is empty for events that belong to no
+	// login, for the change of a phone number, and for EventRefused, except in a chat.
+	Way Way
 	// Reason is, for EventRefused, the code of the problem, such as "expired"; for
-	// EventLimited "login", "callback", "guess", "push" or "codes"; for EventLoggedOut
-	// "everywhere" or empty. It is empty for all other events.
+	// EventLimited "login", "callback", "guess", "push", "lookup" or "codes"; for
+	// EventLoggedOut "everywhere" or empty. It is empty for all other events.
 	Reason string
 	// Terms is, for EventAgreed, the versions of Config.Pages.Terms, in their order and
 	// separated by spaces. It is empty for all other events.
@@ -61,7 +64,7 @@ type Event struct {
 
 // loginEvent returns an event of the login.
 func loginEvent(name EventName, l *login.Login) Event {
-	return Event{Name: name, Login: shortID(l.ID()), Started: l.Created(), AppID: l.AppID(), UserID: l.Person().UserID}
+	return Event{Name: name, Login: shortID(l.ID()), Started: l.Created(), AppID: l.AppID(), UserID: l.Person().UserID, Way: wayOf(l)}
 }
 
 // agreedEvent returns the event that the login's user has agreed to the terms.

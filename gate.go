@@ -53,7 +53,7 @@ func New(config Config) (*Gate, error) {
 		return nil, faults
 	}
 	g := &Gate{
-		urls: urls{public, config.BasePath}, crossOrigin: http.NewCrossOriginProtection(),
+		urls: urls{public, config.BasePath, config.shownWay()}, crossOrigin: http.NewCrossOriginProtection(),
 		waiting: waitingRoom{max: config.Limits.Waiting},
 	}
 	if err := g.crossOrigin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {

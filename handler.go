@@ -144,7 +144,7 @@ func (g *Gate) publicHost(r *http.Request) string {
 	if err != nil {
 		return ""
 	}
-	if g.accounts.chooseFlow(r, q.Get("with")).kind != login.SameDevice {
+	if g.accounts.chooseFlow(r, g.accounts.asked(q.Get(withParam))).kind != login.SameDevice {
 		return ""
 	}
 	host := slog.String("host", fmt.Sprintf("%.100s", r.Host))

@@ -24,7 +24,7 @@ func (g *Gate) serveLink(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return g.offerLogin(w, r, request, q.Get("with"))
+	return g.offerLogin(w, r, request, q)
 }
 
 // serveStartLink is serveLink for a single-page application.
@@ -41,7 +41,7 @@ func (g *Gate) serveStartLink(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return g.offerLoginJSON(w, r, request, posted.Get("with"))
+	return g.offerLoginJSON(w, r, request, posted)
 }
 
 // linkRequest returns the request for a login that adds an identity to the logged-in

@@ -113,7 +113,7 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 	if err != nil && !repeated {
 		return l, err
 	}
-	if err := g.allowLogin(ctx, user, who); err != nil {
+	if err := g.allowLogin(ctx, Login{User: user, Way: wayOf(l)}, who); err != nil {
 		return l, err
 	}
 	key := g.logins.initiatorKey(r, l)
@@ -204,12 +204,11 @@ func (g *Gate) linkFinished(r *http.Request, l *login.Login) (*login.Login, erro
 	return l, nil
 }
 
-// allowLogin asks Config.OnLogin, if it is set.
-func (g *Gate) allowLogin(ctx context.Context, user User, who login.Person) error {
+// allowLogin asks Config.OnLogin, if it is set, about the login of that person.
+func (g *Gate) allowLogin(ctx context.Context, l Login, who login.Person) error {
 	if g.config.OnLogin == nil {
 		return nil
 	}
-	l := Login{User: user}
 	l.Profile.OpenID, l.Profile.UnionID = who.Identity.OpenID, who.Identity.UnionID
 	if who.Profile != nil {
 		l.Profile = *who.Profile

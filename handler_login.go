@@ -30,7 +30,7 @@ func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
 	// A minute less than freshTime: with another clock, the process of the next request
 	// could find this login too old and redirect back here.
 	if err == nil && asksFresh(q) && !session.youngerThan(freshTime-clockSkew) {
-		return g.offerLogin(w, r, freshRequest(user, returnTo), q.Get("with"))
+		return g.offerLogin(w, r, freshRequest(user, returnTo), q)
 	}
 	switch err := g.auth.checkPhone(user, err); {
 	case err == nil:
@@ -45,7 +45,7 @@ func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
 	if err := g.auth.requireKept(w, r); err != nil {
 		return retryError{err, g.urls.returning("login", returnTo)}
 	}
-	return g.offerLogin(w, r, login.Request{ReturnTo: returnTo}, q.Get("with"))
+	return g.offerLogin(w, r, login.Request{ReturnTo: returnTo}, q)
 }
 
 // serveStartLogin begins a login for a single-page application.
@@ -61,7 +61,7 @@ func (g *Gate) serveStartLogin(w http.ResponseWriter, r *http.Request) error {
 	if asksFresh(posted) {
 		user, _, err := g.auth.currentUser(r)
 		if err == nil {
-			return g.offerLoginJSON(w, r, freshRequest(user, returnTo), posted.Get("with"))
+			return g.offerLoginJSON(w, r, freshRequest(user, returnTo), posted)
 		}
 		if !errors.Is(err, ErrLoginRequired) {
 			return err
@@ -70,7 +70,7 @@ func (g *Gate) serveStartLogin(w http.ResponseWriter, r *http.Request) error {
 	if err := g.auth.requireKept(w, r); err != nil {
 		return err
 	}
-	return g.offerLoginJSON(w, r, login.Request{ReturnTo: returnTo}, posted.Get("with"))
+	return g.offerLoginJSON(w, r, login.Request{ReturnTo: returnTo}, posted)
 }
 
 // asksFresh reports whether the query or the posted fields ask for a fresh login.
@@ -86,10 +86,12 @@ func freshRequest(user User, returnTo string) login.Request {
 	}
 }
 
-// offerLogin starts or resumes a login, and shows the browser what to do next.
-func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.Request, with string) error {
+// offerLogin starts or resumes a login, in the way that the query asks for, and shows the
+// browser what to do next.
+func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.Request, q url.Values) error {
+	request.Way = login.Way(g.accounts.asked(q.Get(withParam)))
 	key := g.cookies.ensure(w, r)
-	l, err := g.startOrResume(w, r, key, request, with)
+	l, err := g.startOrResume(w, r, key, request)
 	if err != nil {
 		return retryError{err, g.urls.start(request)}
 	}
@@ -105,13 +107,15 @@ func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.
 }
 
 // offerLoginJSON is offerLogin for scripts.
-func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request login.Request, with string) error {
-	if to := g.urls.elsewhere(r, request, with); to != "" && g.accounts.chooseFlow(r, with).kind == login.SameDevice {
+func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request login.Request, posted url.Values) error {
+	way := g.accounts.asked(posted.Get(withParam))
+	request.Way = login.Way(way)
+	if to := g.urls.elsewhere(r, request); to != "" && g.accounts.chooseFlow(r, way).kind == login.SameDevice {
 		writeJSON(w, http.StatusOK, map[string]string{"redirect_url": to}) // the login begins there
 		return nil
 	}
 	key := g.cookies.ensure(w, r)
-	l, err := g.startOrResume(w, r, key, request, with)
+	l, err := g.startOrResume(w, r, key, request)
 	if err != nil {
 		return err
 	}
@@ -119,23 +123,25 @@ func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request lo
 		writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase)})
 		return nil
 	}
-	writeJSON(w, http.StatusCreated, g.scanLogin(l))
+	writeJSON(w, http.StatusCreated, g.scanLogin(r, l))
 	return nil
 }
 
 // renderLogin shows the QR code.
 func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Login) {
-	s := g.scanLogin(l)
+	s := g.scanLogin(r, l)
 	g.respond.render(w, r, http.StatusOK, "login", PageData{
 		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: isHandheld(r),
 		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, RenewURL: s.RenewURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
-		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.matchesNumber(l), Way: string(l.Way()), Digits: s.Digits,
+		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.matchesNumber(l), Way: s.Way, Digits: s.Digits,
+		ways: s.OtherWays,
 	})
 }
 
-// startOrResume returns the browser's open login for the request, or a new one.
-func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.Key, request login.Request, with string) (*login.Login, error) {
-	flow := g.accounts.chooseFlow(r, with)
+// startOrResume returns the browser's open login for the request, or a new one. The request
+// has the way that the browser asks for, if it does.
+func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.Key, request login.Request) (*login.Login, error) {
+	flow := g.accounts.chooseFlow(r, Way(request.Way))
 	request.Kind, request.Way, request.AppID = flow.kind, flow.way, flow.appID
 	request.Language = g.respond.language(r).Tag()
 	request.Initiator, request.Origin = key.Digest(), g.logins.origin(r)
@@ -182,7 +188,7 @@ func (g *Gate) serveRenew(w http.ResponseWriter, r *http.Request, l *login.Login
 		return err
 	}
 	if wantsJSON(r) {
-		writeJSON(w, http.StatusCreated, g.scanLogin(renewed))
+		writeJSON(w, http.StatusCreated, g.scanLogin(r, renewed))
 		return nil
 	}
 	seeOther(w, g.urls.restart(renewed))
@@ -204,9 +210,10 @@ type scanLogin struct {
 	ExpiresAt   time.Time `json:"expires_at"`
 	ExpiresIn   int       `json:"expires_in"` // in seconds, for browsers whose clock is wrong
 	WebsiteURL  string    `json:"website_url,omitempty"`
+	OtherWays   []wayURL  `json:"other_ways,omitempty"`
 }
 
-func (g *Gate) scanLogin(l *login.Login) scanLogin {
+func (g *Gate) scanLogin(r *http.Request, l *login.Login) scanLogin {
 	s := scanLogin{
 		ID:          l.ID(),
 		ScanURL:     g.codeText(l),
@@ -218,8 +225,9 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 		RenewURL:    g.urls.path("login", l.ID(), "renew"),
 		MatchNumber: l.Number(),
 		ExpiresAt:   l.Expires().UTC(),
+		OtherWays:   g.otherWays(r, l),
 	}
-	if l.InChat() {
+	if l.Way() != login.WayWeb { // the page has other words then
 		s.Way = string(l.Way())
 	}
 	if !l.Identified() {
@@ -230,9 +238,21 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 		s.QRURL = "" // digits alone
 	}
 	if g.accounts.website != nil {
-		s.WebsiteURL = g.urls.website(l)
+		s.WebsiteURL = g.urls.by(l, WayWebsite)
 	}
 	return s
+}
+
+// otherWays returns the ways that the browser of a login can take instead.
+func (g *Gate) otherWays(r *http.Request, l *login.Login) []wayURL {
+	var others []wayURL
+	for _, way := range g.accounts.ways {
+		if way == wayOf(l) || way == WayFollow && isHandheld(r) {
+			continue // a phone cannot scan its own screen
+		}
+		others = append(others, wayURL{way, g.urls.by(l, way)})
+	}
+	return others
 }
 
 // publicState is all that the initiator learns while it waits.

@@ -2,6 +2,7 @@ package scangate
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -168,8 +169,9 @@ func (p *pusher) take(ctx context.Context, m wechat.Message, query url.Values, d
 	// WeChat's connection may end earlier, but the message is here.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
+	delivery := rand.Text()
 	for {
-		t, err := p.tryTake(ctx, m, dedupe)
+		t, err := p.tryTake(ctx, m, dedupe, delivery)
 		if err == nil {
 			return t, nil
 		}
@@ -194,8 +196,8 @@ func (p *pusher) take(ctx context.Context, m wechat.Message, query url.Values, d
 	}
 }
 
-// tryTake takes a message once.
-func (p *pusher) tryTake(ctx context.Context, m wechat.Message, dedupe bool) (taken, error) {
+// tryTake takes a message once. The tries of one delivery have the same name.
+func (p *pusher) tryTake(ctx context.Context, m wechat.Message, dedupe bool, delivery string) (taken, error) {
 	a, err := p.chats.receive(ctx, m)
 	if err != nil {
 		return taken{}, err
@@ -211,16 +213,32 @@ func (p *pusher) tryTake(ctx context.Context, m wechat.Message, dedupe bool) (ta
 			return t, wrap("looking an identity up", err)
 		}
 	}
-	// A message can be sent again, signed as before, while it is not too old.
-	n, err := p.state.Add(ctx, "push:"+m.RepeatKey(), 2*wechat.MaxMessageAge)
-	if err != nil {
-		return t, wrap("counting messages", err)
+	if t.first, err = p.isFirst(ctx, m, delivery); err != nil {
+		return t, wrap("noting a message", err)
 	}
-	t.first = n == 1
 	if unfollows && t.first {
 		p.respond.emitWithout(ctx, Event{Name: EventUnfollowed, UserID: user.ID, AppID: p.chats.accounts.officialID})
 	}
 	return t, nil
+}
+
+// isFirst reports whether no other delivery of the message was noted before, and notes this
+// one. A repeated call for the same delivery returns the same.
+func (p *pusher) isFirst(ctx context.Context, m wechat.Message, delivery string) (bool, error) {
+	key := "push:" + m.RepeatKey()
+	// A message can be sent again, signed as before, while it is not too old. A counter
+	// would do, but a MemoryStore has few of them: messages would push limits out.
+	acceptable := time.Until(m.CreateTime) + wechat.MaxMessageAge + clockSkew
+	err := p.state.Create(ctx, key, []byte(delivery), max(acceptable, clockSkew))
+	if !errors.Is(err, ErrExists) {
+		return err == nil, err
+	}
+	// It may be this delivery's own: a store can fail after it has written.
+	noted, _, err := p.state.Load(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return string(noted) == delivery, err
 }
 
 // isLate reports whether a delivery may be the last one of its message. WeChat's clock has

@@ -59,7 +59,7 @@ func (g *Gate) serveTagTexts(w http.ResponseWriter, r *http.Request) error {
 	for key, text := range answer.Texts {
 		answer.Texts[key] = strings.ReplaceAll(text, "{app}", g.config.AppName)
 	}
-	if g.config.MatchNumber || g.accounts.scan == ScanFollow { // see matchesNumber
+	if g.config.MatchNumber { // see matchesNumber
 		answer.Texts["login.number"] = answer.Texts["login.type"]
 	}
 	body, err := json.Marshal(answer)

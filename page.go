@@ -71,7 +71,7 @@ type PageData struct {
 	RenewURL string
 
 	// WebsiteURL leads from login.html to WeChat's own login page. It is empty if there
-	// is none.
+	// is none. Ways returns the links to all other ways, this one too.
 	WebsiteURL string
 
 	// Number must be shown on two screens, by login.html and confirm.html, to compare. If
@@ -140,6 +140,7 @@ type PageData struct {
 	// empty if the login goes on at another screen.
 	NextURL string
 
+	ways    []wayURL // to log in instead, on login.html
 	pages   *pages.Set
 	lang    pages.Language
 	unknown *[]string // collects the unknown keys that T gets; nil unless New tries the page
@@ -175,6 +176,16 @@ func (p PageData) Split(key string) [2]string {
 
 // Terms returns [Pages.Terms]. Text is in the page's language.
 func (p PageData) Terms() []Link { return links[Link](p.pages.Terms(p.lang)) }
+
+// Ways returns links from login.html to the same login in each other way that is
+// configured, such as [WayFollow]. Text is in the page's language.
+func (p PageData) Ways() []Link {
+	var links []Link
+	for _, other := range p.ways {
+		links = append(links, Link{Text: p.T("login." + string(other.Way)), URL: other.URL})
+	}
+	return links
+}
 
 // Links returns [Pages.Links], for login.html. Text is in the page's language.
 func (p PageData) Links() []Link { return links[Link](p.pages.Links(p.lang)) }

@@ -369,6 +369,7 @@ var (
 		"login": {
 			State: "waiting", OnPhone: true, ScanURL: "https://example.com/w/scan/ID", QRURL: "/w/login/ID/qr.svg", StateURL: "/w/login/ID/state",
 			LoginURL: "/w/login?return_to=%2Fa", RenewURL: "/w/login/ID/renew", RenewIn: 120, WebsiteURL: "/w/login?with=website", Number: 97, MatchNumber: true,
+			ways: []wayURL{{WayWebsite, "/w/login?with=website"}},
 		},
 		"finish":  {FinishURL: "/w/login/ID/finish", Nickname: "N", TargetName: "N", Purpose: "link"},
 		"profile": {Token: "T0KEN", WeChatURL: "https://open.weixin.qq.com/a"},

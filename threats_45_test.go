@@ -305,15 +305,43 @@ func TestThreat49StoreAwayForLong(t *testing.T) {
 	})
 }
 
-// A flood of messages of other kinds leaves room for logins.
+// A flood of 200,000 chat messages leaves room for logins and their limits. The small
+// crowd pushes the last of them; the store has what the others leave.
 func TestThreat49Flood(t *testing.T) {
-	own := &handled{}
-	store := scangate.NewMemoryStore()
-	w := newChatWorld(t, scangate.ScanFollow, withHandle(own), func(c *scangate.Config) { c.State, c.Users = store, store })
-	for i := range 200_000 {
-		if _, err := store.Add(t.Context(), fmt.Sprintf("gate:push:%d", i), 20*time.Minute); err != nil {
-			t.Fatalf("message %d: %v", i, err)
+	synctest.Test(t, func(t *testing.T) {
+		store := scangate.NewMemoryStore()
+		w := newChatWorld(t, scangate.ScanMessage, withHandle(&handled{}), func(c *scangate.Config) {
+			c.State, c.Users, c.Limits.Address = store, store, 3
+		})
+		before := w.desktop()
+		waiting := before.start()
+		for range 2 {
+			w.desktop().start()
 		}
-	}
-	w.login(w.desktop(), "lin")
+		pushed := crowd(2_000, 200_000)
+		for i := range 200_000 - pushed {
+			if err := store.Create(t.Context(), fmt.Sprintf("gate:push:%043d", i), make([]byte, 26), 11*time.Minute); err != nil {
+				t.Fatalf("message %d: %v", i, err)
+			}
+		}
+		for i := range pushed {
+			w.say(fmt.Sprintf("person %d", i%50_000), []string{"hello", "00000000", "42", "1"}[i%4])
+		}
+		if a := w.desktop().postJSON("/wechat/login", "{}", nil); a.StatusCode != http.StatusTooManyRequests {
+			t.Errorf("fourth login of the address after the flood: status = %d, want %d", a.StatusCode, http.StatusTooManyRequests)
+		}
+		if got := w.say("lin", waiting.Digits); !strings.Contains(got, textOne) {
+			t.Errorf("digits of a login from before the flood: reply %q, want the question", got)
+		}
+		if got := w.say("lin", "1"); got != textApproved || before.finish(waiting).StatusCode != http.StatusSeeOther {
+			t.Errorf("answer after the flood: reply %q, want %q and a login", got, textApproved)
+		}
+		pass(time.Minute)
+		desktop := w.desktop()
+		w.say("wang", desktop.start().Digits)
+		w.say("wang", "1")
+		if got := desktop.get("/wechat/login?return_to=/account"); !strings.Contains(got.body, "/finish") {
+			t.Errorf("a login that begins after the flood: status = %d, want the finish page\n%s", got.StatusCode, got.body)
+		}
+	})
 }

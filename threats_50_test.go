@@ -233,17 +233,31 @@ func TestThreat54GuessedDigits(t *testing.T) {
 
 // An attacker spends the account's calls by loading the login page.
 func TestThreat55CallsOfTheAccount(t *testing.T) {
-	w := newChatWorld(t, scangate.ScanFollow)
-	digits := 0
-	for range 60 {
-		if s := w.desktop().start(); s.Digits != "" {
-			digits++
+	synctest.Test(t, func(t *testing.T) {
+		w := newChatWorld(t, scangate.ScanFollow)
+		digits := 0
+		for i := range 600 {
+			page := w.desktop().get("/wechat/login")
+			if page.StatusCode != http.StatusOK {
+				t.Fatalf("page load %d: status = %d, want %d", i+1, page.StatusCode, http.StatusOK)
+			}
+			if strings.Contains(page.body, `<p class="number digits">`) {
+				digits++
+			}
 		}
-	}
-	if got := w.wechat.Calls(wechattest.OpCreateQRCode); got != 20 || digits != 40 {
-		t.Errorf("60 login pages: %d calls and %d with digits, want 20 and 40", got, digits)
-	}
-	w = newChatWorld(t, scangate.ScanFollow)
+		if got := w.wechat.Calls(wechattest.OpCreateQRCode); got != 20 || digits != 580 {
+			t.Errorf("600 page loads in a minute: %d calls and %d pages with digits, want 20 and 580", got, digits)
+		}
+		pass(time.Minute)
+		if s := w.desktop().start(); s.Digits != "" || w.wechat.Calls(wechattest.OpCreateQRCode) != 21 {
+			t.Errorf("a page load in the next minute: digits %q, want a code", s.Digits)
+		}
+	})
+}
+
+// WeChat refuses more codes, by the errcode 45009. The page shows digits.
+func TestThreat55QuotaOfTheAccount(t *testing.T) {
+	w := newChatWorld(t, scangate.ScanFollow)
 	w.wechat.Quota(wechattest.OpCreateQRCode, 0)
 	desktop := w.desktop()
 	s := desktop.start()
@@ -255,6 +269,9 @@ func TestThreat55CallsOfTheAccount(t *testing.T) {
 	}
 	if a := desktop.get(s.QRURL); a.StatusCode != http.StatusOK {
 		t.Errorf("code of the account: status = %d, want %d", a.StatusCode, http.StatusOK)
+	}
+	if got := w.say("lin", s.Digits); !strings.Contains(got, textOne) {
+		t.Errorf("the digits: reply %q, want the question", got)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 type urls struct {
 	public *url.URL // scheme and host
 	base   string   // Config.BasePath
+	shown  Way      // of the login page, unless a request asks for another
 }
 
 // path returns the path of a route.
@@ -76,28 +77,38 @@ func (u *urls) moved(r *http.Request, q url.Values) string {
 // elsewhere returns the page of PublicURL's host where the login begins, for a script whose
 // request came to another host, or "". WeChat sends the browser back to that host, where the
 // cookies of this one are missing.
-func (u *urls) elsewhere(r *http.Request, request login.Request, with string) string {
+func (u *urls) elsewhere(r *http.Request, request login.Request) string {
 	if u.onPublicHost(r) || replacesHost(r) {
 		return ""
 	}
-	to := u.public.String() + u.start(request)
-	if with != "" {
-		to = withQuery(to, url.Values{"with": {with}})
-	}
-	return to
+	return u.public.String() + u.start(request)
 }
+
+// withParam is the parameter that asks for a way.
+const withParam = "with"
 
 // start returns where a login for such a request begins.
 func (u *urls) start(request login.Request) string {
-	return u.returning(startRoute(request), request.ReturnTo)
+	at := u.returning(startRoute(request), request.ReturnTo)
+	if way := Way(request.Way); way != "" && way != u.shown {
+		return withQuery(at, url.Values{withParam: {string(way)}})
+	}
+	return at
 }
 
-// restart returns where a login like l begins.
-func (u *urls) restart(l *login.Login) string { return u.start(l.Request()) }
+// restart returns where a login like l begins. After WeChat's own page that is the gate's
+// page, which leads to all ways.
+func (u *urls) restart(l *login.Login) string {
+	request := l.Request()
+	if request.Way == login.WayWebsite {
+		request.Way = ""
+	}
+	return u.start(request)
+}
 
-// website returns the same login by WeChat's own QR page.
-func (u *urls) website(l *login.Login) string {
-	return withQuery(u.path(startRoute(l.Request())), url.Values{"return_to": {l.ReturnTo()}, "with": {"website"}})
+// by returns where the same login in another way begins.
+func (u *urls) by(l *login.Login, way Way) string {
+	return withQuery(u.path(startRoute(l.Request())), url.Values{"return_to": {l.ReturnTo()}, withParam: {string(way)}})
 }
 
 // returnTo returns the path to return to that a script posted: a path on this server, or

@@ -13,7 +13,7 @@ import (
 // on Prometheus: it calls Config.OnEvent, which calls count.
 type metrics struct {
 	registry *prometheus.Registry
-	events   *prometheus.CounterVec // by event
+	events   *prometheus.CounterVec // by event and way
 	refused  *prometheus.CounterVec // by reason
 	limited  *prometheus.CounterVec // by limit
 	seconds  prometheus.Histogram   // of finished logins
@@ -26,8 +26,8 @@ func newMetrics() *metrics {
 		registry: prometheus.NewRegistry(),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scangate_events_total",
-			Help: "Events of logins and sessions, by name: started, scanned, identified, approved, denied, finished and others.",
-		}, []string{"event"}),
+			Help: "Events of logins and sessions, by name: started, scanned, identified, approved, denied, finished and others; way is web, website, follow, message, mini or empty.",
+		}, []string{"event", "way"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scangate_refused_total",
 			Help: "Refused requests, by reason: expired, denied, wechat, too_many and others.",
@@ -48,16 +48,18 @@ func newMetrics() *metrics {
 	// Create the usual series at zero. A rate over a series that appears only with
 	// its first event misses that event.
 	for _, name := range []scangate.EventName{scangate.EventStarted, scangate.EventFinished, scangate.EventDenied} {
-		m.events.WithLabelValues(string(name))
+		for _, way := range []scangate.Way{scangate.WayWeb, scangate.WayWebsite, scangate.WayFollow, scangate.WayMessage, scangate.WayMini} {
+			m.events.WithLabelValues(string(name), string(way))
+		}
 	}
 	return m
 }
 
 // count counts one event.
 func (m *metrics) count(e scangate.Event) {
-	// The number of series is bounded: the gate chooses names and reasons from
+	// The number of series is bounded: the gate chooses names, ways and reasons from
 	// constants. A client cannot add a label.
-	m.events.WithLabelValues(string(e.Name)).Inc()
+	m.events.WithLabelValues(string(e.Name), string(e.Way)).Inc()
 	switch e.Name {
 	case scangate.EventRefused:
 		m.refused.WithLabelValues(e.Reason).Inc()

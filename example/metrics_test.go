@@ -38,12 +38,12 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	// The series exist before the first event: a rate needs that.
-	want(`scangate_events_total{event="started"}`, "0")
-	want(`scangate_events_total{event="finished"}`, "0")
+	want(`scangate_events_total{event="started",way="web"}`, "0")
+	want(`scangate_events_total{event="finished",way="web"}`, "0")
 	a.open(t, a.phone("lin"), "/account")
 	get(t, a.url+"/wechat/scan/"+strings.Repeat("A", 26), "text/html")
-	want(`scangate_events_total{event="started"}`, "1")
-	want(`scangate_events_total{event="finished"}`, "1")
+	want(`scangate_events_total{event="started",way="web"}`, "1")
+	want(`scangate_events_total{event="finished",way="web"}`, "1")
 	want(`scangate_login_seconds_count`, "1")
 	want(`scangate_refused_total{reason="unknown"}`, "1")
 	want(`scangate_waiting_browsers`, "0")

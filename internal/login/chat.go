@@ -7,13 +7,16 @@ import (
 	"time"
 )
 
-// Way is how a person proves their identity for a login.
+// Way is how a person proves their identity for a login. It is empty for a login that
+// begins with the user of a session.
 type Way string
 
 // The ways of a login.
 const (
-	// WayWeb is WeChat's web authorization.
-	WayWeb Way = ""
+	// WayWeb is WeChat's web authorization by the official account.
+	WayWeb Way = "web"
+	// WayWebsite is WeChat's own QR page.
+	WayWebsite Way = "website"
 	// WayFollow is a scan of the account's QR code with a scene.
 	WayFollow Way = "follow"
 	// WayMessage is a message with digits to the account.
@@ -23,7 +26,7 @@ const (
 // The limits of a login that is authorized in a chat.
 const (
 	digitsLength = 8         // of the number that a person sends to the account
-	digitsTTL    = time.Hour // before the same digits can be issued again
+	digitsRest   = time.Hour // after the login's time, before the same digits can be issued again
 	echoLength   = 4
 	maxEchoes    = 4 // browsers that may wait for an echo at the same time
 	maxEchoTries = 3

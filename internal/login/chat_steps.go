@@ -18,15 +18,15 @@ func (s *Store) SetScene(ctx context.Context, l *Login, text string) (*Login, er
 	return s.change(ctx, l, func(r *record) error { return r.setScene(text) })
 }
 
-// IssueDigits gives the login eight digits that no other login had in the last hour. It
-// returns [ErrRepeated] if the login has a code or digits already.
+// IssueDigits gives the login eight digits. They are issued to no other login until an hour
+// after this one's time, because a person may send old digits again. It returns [ErrRepeated] if the login has a code or digits already.
 func (s *Store) IssueDigits(ctx context.Context, l *Login) (*Login, error) {
 	for range state.MaxTries {
 		digits, err := randomDigits(digitsLength)
 		if err != nil {
 			return l, err
 		}
-		err = s.state.Create(ctx, digitsKey(digits), []byte(l.ID()), digitsTTL)
+		err = s.state.Create(ctx, digitsKey(digits), []byte(l.ID()), s.ttl+digitsRest)
 		switch {
 		case errors.Is(err, state.ErrExists):
 			continue

@@ -218,7 +218,13 @@ func (r *record) sound() bool {
 	if r.Kind != CrossDevice && r.Kind != SameDevice {
 		return false
 	}
-	if r.inChat() && (r.Kind != CrossDevice || r.Person != nil && r.Chat == nil) || !r.inChat() && r.Way != WayWeb {
+	switch r.Way {
+	case "", WayWeb, WayWebsite:
+	case WayFollow, WayMessage:
+		if r.Kind != CrossDevice || r.Person != nil && r.Chat == nil {
+			return false
+		}
+	default:
 		return false
 	}
 	switch r.Purpose {

@@ -234,7 +234,7 @@ func (l *Login) Expired() bool { return l.record.expired() }
 // Ready returns nil if the login can be finished, or the reason why not.
 func (l *Login) Ready() error { return l.record.ready() }
 
-// RenewAt returns when an unscanned QR code is to be replaced.
+// RenewAt returns when an unscanned QR code, or the digits, are to be replaced.
 func (l *Login) RenewAt() time.Time { return l.record.renewAt() }
 
 // PublicState returns the state shown to the initiating browser: waiting until WeChat

@@ -108,6 +108,9 @@ func (r *record) ofTarget() bool {
 }
 
 func (r *record) renewAt() time.Time {
+	if r.Chat != nil && r.Chat.Digits != "" {
+		return r.Expires // a person is typing them, and needs longer than for a scan
+	}
 	if at := r.Created.Add(renewAfter); at.Before(r.Expires) {
 		return at
 	}

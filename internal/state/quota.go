@@ -65,34 +65,46 @@ func reserveOne(ctx context.Context, store Store, q Quota) error {
 	})
 }
 
-// changeCounter changes a quota's counter by compare-and-set.
+// changeCounter changes a quota's counter.
 func changeCounter(ctx context.Context, store Store, q Quota, change func(*counter) error) error {
-	for range MaxTries {
-		value, version, err := store.Load(ctx, q.Key)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		c, ok := decodeCounter(value)
+	return changeRecord(ctx, store, q.Key, func(stored []byte) ([]byte, time.Duration, error) {
+		c, ok := decodeCounter(stored)
 		if !ok {
 			// New, or of another version of this package: the window begins now.
 			c = counter{until: time.Now().Add(q.Window)}
 		}
 		if err := change(&c); err != nil {
-			return err
+			return nil, 0, err
 		}
 		left := time.Until(c.until)
 		switch {
 		case left <= 0:
-			return nil // the window ended meanwhile, and the counter with it
-		case c.uses == 0 && version == 0:
-			return nil
+			return nil, 0, nil // the window ended meanwhile, and the counter with it
+		case c.uses == 0 && len(stored) == 0:
+			return nil, 0, nil
 		case c.uses == 0:
 			left = time.Nanosecond // a Store cannot delete a record; it can let one expire
 		}
+		return c.encode(), left, nil
+	})
+}
+
+// changeRecord changes a record by compare-and-set. change gets the stored value, nil for no
+// record, and returns the new one and its time. Nil leaves the record as it is.
+func changeRecord(ctx context.Context, store Store, key string, change func([]byte) ([]byte, time.Duration, error)) error {
+	for range MaxTries {
+		stored, version, err := store.Load(ctx, key)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		value, ttl, err := change(stored)
+		if err != nil || value == nil {
+			return err
+		}
 		if version == 0 {
-			err = store.Create(ctx, q.Key, c.encode(), left)
+			err = store.Create(ctx, key, value, ttl)
 		} else {
-			err = store.Update(ctx, q.Key, version, c.encode(), left)
+			err = store.Update(ctx, key, version, value, ttl)
 		}
 		if !LostRace(err) {
 			return err
@@ -129,14 +141,4 @@ func decodeCounter(b []byte) (counter, bool) {
 		return counter{}, false
 	}
 	return counter{uses, time.Unix(0, until)}, true
-}
-
-// UsedUp reports whether the quota has no uses left.
-func UsedUp(ctx context.Context, store Store, q Quota) (bool, error) {
-	value, _, err := store.Load(ctx, q.Key)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	c, ok := decodeCounter(value)
-	return err == nil && ok && c.uses >= int64(q.Max) && time.Now().Before(c.until), err
 }

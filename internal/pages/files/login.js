@@ -70,6 +70,18 @@ const createCard = (host) => {
     fire("state", { state: name });
   };
 
+  // wayLink leads to another way. All but WeChat's own page are shown in this card.
+  const wayLink = (other) => {
+    const link = make("a", { href: other.url }, [text("login." + other.way)]);
+    if (other.way !== "website") {
+      link.onclick = (event) => {
+        event.preventDefault();
+        host.setAttribute("with", other.way);
+      };
+    }
+    return link;
+  };
+
   // fillCode shows a code, or digits to send, with the panels that lie on it in other states.
   const fillCode = (view, svg) => {
     const { digits, way } = current;
@@ -107,12 +119,12 @@ const createCard = (host) => {
           make("span", { "data-show": "waiting" }, [text(digits ? "login.waiting_message" : phone ? "login.waiting_here" : "login.waiting")]),
           make("span", { "data-show": "offline", hidden: "" }, [text("offline")]),
         ]),
-        make("p", { class: digits ? "number digits" : "number" }, [make("span", {}, [text(digits ? "login.digits" : "login.number")]), " ", make("b", {})]),
+        make("p", { class: digits ? "number digits" : "number" }, [make("span", {}, [text(digits ? "login.digits" : way ? "login.type" : "login.number")]), " ", make("b", {})]),
         make("p", { class: "timer" }),
         make("div", { id: "renew" }, [button(text("login.renew"), renew, "plain")]),
       ]),
       phone && make("section", { class: "code" }, [make("h3", {}, [text("login.other")]), make("p", { class: "qr" })]),
-      current.website_url && make("p", { class: "other" }, [make("a", { href: current.website_url }, [text("login.website")])]),
+      current.other_ways && make("p", { class: "other" }, current.other_ways.map(wayLink)),
     ]);
   };
 
@@ -127,7 +139,6 @@ const createCard = (host) => {
         codeEnds = Date.now() + next.expires_in * 1000;
         for (const link of card.querySelectorAll("a.qr")) link.href = next.scan_url;
         for (const field of card.querySelectorAll("#link")) field.value = next.scan_url;
-        for (const link of card.querySelectorAll(".other a")) link.href = next.website_url;
         find(".number b").textContent = next.digits || next.match_number;
         if (picture) drawCode(picture, find(".qr"), text("login.qr"));
       },
