@@ -47,6 +47,17 @@ func TestPhoneNumberAfterAScan(t *testing.T) {
 	w.login(w.desktop(), "lin")
 }
 
+// Browsers apply form-action to the redirects after a form, too.
+func TestChatLinkMayRedirectToWeChat(t *testing.T) {
+	w := newChatWorld(t, scangate.ScanFollow, withProfile)
+	w.scanCode("yueyue", w.desktop().start())
+	phone, link := w.phone("yueyue"), w.chatLink("yueyue")
+	policy := phone.get(link).Header.Get("Content-Security-Policy")
+	if want := "form-action 'self' " + openURL + ";"; !strings.Contains(policy, want) {
+		t.Errorf("the page behind the link: Content-Security-Policy = %q, want %q in it", policy, want)
+	}
+}
+
 func TestEchoOpensThePages(t *testing.T) {
 	w := newChatWorld(t, scangate.ScanMessage, withoutSecret, withTerms)
 	desktop, phone := w.desktop(), w.phone("lin")
