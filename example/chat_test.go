@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestChatLogin logs in to the program by the simulated chat with the account, from the
+// public page to the greeting.
+func TestChatLogin(t *testing.T) {
+	browser := startChromium(t)
+	for _, tt := range []struct {
+		name string
+		args []string
+		test func(*testing.T, *tab)
+	}{
+		{"a known person follows the account", []string{"-scan", "follow"}, testFollows},
+		{"a follower scans", []string{"-scan", "follow"}, testFollowerScans},
+		{"a known person sends digits", []string{"-scan", "message"}, testSendsDigits},
+		{"a new person shares their name by a link in the chat", []string{"-scan", "follow"}, testNewPersonByLink},
+		{"a new person gives a phone number by a link in the chat", []string{"-scan", "message", "-require-phone"}, testPhoneByLink},
+		{"a person is not registered", []string{"-scan", "follow", "-registration", "closed"}, testChatClosed},
+		{"a person refuses in the chat", []string{"-scan", "message"}, testChatRefused},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.test(t, openTabAt(t, browser, windows[0], startProgram(t, tt.args...)))
+		})
+	}
+}
+
+func testFollows(t *testing.T, desktop *tab) {
+	desktop.toLogin("follow")
+	phone := desktop.scan("lin")
+	phone.waitVisible(`button[name=follow]`)
+	phone.screenshot("account")
+	phone.click(`button[name=follow]`)
+	phone.waitReply("If you only wanted to follow")
+	phone.screenshot("follow-question")
+	phone.say(desktop.number())
+	phone.waitReply("Confirmed")
+	phone.screenshot("follow-answered")
+	desktop.confirmAccount()
+	desktop.waitText(`#greeting`, "Hello, 林小北!")
+}
+
+func testFollowerScans(t *testing.T, desktop *tab) {
+	testFollows(t, desktop)
+	desktop.click(`#logout-everywhere`)
+	desktop.toLogin("follower")
+	phone := desktop.scan("lin")
+	phone.waitReply("If you only wanted to follow")
+	phone.say(desktop.number())
+	phone.waitReply("Confirmed")
+	desktop.confirmAccount()
+	desktop.waitText(`#greeting`, "Hello, 林小北!")
+}
+
+// testSendsDigits uses a phone with cookies of its own.
+func testSendsDigits(t *testing.T, desktop *tab) {
+	desktop.toLogin("message")
+	phone := desktop.elsewhere("lin")
+	phone.click(`button[name=follow]`)
+	phone.waitVisible(`input[name=text]`)
+	phone.say(desktop.number())
+	phone.waitReply("Login to Example")
+	phone.screenshot("message-question")
+	phone.say("1")
+	phone.waitReply("Confirmed")
+	phone.screenshot("message-answered")
+	desktop.confirmAccount()
+	desktop.waitText(`#greeting`, "Hello, 林小北!")
+}
+
+func testNewPersonByLink(t *testing.T, desktop *tab) {
+	desktop.toLogin("chat-new")
+	number := desktop.number()
+	phone := desktop.elsewhere("yueyue")
+	phone.click(`button[name=follow]`)
+	phone.waitReply("continue by the link")
+	phone.screenshot("link-question")
+	page := phone.tapLink()
+	page.screenshot("link-page")
+	page.click(`form[method=post] .primary`) // the link is from this person's chat
+	page.click(`a.primary`)                  // share the profile
+	page.click(`a[href*="answer=allow"]`)
+	page.typeInto(`#number`, number)
+	page.click(`button[value=approve]`)
+	page.waitText(`h1`, "Done")
+	desktop.confirmAccount()
+	desktop.waitText(`#greeting`, "Hello, 月月🌙🐰!")
+}
+
+func testPhoneByLink(t *testing.T, desktop *tab) {
+	desktop.toLogin("chat-phone")
+	phone := desktop.elsewhere("lin")
+	phone.click(`button[name=follow]`)
+	phone.waitVisible(`input[name=text]`)
+	phone.say(desktop.number())
+	phone.waitReply("continue by the link")
+	page := phone.tapLink()
+	page.click(`form[method=post] .primary`)
+	page.waitVisible(`#phone`)
+	page.screenshot("link-phone")
+}
+
+func testChatClosed(t *testing.T, desktop *tab) {
+	desktop.toLogin("chat-closed")
+	phone := desktop.elsewhere("wang")
+	phone.click(`button[name=follow]`)
+	phone.waitVisible(`.line:not(.own) .bubble`)
+	phone.screenshot("chat-closed")
+	desktop.front()
+	desktop.waitVisible(`[data-show=rejected]`)
+}
+
+func testChatRefused(t *testing.T, desktop *tab) {
+	desktop.toLogin("chat-refused")
+	phone := desktop.elsewhere("lin")
+	phone.click(`button[name=follow]`)
+	phone.waitVisible(`input[name=text]`)
+	phone.say(desktop.number())
+	phone.waitReply("Login to Example")
+	phone.say("0")
+	phone.waitReply("Refused")
+	desktop.front()
+	desktop.waitVisible(`[data-show=denied]`)
+}
+
+// number returns the digits that the login page shows.
+func (tab *tab) number() string {
+	tab.t.Helper()
+	return tab.text(`[data-number]`)
+}
+
+// eval returns the result of a script.
+func (tab *tab) eval(script string) (result string) {
+	tab.t.Helper()
+	tab.do("running "+script, func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
+		result, err = chromedp.Evaluate[string](script)(ctx, target)
+		return none, err
+	})
+	return strings.TrimSpace(result)
+}
+
+// elsewhere opens the link of the QR code as a person's phone, which shares no cookies with
+// the desktop.
+func (tab *tab) elsewhere(person string) *tab {
+	tab.t.Helper()
+	link := tab.eval(`document.querySelector("a.qr").href`)
+	phone := openTabAt(tab.t, tab.ctx, windows[1], link)
+	phone.click(`a[href*="person=` + person + `"]`)
+	return phone
+}
+
+// say sends a text in the chat.
+func (tab *tab) say(text string) {
+	tab.t.Helper()
+	tab.typeInto(`input[name=text]`, text)
+	tab.click(`.send button`)
+}
+
+// waitReply waits until the newest reply in the chat contains a text.
+func (tab *tab) waitReply(text string) {
+	tab.t.Helper()
+	tab.waitFor("a reply with "+text, `[...document.querySelectorAll(".line:not(.own) .bubble")].slice(-1).some(e => e.textContent.includes("`+text+`"))`)
+}
+
+// tapLink opens the link in the newest reply in a new tab.
+func (tab *tab) tapLink() *tab {
+	tab.t.Helper()
+	return tab.opensTab(`.line:last-child .bubble a`)
+}
