@@ -173,3 +173,22 @@ func (tab *tab) tapLink() *tab {
 	tab.t.Helper()
 	return tab.opensTab(`.line:last-child .bubble a`)
 }
+
+// TestEchoInChat opens the page behind a link in the chat of an account without web
+// authorization. The page goes on by itself when the person has sent its digits.
+func TestEchoInChat(t *testing.T) {
+	page := newVisit(t, startChromium(t), "en", both(withMessage, both(withoutSecret, withLinks)))
+	page.openChat("yueyue")
+	page.say(page.digits)
+	page.waitVisible(`.bubble a`)
+	web := page.tapLink()
+	web.click(`form[method=post] .primary`)
+	digits := web.text(`.number b`)
+	page.front()
+	page.say(digits)
+	page.waitReply("已确认是你的手机") // the desktop of openChat names no language
+	web.front()
+	web.click(`[name=agree]`)
+	web.click(`button[value=approve]`)
+	web.waitText(`h1`, "Done")
+}
