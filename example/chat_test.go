@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"net/http"
+	"net/http/cookiejar"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/scangate/scangate/wechat"
+	"github.com/scangate/scangate/wechattest"
 )
 
 // TestChatLogin logs in to the program by the simulated chat with the account, from the
@@ -23,6 +28,7 @@ func TestChatLogin(t *testing.T) {
 		{"a new person shares their name by a link in the chat", []string{"-scan", "follow"}, testNewPersonByLink},
 		{"a new person gives a phone number by a link in the chat", []string{"-scan", "message", "-require-phone"}, testPhoneByLink},
 		{"a person is not registered", []string{"-scan", "follow", "-registration", "closed"}, testChatClosed},
+		{"a user links another WeChat", []string{"-scan", "follow"}, testLinksInChat},
 		{"a person refuses in the chat", []string{"-scan", "message"}, testChatRefused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -116,6 +122,32 @@ func testChatClosed(t *testing.T, desktop *tab) {
 	desktop.waitVisible(`[data-show=rejected]`)
 }
 
+// testLinksInChat adds the official account's identity to a user of the website application.
+func testLinksInChat(t *testing.T, desktop *tab) {
+	logInOnWeChatsPage(desktop)
+	desktop.do("opening the page that links a WeChat", chromedp.Evaluate[chromedp.Void](`location.href = "/wechat/link?return_to=/account"`))
+	desktop.waitVisible(`a.qr img`)
+	phone := desktop.elsewhere("chen")
+	phone.click(`button[name=follow]`)
+	phone.waitReply("continue by the link")
+	page := phone.tapLink()
+	page.click(`form[method=post] .primary`)
+	page.typeInto(`#number`, desktop.number())
+	page.click(`button[value=approve]`)
+	page.waitVisible(`.icon.check`)
+	desktop.confirmAccount()
+	desktop.waitText(`#greeting`, "Hello, 陈默!")
+}
+
+// logInOnWeChatsPage logs in on the page of the website application.
+func logInOnWeChatsPage(desktop *tab) {
+	desktop.toLogin("chat-website")
+	desktop.click(`a[href*="with=website"]`)
+	desktop.click(`a[href*="person=chen"]`)
+	desktop.click(`a[href*="answer=allow"]`)
+	desktop.waitText(`#greeting`, "Hello, 陈默!")
+}
+
 func testChatRefused(t *testing.T, desktop *tab) {
 	desktop.toLogin("chat-refused")
 	phone := desktop.elsewhere("lin")
@@ -172,6 +204,42 @@ func (tab *tab) waitReply(text string) {
 func (tab *tab) tapLink() *tab {
 	tab.t.Helper()
 	return tab.opensTab(`.line:last-child .bubble a`)
+}
+
+// TestChatFlags logs in to the program with the flags and the environment of an account that
+// is not the program's own simulation.
+func TestChatFlags(t *testing.T) {
+	official := wechat.Account{AppID: "wx00000000000000ab", Secret: simulatedSecret}
+	for _, way := range []string{"follow", "message"} {
+		t.Run(way, func(t *testing.T) {
+			simulator := wechattest.NewServer(t, wechattest.App{Account: official})
+			t.Setenv("WECHAT_SECRET", official.Secret)
+			t.Setenv("WECHAT_PUSH_TOKEN", testPush.Token)
+			t.Setenv("WECHAT_PUSH_KEY", testPush.EncodingAESKey)
+			address := startProgram(t, "-appid", official.AppID, "-wechat-open-url", simulator.URL, "-wechat-api-url", simulator.URL,
+				"-fetch-profile=false", "-scan", way, "-account-qr", simulator.AccountCode(official.AppID))
+			simulator.SetPush(official.AppID, wechattest.PushServer{
+				URL: address + "/wechat/push", Token: testPush.Token, EncodingAESKey: testPush.EncodingAESKey,
+			})
+			jar, err := cookiejar.New(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := &http.Client{Jar: jar}
+			if way == "follow" {
+				simulator.LogInByFollow(t, client, address+"/account", "lin")
+			} else {
+				simulator.LogInByMessage(t, client, address+"/account", "lin")
+			}
+			resp, err := client.Get(address + "/api/account")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := body(t, resp); resp.StatusCode != http.StatusOK {
+				t.Errorf("GET /api/account = %d, %q, want %d", resp.StatusCode, got, http.StatusOK)
+			}
+		})
+	}
 }
 
 // TestEchoInChat opens the page behind a link in the chat of an account without web
