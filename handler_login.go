@@ -131,7 +131,7 @@ func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Logi
 		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: isHandheld(r),
 		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, RenewURL: s.RenewURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
 		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.matchesNumber(l), Way: string(l.Way()), Digits: s.Digits,
-		Simulated: s.Way != "" && g.config.Endpoint.Open != "" && strings.HasPrefix(s.ScanURL, g.config.Endpoint.Open+"/"),
+		Simulated: s.Simulated,
 	})
 }
 
@@ -203,6 +203,7 @@ type scanLogin struct {
 	MatchNumber int       `json:"match_number"`
 	Way         string    `json:"way,omitempty"` // "follow" or "message" if the chat authorizes the login
 	Digits      string    `json:"digits,omitempty"`
+	Simulated   bool      `json:"simulated,omitempty"` // a click on the account's code may open it
 	ExpiresAt   time.Time `json:"expires_at"`
 	ExpiresIn   int       `json:"expires_in"` // in seconds, for browsers whose clock is wrong
 	WebsiteURL  string    `json:"website_url,omitempty"`
@@ -223,6 +224,7 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 	}
 	if l.InChat() {
 		s.Way = string(l.Way())
+		s.Simulated = g.config.Endpoint.Open != "" && strings.HasPrefix(s.ScanURL, g.config.Endpoint.Open+"/")
 	}
 	if !l.Identified() {
 		s.ExpiresAt = l.RenewAt().UTC()
