@@ -24,7 +24,7 @@ var chatStates = []pageState{
 	{"chat", both(withFollow, withProfile), func(v *visit) { v.openChat("yueyue"); v.openReplyLink() }},
 	{"chat-echo", both(withMessage, both(withoutSecret, withLinks)), func(v *visit) {
 		v.openChat("yueyue")
-		v.say(v.digits)
+		v.send(v.digits)
 		v.waitVisible(`.bubble a`)
 		v.openReplyLink()
 		v.click(`form[method=post] .primary`)
@@ -46,12 +46,12 @@ var simulatorStates = []pageState{
 	}},
 	{"simulator-message", withMessage, func(v *visit) {
 		v.openChat("wang")
-		v.say(v.digits)
+		v.send(v.digits)
 		v.waitVisible(`.line:not(.own)`)
 	}},
 	{"simulator-link", both(withMessage, withLinks), func(v *visit) {
 		v.openChat("wang")
-		v.say(v.digits)
+		v.send(v.digits)
 		v.waitVisible(`.bubble a`)
 	}},
 	{"simulator-menu", withFollow, func(v *visit) { v.openChat("lin"); v.click(`summary`) }},
@@ -68,10 +68,10 @@ var simulatorStates = []pageState{
 // testPush are the settings of the account's messages. A site sets AccountQR.
 var testPush = scangate.Push{Token: "abcdefghijklmnop", EncodingAESKey: "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"}
 
-// withFollow lets people log in by following the account.
+// withFollow makes logins begin with following the account.
 func withFollow(c *scangate.Config) { c.Scan, c.Push = scangate.ScanFollow, testPush }
 
-// withMessage lets people log in by digits that they send to the account.
+// withMessage makes logins begin with digits for the account.
 func withMessage(c *scangate.Config) { c.Scan, c.Push = scangate.ScanMessage, testPush }
 
 // withoutSecret is an account without web authorization.

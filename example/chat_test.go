@@ -45,7 +45,7 @@ func testFollows(t *testing.T, desktop *tab) {
 	phone.click(`button[name=follow]`)
 	phone.waitReply("If you only wanted to follow")
 	phone.screenshot("follow-question")
-	phone.say(desktop.number())
+	phone.send(desktop.number())
 	phone.waitReply("Confirmed")
 	phone.screenshot("follow-answered")
 	desktop.confirmAccount()
@@ -58,7 +58,7 @@ func testFollowerScans(t *testing.T, desktop *tab) {
 	desktop.toLogin("follower")
 	phone := desktop.scan("lin")
 	phone.waitReply("If you only wanted to follow")
-	phone.say(desktop.number())
+	phone.send(desktop.number())
 	phone.waitReply("Confirmed")
 	desktop.confirmAccount()
 	desktop.waitText(`#greeting`, "Hello, 林小北!")
@@ -70,10 +70,10 @@ func testSendsDigits(t *testing.T, desktop *tab) {
 	phone := desktop.elsewhere("lin")
 	phone.click(`button[name=follow]`)
 	phone.waitVisible(`input[name=text]`)
-	phone.say(desktop.number())
+	phone.send(desktop.number())
 	phone.waitReply("Login to Example")
 	phone.screenshot("message-question")
-	phone.say("1")
+	phone.send("1")
 	phone.waitReply("Confirmed")
 	phone.screenshot("message-answered")
 	desktop.confirmAccount()
@@ -104,7 +104,7 @@ func testPhoneByLink(t *testing.T, desktop *tab) {
 	phone := desktop.elsewhere("lin")
 	phone.click(`button[name=follow]`)
 	phone.waitVisible(`input[name=text]`)
-	phone.say(desktop.number())
+	phone.send(desktop.number())
 	phone.waitReply("continue by the link")
 	page := phone.tapLink()
 	page.click(`form[method=post] .primary`)
@@ -153,9 +153,9 @@ func testChatRefused(t *testing.T, desktop *tab) {
 	phone := desktop.elsewhere("lin")
 	phone.click(`button[name=follow]`)
 	phone.waitVisible(`input[name=text]`)
-	phone.say(desktop.number())
+	phone.send(desktop.number())
 	phone.waitReply("Login to Example")
-	phone.say("0")
+	phone.send("0")
 	phone.waitReply("Refused")
 	desktop.front()
 	desktop.waitVisible(`[data-show=denied]`)
@@ -187,8 +187,8 @@ func (tab *tab) elsewhere(person string) *tab {
 	return phone
 }
 
-// say sends a text in the chat.
-func (tab *tab) say(text string) {
+// send types a text into the chat and sends it.
+func (tab *tab) send(text string) {
 	tab.t.Helper()
 	tab.typeInto(`input[name=text]`, text)
 	tab.click(`.send button`)
@@ -247,13 +247,13 @@ func TestChatFlags(t *testing.T) {
 func TestEchoInChat(t *testing.T) {
 	page := newVisit(t, startChromium(t), "en", both(withMessage, both(withoutSecret, withLinks)))
 	page.openChat("yueyue")
-	page.say(page.digits)
+	page.send(page.digits)
 	page.waitVisible(`.bubble a`)
 	web := page.tapLink()
 	web.click(`form[method=post] .primary`)
 	digits := web.text(`.number b`)
 	page.front()
-	page.say(digits)
+	page.send(digits)
 	page.waitReply("已确认是你的手机") // the desktop of openChat names no language
 	web.front()
 	web.click(`[name=agree]`)

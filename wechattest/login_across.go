@@ -125,17 +125,14 @@ func (d *desktop) findLogin(ctx context.Context, address string) (string, error)
 		if isWeChatLink(address) {
 			return "", errors.New("the address leads to WeChat's page, and not to a login page with a code: use LogIn")
 		}
-		resp, text, err := d.send(ctx, &d.client, http.MethodGet, address, UserAgentChrome, nil)
-		if err != nil {
-			return "", err
-		}
-		next, err := resp.Location()
+		page, _, err := d.send(ctx, &d.client, http.MethodGet, address, UserAgentChrome, nil)
 		switch {
-		case err == nil && resp.StatusCode/100 == 3:
-			address = next.String()
+		case err != nil:
+			return "", err
+		case page.next != "":
+			address = page.next
 			continue
-		case resp.StatusCode != http.StatusOK || !strings.Contains(text, "data-state-url="):
-			page := openedPage{status: resp.StatusCode, text: text}
+		case page.status != http.StatusOK || !strings.Contains(page.text, "data-state-url="):
 			return "", fmt.Errorf("the page does not lead to a login page: the way ends at %s", page.describe(address))
 		}
 		return address, nil
@@ -153,13 +150,12 @@ func (d *desktop) start(ctx context.Context, page, way string) (offer, error) {
 	if to := u.Query().Get("return_to"); to != "" {
 		fields["return_to"] = to
 	}
-	resp, text, err := d.send(ctx, &d.client, http.MethodPost, withoutQuery(page), UserAgentChrome, fields)
+	answer, _, err := d.send(ctx, &d.client, http.MethodPost, withoutQuery(page), UserAgentChrome, fields)
 	var o offer
 	switch {
 	case err != nil:
 		return offer{}, err
-	case json.Unmarshal([]byte(text), &o) != nil || o.StateURL == "" || o.FinishURL == "":
-		answer := openedPage{status: resp.StatusCode, text: text}
+	case json.Unmarshal([]byte(answer.text), &o) != nil || o.StateURL == "" || o.FinishURL == "":
 		return offer{}, fmt.Errorf("the login page is not a scangate gate's: %s", answer.describe(page))
 	}
 	if o.Way == "" {
@@ -256,19 +252,16 @@ func (d *desktop) confirm(ctx context.Context, address string, number int) error
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, page.describe(address))
 		}
-		resp, text, err := d.send(ctx, &v.client, http.MethodPost, address, UserAgentPhone, form)
-		if err != nil {
+		answer, _, err := d.send(ctx, &v.client, http.MethodPost, address, UserAgentPhone, form)
+		switch {
+		case err != nil:
 			return err
-		}
-		next, err := resp.Location()
-		if err != nil || resp.StatusCode/100 != 3 {
-			page := openedPage{status: resp.StatusCode, text: text}
-			return fmt.Errorf("the form is refused: %s", page.describe(address))
-		}
-		if approves {
+		case answer.next == "":
+			return fmt.Errorf("the form is refused: %s", answer.describe(address))
+		case approves:
 			return nil
 		}
-		address = next.String()
+		address = answer.next
 	}
 	return fmt.Errorf("no page asks for approval after %d pages; the next is %s", maxSteps, withoutQuery(address))
 }
@@ -312,16 +305,15 @@ func fillForm(text string, number int) (url.Values, bool, error) {
 func (d *desktop) await(ctx context.Context, page, stateURL, reply string) error {
 	seen := "waiting"
 	for range maxSteps {
-		resp, text, err := d.send(ctx, &d.client, http.MethodGet, resolve(page, stateURL)+"?wait=5&seen="+seen, UserAgentChrome, nil)
+		answer, _, err := d.send(ctx, &d.client, http.MethodGet, resolve(page, stateURL)+"?wait=5&seen="+seen, UserAgentChrome, nil)
 		if err != nil {
 			return err
 		}
-		var answer struct{ State string }
-		if json.Unmarshal([]byte(text), &answer) != nil || answer.State == "" {
-			page := openedPage{status: resp.StatusCode, text: text}
-			return fmt.Errorf("the login's state is unknown: %s", page.describe(stateURL))
+		var public struct{ State string }
+		if json.Unmarshal([]byte(answer.text), &public) != nil || public.State == "" {
+			return fmt.Errorf("the login's state is unknown: %s", answer.describe(stateURL))
 		}
-		switch seen = answer.State; {
+		switch seen = public.State; {
 		case seen == "approved":
 			return nil
 		case slices.Contains([]string{"denied", "rejected", "expired"}, seen), reply != "" && seen == "scanned":
@@ -339,12 +331,11 @@ func (d *desktop) finish(ctx context.Context, page, finishURL string) error {
 		return err
 	}
 	before := d.client.Jar.Cookies(u)
-	resp, text, err := d.send(ctx, &d.client, http.MethodPost, address, UserAgentChrome, map[string]string{})
+	answer, cookies, err := d.send(ctx, &d.client, http.MethodPost, address, UserAgentChrome, map[string]string{})
 	switch {
 	case err != nil:
 		return err
-	case resp.StatusCode != http.StatusOK || !setsNewCookie(resp.Cookies(), before):
-		answer := openedPage{status: resp.StatusCode, text: text}
+	case answer.status != http.StatusOK || !setsNewCookie(cookies, before):
 		return fmt.Errorf("no session begins: %s", answer.describe(address))
 	}
 	return nil
@@ -363,9 +354,9 @@ func resolve(page, reference string) string {
 	return u.String()
 }
 
-// send sends a request and reads the answer. A map is posted as JSON, and url.Values as a
-// form.
-func (d *desktop) send(ctx context.Context, client *http.Client, method, address, userAgent string, fields any) (*http.Response, string, error) {
+// send sends a request and reads the answer, whose next is the target of a redirect. A map is
+// posted as JSON, and url.Values as a form.
+func (d *desktop) send(ctx context.Context, client *http.Client, method, address, userAgent string, fields any) (openedPage, []*http.Cookie, error) {
 	body, contentType, accept := []byte(nil), "", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
 	switch fields := fields.(type) {
 	case url.Values:
@@ -375,7 +366,7 @@ func (d *desktop) send(ctx context.Context, client *http.Client, method, address
 	}
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
-		return nil, "", err
+		return openedPage{}, nil, err
 	}
 	req.Header.Set("Accept", accept)
 	req.Header.Set("User-Agent", userAgent)
@@ -386,9 +377,13 @@ func (d *desktop) send(ctx context.Context, client *http.Client, method, address
 	var failed *url.Error
 	if errors.As(err, &failed) {
 		// The error contains the whole address. Keep its cause only.
-		return nil, "", fmt.Errorf("opening %s: %s", withoutQuery(address), strings.TrimPrefix(failed.Err.Error(), "wechattest: "))
+		return openedPage{}, nil, fmt.Errorf("opening %s: %s", withoutQuery(address), strings.TrimPrefix(failed.Err.Error(), "wechattest: "))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	return resp, string(text), err
+	page := openedPage{status: resp.StatusCode, text: string(text)}
+	if next, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		page.next = next.String()
+	}
+	return page, resp.Cookies(), err
 }
