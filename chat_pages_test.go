@@ -47,6 +47,40 @@ func TestPhoneNumberAfterAScan(t *testing.T) {
 	w.login(w.desktop(), "lin")
 }
 
+// A click on the account's code helps with a simulated WeChat only.
+func TestSimulatedCodeIsALink(t *testing.T) {
+	for _, simulated := range []bool{false, true} {
+		const simulator = "https://wechat.example"
+		w := newChatWorld(t, scangate.ScanFollow, func(c *scangate.Config) {
+			if simulated {
+				c.Endpoint.Open = simulator
+			}
+		})
+		if simulated {
+			w.wechat.CodesAt(simulator)
+		}
+		page := w.desktop().get("/wechat/login").body
+		if got := strings.Contains(page, `<a class="qr" href="`+simulator+`/q/`); got != simulated {
+			t.Errorf("simulated %t: the code is a link: %t, want %t\n%s", simulated, got, simulated, page)
+		}
+		answer := w.desktop().postJSON("/wechat/login", `{}`, &struct{}{}).body
+		if got := strings.Contains(answer, `"simulated":true`); got != simulated {
+			t.Errorf("simulated %t: POST login answers %s, want simulated %t", simulated, answer, simulated)
+		}
+	}
+}
+
+// Browsers apply form-action to the redirects after a form, too.
+func TestChatLinkMayRedirectToWeChat(t *testing.T) {
+	w := newChatWorld(t, scangate.ScanFollow, withProfile)
+	w.scanCode("yueyue", w.desktop().start())
+	phone, link := w.phone("yueyue"), w.chatLink("yueyue")
+	policy := phone.get(link).Header.Get("Content-Security-Policy")
+	if want := "form-action 'self' " + openURL + ";"; !strings.Contains(policy, want) {
+		t.Errorf("the page behind the link: Content-Security-Policy = %q, want %q in it", policy, want)
+	}
+}
+
 func TestEchoOpensThePages(t *testing.T) {
 	w := newChatWorld(t, scangate.ScanMessage, withoutSecret, withTerms)
 	desktop, phone := w.desktop(), w.phone("lin")

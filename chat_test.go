@@ -71,7 +71,7 @@ func TestLoginPagesOfChats(t *testing.T) {
 	}{
 		{"a code to follow", scangate.ScanFollow, "", []string{"Scan and follow, then reply", "Type this in WeChat"}, []string{"number digits", `class="qr" href`}},
 		{"digits", scangate.ScanMessage, "", []string{"Scan with WeChat to open the account", `<p class="number digits">`, "/qr.svg"}, []string{"Type this in WeChat", `class="qr" href`}},
-		{"in WeChat", scangate.ScanMessage, wechattest.UserAgentPhone, []string{`<p class="number digits">`, "Send the digits below to the account"}, []string{"weixin://"}},
+		{"in WeChat", scangate.ScanMessage, wechattest.UserAgentPhone, []string{`<p class="number digits">`, "Send the eight digits to the account"}, []string{"weixin://"}},
 		{"digits on a phone", scangate.ScanFollow, "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile", []string{`<p class="number digits">`}, []string{"weixin://"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

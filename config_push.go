@@ -17,7 +17,7 @@ const (
 	ScanWeb ScanMode = "web"
 	// ScanFollow shows a code of the official account. The person scans it, follows the
 	// account if they do not yet, and answers in the chat. It requires Push and the Secret
-	// of a verified service account or a test account.
+	// of a verified service account. Test accounts have no EncodingAESKey.
 	ScanFollow ScanMode = "follow"
 	// ScanMessage shows the account's plain code and eight digits, which the person sends
 	// to the account. It requires Push with AccountQR, and works with any account that

@@ -90,7 +90,8 @@
 // others are paths on this server. way is "follow" or "message" if the person approves the
 // login in the chat with the official account, and otherwise missing. digits are present if
 // the person sends them to that account; qr_url and scan_url are then empty unless
-// [Push].AccountQR is set. expires_at (RFC 3339)
+// [Push].AccountQR is set. simulated is true if WeChat is simulated, so that a click on the
+// account's code may open scan_url. expires_at (RFC 3339)
 // is when the same POST returns a new login, unless this one was scanned by then.
 // expires_in is the same in seconds from now, for browsers whose clock is wrong.
 // website_url is present only with both accounts. other_ways lists {"way", "url"} for each

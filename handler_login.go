@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
@@ -134,7 +135,7 @@ func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Logi
 		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: isHandheld(r),
 		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, RenewURL: s.RenewURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
 		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.matchesNumber(l), Way: s.Way, Digits: s.Digits,
-		ways: s.OtherWays,
+		Simulated: s.Simulated, ways: s.OtherWays,
 	})
 }
 
@@ -207,6 +208,7 @@ type scanLogin struct {
 	MatchNumber int       `json:"match_number"`
 	Way         string    `json:"way,omitempty"` // "follow" or "message" if the chat authorizes the login
 	Digits      string    `json:"digits,omitempty"`
+	Simulated   bool      `json:"simulated,omitempty"` // a click on the account's code may open it
 	ExpiresAt   time.Time `json:"expires_at"`
 	ExpiresIn   int       `json:"expires_in"` // in seconds, for browsers whose clock is wrong
 	WebsiteURL  string    `json:"website_url,omitempty"`
@@ -229,6 +231,7 @@ func (g *Gate) scanLogin(r *http.Request, l *login.Login) scanLogin {
 	}
 	if l.Way() != login.WayWeb { // the page has other words then
 		s.Way = string(l.Way())
+		s.Simulated = g.config.Endpoint.Open != "" && strings.HasPrefix(s.ScanURL, g.config.Endpoint.Open+"/")
 	}
 	if !l.Identified() {
 		s.ExpiresAt = l.RenewAt().UTC()

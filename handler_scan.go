@@ -71,6 +71,9 @@ func (g *Gate) serveChatLink(w http.ResponseWriter, r *http.Request, l *login.Lo
 	if p.Digits != "" {
 		p.Name = "chat.echo"
 	}
+	if g.accounts.official != nil {
+		allowTrip(w.Header(), g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
+	}
 	g.respond.render(w, r, http.StatusOK, "chat", p)
 	return nil
 }

@@ -52,6 +52,10 @@ type PageData struct {
 	// which QRURL may be empty.
 	Way string
 
+	// Simulated reports on login.html with a Way that WeChat is simulated. A click on the
+	// code may then open ScanURL, in place of a scan.
+	Simulated bool
+
 	// Digits are the eight digits on login.html that the person sends to the account, or the
 	// four digits on chat.html that they send to the chat. They are empty if there are none.
 	Digits string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -154,6 +155,15 @@ const imageSources = "img-src 'self' data:"
 func allowPictures(h http.Header) {
 	policy := h.Get("Content-Security-Policy")
 	h.Set("Content-Security-Policy", strings.Replace(policy, imageSources, imageSources+" "+strings.Join(pictureHosts, " "), 1))
+}
+
+// allowTrip lets the form of the answer's page redirect to WeChat's page: browsers apply
+// form-action to the redirects after a form, too.
+func allowTrip(h http.Header, authorizeURL string) {
+	if u, err := url.Parse(authorizeURL); err == nil {
+		policy := h.Get("Content-Security-Policy")
+		h.Set("Content-Security-Policy", strings.Replace(policy, "form-action 'self'", "form-action 'self' "+u.Scheme+"://"+u.Host, 1))
+	}
 }
 
 // render answers with a page.

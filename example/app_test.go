@@ -257,6 +257,9 @@ func TestProgramRefuses(t *testing.T) {
 		{"an account without its secret", []string{"-appid", "wx0000000000000001"}, "Config.OfficialAccount"},
 		{"a WeChat URL without an AppID", []string{"-wechat-api-url", "http://127.0.0.1:1"}, "-appid"},
 		{"plain http on another host", []string{"-public-url", "http://192.168.1.5:8080"}, "Config.PublicURL"},
+		{"push settings without an AppID", []string{"-push-token", "0123456789abcdef"}, "-appid"},
+		{"an unknown way", []string{"-scan", "sometimes"}, "Config.Scan"},
+		{"a way without push settings", []string{"-appid", "wx0000000000000001", "-secret", simulatedSecret, "-scan", "follow"}, "Config.Push"},
 		{"an unknown registration", []string{"-registration", "sometimes"}, "Config.Registration"},
 		{"an unknown kind of database", []string{"-db", "oracle://scott:tiger@127.0.0.1/x"}, "oracle://"},
 		{"a file in a missing folder", []string{"-db", "nowhere/users.db"}, "database file"},
@@ -264,7 +267,9 @@ func TestProgramRefuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			// The developer's environment may contain a secret.
-			t.Setenv("WECHAT_SECRET", "")
+			for _, name := range []string{"WECHAT_SECRET", "WECHAT_PUSH_TOKEN", "WECHAT_PUSH_KEY"} {
+				t.Setenv(name, "")
+			}
 			err := run(t.Context(), append([]string{"-addr", "127.0.0.1:0", "-db", "memory"}, tt.args...), io.Discard)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "tiger") {
 				t.Errorf("run %q: error = %v, want one that contains %q and no password", tt.args, err, tt.want)

@@ -335,6 +335,12 @@ func (tab *tab) scan(person string) *tab {
 // scanAgain is scan for the person chosen before, whom the simulator remembers.
 func (tab *tab) scanAgain() *tab {
 	tab.t.Helper()
+	return tab.opensTab(`a.qr`)
+}
+
+// opensTab clicks a link, and returns the new tab in which it opens.
+func (tab *tab) opensTab(selector string) *tab {
+	tab.t.Helper()
 	opened := make(chan target.ID, 1)
 	// Tests share the browser: ignore tabs of other tests.
 	own := chromedp.FromContext(tab.ctx).BrowserContextID
@@ -349,12 +355,12 @@ func (tab *tab) scanAgain() *tab {
 		tab.t.Fatal(err)
 	}
 	// With Ctrl the browser opens a link in a new tab.
-	tab.click(`a.qr`, chromedp.ButtonModifiers(kb.ModifierCtrl))
+	tab.click(selector, chromedp.ButtonModifiers(kb.ModifierCtrl))
 	var id target.ID
 	select {
 	case id = <-opened:
 	case <-time.After(patience):
-		tab.t.Fatalf("clicking the QR code: no new tab after %v", patience)
+		tab.t.Fatalf("clicking %s: no new tab after %v", selector, patience)
 	}
 	phone := *tab
 	phone.attach(chromedp.NewContext(tab.ctx, chromedp.WithTargetID(id)))

@@ -96,6 +96,8 @@ func newGate(o options, users scangate.UserStore, counts *metrics) (*scangate.Ga
 		PublicURL:       o.publicURL,
 		AppName:         "Example",
 		OfficialAccount: o.official,
+		Scan:            scangate.ScanMode(o.scan),
+		Push:            o.push,
 		Website:         o.website,
 		Endpoint:        o.endpoint,
 		FetchProfile:    o.fetchProfile,

@@ -107,6 +107,10 @@ func testPagesIn(t *testing.T, looks matrix, b pictureBrowser, browser context.C
 		}
 	}
 	show(pageStates, looks)
+	show(chatStates, looks)
+	if lang != "zh-Hant" { // the simulator's pages are in Simplified Chinese and English
+		show(simulatorStates, looks)
+	}
 	switch {
 	case looks.sheets:
 		show(pageVariants, looks)

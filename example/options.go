@@ -23,6 +23,8 @@ type options struct {
 	endpoint     wechat.Endpoint // zero: WeChat's own hosts
 	fetchProfile bool            // ask new users for nickname and picture
 	registration string          // a scangate.Registration; scangate.New checks it
+	scan         string          // a scangate.ScanMode; scangate.New checks it
+	push         scangate.Push   // zero without -push-token, -push-key and -account-qr
 	requirePhone bool
 	db           string      // empty: the users are in Redis
 	redis        *redis.Pool // nil without -redis
@@ -46,6 +48,10 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.endpoint.API, "wechat-api-url", "", "the `URL` of WeChat's API (default: WeChat's own)")
 	f.BoolVar(&o.fetchProfile, "fetch-profile", true, "ask new users to share their nickname and picture")
 	f.StringVar(&o.registration, "registration", string(scangate.RegisterOpen), "the `policy` for new users: open (all may register), phone (only people whose phone number is in the table of users) or closed (no new users)")
+	f.StringVar(&o.scan, "scan", "", "the `way` that the login page shows: web (scan the page's own code), follow (scan the account's code, follow the account and confirm in the chat) or message (send eight digits to the account and confirm in the chat); follow and message need -push-token and -push-key with an -appid (default web, or message with -push-token and without -secret)")
+	f.StringVar(&o.push.Token, "push-token", "", "the `token` of the account's messages, which WeChat posts to <public-url>/wechat/push; safer in the environment variable WECHAT_PUSH_TOKEN")
+	f.StringVar(&o.push.EncodingAESKey, "push-key", "", "the `EncodingAESKey` of the account's messages; safer in the environment variable WECHAT_PUSH_KEY")
+	f.StringVar(&o.push.AccountQR, "account-qr", "", "the `text` in the account's own QR code, such as http://weixin.qq.com/r/...; -scan message requires it")
 	f.BoolVar(&o.requirePhone, "require-phone", false, "require a phone number from every user; the program writes the verification codes to its log")
 	f.StringVar(&o.db, "db", "", "the `database` of users: a file name for SQLite, mysql://user:password@host/name, postgres://user:password@host/name, or memory; if it contains a password, safer in the environment variable EXAMPLE_DB (default example.db; with -redis, Redis)")
 	f.Func("redis", "the `address` of a Redis server, such as 127.0.0.1:6379, for logins and sessions; several processes can share it (default: keep them in memory)", func(address string) error {
@@ -65,11 +71,20 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	if o.db == "" && o.redis == nil {
 		o.db = "example.db"
 	}
-	// startSimulator sets the endpoint itself.
-	if o.simulated() && o.endpoint != (wechat.Endpoint{}) {
-		return options{}, errors.New("-wechat-open-url and -wechat-api-url require -appid or -website-appid")
+	return o, o.check()
+}
+
+// check returns an error if the simulator would overwrite options.
+func (o *options) check() error {
+	switch {
+	case !o.simulated():
+		return nil
+	case o.endpoint != wechat.Endpoint{}:
+		return errors.New("-wechat-open-url and -wechat-api-url require -appid or -website-appid")
+	case o.push.Token != "" || o.push.EncodingAESKey != "" || o.push.AccountQR != "":
+		return errors.New("-push-token, -push-key and -account-qr require -appid; the simulator has its own")
 	}
-	return o, nil
+	return nil
 }
 
 // fillFromEnvironment sets the options that hold a secret from the environment,
@@ -79,6 +94,8 @@ func (o *options) fillFromEnvironment() {
 	// environment would turn the simulator off.
 	if o.official.AppID != "" {
 		o.official.Secret = cmp.Or(o.official.Secret, os.Getenv("WECHAT_SECRET"))
+		o.push.Token = cmp.Or(o.push.Token, os.Getenv("WECHAT_PUSH_TOKEN"))
+		o.push.EncodingAESKey = cmp.Or(o.push.EncodingAESKey, os.Getenv("WECHAT_PUSH_KEY"))
 	}
 	if o.website.AppID != "" {
 		o.website.Secret = cmp.Or(o.website.Secret, os.Getenv("WECHAT_WEBSITE_SECRET"))

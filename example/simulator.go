@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +29,7 @@ func startSimulator(ctx context.Context, o *options, users scangate.UserStore, o
 	o.official = wechat.Account{AppID: "wx0000000000000001", Secret: simulatedSecret}
 	o.website = wechat.Account{AppID: "wx0000000000000002", Secret: simulatedSecret}
 	sim := wechattest.New(nil,
-		wechattest.App{Account: o.official},
+		wechattest.App{Account: o.official, Name: "Example"},
 		wechattest.App{Account: o.website, Website: true},
 	)
 	if err := registerKnownPerson(ctx, sim, o, users); err != nil {
@@ -45,9 +46,31 @@ func startSimulator(ctx context.Context, o *options, users scangate.UserStore, o
 	go func() { _ = server.Serve(listener) }() // returns after stop
 	o.endpoint.Open = "http://" + listener.Addr().String()
 	o.endpoint.API = o.endpoint.Open
+	simulateChat(sim, o)
 	fmt.Fprintln(out, "No AppID given: WeChat is simulated at", o.endpoint.Open)
 	fmt.Fprintln(out, "With -registration phone, this number can log in:", knownNumber)
 	return func() { _ = server.Close() }, nil
+}
+
+// simulateChat lets the simulator's persons chat with the official account, if -scan selects
+// a way that needs it. It sets the push settings in o.
+func simulateChat(sim *wechattest.WeChat, o *options) {
+	// The codes of the account lead to the simulator's chat, so that a click opens it.
+	sim.CodesAt(o.endpoint.Open)
+	if mode := scangate.ScanMode(o.scan); mode != scangate.ScanFollow && mode != scangate.ScanMessage {
+		return
+	}
+	o.push = scangate.Push{
+		// Random, because the program receives pushes from the network too.
+		Token:          rand.Text(),
+		EncodingAESKey: (rand.Text() + rand.Text())[:43],
+		AccountQR:      sim.AccountCode(o.official.AppID),
+	}
+	sim.SetPush(o.official.AppID, wechattest.PushServer{
+		URL:            o.publicURL + "/wechat/push",
+		Token:          o.push.Token,
+		EncodingAESKey: o.push.EncodingAESKey,
+	})
 }
 
 // knownPerson is the ID of the person whom the simulator's pages call "known

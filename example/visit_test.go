@@ -47,7 +47,7 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 	if option != nil {
 		option(&config)
 	}
-	apps := []wechattest.App{{Account: config.OfficialAccount}}
+	apps := []wechattest.App{{Account: config.OfficialAccount, Name: "Example"}}
 	if config.Website.AppID != "" {
 		apps = append(apps, wechattest.App{Account: config.Website, Website: true})
 	}
@@ -63,6 +63,13 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 	t.Cleanup(server.Close)
 	s.url = "http://" + server.Listener.Addr().String()
 	config.PublicURL, config.Endpoint = s.url, s.wechat.Endpoint()
+	if config.Push.Token != "" {
+		s.wechat.CodesAt(s.wechat.URL)
+		config.Push.AccountQR = s.wechat.AccountCode(config.OfficialAccount.AppID)
+		s.wechat.SetPush(config.OfficialAccount.AppID, wechattest.PushServer{
+			URL: s.url + "/wechat/push", Token: config.Push.Token, EncodingAESKey: config.Push.EncodingAESKey,
+		})
+	}
 	gate, err := scangate.New(config)
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +115,7 @@ type visit struct {
 	lang    string            // the browser's language
 	scanURL string            // the link of the last QR code; empty before the first
 	number  int               // the number that startElsewhere's desktop shows
+	digits  string            // the digits to send that it shows, if any
 	phone   *wechattest.Phone // the simulated phone; nil before its first scan
 }
 
@@ -230,11 +238,12 @@ func (v *visit) startElsewhere(path string) {
 	var answer struct {
 		ScanURL string `json:"scan_url"`
 		Number  int    `json:"match_number"`
+		Digits  string `json:"digits"`
 	}
 	if err := json.Unmarshal([]byte(body(v.t, resp)), &answer); err != nil {
 		v.t.Fatal(err)
 	}
-	v.scanURL, v.number = answer.ScanURL, answer.Number
+	v.scanURL, v.number, v.digits = answer.ScanURL, answer.Number, answer.Digits
 }
 
 // scan makes the browser the phone of a person, who scans a QR code on another desktop.

@@ -262,14 +262,14 @@ func (w *WeChat) createQRCode(r *http.Request) any {
 	if body.ExpireSeconds == 0 {
 		body.ExpireSeconds = 60
 	}
-	code := &sceneCode{app: app, scene: scene, url: "http://weixin.qq.com/q/" + randomString(22), ticket: "gQ" + randomString(92) + "=="}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	code := &sceneCode{app: app, scene: scene, url: w.codeBase() + codePath + randomString(22), ticket: "gQ" + randomString(92) + "=="}
 	answer := struct {
 		Ticket        string `json:"ticket"`
 		ExpireSeconds int64  `json:"expire_seconds,omitempty"`
 		URL           string `json:"url"`
 	}{code.ticket, body.ExpireSeconds, code.url}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	expires := w.now().Add(time.Duration(body.ExpireSeconds) * time.Second)
 	if !body.temporary() {
 		answer.ExpireSeconds, expires = 0, w.now().AddDate(100, 0, 0)

@@ -32,6 +32,8 @@ type ChatMessage struct {
 	Links []string
 	// Time is the time of the message.
 	Time time.Time
+
+	content string // of a reply, with the markup of links
 }
 
 // chatKey names the chat of a person and an account.
@@ -69,7 +71,7 @@ func (c *chat) add(m ChatMessage) {
 // and then the chat has the reply. It returns an error if the person cannot do that, or if
 // the account's server does not answer as it should.
 func (p *Phone) Follow(ctx context.Context, code string) error {
-	c, err := p.scan(code)
+	c, err := p.wechat.scanned(code)
 	if err != nil {
 		return err
 	}
@@ -106,18 +108,18 @@ func (p *Phone) follow(ctx context.Context, appID string, code *sceneCode) error
 // SCAN. Otherwise WeChat shows the account's profile and pushes nothing. Follow follows the
 // account then.
 func (p *Phone) Scan(ctx context.Context, code string) error {
-	c, err := p.scan(code)
+	c, err := p.wechat.scanned(code)
 	if err != nil || !p.Follows(c.app.AppID) {
 		return err
 	}
 	return p.push(ctx, c.app.AppID, wechat.Message{MsgType: "event", Event: "SCAN", EventKey: c.scene, Ticket: c.ticket})
 }
 
-// scan returns the scanned code, unless it has expired.
-func (p *Phone) scan(text string) (*sceneCode, error) {
-	p.wechat.mu.Lock()
-	defer p.wechat.mu.Unlock()
-	code, live, known := p.wechat.scenes.get(text, p.wechat.now())
+// scanned returns the code with the text, unless it has expired.
+func (w *WeChat) scanned(text string) (*sceneCode, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	code, live, known := w.scenes.get(text, w.now())
 	switch {
 	case !known:
 		return nil, fmt.Errorf("wechattest: %q is not a QR code with a scene", text)
@@ -183,13 +185,16 @@ func (p *Phone) push(ctx context.Context, appID string, m wechat.Message) error 
 		c.add(ChatMessage{Type: "notice", Text: serviceFailure, Time: time.Now()})
 	case delivery.Reply.MsgType != "":
 		text, links := readLinks(delivery.Reply.Content)
-		c.add(ChatMessage{FromAccount: true, Type: delivery.Reply.MsgType, Text: text, Links: links, Time: time.Now()})
+		c.add(ChatMessage{FromAccount: true, Type: delivery.Reply.MsgType, Text: text, Links: links, Time: time.Now(), content: delivery.Reply.Content})
 	}
 	return delivery.Err
 }
 
-// linkTags matches the tags of links in a reply.
-var linkTags = regexp.MustCompile(`<a\s[^>]*>|</a>`)
+// linkTags matches the tags of links in a reply, and chatLinks matches whole links.
+var (
+	linkTags  = regexp.MustCompile(`<a\s[^>]*>|</a>`)
+	chatLinks = regexp.MustCompile(`<a\s[^>]*href="([^"]*)"[^>]*>([^<]*)</a>`)
+)
 
 // pusherOf returns the pusher of an app, or nil.
 func (w *WeChat) pusherOf(appID string) *Pusher {

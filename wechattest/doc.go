@@ -14,8 +14,14 @@
 //	resp, err := phone.Open(ctx, loginURL) // silent, or WeChat's consent page
 //	resp, err = phone.Tap(ctx, resp, wechattest.Allow)
 //
-// [WeChat.LogIn] logs in the HTTP client of an application's own test with one
-// call. [WeChat.Approve] and [WeChat.Refuse] answer an authorization link without
+// One call logs in the HTTP client of an application's own test. Each way has a function:
+//
+//   - [WeChat.LogIn]: inside of WeChat, or by a website application's page
+//   - [WeChat.LogInByScan]: the gate's code, and approval on the gate's page
+//   - [WeChat.LogInByFollow]: the account's code, and the number in the chat
+//   - [WeChat.LogInByMessage]: digits that are sent to the account
+//
+// [WeChat.Approve] and [WeChat.Refuse] answer an authorization link without
 // a browser. [WeChat.Fail] makes API calls fail, hang or return altered answers.
 // [WeChat.FastForward] and [WeChat.Expire] make codes and tokens expire.
 // [WeChat.DeliverTwice] delivers callbacks twice, as WeChat sometimes does.
@@ -59,6 +65,13 @@
 //	/cgi-bin/user/info          returns a follower's data
 //	/wxa/business/getuserphonenumber  returns a phone number
 //	/wxa/getwxacodeunlimit      draws a mini program's code
+//
+// After [WeChat.CodesAt], the codes of accounts lead to these pages, which show the chat of a
+// person and an account:
+//
+//	/q/{code}                   a person scans a code with a scene
+//	/r/{appid}                  a person scans an account's own code
+//	/chat/{appid}               the chat
 //
 // The pages work without JavaScript. A tap is a GET of the same URL with one more
 // parameter: [PersonParam] chooses the phone's owner, and an empty value shows

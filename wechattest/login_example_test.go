@@ -65,3 +65,49 @@ func testAccount(t *testing.T) {
 func ExampleWeChat_LogIn() {
 	_ = testAccount
 }
+
+// chatApplication is newApplication for an account whose followers confirm logins in the
+// chat. The settings are those at WeChat.
+func chatApplication(publicURL string, account wechat.Account, endpoint wechat.Endpoint, push scangate.Push) (http.Handler, error) {
+	return scangate.New(scangate.Config{PublicURL: publicURL, OfficialAccount: account, Endpoint: endpoint, Scan: scangate.ScanFollow, Push: push})
+}
+
+// testFollow is the body of a test. In an application, it is called TestFollow.
+func testFollow(t *testing.T) {
+	account := wechat.Account{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"}
+	simulator := wechattest.NewServer(t, wechattest.App{Account: account})
+	push := scangate.Push{
+		Token: "0123456789abcdef", EncodingAESKey: "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+		AccountQR: simulator.AccountCode(account.AppID),
+	}
+	server := httptest.NewUnstartedServer(nil)
+	defer server.Close()
+	publicURL := "http://" + server.Listener.Addr().String()
+	application, err := chatApplication(publicURL, account, simulator.Endpoint(), push)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Config.Handler = application
+	server.Start()
+	// The simulator pushes the account's messages to the application.
+	simulator.SetPush(account.AppID, wechattest.PushServer{URL: publicURL + "/wechat/push", Token: push.Token, EncodingAESKey: push.EncodingAESKey})
+
+	client := &http.Client{}
+	client.Jar, _ = cookiejar.New(nil) // the error is always nil
+	simulator.LogInByFollow(t, client, publicURL+"/wechat/login", "lin")
+
+	resp, err := client.Get(publicURL + "/wechat/me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("GET /wechat/me = %d, want 200", resp.StatusCode)
+	}
+}
+
+// The person scans the account's code, follows it, and types the number of the login page.
+// LogInByMessage is called in the same way.
+func ExampleWeChat_LogInByFollow() {
+	_ = testFollow
+}

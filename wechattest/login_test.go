@@ -16,6 +16,9 @@ import (
 // TestLogInExample runs the test of the example, which go test only compiles.
 func TestLogInExample(t *testing.T) { testAccount(t) }
 
+// TestFollowExample runs the test of that example.
+func TestFollowExample(t *testing.T) { testFollow(t) }
+
 // newAppTransport returns a transport to an application whose page /account shows
 // the user's nickname. The transport does not reach the simulator's pages.
 func newAppTransport(t *testing.T, simulator *wechattest.WeChat, config scangate.Config) http.RoundTripper {

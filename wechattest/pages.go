@@ -18,7 +18,7 @@ var pageFiles embed.FS
 // parsePages parses the templates. It panics if one is invalid: the templates are
 // part of the program, and every test parses them.
 func parsePages() *template.Template {
-	pages := template.New("pages").Funcs(template.FuncMap{"initial": initial})
+	pages := template.New("pages").Funcs(pageFuncs())
 	return template.Must(pages.ParseFS(pageFiles, "pages/*.html"))
 }
 
@@ -32,15 +32,23 @@ type page struct {
 	Snapshot bool
 	// Persons are the persons to choose from.
 	Persons []Person
+	// Code is the text of the scanned code in the chat of a person who does not follow the
+	// account. Follows, Chat and Words are the chat's state, its messages and its texts.
+	Code    string
+	Follows bool
+	Chat    []ChatMessage
+	Words   chatWords
 	// LinkError is the error that the error page shows.
 	LinkError *linkError
 	// query is the application's own query, without the simulator's parameters.
 	query string
 }
 
-// AppName returns a placeholder for the account's name, which is not part of
-// [App].
+// AppName returns the account's name, or a placeholder.
 func (p page) AppName() string {
+	if p.App.Name != "" {
+		return p.App.Name
+	}
 	if p.App.Website {
 		return "网站应用 " + p.App.AppID
 	}
@@ -114,7 +122,7 @@ func (w *WeChat) show(rw http.ResponseWriter, name string, p page) {
 	header := rw.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	// The pages have no scripts and load nothing.
-	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'")
+	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'")
 	// The page's URL contains the state.
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-store")

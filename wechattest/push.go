@@ -197,7 +197,7 @@ type pushAnswer struct {
 
 // send sends a request and reads the whole answer.
 func (p *Pusher) send(req *http.Request) (pushAnswer, error) {
-	resp, err := p.client.Do(req)
+	resp, err := p.client.Do(req) //nolint:gosec // the address is the test's own
 	if err != nil {
 		// The URL contains the signature.
 		var failed *url.Error
@@ -220,7 +220,7 @@ func (p *Pusher) Request(ctx context.Context, document []byte) (*http.Request, e
 		body = p.envelope(document, encrypted)
 	}
 	query := p.signedQuery(openIDIn(document), encrypted)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.address(query), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.address(query), bytes.NewReader(body)) //nolint:gosec // the address is the test's own
 	if err != nil {
 		return nil, prefixed(err)
 	}

@@ -113,7 +113,7 @@ func parseFields(document []byte) (pushFields, wechat.Format, error) {
 	if bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")) {
 		return f, wechat.FormatJSON, json.Unmarshal(document, &f)
 	}
-	return f, wechat.FormatXML, xml.Unmarshal(document, &f)
+	return f, wechat.FormatXML, xml.Unmarshal(document, &f) //nolint:gosec // into texts and a number
 }
 
 // openIDIn returns the sender in a message's document. WeChat adds it to the query.

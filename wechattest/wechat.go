@@ -18,6 +18,8 @@ import (
 // App is an account registered with the simulated WeChat.
 type App struct {
 	wechat.Account
+	// Name is the account's name on the pages. Empty means a placeholder with the AppID.
+	Name string
 	// Website marks a website application of the Open Platform, whose users log
 	// in with a QR code. Otherwise the account is an official account.
 	Website bool
@@ -92,6 +94,7 @@ type WeChat struct {
 	tickets          *ledger[*sceneCode]      // by ticket
 	miniCodes        *ledger[*miniCode]
 	chats            map[chatKey]*chat
+	codesAt          string // see CodesAt
 	quotas           map[Op]int
 	faults           map[Op][]pendingFault
 	calls            map[Op]int
@@ -154,6 +157,7 @@ func (w *WeChat) registerRoutes() {
 	w.routes.Handle("/cgi-bin/token", w.apiOf(OpToken, w.token))
 	w.routes.Handle("/cgi-bin/user/info", w.api(OpFollower, w.follower))
 	w.routes.Handle("/cgi-bin/showqrcode", w.apiOf(OpShowQRCode, w.showQRCode))
+	w.chatRoutes()
 	w.posts = w.postRoutes()
 	for path, handler := range w.posts {
 		w.routes.Handle(path, handler)
@@ -177,7 +181,7 @@ func (w *WeChat) postRoutes() map[string]http.Handler {
 
 // ServeHTTP implements [http.Handler].
 func (w *WeChat) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	handler, pattern := w.routes.Handler(r)
+	_, pattern := w.routes.Handler(r)
 	want, errcode := http.MethodGet, 43001
 	if _, post := w.posts[pattern]; post {
 		want, errcode = http.MethodPost, 43002
@@ -185,8 +189,9 @@ func (w *WeChat) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	// WeChat documents GET for the exchange. Shipped clients also exchange codes by
 	// POST. An empty pattern is a path outside of WeChat's prefixes.
 	byPost := r.Method == http.MethodPost && pattern == exchangePath
-	if pattern == "" || r.Method == want || byPost {
-		handler.ServeHTTP(rw, r)
+	// The patterns of the pages with chats have the method.
+	if pattern == "" || r.Method == want || byPost || strings.Contains(pattern, " ") {
+		w.routes.ServeHTTP(rw, r)
 		return
 	}
 	w.misuse("%s %s: WeChat accepts %s only", r.Method, r.URL.Path, want)

@@ -106,7 +106,7 @@ const createCard = (host) => {
           make("div", { class: "code" }, phone ? [
             list(["here1", "here2", "here3"]),
             link, copy, make("a", { class: "button", href: "weixin://" }, [text("login.wechat")]),
-          ] : [way ? svg && make("p", { class: "qr" }) : make("a", { class: "qr", target: "_blank", rel: "noopener", "aria-label": text("login.open") })]),
+          ] : [way && !current.simulated ? svg && make("p", { class: "qr" }) : make("a", { class: "qr", target: "_blank", rel: "noopener", "aria-label": text("login.open") })]),
           make("div", { class: "status", role: "status" }, [
             panel("scanned", icon("phone"), way ? "login.replied" : phone ? "login.opened" : "login.scanned"),
             panel("approved", drawn(checkMark), "login.approved"),

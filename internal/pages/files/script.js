@@ -166,5 +166,19 @@ if (copy) {
     view.kept = true;
   });
 }
+// The page behind a link in a chat shows digits until the person has sent them. Then its
+// address has another page. Screen readers read a page again that is loaded again.
+const awaitEcho = async () => {
+  try {
+    const answer = await ask(location.href, 10, { headers: { Accept: "text/html" }, redirect: "manual" });
+    if (answer.status !== 200 || !(await answer.text()).includes("data-echo")) return location.reload();
+  } catch (e) {
+    // The next try may reach the server.
+  }
+  setTimeout(awaitEcho, 3000);
+};
+const echo = find("[data-echo]");
+if (echo) setTimeout(canFetch ? awaitEcho : () => location.reload(), 3000);
+
 if (login && canFetch) followPage(view);
 else if (login) setTimeout(() => location.reload(), 3000);
