@@ -138,8 +138,8 @@ func TestWeRefuseLibrariesWithOtherSettings(t *testing.T) {
 func TestLibrariesRefuseOtherSettings(t *testing.T) {
 	eachLibrary(t, func(t *testing.T, l library) {
 		for name, s := range foreign {
-			if l.name == "node-webot/wechat" && s.key == ours.key && s.token == ours.token {
-				continue // TestNodeWebotIgnoresTheAppID
+			if ignoresAppID(l) && s.key == ours.key && s.token == ours.token {
+				continue // TestLibrariesIgnoreTheAppID
 			}
 			handler := l.serve(t, s, "", func(m received) { t.Errorf("%s: accepted = %+v, want none", name, m) })
 			pusher := pusherTo(t, handler, wechattest.PushEncrypted, wechat.FormatXML)
@@ -150,15 +150,23 @@ func TestLibrariesRefuseOtherSettings(t *testing.T) {
 	})
 }
 
-// TestNodeWebotIgnoresTheAppID notes a fault of node-webot's wechat: it takes messages for
-// another account that has the same token and key.
-func TestNodeWebotIgnoresTheAppID(t *testing.T) {
-	accepted := false
-	handler := serveNodeWebot(t, foreign["another AppID"], "", func(received) { accepted = true })
-	pusher := pusherTo(t, handler, wechattest.PushEncrypted, wechat.FormatXML)
-	if d := pusher.Deliver(t.Context(), pusher.Text("lin", "hello")); d.Err != nil || !accepted {
-		t.Errorf("Deliver = %+v, accepted = %t, want an accepted message", d, accepted)
-	}
+// ignoresAppID reports whether a library does not compare the AppID of encrypted messages.
+func ignoresAppID(l library) bool { return l.name == "node-webot/wechat" || l.name == "PowerWeChat" }
+
+// TestLibrariesIgnoreTheAppID notes a fault of node-webot's wechat and of PowerWeChat: they
+// take messages for another account that has the same token and key.
+func TestLibrariesIgnoreTheAppID(t *testing.T) {
+	eachLibrary(t, func(t *testing.T, l library) {
+		if !ignoresAppID(l) {
+			return // TestLibrariesRefuseOtherSettings
+		}
+		accepted := false
+		handler := l.serve(t, foreign["another AppID"], "", func(received) { accepted = true })
+		pusher := pusherTo(t, handler, wechattest.PushEncrypted, wechat.FormatXML)
+		if d := pusher.Deliver(t.Context(), pusher.Text("lin", "hello")); d.Err != nil || !accepted {
+			t.Errorf("Deliver = %+v, accepted = %t, want an accepted message", d, accepted)
+		}
+	})
 }
 
 // TestSilenceperReadsJSON pushes messages in JSON to silenceper/wechat.

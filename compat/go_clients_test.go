@@ -58,6 +58,10 @@ var goClients = []struct {
 	{"chanxuehong/wechat, official account", official, newChanxuehong},
 	{"chanxuehong/wechat, website", website, newChanxuehong},
 	{"markbates/goth, website", website, newGoth},
+	{"PowerWeChat, official account", official, newPowerClient},
+	{"PowerWeChat, website", website, newPowerClient},
+	{"PowerSocialite, official account", official, newSocialiteClient},
+	{"PowerSocialite, website", website, newSocialiteClient},
 }
 
 // silenceperClient is silenceper/wechat's login.

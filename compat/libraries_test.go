@@ -62,6 +62,7 @@ var libraries = []library{
 	{"silenceper/wechat", serveSilenceper},
 	{"chanxuehong/wechat", serveChanxuehong},
 	{"node-webot/wechat", serveNodeWebot},
+	{"PowerWeChat", servePowerWeChat},
 }
 
 // eachLibrary runs a subtest for each library.

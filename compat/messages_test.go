@@ -178,7 +178,15 @@ func requestWith(t *testing.T, e wechat.Envelope, toUserName string) *http.Reque
 	timestamp := strconv.FormatInt(e.TimeStamp, 10)
 	query := envelope{TimeStamp: timestamp, Nonce: e.Nonce, MsgSignature: e.MsgSignature}.query()
 	body := "<xml><ToUserName><![CDATA[" + toUserName + "]]></ToUserName><Encrypt><![CDATA[" + e.Encrypt + "]]></Encrypt></xml>"
-	return httptest.NewRequestWithContext(t.Context(), http.MethodPost, pushURL+"?"+query.Encode(), strings.NewReader(body))
+	return encryptedRequest(t, query, body)
+}
+
+// encryptedRequest returns a push with an encrypted body.
+func encryptedRequest(t *testing.T, query url.Values, body string) *http.Request {
+	t.Helper()
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, pushURL+"?"+query.Encode(), strings.NewReader(body))
+	request.Header.Set("Content-Type", "text/xml") // PowerWeChat reads anything else as JSON
+	return request
 }
 
 // TestLibrariesReadOurReplies replies to a message, and reads the reply with each library.
@@ -199,8 +207,7 @@ func TestLibrariesReadOurReplies(t *testing.T) {
 		var got received
 		handler := l.serve(t, ours, "", func(m received) { got = m })
 		forward := "<xml><ToUserName><![CDATA[" + want.ToUserName + "]]></ToUserName><Encrypt><![CDATA[" + e.Encrypt + "]]></Encrypt></xml>"
-		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, pushURL+"?"+e.query().Encode(), strings.NewReader(forward))
-		handler.ServeHTTP(httptest.NewRecorder(), request)
+		handler.ServeHTTP(httptest.NewRecorder(), encryptedRequest(t, e.query(), forward))
 		if age := time.Since(time.Unix(got.CreateTime, 0)); age < -time.Minute || age > time.Minute {
 			t.Errorf("CreateTime of our reply = %d, want the present time", got.CreateTime)
 		}

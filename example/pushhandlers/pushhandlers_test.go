@@ -1,6 +1,7 @@
 package pushhandlers
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -133,6 +134,10 @@ func testHandler(t *testing.T, handler func(*scangate.Gate) http.Handler) {
 	if forged.Err == nil || !strings.Contains(forged.Err.Error(), "403") {
 		t.Errorf("forged push = %+v, want status 403", forged)
 	}
+	unsigned := w.pusher.Text("lin", "hello")
+	if d := w.pusher.Do(unsignedRequest(t, w.pusher.Document(unsigned)), unsigned); d.Err == nil || !strings.Contains(d.Err.Error(), "403") {
+		t.Errorf("unsigned push in plain text = %+v, want status 403", d)
+	}
 	long := w.pusher.Text("lin", strings.Repeat("a", wechat.MaxMessage))
 	if d := w.pusher.Deliver(t.Context(), long); d.Err == nil || !strings.Contains(d.Err.Error(), "400") {
 		t.Errorf("push of 64 KiB = %+v, want status 400", d)
@@ -142,4 +147,16 @@ func testHandler(t *testing.T, handler func(*scangate.Gate) http.Handler) {
 	if d := w.pusher.Deliver(t.Context(), late); d.Err == nil || !strings.Contains(d.Err.Error(), "403") {
 		t.Errorf("push of an hour ago = %+v, want status 403", d)
 	}
+}
+
+// unsignedRequest returns a push in plain text that claims to be encrypted.
+func unsignedRequest(t *testing.T, document []byte) *http.Request {
+	t.Helper()
+	query := "?signature=x&encrypt_type=aes&timestamp=1&nonce=1"
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, appURL+"/messages"+query, bytes.NewReader(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "text/xml")
+	return req
 }
