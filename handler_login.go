@@ -250,7 +250,8 @@ func (g *Gate) scanLogin(r *http.Request, l *login.Login) scanLogin {
 func (g *Gate) otherWays(r *http.Request, l *login.Login) []wayURL {
 	var others []wayURL
 	for _, way := range g.accounts.ways {
-		if way == wayOf(l) || way == WayFollow && isHandheld(r) {
+		scanned := way == WayFollow || way == WayMini
+		if way == wayOf(l) || scanned && isHandheld(r) {
 			continue // a phone cannot scan its own screen
 		}
 		others = append(others, wayURL{way, g.urls.by(l, way)})

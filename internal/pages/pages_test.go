@@ -149,6 +149,9 @@ func TestTextsAreUsed(t *testing.T) {
 	}
 	use("chat", "chat.echo", ".heading") // in the place of those of the link's page
 	use("chat", "chat.echo", ".text")
+	for _, way := range []string{".web", ".website", ".follow", ".message", ".mini"} {
+		use("login", "login", way) // by PageData.Ways
+	}
 	for _, m := range chatText.FindAllStringSubmatch(chatSource(t), -1) {
 		use("chat", "", m[1])
 	}

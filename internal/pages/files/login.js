@@ -119,7 +119,7 @@ const createCard = (host) => {
           make("span", { "data-show": "waiting" }, [text(digits ? "login.waiting_message" : phone ? "login.waiting_here" : "login.waiting")]),
           make("span", { "data-show": "offline", hidden: "" }, [text("offline")]),
         ]),
-        make("p", { class: digits ? "number digits" : "number" }, [make("span", {}, [text(digits ? "login.digits" : way ? "login.type" : "login.number")]), " ", make("b", {})]),
+        make("p", { class: digits ? "number digits" : "number" }, [make("span", {}, [text(digits ? "login.digits" : way === "follow" ? "login.type" : "login.number")]), " ", make("b", {})]),
         make("p", { class: "timer" }),
         make("div", { id: "renew" }, [button(text("login.renew"), renew, "plain")]),
       ]),
