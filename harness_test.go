@@ -64,7 +64,10 @@ func newWorld(t testing.TB, options ...func(*scangate.Config)) *world {
 	w.wechat = wechattest.NewStrict(t,
 		wechattest.App{Account: official, Hosts: []string{"app.example.com", "login.example.com"}}, // WeChat registers two
 		wechattest.App{Account: website, Website: true, Hosts: []string{"app.example.com"}},
-		wechattest.App{Account: mini, MiniProgram: true, Pages: []string{"pages/login/login"}})
+		wechattest.App{
+			Account: mini, MiniProgram: true, Pages: []string{"pages/login/login"},
+			Links: []wechattest.LinkRule{{Prefix: appURL + "/wechat/scan/", Page: "pages/login/login"}},
+		})
 	hosts := map[string]http.Handler{"open.weixin.qq.com": w.wechat, "api.weixin.qq.com": w.wechat}
 	config := scangate.Config{
 		PublicURL:       appURL,
