@@ -2,13 +2,11 @@ package scangate
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"path"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +30,7 @@ func (c *Config) check() (*url.URL, *configErrors) {
 	base := c.checkBasePath(&faults)
 	c.checkAccounts(&faults)
 	c.checkScan(&faults)
+	c.checkCallbackURL(&faults)
 	c.checkPages(&faults)
 	c.checkPhone(&faults)
 	c.checkRegistration(&faults, public, base)
@@ -68,33 +67,6 @@ func parsePublicURL(s string, insecure bool) (*url.URL, error) {
 	return u, nil
 }
 
-// portFault returns why the port of u is not in the form that browsers use, or "".
-func portFault(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		if strings.HasSuffix(u.Host, ":") {
-			return "has a colon without a port"
-		}
-		return ""
-	}
-	n, err := strconv.Atoi(port)
-	switch {
-	case err != nil || n < 1 || n > 65535 || strconv.Itoa(n) != port:
-		return "has an invalid port"
-	case u.Scheme == "https" && n == 443, u.Scheme == "http" && n == 80:
-		return "has the default port of its scheme, which browsers leave out: leave out :" + port
-	}
-	return ""
-}
-
-// isLoopback reports whether a host is this machine by its name or address. All names
-// below localhost are (RFC 6761).
-func isLoopback(host string) bool {
-	host = strings.ToLower(host)
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
-}
-
 // checkBasePath returns the path at which the gate is mounted, or "" if it is at fault.
 func (c *Config) checkBasePath(faults *configErrors) string {
 	base := c.BasePath
@@ -121,9 +93,10 @@ func (c *Config) checkBasePath(faults *configErrors) string {
 // checkAccounts checks the WeChat accounts and WeChat's address.
 func (c *Config) checkAccounts(faults *configErrors) {
 	none := wechat.Account{}
-	if c.OfficialAccount == none && c.Website == none {
-		faults.add("OfficialAccount and Config.Website", "one of them is required")
+	if c.OfficialAccount == none && c.Website == none && c.MiniProgram == none {
+		faults.add("OfficialAccount, Config.Website and Config.MiniProgram", "one of them is required")
 	}
+	c.checkMiniProgram(faults)
 	if c.OfficialAccount != none {
 		c.checkOfficialAccount(faults)
 	}

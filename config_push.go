@@ -25,6 +25,9 @@ const (
 	ScanMessage ScanMode = "message"
 )
 
+// chat reports whether logins are authorized in the chat with the official account.
+func (m ScanMode) chat() bool { return m == ScanFollow || m == ScanMessage }
+
 // Push configures the messages and events that WeChat sends to the server of the official
 // account ("服务器配置"). The push URL is PublicURL, BasePath and "/push", and the mode is
 // the encrypted one ("安全模式"). It prints and logs without its secrets.
@@ -80,6 +83,9 @@ func (c *Config) ways() []Way {
 		{WayWeb, secret},
 		{WayFollow, secret && push},
 		{WayMessage, c.Push.AccountQR != ""},
+		// Only if its code is the one shown: a mini program that only logs itself in has no
+		// page for the code.
+		{WayMini, c.scanMode().mini()},
 		{WayWebsite, c.Website != wechat.Account{}},
 	} {
 		if row.configured {

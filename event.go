@@ -51,7 +51,7 @@ type Event struct {
 	// login, for the change of a phone number, and for EventRefused, except in a chat.
 	Way Way
 	// Reason is, for EventRefused, the code of the problem, such as "expired"; for
-	// EventLimited "login", "callback", "guess", "push", "lookup" or "codes"; for
+	// EventLimited "login", "callback", "guess", "push", "lookup", "picture" or "codes"; for
 	// EventLoggedOut "everywhere" or empty. It is empty for all other events.
 	Reason string
 	// Terms is, for EventAgreed, the versions of Config.Pages.Terms, in their order and

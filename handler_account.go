@@ -218,7 +218,8 @@ type Pending struct {
 
 // Pending returns the person who is at the application's registration page. It reads
 // the parameter "login" of the request's query or form. It returns [ErrNotFound] unless
-// that login is open and was authorized in the request's own browser.
+// that login is open and was authorized in the request's own browser, or in the mini program
+// whose token the request's form has in the field "token".
 func (g *Gate) Pending(r *http.Request) (Pending, error) {
 	l, err := g.logins.Load(r.Context(), r.FormValue("login"))
 	switch {
@@ -226,7 +227,7 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 		return Pending{}, ErrNotFound
 	case err != nil:
 		return Pending{}, publicError(err)
-	case g.logins.authorizerKey(r, l) == "", l.Open() != nil, l.Purpose() != login.PurposeLogin, l.Fresh():
+	case g.logins.authorizerKey(r, l) == "" && !g.hasToken(r, l), l.Open() != nil, l.Purpose() != login.PurposeLogin, l.Fresh():
 		return Pending{}, ErrNotFound
 	}
 	who := l.Person()
@@ -239,28 +240,43 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 	}, nil
 }
 
+// hasToken reports whether the form of a request has the token of the mini program that
+// proved the identity for the login.
+func (g *Gate) hasToken(r *http.Request, l *login.Login) bool {
+	return l.Way() == login.WayMini && l.AuthorizedBy(login.Key(r.FormValue("token")))
+}
+
 // serveResume continues a login after the application's own registration. It asks the
 // UserStore whether the person is registered by now.
 func (g *Gate) serveResume(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	l, err := g.recognize(r, l)
+	if err != nil {
+		return err
+	}
+	return g.advance(w, r, l)
+}
+
+// recognize notes the user that a person has become by the application's registration. It
+// returns errNotRegistered if they are still none.
+func (g *Gate) recognize(r *http.Request, l *login.Login) (*login.Login, error) {
 	who := l.Person()
 	who.Refusal = "" // an earlier one; the look-up finds whether there still is a reason
 	if l.State() != login.StateIdentified || who.UserID != "" {
-		return g.advance(w, r, l)
+		return l, nil
 	}
 	if err := g.registrar.lookupUser(r.Context(), &who); err != nil {
-		return err
+		return l, err
 	}
 	switch {
 	case who.UserID == "":
-		return errNotRegistered
+		return l, errNotRegistered
 	case who.Refusal == refusalDisabled:
 		// The person is not noted as that user, so that they can return once they are enabled.
-		_, err := g.logins.refuse(r.Context(), l, errDisabled)
-		return err
+		return g.logins.refuse(r.Context(), l, errDisabled)
 	}
 	l, err := g.logins.Recognize(r.Context(), l, who)
 	if err != nil && !errors.Is(err, login.ErrRepeated) {
-		return g.logins.withRetry(r, l, err)
+		return l, g.logins.withRetry(r, l, err)
 	}
-	return g.advance(w, r, l)
+	return l, nil
 }

@@ -98,7 +98,7 @@ func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.
 	}
 	switch {
 	case l.Kind() == login.SameDevice:
-		seeOther(w, g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
+		seeOther(w, g.accounts.authorizeURL(g.urls.callback(), l, key, login.ScopeBase))
 	case l.State() == login.StateApproved:
 		return g.renderFinish(w, r, l)
 	default:
@@ -121,7 +121,7 @@ func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request lo
 		return err
 	}
 	if l.Kind() == login.SameDevice {
-		writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase)})
+		writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.accounts.authorizeURL(g.urls.callback(), l, key, login.ScopeBase)})
 		return nil
 	}
 	writeJSON(w, http.StatusCreated, g.scanLogin(r, l))
@@ -206,7 +206,7 @@ type scanLogin struct {
 	FinishURL   string    `json:"finish_url"`
 	RenewURL    string    `json:"renew_url"`
 	MatchNumber int       `json:"match_number"`
-	Way         string    `json:"way,omitempty"` // "follow" or "message" if the chat authorizes the login
+	Way         string    `json:"way,omitempty"` // empty for the web
 	Digits      string    `json:"digits,omitempty"`
 	Simulated   bool      `json:"simulated,omitempty"` // a click on the account's code may open it
 	ExpiresAt   time.Time `json:"expires_at"`
@@ -232,6 +232,9 @@ func (g *Gate) scanLogin(r *http.Request, l *login.Login) scanLogin {
 	if l.Way() != login.WayWeb { // the page has other words then
 		s.Way = string(l.Way())
 		s.Simulated = g.config.Endpoint.Open != "" && strings.HasPrefix(s.ScanURL, g.config.Endpoint.Open+"/")
+	}
+	if g.pictures.shown(l) {
+		s.QRURL = g.urls.path("login", l.ID(), "qr.png")
 	}
 	if !l.Identified() {
 		s.ExpiresAt = l.RenewAt().UTC()

@@ -37,6 +37,7 @@ const (
 var (
 	official = wechat.Account{AppID: "wx00000000official", Secret: "0ff1c1a10ff1c1a10ff1c1a10ff1c1a1"}
 	website  = wechat.Account{AppID: "wx000000000website", Secret: "3eb517e03eb517e03eb517e03eb517e0"}
+	mini     = wechat.Account{AppID: "wx000000000000mini", Secret: "31210a9031210a9031210a9031210a90"}
 )
 
 // world is an application with a gate, and a simulator of WeChat. It has no sockets:
@@ -49,6 +50,8 @@ type world struct {
 	hosts  http.RoundTripper
 	log    *syncBuffer
 
+	servers map[string]http.Handler // by host
+
 	mu     sync.Mutex
 	events []scangate.Event
 }
@@ -59,8 +62,12 @@ func newWorld(t testing.TB, options ...func(*scangate.Config)) *world {
 	t.Helper()
 	w := &world{t: t, log: &syncBuffer{}, users: &countingUsers{UserStore: scangate.NewMemoryStore()}}
 	w.wechat = wechattest.NewStrict(t,
-		wechattest.App{Account: official, Hosts: []string{"app.example.com"}},
-		wechattest.App{Account: website, Website: true, Hosts: []string{"app.example.com"}})
+		wechattest.App{Account: official, Hosts: []string{"app.example.com", "login.example.com"}}, // WeChat registers two
+		wechattest.App{Account: website, Website: true, Hosts: []string{"app.example.com"}},
+		wechattest.App{
+			Account: mini, MiniProgram: true, Pages: []string{"pages/login/login"},
+			Links: []wechattest.LinkRule{{Prefix: appURL + "/wechat/scan/", Page: "pages/login/login"}},
+		})
 	hosts := map[string]http.Handler{"open.weixin.qq.com": w.wechat, "api.weixin.qq.com": w.wechat}
 	config := scangate.Config{
 		PublicURL:       appURL,
@@ -84,9 +91,16 @@ func newWorld(t testing.TB, options ...func(*scangate.Config)) *world {
 	}
 	t.Cleanup(func() { _ = gate.Close() })
 	w.gate = gate
-	hosts["app.example.com"] = application(gate)
-	w.hosts = wechattest.Transport(hosts)
+	w.servers = hosts
+	w.addHost("app.example.com", application(gate))
 	return w
+}
+
+// addHost adds a server to those that browsers and the gate reach, or replaces one. Call it
+// before making the browsers that need it.
+func (w *world) addHost(host string, server http.Handler) {
+	w.servers[host] = server
+	w.hosts = wechattest.Transport(w.servers)
 }
 
 // application returns an application of the library: a public page, the gate, and a page

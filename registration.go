@@ -34,7 +34,7 @@ type registrar struct {
 // has it if there is one. For a new person it adds as much of a profile as the
 // configuration and the person's consent allow.
 func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Scope, code string) (login.Person, error) {
-	client := r.accounts.client(l.AppID())
+	client := r.accounts.web(l)
 	if client == nil {
 		return login.Person{}, login.ErrUnknown // the configuration has changed since the login began
 	}
@@ -52,7 +52,7 @@ func (r *registrar) identify(ctx context.Context, l *login.Login, scope login.Sc
 	}
 	r.logOddities(ctx, "exchange", token.Oddities)
 	who := login.Person{
-		Identity: login.Identity{AppID: l.AppID(), OpenID: token.OpenID, UnionID: token.UnionID},
+		Identity: login.Identity{AppID: client.AppID(), OpenID: token.OpenID, UnionID: token.UnionID},
 		Asked:    scope == login.ScopeProfile || l.Person().Asked,
 	}
 	if token.UnionID == "" {
@@ -175,11 +175,10 @@ func (r *registrar) needsProfile(who login.Person) bool {
 	return r.fetchProfile && who.UserID == "" && !who.Asked
 }
 
-// lacksUnionID reports whether a new person may be a user by the other account, which
+// lacksUnionID reports whether a new person may be a user by another account, which
 // only the unionid in their user info can show.
 func (r *registrar) lacksUnionID(who login.Person) bool {
-	both := r.accounts.officialID != "" && r.accounts.website != nil
-	return both && who.UserID == "" && who.Identity.UnionID == ""
+	return r.accounts.several() && who.UserID == "" && who.Identity.UnionID == ""
 }
 
 // mustRecognize reports whether a new person has to share their user info, because only its

@@ -219,7 +219,7 @@ func (r *record) sound() bool {
 		return false
 	}
 	switch r.Way {
-	case "", WayWeb, WayWebsite:
+	case "", WayWeb, WayWebsite, WayMini:
 	case WayFollow, WayMessage:
 		if r.Kind != CrossDevice || r.Person != nil && r.Chat == nil {
 			return false
