@@ -255,6 +255,18 @@ func (p *miniPhone) wantButtons(texts ...string) {
 	}
 }
 
+// button returns the button with a text.
+func (p *miniPhone) button(text string) miniButton {
+	p.t.Helper()
+	for _, b := range p.screen.Buttons {
+		if b.Text == text {
+			return b
+		}
+	}
+	p.t.Fatalf("the mini program shows the buttons %v, want %q among them", p.screen.Buttons, text)
+	return miniButton{}
+}
+
 // wantRequests checks how many requests the mini program has sent since it was installed.
 func (p *miniPhone) wantRequests(when string, want int) {
 	p.t.Helper()

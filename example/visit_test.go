@@ -25,6 +25,7 @@ import (
 type site struct {
 	url    string
 	wechat *wechattest.Server
+	app    http.Handler
 	// fakeState is a state that the site returns to waiting browsers in place of the true
 	// one, or "" for the true one.
 	fakeState atomic.Value
@@ -47,7 +48,13 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 	if option != nil {
 		option(&config)
 	}
-	apps := []wechattest.App{{Account: config.OfficialAccount}}
+	var apps []wechattest.App
+	if config.OfficialAccount.AppID != "" {
+		apps = append(apps, wechattest.App{Account: config.OfficialAccount})
+	}
+	if config.MiniProgram.AppID != "" {
+		apps = append(apps, wechattest.App{Account: config.MiniProgram, MiniProgram: true})
+	}
 	if config.Website.AppID != "" {
 		apps = append(apps, wechattest.App{Account: config.Website, Website: true})
 	}
@@ -68,7 +75,8 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = gate.Close() })
-	server.Config.Handler = s.withFakeState(newApp(gate))
+	s.app = newApp(gate)
+	server.Config.Handler = s.withFakeState(s.app)
 	server.Start()
 	return s
 }

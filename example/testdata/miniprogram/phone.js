@@ -331,12 +331,14 @@ const commands = {
     start(scene, page, query || {});
   },
   see() {},
-  tap({ label }) {
+  tap({ label, times }) {
     const button = find(['button'], label);
     if (button.attrs.disabled) {
       throw new Error(`the button "${label}" is disabled`);
     }
-    dispatch(button, 'tap', {});
+    for (let i = 0; i < (times || 1); i++) {
+      dispatch(button, 'tap', {});
+    }
   },
   // number taps a button that asks for the phone number, and answers WeChat's question.
   async number({ label, phone, error }) {
