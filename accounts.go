@@ -11,6 +11,7 @@ import (
 type accounts struct {
 	official   *wechat.Client // nil if not configured, or without a Secret
 	website    *wechat.Client // nil if not configured
+	mini       *wechat.Client // nil if not configured
 	officialID string         // AppID of the official account, or ""
 	scan       ScanMode
 	push       bool // the official account's messages come to the gate
@@ -32,10 +33,37 @@ func newAccounts(c *Config) (accounts, error) {
 			return a, configError("Website or Endpoint", "%w", err)
 		}
 	}
+	if c.MiniProgram != none {
+		if a.mini, err = wechat.NewClient(c.MiniProgram, c.Endpoint, c.HTTPClient); err != nil {
+			return a, configError("MiniProgram or Endpoint", "%w", err)
+		}
+	}
 	return a, nil
 }
 
-// client returns the client of an account, or nil.
+// several reports whether a person can come by more than one account, which only their
+// unionid shows.
+func (a accounts) several() bool {
+	n := 0
+	for _, set := range []bool{a.officialID != "", a.website != nil, a.mini != nil} {
+		if set {
+			n++
+		}
+	}
+	return n > 1
+}
+
+// web returns the client of the account whose web authorization proves an identity for the
+// login, or nil. A mini program has none. If its code is opened in a browser, the official
+// account's proves it.
+func (a accounts) web(l *login.Login) *wechat.Client {
+	if l.Way() == login.WayMini {
+		return a.official
+	}
+	return a.client(l.AppID())
+}
+
+// client returns the client of an account with web authorization, or nil.
 func (a accounts) client(appID string) *wechat.Client {
 	for _, c := range []*wechat.Client{a.official, a.website} {
 		if c != nil && c.AppID() == appID {
@@ -49,7 +77,13 @@ func (a accounts) client(appID string) *wechat.Client {
 // changed since the login began. A login that proves a phone number needs no account.
 func (a accounts) serves(l *login.Login) bool {
 	chat := a.push && l.InChat() && l.AppID() == a.officialID
-	return chat || l.Purpose() == login.PurposePhone || a.client(l.AppID()) != nil
+	mini := a.mini != nil && l.Way() == login.WayMini && l.AppID() == a.mini.AppID()
+	return chat || mini || l.Purpose() == login.PurposePhone || a.client(l.AppID()) != nil
+}
+
+// ofMini reports whether a mini program has proved the identity for the login.
+func (a accounts) ofMini(l *login.Login) bool {
+	return l.Way() == login.WayMini && l.Identified() && l.Person().Identity.AppID == a.mini.AppID()
 }
 
 // flow is how a login proves an identity.
@@ -64,7 +98,7 @@ type flow struct {
 // other browsers need a phone.
 func (a accounts) chooseFlow(r *http.Request, with string) flow {
 	switch {
-	case a.website != nil && (with == "website" || a.officialID == ""):
+	case a.website != nil && (with == "website" || a.officialID == "" && !a.scan.mini()):
 		return flow{login.SameDevice, login.WayWeb, a.website.AppID()}
 	case inWeChat(r) && a.official != nil:
 		return flow{login.SameDevice, login.WayWeb, a.officialID}
@@ -74,13 +108,16 @@ func (a accounts) chooseFlow(r *http.Request, with string) flow {
 		// A phone cannot scan its own screen, but it can send digits.
 		return flow{login.CrossDevice, login.WayMessage, a.officialID}
 	}
+	if a.scan.mini() {
+		return flow{login.CrossDevice, login.WayMini, a.mini.AppID()}
+	}
 	return flow{login.CrossDevice, login.WayWeb, a.officialID}
 }
 
 // authorizeURL returns the page of WeChat's where the browser with that key proves an
 // identity for the login. From there WeChat redirects the browser to callback.
 func (a accounts) authorizeURL(callback string, l *login.Login, key login.Key, scope login.Scope) string {
-	client, state := a.client(l.AppID()), key.OAuthState(login.Trip{ID: l.ID(), Kind: l.Kind(), Scope: scope})
+	client, state := a.web(l), key.OAuthState(login.Trip{ID: l.ID(), Kind: l.Kind(), Scope: scope})
 	switch {
 	case client == a.website:
 		return client.QRConnectURL(callback, state, "")

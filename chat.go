@@ -40,7 +40,7 @@ type chats struct {
 // newChats returns the chats of a gate whose other parts are connected.
 func newChats(c *Config, logins *logins, registrar *registrar, locator *locator, lookups *background) *chats {
 	ch := &chats{
-		gate: strings.TrimSuffix(c.name(), ":"), takesDigits: c.scanMode() != ScanWeb, registerURL: c.RegisterURL,
+		gate: strings.TrimSuffix(c.name(), ":"), takesDigits: c.scanMode().chat(), registerURL: c.RegisterURL,
 		accounts: logins.accounts, locator: locator, logins: logins, registrar: registrar, respond: logins.respond,
 		state: registrar.state, logger: c.Logger, lookups: lookups,
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
-// Config configures a [Gate]. PublicURL and one of the two accounts are required. The
+// Config configures a [Gate]. PublicURL and one of the three accounts are required. The
 // zero value of every other field is a sensible default.
 type Config struct {
 	// PublicURL is where browsers and phones reach the application, such as
@@ -49,7 +49,8 @@ type Config struct {
 	OfficialAccount wechat.Account
 
 	// Scan is what the QR code on the login page leads to. Empty means ScanMessage if the
-	// official account has no Secret, otherwise ScanWeb.
+	// official account has no Secret, ScanMiniProgram if there is a mini program and no
+	// official account, and otherwise ScanWeb.
 	Scan ScanMode
 
 	// Push configures the messages of the official account, which ScanFollow and
@@ -63,6 +64,19 @@ type Config struct {
 	// must be bound to the same Open Platform account. A new person then has to share
 	// their user info, because only the unionid in it identifies them at the other account.
 	Website wechat.Account
+
+	// MiniProgram is a mini program (小程序), which ScanMiniProgram and ScanMiniProgramCode
+	// need. Its server routes are below mini/. It also logs itself in there. It must be bound
+	// to the same Open Platform account as the other accounts, so that a person is one user,
+	// whichever they log in by. Zero means none.
+	MiniProgram wechat.Account
+
+	// CallbackURL is where WeChat redirects to after its authorization, if that is not
+	// PublicURL, BasePath and "/callback": a complete URL without a user, a query or a
+	// fragment, such as "https://login.example.com/relay/shop". Its host is the one that is
+	// registered at WeChat, and a [Relay] there leads back to this gate. It is https, with the
+	// same exceptions as PublicURL. Empty means the gate's own callback.
+	CallbackURL string
 
 	// Endpoint is the address of WeChat's servers; zero means WeChat's own hosts.
 	Endpoint wechat.Endpoint
@@ -434,6 +448,10 @@ func (c *Config) setStores(users UserStore, state StateStore) {
 // name distinguishes this gate from others. The processes of one application share it,
 // and two gates that share a store do not.
 func (c *Config) name() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", c.PublicURL, c.BasePath, c.OfficialAccount.AppID, c.Website.AppID))
+	named := fmt.Appendf(nil, "%q %q %q %q", c.PublicURL, c.BasePath, c.OfficialAccount.AppID, c.Website.AppID)
+	if c.MiniProgram.AppID != "" {
+		named = fmt.Appendf(named, " %q", c.MiniProgram.AppID)
+	}
+	sum := sha256.Sum256(named)
 	return base64.RawURLEncoding.EncodeToString(sum[:9]) + ":"
 }

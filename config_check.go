@@ -32,6 +32,7 @@ func (c *Config) check() (*url.URL, *configErrors) {
 	base := c.checkBasePath(&faults)
 	c.checkAccounts(&faults)
 	c.checkScan(&faults)
+	c.checkCallbackURL(&faults)
 	c.checkPages(&faults)
 	c.checkPhone(&faults)
 	c.checkRegistration(&faults, public, base)
@@ -121,9 +122,10 @@ func (c *Config) checkBasePath(faults *configErrors) string {
 // checkAccounts checks the WeChat accounts and WeChat's address.
 func (c *Config) checkAccounts(faults *configErrors) {
 	none := wechat.Account{}
-	if c.OfficialAccount == none && c.Website == none {
-		faults.add("OfficialAccount and Config.Website", "one of them is required")
+	if c.OfficialAccount == none && c.Website == none && c.MiniProgram == none {
+		faults.add("OfficialAccount, Config.Website and Config.MiniProgram", "one of them is required")
 	}
+	c.checkMiniProgram(faults)
 	if c.OfficialAccount != none {
 		c.checkOfficialAccount(faults)
 	}

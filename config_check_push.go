@@ -27,6 +27,8 @@ func (c *Config) scanMode() ScanMode {
 		return c.Scan
 	case c.withoutSecret() && !c.Push.isZero():
 		return ScanMessage // the only way without a Secret
+	case c.OfficialAccount.AppID == "" && c.MiniProgram.AppID != "":
+		return ScanMiniProgram // the only way
 	}
 	return ScanWeb
 }
@@ -34,19 +36,26 @@ func (c *Config) scanMode() ScanMode {
 // checkScan checks the way that the login page shows, and the account that it needs.
 func (c *Config) checkScan(faults *configErrors) {
 	switch c.Scan {
-	case "", ScanWeb, ScanFollow, ScanMessage:
+	case "", ScanWeb, ScanFollow, ScanMessage, ScanMiniProgram, ScanMiniProgramCode:
 	default:
-		faults.add("Scan", "%q is not ScanWeb, ScanFollow or ScanMessage", c.Scan)
+		faults.add("Scan", "%q is not ScanWeb, ScanFollow, ScanMessage, ScanMiniProgram or ScanMiniProgramCode", c.Scan)
 		return
 	}
 	mode, none := c.scanMode(), c.OfficialAccount == wechat.Account{}
 	switch {
+	case mode.mini():
+		if c.MiniProgram == (wechat.Account{}) {
+			faults.add("MiniProgram", "Scan needs it")
+		}
 	case none && c.Scan != "":
 		faults.add("OfficialAccount", "Scan needs it")
 	case none && !c.Push.isZero():
 		faults.add("OfficialAccount", "Push needs it: it configures the account's messages")
 	case mode == ScanFollow && c.OfficialAccount.Secret == "":
 		faults.add("OfficialAccount", "Secret is empty: ScanFollow needs it to create QR codes")
+	}
+	if none && mode.mini() && !c.Push.isZero() {
+		faults.add("OfficialAccount", "Push needs it: it configures the account's messages")
 	}
 	switch {
 	case (mode == ScanFollow || mode == ScanMessage) && c.Push.isZero():
@@ -104,7 +113,9 @@ func (c *Config) checkPush(faults *configErrors) {
 // has no Secret here.
 func (c *Config) checkOfficialAccount(faults *configErrors) {
 	account := c.OfficialAccount
-	if c.withoutSecret() && c.scanMode() != ScanWeb {
+	// With a mini program, an account without a Secret is one whose messages come here.
+	chat := !c.scanMode().mini() || !c.Push.isZero()
+	if c.withoutSecret() && c.scanMode() != ScanWeb && chat {
 		account.Secret = strings.Repeat("0", 32) // checks the AppID only
 	}
 	faults.addError("OfficialAccount", account.Validate())

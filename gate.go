@@ -29,6 +29,7 @@ type Gate struct {
 	lookups     background
 	codes       codeSender
 	locator     locator
+	pictures    *pictures // of WeChat's codes for the mini program
 	limiter     limiter
 	auth        authenticator
 	cookies     browserCookies
@@ -53,7 +54,7 @@ func New(config Config) (*Gate, error) {
 		return nil, faults
 	}
 	g := &Gate{
-		urls: urls{public, config.BasePath}, crossOrigin: http.NewCrossOriginProtection(),
+		urls: urls{public, config.BasePath, config.CallbackURL}, crossOrigin: http.NewCrossOriginProtection(),
 		waiting: waitingRoom{max: config.Limits.Waiting},
 	}
 	if err := g.crossOrigin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
@@ -106,6 +107,7 @@ func (g *Gate) wire(set *pages.Set) {
 		terms: c.Pages.agreement(), keepToken: c.OnLogin != nil, otherLogin: c.CurrentUser != nil,
 	}
 	g.wireChats()
+	g.pictures = newPictures(c, &g.logins, g.state)
 	site := g.urls.public.Host + c.BasePath
 	if c.Session.Manager == nil {
 		c.Session.Manager = g.sessionManager(site, secure)

@@ -27,6 +27,7 @@ const (
 	accessAnyone     access = iota
 	accessInitiator         // the browser that began the cross-device login in the path
 	accessAuthorizer        // the browser that proved an identity for the login in the path
+	accessMini              // the mini program that did so, by the token in the body
 )
 
 // guarded is a handler behind the check that its access names.
@@ -34,7 +35,7 @@ type guarded struct {
 	access      access
 	script      bool  // only scripts call the route, so errors are always JSON
 	authorizing bool  // browsers come to the route before they have proved an identity
-	foreign     bool  // other sites' servers call the route, and no browser does
+	foreign     bool  // no browser calls the route, so the origin of a page means nothing
 	maxBody     int64 // in bytes; 0 means maxBody
 	serve       handler
 }
@@ -82,6 +83,11 @@ func (g *Gate) routes() []route {
 		{"GET", "/assets/login.json", script(anyone(g.serveTagTexts))},
 		{"GET", "/assets/{name}", anyone(g.serveAsset)},
 
+		{"POST", "/mini/login", g.mini(accessAnyone, g.serveMiniLogin)},
+		{"POST", "/mini/{id}", g.mini(accessAnyone, g.serveEnterMini)},
+		{"POST", "/mini/{id}/phone", g.mini(accessMini, g.authorizedMini(g.serveMiniPhone))},
+		{"POST", "/mini/{id}/answer", g.mini(accessMini, g.authorizedMini(g.serveMiniAnswer))},
+
 		{"GET", "/push", server(g.servePushCheck)},
 		{"POST", "/push", server(g.servePush)},
 	}
@@ -100,6 +106,48 @@ func script(g guarded) guarded {
 // origin of a page means nothing there.
 func server(h handler) guarded {
 	return guarded{access: accessAnyone, script: true, foreign: true, maxBody: wechat.MaxMessage, serve: h}
+}
+
+// miniHandler is a handler for a mini program, with the posted fields.
+type miniHandler func(http.ResponseWriter, *http.Request, url.Values) error
+
+// mini guards a route that mini programs call. It accepts JSON only, which no form of
+// another site can send, and its handler gets no cookies. The developer tools of mini
+// programs send "Sec-Fetch-Site: cross-site", so the origin is not checked.
+func (g *Gate) mini(a access, h miniHandler) guarded {
+	return guarded{access: a, script: true, foreign: true, serve: func(w http.ResponseWriter, r *http.Request) error {
+		if g.accounts.mini == nil {
+			return login.ErrUnknown
+		}
+		if !isJSON(r) {
+			return errNotJSON
+		}
+		posted, err := fieldsOf(r, scalarOrNumber)
+		if err != nil {
+			return err
+		}
+		if err := h(w, g.withoutBrowser(r), posted); err != nil {
+			return miniError{err}
+		}
+		return nil
+	}}
+}
+
+// authorizedMini lets only the mini program call h that proved an identity for the login in
+// the path. Its token takes the place of a browser's key, so h gets the request as if the
+// token had come in the browser's cookie.
+func (g *Gate) authorizedMini(h func(http.ResponseWriter, *http.Request, *login.Login, url.Values) error) miniHandler {
+	return func(w http.ResponseWriter, r *http.Request, posted url.Values) error {
+		r = g.withToken(r, login.Key(posted.Get("token")))
+		l, err := g.logins.authorized(r)
+		if err == nil && !g.accounts.ofMini(l) {
+			err = g.logins.unknown(r)
+		}
+		if err != nil {
+			return err
+		}
+		return h(w, r, l, posted)
+	}
 }
 
 // authorizing marks a route to which a login's authorizer comes before it has proved an

@@ -242,25 +242,34 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 // serveResume continues a login after the application's own registration. It asks the
 // UserStore whether the person is registered by now.
 func (g *Gate) serveResume(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	l, err := g.recognize(r, l)
+	if err != nil {
+		return err
+	}
+	return g.advance(w, r, l)
+}
+
+// recognize notes the user that a person has become by the application's registration. It
+// returns errNotRegistered if they are still none.
+func (g *Gate) recognize(r *http.Request, l *login.Login) (*login.Login, error) {
 	who := l.Person()
 	who.Refusal = "" // an earlier one; the look-up finds whether there still is a reason
 	if l.State() != login.StateIdentified || who.UserID != "" {
-		return g.advance(w, r, l)
+		return l, nil
 	}
 	if err := g.registrar.lookupUser(r.Context(), &who); err != nil {
-		return err
+		return l, err
 	}
 	switch {
 	case who.UserID == "":
-		return errNotRegistered
+		return l, errNotRegistered
 	case who.Refusal == refusalDisabled:
 		// The person is not noted as that user, so that they can return once they are enabled.
-		_, err := g.logins.refuse(r.Context(), l, errDisabled)
-		return err
+		return g.logins.refuse(r.Context(), l, errDisabled)
 	}
 	l, err := g.logins.Recognize(r.Context(), l, who)
 	if err != nil && !errors.Is(err, login.ErrRepeated) {
-		return g.logins.withRetry(r, l, err)
+		return l, g.logins.withRetry(r, l, err)
 	}
-	return g.advance(w, r, l)
+	return l, nil
 }

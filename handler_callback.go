@@ -57,11 +57,15 @@ func (g *Gate) beginAgain(trip login.Trip, err error) error {
 // exchange exchanges the code for the authorizer's identity. If another callback of the
 // login does so already, exchange waits for its answer.
 func (g *Gate) exchange(r *http.Request, trip login.Trip, key login.Key, code string) (*login.Login, error) {
+	return g.exchangeBy(r, trip, key, code, func(ctx context.Context, l *login.Login) (login.Person, error) {
+		return g.registrar.identify(ctx, l, trip.Scope, code)
+	})
+}
+
+// exchangeBy is exchange with another call to WeChat.
+func (g *Gate) exchangeBy(r *http.Request, trip login.Trip, key login.Key, code string, ask func(context.Context, *login.Login) (login.Person, error)) (*login.Login, error) {
 	for {
-		l, err := g.logins.Exchange(r.Context(), trip.ID, key, trip.Scope, code,
-			func(ctx context.Context, l *login.Login) (login.Person, error) {
-				return g.registrar.identify(ctx, l, trip.Scope, code)
-			})
+		l, err := g.logins.Exchange(r.Context(), trip.ID, key, trip.Scope, code, ask)
 		switch {
 		case err == nil:
 			if !l.InChat() { // the chat has identified the person before

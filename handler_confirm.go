@@ -26,7 +26,7 @@ func (g *Gate) serveProfile(w http.ResponseWriter, r *http.Request, l *login.Log
 	}
 	// A link to tap, not a redirect: WeChat answers a trip that begins without a tap
 	// with a snapshot page.
-	p.WeChatURL = g.accounts.authorizeURL(g.urls.absolute("callback"), l, g.logins.authorizerKey(r, l), login.ScopeProfile)
+	p.WeChatURL = g.accounts.authorizeURL(g.urls.callback(), l, g.logins.authorizerKey(r, l), login.ScopeProfile)
 	g.respond.render(w, r, http.StatusOK, "profile", p)
 	return nil
 }

@@ -95,7 +95,7 @@ func (g *Gate) offerLogin(w http.ResponseWriter, r *http.Request, request login.
 	}
 	switch {
 	case l.Kind() == login.SameDevice:
-		seeOther(w, g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
+		seeOther(w, g.accounts.authorizeURL(g.urls.callback(), l, key, login.ScopeBase))
 	case l.State() == login.StateApproved:
 		return g.renderFinish(w, r, l)
 	default:
@@ -116,7 +116,7 @@ func (g *Gate) offerLoginJSON(w http.ResponseWriter, r *http.Request, request lo
 		return err
 	}
 	if l.Kind() == login.SameDevice {
-		writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase)})
+		writeJSON(w, http.StatusCreated, map[string]string{"redirect_url": g.accounts.authorizeURL(g.urls.callback(), l, key, login.ScopeBase)})
 		return nil
 	}
 	writeJSON(w, http.StatusCreated, g.scanLogin(l))
@@ -199,7 +199,7 @@ type scanLogin struct {
 	FinishURL   string    `json:"finish_url"`
 	RenewURL    string    `json:"renew_url"`
 	MatchNumber int       `json:"match_number"`
-	Way         string    `json:"way,omitempty"` // "follow" or "message" if the chat authorizes the login
+	Way         string    `json:"way,omitempty"` // empty for the web
 	Digits      string    `json:"digits,omitempty"`
 	ExpiresAt   time.Time `json:"expires_at"`
 	ExpiresIn   int       `json:"expires_in"` // in seconds, for browsers whose clock is wrong
@@ -219,8 +219,9 @@ func (g *Gate) scanLogin(l *login.Login) scanLogin {
 		MatchNumber: l.Number(),
 		ExpiresAt:   l.Expires().UTC(),
 	}
-	if l.InChat() {
-		s.Way = string(l.Way())
+	s.Way = string(l.Way())
+	if g.pictures.shown(l) {
+		s.QRURL = g.urls.path("login", l.ID(), "qr.png")
 	}
 	if !l.Identified() {
 		s.ExpiresAt = l.RenewAt().UTC()

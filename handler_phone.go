@@ -157,14 +157,20 @@ func (g *Gate) refuseCode(r *http.Request, l *login.Login, err error) error {
 // if the code is not delivered, so that the person may try again at once. The quotas of
 // tries are not refunded: a sender that reports a failure may have delivered all the same.
 func (c *codeSender) quotas(number, person string, networks []string) (all, codes []state.Quota) {
-	quota := func(name, of string, limit int, window time.Duration) state.Quota {
-		sum := sha256.Sum256([]byte(of)) // the store need not learn whose number it is
-		return state.Quota{Key: state.QuotaKey(name + ":" + base64.RawURLEncoding.EncodeToString(sum[:])), Max: limit, Window: window}
-	}
-	const hour, day = time.Hour, 24 * time.Hour
 	// The person chooses the number. Its quotas come last, so that a request which one of the
 	// others refuses makes no record in the store.
-	all = []state.Quota{
+	all = append(c.personQuotas(person, networks),
+		quota("gap", number, 1, codeGap),
+		quota("phone-hour", number, 5, hour),
+		quota("phone-day", number, 10, day),
+		quota("phone-tries", number, 30, hour))
+	return all, all[1 : len(all)-1] // without the tries
+}
+
+// personQuotas returns the quotas of a person and of the networks of their address. The
+// first one is that of tries.
+func (c *codeSender) personQuotas(person string, networks []string) []state.Quota {
+	all := []state.Quota{
 		quota("person-tries", person, 30, hour),
 		quota("person-hour", person, 10, hour),
 		quota("person-day", person, 20, day),
@@ -176,12 +182,15 @@ func (c *codeSender) quotas(number, person string, networks []string) (all, code
 			quota("address-hour", network, 60*factor, hour),
 			quota("address-day", network, 300*factor, day))
 	}
-	all = append(all,
-		quota("gap", number, 1, codeGap),
-		quota("phone-hour", number, 5, hour),
-		quota("phone-day", number, 10, day),
-		quota("phone-tries", number, 30, hour))
-	return all, all[1 : len(all)-1] // without the tries
+	return all
+}
+
+const hour, day = time.Hour, 24 * time.Hour
+
+// quota returns a quota of codes.
+func quota(name, of string, limit int, window time.Duration) state.Quota {
+	sum := sha256.Sum256([]byte(of)) // the store need not learn whose number it is
+	return state.Quota{Key: state.QuotaKey(name + ":" + base64.RawURLEncoding.EncodeToString(sum[:])), Max: limit, Window: window}
 }
 
 // deliver passes the code to the application.
@@ -245,17 +254,26 @@ func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error)
 	}
 	enrolled, err := g.registrar.bindPhone(r.Context(), l.Person())
 	if errors.Is(err, errPhoneInUse) || errors.Is(err, errNotRegistered) || errors.Is(err, errDisabled) {
-		// This number cannot log them in: let them try another one. A store's failure, in
-		// contrast, leaves the number proved.
-		changed, failed := g.logins.ForgetPhone(r.Context(), l)
-		if failed != nil {
-			return changed, both(err, failed)
-		}
-		return g.logins.refuse(r.Context(), changed, err)
+		return g.refuseNumber(r, l, err)
 	}
 	if err != nil {
 		return l, err
 	}
+	return g.noteNumber(r, l, enrolled)
+}
+
+// refuseNumber lets a person prove another number, because this one cannot log them in. A
+// store's failure, in contrast, leaves the number proved.
+func (g *Gate) refuseNumber(r *http.Request, l *login.Login, err error) (*login.Login, error) {
+	changed, failed := g.logins.ForgetPhone(r.Context(), l)
+	if failed != nil {
+		return changed, both(err, failed)
+	}
+	return g.logins.refuse(r.Context(), changed, err)
+}
+
+// noteNumber notes the user to whom a number was bound.
+func (g *Gate) noteNumber(r *http.Request, l *login.Login, enrolled enrollment) (*login.Login, error) {
 	if enrolled.event != "" {
 		// Now, because the number stays bound even if the login fails.
 		bound := loginEvent(enrolled.event, l)
@@ -263,7 +281,7 @@ func (g *Gate) bindNumber(r *http.Request, l *login.Login) (*login.Login, error)
 		g.respond.emit(r, bound)
 	}
 	known := l.Person().UserID != ""
-	l, err = g.logins.BindPhone(r.Context(), l, login.Person{UserID: enrolled.userID, New: enrolled.event == EventRegistered})
+	l, err := g.logins.BindPhone(r.Context(), l, login.Person{UserID: enrolled.userID, New: enrolled.event == EventRegistered})
 	if err == nil && !known {
 		g.respond.emitAgreed(r, l)
 	}

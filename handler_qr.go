@@ -2,6 +2,7 @@ package scangate
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/pages"
@@ -9,6 +10,9 @@ import (
 
 // serveQRSVG serves the QR code that the login page shows. SVG is sharp at any size.
 func (g *Gate) serveQRSVG(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	if g.pictures.shown(l) {
+		return g.servePicture(w, r, l)
+	}
 	code, err := g.qrCode(r, l)
 	if err != nil {
 		return err
@@ -20,12 +24,30 @@ func (g *Gate) serveQRSVG(w http.ResponseWriter, r *http.Request, l *login.Login
 
 // serveQRPNG serves the QR code for programs that cannot draw SVG.
 func (g *Gate) serveQRPNG(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	if g.pictures.shown(l) {
+		return g.servePicture(w, r, l)
+	}
 	code, err := g.qrCode(r, l)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "image/png")
 	_, _ = w.Write(code.PNG()) //nolint:gosec // drawn from modules, not from text
+	return nil
+}
+
+// servePicture serves WeChat's code for the mini program.
+func (g *Gate) servePicture(w http.ResponseWriter, r *http.Request, l *login.Login) error {
+	if err := l.Open(); err != nil {
+		return g.logins.withRetry(r, l, err)
+	}
+	extendDeadlines(w, time.Now().Add(slowAnswer)) // WeChat may take its time
+	code, err := g.pictures.get(r, l)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", code.Type)
+	_, _ = w.Write(code.Data) //nolint:gosec // a picture, by its type and its first bytes
 	return nil
 }
 

@@ -20,6 +20,8 @@ func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 		return g.logins.unknown(r)
 	case l.InChat():
 		return g.serveChatLink(w, r, l)
+	case l.Open() == nil && g.accounts.web(l) == nil:
+		return errOnlyMini // no browser can prove an identity for it
 	}
 	key := g.cookies.ensure(w, r)
 	switch err := l.Open(); {
@@ -33,7 +35,7 @@ func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 	if err := g.markScanned(r, l); err != nil {
 		return err
 	}
-	seeOther(w, g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
+	seeOther(w, g.accounts.authorizeURL(g.urls.callback(), l, key, login.ScopeBase))
 	return nil
 }
 
@@ -113,7 +115,7 @@ func (g *Gate) serveOpenChat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if g.accounts.official != nil {
-		seeOther(w, g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
+		seeOther(w, g.accounts.authorizeURL(g.urls.callback(), l, key, login.ScopeBase))
 		return nil
 	}
 	if _, err := g.logins.AwaitEcho(r.Context(), l, key); err != nil {

@@ -37,6 +37,7 @@ const (
 var (
 	official = wechat.Account{AppID: "wx00000000official", Secret: "0ff1c1a10ff1c1a10ff1c1a10ff1c1a1"}
 	website  = wechat.Account{AppID: "wx000000000website", Secret: "3eb517e03eb517e03eb517e03eb517e0"}
+	mini     = wechat.Account{AppID: "wx000000000000mini", Secret: "31210a9031210a9031210a9031210a90"}
 )
 
 // world is an application with a gate, and a simulator of WeChat. It has no sockets:
@@ -60,7 +61,8 @@ func newWorld(t testing.TB, options ...func(*scangate.Config)) *world {
 	w := &world{t: t, log: &syncBuffer{}, users: &countingUsers{UserStore: scangate.NewMemoryStore()}}
 	w.wechat = wechattest.NewStrict(t,
 		wechattest.App{Account: official, Hosts: []string{"app.example.com"}},
-		wechattest.App{Account: website, Website: true, Hosts: []string{"app.example.com"}})
+		wechattest.App{Account: website, Website: true, Hosts: []string{"app.example.com"}},
+		wechattest.App{Account: mini, MiniProgram: true, Pages: []string{"pages/login/login"}})
 	hosts := map[string]http.Handler{"open.weixin.qq.com": w.wechat, "api.weixin.qq.com": w.wechat}
 	config := scangate.Config{
 		PublicURL:       appURL,

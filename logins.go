@@ -318,7 +318,7 @@ func (s *logins) withRetry(r *http.Request, l *login.Login, err error) error {
 	switch {
 	case err == nil, l == nil:
 		return err
-	case l.Kind() == login.CrossDevice && l.Open() == nil && !l.InChat():
+	case l.Kind() == login.CrossDevice && l.Open() == nil && !l.InChat() && s.accounts.web(l) != nil:
 		return retryError{err, s.respond.urls.path("scan", l.ID())}
 	case s.initiatorKey(r, l) != "":
 		// Only the initiator may learn where the login was to return to.

@@ -48,8 +48,8 @@ type PageData struct {
 	ScanURL, QRURL string
 
 	// Way is, on login.html, how the person proves who they are: empty for a scan of the
-	// gate's code, "follow" for a scan of the account's, and "message" for Digits, beside
-	// which QRURL may be empty.
+	// gate's code, "mini" for a scan that opens the mini program, "follow" for a scan of the
+	// account's code, and "message" for Digits, beside which QRURL may be empty.
 	Way string
 
 	// Digits are the eight digits on login.html that the person sends to the account, or the

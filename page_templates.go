@@ -40,7 +40,7 @@ func newPages(config *Config) (*pages.Set, error) {
 		return nil, configError("Pages.Templates", "%w", err)
 	}
 	var faults configErrors
-	checkTemplates(&faults, set, config.PublicURL, config.scanMode() != ScanWeb)
+	checkTemplates(&faults, set, config.PublicURL, config.scanMode().chat())
 	if len(faults.list) > 0 {
 		return nil, &faults
 	}

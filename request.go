@@ -74,7 +74,10 @@ func query(r *http.Request) (url.Values, error) { return parseOnce(r.URL.RawQuer
 
 // fields returns the posted fields of a form or a JSON object. A repeated field is an
 // error.
-func fields(r *http.Request) (url.Values, error) {
+func fields(r *http.Request) (url.Values, error) { return fieldsOf(r, scalar) }
+
+// fieldsOf is fields with the values that a JSON object may have.
+func fieldsOf(r *http.Request, accept func(any) (string, bool)) (url.Values, error) {
 	if hasMediaType(r, "multipart/form-data") {
 		if err := r.ParseMultipartForm(maxBody); err != nil { //nolint:gosec // ServeHTTP bounds the body
 			return nil, badRequest("the form cannot be read, or is larger than 16 KiB")
@@ -89,7 +92,7 @@ func fields(r *http.Request) (url.Values, error) {
 	if !isJSON(r) {
 		return parseOnce(string(body))
 	}
-	return jsonValues(body)
+	return jsonValues(body, accept)
 }
 
 // jsonFields is fields for a route that accepts only JSON.
@@ -102,10 +105,31 @@ func jsonFields(r *http.Request) (url.Values, error) {
 
 var errNoObject = badRequest("the body is not a JSON object of strings and booleans, with each name once")
 
-// jsonValues reads a flat JSON object of strings and booleans.
-func jsonValues(body []byte) (url.Values, error) {
+// scalar returns a string or a boolean of JSON as the field of a form has it.
+func scalar(value any) (string, bool) {
+	switch v := value.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	}
+	return "", false
+}
+
+// scalarOrNumber is scalar for mini programs, which may return the number of a login as they
+// have got it.
+func scalarOrNumber(value any) (string, bool) {
+	if v, ok := value.(json.Number); ok {
+		return v.String(), true
+	}
+	return scalar(value)
+}
+
+// jsonValues reads a flat JSON object whose values are accepted.
+func jsonValues(body []byte, accept func(any) (string, bool)) (url.Values, error) {
 	values := url.Values{}
 	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber() // as it is written
 	if t, err := d.Token(); errors.Is(err, io.EOF) {
 		return values, nil // an empty body is an empty object
 	} else if t != json.Delim('{') {
@@ -121,14 +145,11 @@ func jsonValues(body []byte) (url.Values, error) {
 		if err != nil || values.Has(name.(string)) {
 			return nil, errNoObject
 		}
-		switch v := value.(type) {
-		case string:
-			values.Set(name.(string), v)
-		case bool:
-			values.Set(name.(string), strconv.FormatBool(v))
-		default:
+		text, ok := accept(value)
+		if !ok {
 			return nil, errNoObject
 		}
+		values.Set(name.(string), text)
 	}
 	if _, err := d.Token(); err != nil || d.More() {
 		return nil, errNoObject

@@ -46,6 +46,8 @@ var failures = []failure{
 	{errDisabled, http.StatusForbidden, "disabled"},
 	{errOtherPerson, http.StatusBadGateway, "wechat"},
 	{errOtherChat, http.StatusForbidden, "other_chat"},
+	{errOnlyMini, http.StatusOK, "mini"},
+	{errNotJSON, http.StatusUnsupportedMediaType, "not_json"},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
 	{errOtherUser, http.StatusForbidden, "other_user"},
 	{errTooMany, http.StatusTooManyRequests, "too_many"},
@@ -99,6 +101,8 @@ var details = map[string]string{
 	"unavailable":    "a store failed; no one was logged in or out",
 	"login_required": "there is no session, or it has ended",
 	"other_chat":     "the link is from another person's chat with the account",
+	"mini":           "the code has to be scanned with WeChat, which opens the mini program",
+	"not_json":       "the Content-Type is not application/json",
 	"too_large":      "the body is larger than allowed",
 	"other_user":     "this WeChat is not that of the user who is logged in",
 	"phone_required": "the user has no phone number",
@@ -117,10 +121,31 @@ var details = map[string]string{
 func failureOf(err error) failure {
 	for _, f := range failures {
 		if errors.Is(err, f.err) {
-			return f
+			return f.forMini(err)
 		}
 	}
 	return failure{err, http.StatusServiceUnavailable, "unavailable"}
+}
+
+// miniError is an error of a route for mini programs.
+type miniError struct{ error }
+
+// Unwrap is for [errors.Is] and [errors.As].
+func (e miniError) Unwrap() error { return e.error }
+
+// forMini returns how the error is answered if it is one of a route for mini programs. Their
+// status is 409 for a login that is over, and 403 for a code that WeChat rejects. The member
+// code is the same as elsewhere.
+func (f failure) forMini(err error) failure {
+	if mini := (miniError{}); errors.As(err, &mini) {
+		switch {
+		case f.status == http.StatusGone:
+			f.status = http.StatusConflict
+		case errors.Is(f.err, errCodeRejected):
+			f.status = http.StatusForbidden
+		}
+	}
+	return f
 }
 
 // retryError is an error after which a person can try again at a URL.

@@ -43,7 +43,7 @@ func (r *registrar) nextStep(l *login.Login) step {
 			return stepTerms
 		case who.UserID == "" && r.mode == RegisterByPhone:
 			return stepPhone // before the profile: a person with an unknown number is refused
-		case r.needsProfile(who) && r.accounts.client(l.AppID()) != nil:
+		case r.needsProfile(who) && r.accounts.web(l) != nil:
 			return stepProfile
 		case r.needsPhone(l):
 			return stepPhone

@@ -16,6 +16,7 @@ import (
 type urls struct {
 	public *url.URL // scheme and host
 	base   string   // Config.BasePath
+	relay  string   // Config.CallbackURL
 }
 
 // path returns the path of a route.
@@ -23,6 +24,14 @@ func (u *urls) path(parts ...string) string { return u.base + "/" + strings.Join
 
 // absolute returns the path of a route as a URL that works from anywhere.
 func (u *urls) absolute(parts ...string) string { return u.public.String() + u.path(parts...) }
+
+// callback returns the URL to which WeChat redirects.
+func (u *urls) callback() string {
+	if u.relay != "" {
+		return u.relay
+	}
+	return u.absolute("callback")
+}
 
 // freshRoute is the login page on which a logged-in user proves again who they are.
 const freshRoute = "login?fresh=1"

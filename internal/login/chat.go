@@ -18,6 +18,9 @@ const (
 	WayFollow Way = "follow"
 	// WayMessage is a message with digits to the account.
 	WayMessage Way = "message"
+	// WayMini is a mini program. If the official account has web authorization, that
+	// proves an identity for a scan too.
+	WayMini Way = "mini"
 )
 
 // The limits of a login that is authorized in a chat.

@@ -218,7 +218,7 @@ func (r *record) sound() bool {
 	if r.Kind != CrossDevice && r.Kind != SameDevice {
 		return false
 	}
-	if r.inChat() && (r.Kind != CrossDevice || r.Person != nil && r.Chat == nil) || !r.inChat() && r.Way != WayWeb {
+	if r.inChat() && (r.Kind != CrossDevice || r.Person != nil && r.Chat == nil) || !r.inChat() && r.Way != WayWeb && r.Way != WayMini {
 		return false
 	}
 	switch r.Purpose {

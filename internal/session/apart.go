@@ -48,3 +48,41 @@ func (c withSession) Value(key any) any {
 	}
 	return c.Context.Value(key)
 }
+
+// Hide returns ctx without its session, and with all its other values.
+func (m *Manager) Hide(ctx context.Context) context.Context {
+	asked := keyProbe{Context: ctx, key: new(any)}
+	if _, err := m.Load(asked, ""); err != nil || *asked.key == nil {
+		return withoutValues{ctx}
+	}
+	return hidden{ctx, *asked.key}
+}
+
+// keyProbe is a context without values that notes the first key that it is asked for. The
+// key under which scs keeps a session is not exported.
+type keyProbe struct {
+	context.Context
+	key *any
+}
+
+// Value implements [context.Context].
+func (p keyProbe) Value(key any) any {
+	if *p.key == nil {
+		*p.key = key
+	}
+	return nil
+}
+
+// hidden is a context without the value of one key.
+type hidden struct {
+	context.Context
+	key any
+}
+
+// Value implements [context.Context].
+func (h hidden) Value(key any) any {
+	if key == h.key {
+		return nil
+	}
+	return h.Context.Value(key)
+}

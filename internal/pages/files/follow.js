@@ -129,6 +129,10 @@ const hideBroken = (picture) => {
 const fetchCode = async (url) => {
   if (!url) return "";
   const answer = await request(url, 10);
+  // The code of a mini program is a photo-like picture, which the browser gets once more.
+  if (answer.ok && /^image\/(jpeg|png)/.test(answer.headers.get("Content-Type"))) {
+    return `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 1 1"><image width="1" height="1" xlink:href="${url}"/></svg>`;
+  }
   const svg = answer.ok ? await answer.text() : "";
   if (svg.slice(0, 4) !== "<svg") throw new Error("no picture"); // a page of the network's
   return svg;

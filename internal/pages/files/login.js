@@ -88,7 +88,8 @@ const createCard = (host) => {
     const list = (keys) => make("ol", {}, keys.map((key) => make("li", {}, [text("login." + key)])));
     fill(text("login.heading"), [
       phone && make("p", {}, [text("login.here")]),
-      digits ? list([svg ? "message1" : "message0", "message2", "message3"]) : way && list(["step1", "step2", "follow3"]),
+      way === "mini" && settings.on_phone && make("p", {}, [text("login.mini_here")]),
+      digits ? list([svg ? "message1" : "message0", "message2", "message3"]) : way && list(["step1", "step2", way === "mini" ? "mini3" : "follow3"]),
       make("div", { class: "scan" }, [
         make("div", { class: "stage" }, [
           make("div", { class: "code" }, phone ? [
@@ -96,7 +97,7 @@ const createCard = (host) => {
             link, copy, make("a", { class: "button", href: "weixin://" }, [text("login.wechat")]),
           ] : [way ? svg && make("p", { class: "qr" }) : make("a", { class: "qr", target: "_blank", rel: "noopener", "aria-label": text("login.open") })]),
           make("div", { class: "status", role: "status" }, [
-            panel("scanned", icon("phone"), way ? "login.replied" : phone ? "login.opened" : "login.scanned"),
+            panel("scanned", icon("phone"), way && way !== "mini" ? "login.replied" : phone ? "login.opened" : "login.scanned"),
             panel("approved", drawn(checkMark), "login.approved"),
             panel("denied", icon("cross"), "login.denied", text("again")),
             panel("expired", icon(""), "login.expired", text("login.renew")),
