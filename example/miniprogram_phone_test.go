@@ -52,6 +52,7 @@ type screen struct {
 	Error       string            `json:"error"` // the command is impossible, such as a tap on a missing button
 	Title       string            `json:"title"`
 	Text        string            `json:"text"`
+	HTML        string            `json:"html"` // the screen as HTML
 	Buttons     []miniButton      `json:"buttons"`
 	Inputs      []miniInput       `json:"inputs"`
 	ShareHidden bool              `json:"shareHidden"`

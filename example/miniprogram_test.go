@@ -126,12 +126,17 @@ func TestMiniProgramTextMessage(t *testing.T) {
 	phone.tap("Continue")
 	phone.tap("Log in")
 	desktop.finish()
-	// The second desktop's person types the number of the same user, who has a WeChat now.
+	// Another person types a number that no user has.
 	desktop, phone = newDesktop(t, s), newMiniPhone(t, s, "chen")
 	phone.scan(desktop.login.ScanURL)
 	phone.typeInto("Or type a phone number", "13580007777")
 	phone.tap("Send the code")
 	phone.want("Enter the code", "*7777")
+	phone.tap("Use another number")
+	phone.want("Your phone number")
+	phone.typeInto("Or type a phone number", "13580008888")
+	phone.tap("Send the code")
+	phone.want("Enter the code", "*8888")
 	phone.typeInto("6-digit code", s.code.Load().(string))
 	phone.tap("Continue")
 	phone.tap("Log in")

@@ -22,7 +22,7 @@ Page({
     busy: false, // a request is on its way
     heading: '',
     text: '',
-    icon: '', // of a notice: 'done', 'refused' or 'warn'
+    icon: '', // of a notice: 'done', 'refused', 'picture' or 'warn'
     error: '', // why the last request failed, if the view stays
     again: '', // the label of the button that repeats what has failed, or ''
     scan: false, // whether a notice offers the camera
@@ -91,7 +91,7 @@ Page({
         this.begin();
         break;
       case 'picture':
-        this.notice('warn', 'picture', { again: this.data.t.go_on, repeat: () => this.begin() });
+        this.notice('picture', 'picture', { again: this.data.t.go_on, repeat: () => this.begin() });
         break;
       default:
         this.notice('refused', found.kind, { scan: true });
@@ -334,6 +334,11 @@ Page({
   // tapResend sends another text message to the same number.
   tapResend() {
     this.post('/phone', {});
+  },
+
+  // tapOther goes back to the choice of a number.
+  tapOther() {
+    this.show('phone', this.data.t.phone_heading);
   },
 
   tapCode() {
