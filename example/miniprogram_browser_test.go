@@ -39,6 +39,20 @@ func TestMiniProgramAndBrowser(t *testing.T) {
 // look is a screen of the mini program, drawn as HTML.
 type look struct{ name, html string }
 
+// englishLabels and chineseLabels are the labels that looks taps.
+var (
+	englishLabels = map[string]string{
+		"continue": "Continue", "again": "Try again", "box": "I have read and agree to these documents", "agree": "Agree and continue",
+		"number": "Use my WeChat phone number", "check": "Continue", "code": "6-digit code", "approve": "Log in",
+		"digits": "Type the two digits on the other screen", "login": "Log in with WeChat",
+	}
+	chineseLabels = map[string]string{
+		"continue": "继续", "again": "重试", "box": "我已阅读并同意上述协议", "agree": "同意并继续",
+		"number": "使用微信手机号", "check": "确定", "code": "6 位验证码", "approve": "登录",
+		"digits": "请输入另一个屏幕上的两位数字", "login": "微信登录",
+	}
+)
+
 // looks returns screens of the mini program in a language of WeChat, by walking through
 // logins. With labels it taps what the walk needs.
 func looks(t *testing.T, language string, labels map[string]string) []look {
@@ -94,8 +108,8 @@ func looks(t *testing.T, language string, labels map[string]string) []look {
 }
 
 // TestMiniProgramLooks draws the screens of the mini program in a browser, whose boxes and
-// colors stand for WeChat's: no button is less than 44 pixels high, nothing is wider than a
-// small phone, and axe-core finds no fault, in light and dark colors.
+// colors stand for WeChat's. No button is less than 44 pixels high, and nothing is wider than
+// a small phone. axe-core finds no fault in light and dark colors.
 func TestMiniProgramLooks(t *testing.T) {
 	browser := startChromium(t)
 	axe := axeCore(t)
@@ -105,18 +119,7 @@ func TestMiniProgramLooks(t *testing.T) {
 		_, _ = io.WriteString(w, page)
 	}))
 	t.Cleanup(server.Close)
-	for language, labels := range map[string]map[string]string{
-		"en": {
-			"continue": "Continue", "again": "Try again", "box": "I have read and agree to these documents", "agree": "Agree and continue",
-			"number": "Use my WeChat phone number", "check": "Continue", "code": "6-digit code", "approve": "Log in",
-			"digits": "Type the two digits on the other screen", "login": "Log in with WeChat",
-		},
-		"zh_CN": {
-			"continue": "继续", "again": "重试", "box": "我已阅读并同意上述协议", "agree": "同意并继续",
-			"number": "使用微信手机号", "check": "确定", "code": "6 位验证码", "approve": "登录",
-			"digits": "请输入另一个屏幕上的两位数字", "login": "微信登录",
-		},
-	} {
+	for language, labels := range map[string]map[string]string{"en": englishLabels, "zh_CN": chineseLabels} {
 		v := newVisit(t, browser, language, nil)
 		for _, look := range looks(t, language, labels) {
 			page = look.html

@@ -13,7 +13,7 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// withMiniProgram has people log in by the mini program alone.
+// withMiniProgram makes the mini program the only account.
 func withMiniProgram(c *scangate.Config) {
 	c.OfficialAccount = wechat.Account{}
 	c.MiniProgram = wechat.Account{AppID: miniAppID, Secret: simulatedSecret}

@@ -11,6 +11,7 @@ const http = require('http');
 const path = require('path');
 const readline = require('readline');
 const vm = require('vm');
+const compiler = require('./compiler');
 const html = require('./html');
 const wxml = require('./wxml');
 
@@ -256,9 +257,20 @@ function openPage(pagePath, query) {
   page.onReady?.();
 }
 
+// compiled renders a page with WeChat's own compiler, if there is one.
+const compiled = process.env.SCANGATE_WCC &&
+  compiler.compile(MINIPROGRAM, JSON.parse(fs.readFileSync(path.join(MINIPROGRAM, 'app.json'), 'utf8')).pages);
+
 // shown returns the nodes that the page shows now.
 function shown() {
-  return wxml.render(running.tree.children, running.page.data);
+  const nodes = wxml.render(running.tree.children, running.page.data);
+  if (compiled) {
+    const [got, want] = [nodes, compiled(running.page.route, running.page.data)].map(compiler.comparable);
+    if (got !== want) {
+      faults.push(`WeChat's compiler renders ${want}, the stand-in ${got}`);
+    }
+  }
+  return nodes;
 }
 
 // find returns the only control with a text, or with a label.
