@@ -126,7 +126,11 @@ func (g *Gate) mini(a access, h miniHandler) guarded {
 		if err != nil {
 			return err
 		}
-		if err := h(w, g.withoutBrowser(r), posted); err != nil {
+		err = h(w, g.withoutBrowser(r), posted)
+		if errors.Is(err, errCodeRejected) {
+			err = detailedError{err, "WeChat rejected the code; get another one"}
+		}
+		if err != nil {
 			return miniError{err}
 		}
 		return nil

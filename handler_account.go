@@ -218,7 +218,8 @@ type Pending struct {
 
 // Pending returns the person who is at the application's registration page. It reads
 // the parameter "login" of the request's query or form. It returns [ErrNotFound] unless
-// that login is open and was authorized in the request's own browser.
+// that login is open and was authorized in the request's own browser, or in the mini program
+// whose token the request's form has in the field "token".
 func (g *Gate) Pending(r *http.Request) (Pending, error) {
 	l, err := g.logins.Load(r.Context(), r.FormValue("login"))
 	switch {
@@ -226,7 +227,7 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 		return Pending{}, ErrNotFound
 	case err != nil:
 		return Pending{}, publicError(err)
-	case g.logins.authorizerKey(r, l) == "", l.Open() != nil, l.Purpose() != login.PurposeLogin, l.Fresh():
+	case g.logins.authorizerKey(r, l) == "" && !g.hasToken(r, l), l.Open() != nil, l.Purpose() != login.PurposeLogin, l.Fresh():
 		return Pending{}, ErrNotFound
 	}
 	who := l.Person()
@@ -237,6 +238,12 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 		Identity: Identity(who.Identity), Nickname: who.Nickname, AvatarURL: who.AvatarURL,
 		ContinueURL: g.urls.path("resume", l.ID()),
 	}, nil
+}
+
+// hasToken reports whether the form of a request has the token of the mini program that
+// proved the identity for the login.
+func (g *Gate) hasToken(r *http.Request, l *login.Login) bool {
+	return l.Way() == login.WayMini && l.AuthorizedBy(login.Key(r.FormValue("token")))
 }
 
 // serveResume continues a login after the application's own registration. It asks the

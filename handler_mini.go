@@ -35,9 +35,8 @@ type miniAnswer struct {
 	Step  step   `json:"step"`
 	*miniOrigin
 	*miniSession
-	State       login.PublicState `json:"state,omitempty"` // at the step done
-	Number      int               `json:"number,omitempty"`
-	MatchNumber bool              `json:"match_number,omitempty"` // the person types the number
+	State       login.PublicState `json:"state,omitempty"`  // at the step done
+	Number      int               `json:"number,omitempty"` // absent if the person has to type it
 	Purpose     string            `json:"purpose,omitempty"`
 	TargetName  string            `json:"target_name,omitempty"`
 	Agreement   string            `json:"agreement,omitempty"` // the value of agree, after the person has read Terms
@@ -217,7 +216,7 @@ func (g *Gate) miniAnswer(r *http.Request, l *login.Login) (miniAnswer, error) {
 	if l.Kind() == login.CrossDevice {
 		a.Purpose = string(l.Purpose())
 		_, a.TargetName = l.Target()
-		if a.MatchNumber = g.matchesNumber(l); !a.MatchNumber {
+		if !g.matchesNumber(l) {
 			a.Number = l.Number()
 		}
 	}

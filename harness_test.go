@@ -50,6 +50,8 @@ type world struct {
 	hosts  http.RoundTripper
 	log    *syncBuffer
 
+	servers map[string]http.Handler // by host
+
 	mu     sync.Mutex
 	events []scangate.Event
 }
@@ -60,9 +62,12 @@ func newWorld(t testing.TB, options ...func(*scangate.Config)) *world {
 	t.Helper()
 	w := &world{t: t, log: &syncBuffer{}, users: &countingUsers{UserStore: scangate.NewMemoryStore()}}
 	w.wechat = wechattest.NewStrict(t,
-		wechattest.App{Account: official, Hosts: []string{"app.example.com"}},
+		wechattest.App{Account: official, Hosts: []string{"app.example.com", "login.example.com"}}, // WeChat registers two
 		wechattest.App{Account: website, Website: true, Hosts: []string{"app.example.com"}},
-		wechattest.App{Account: mini, MiniProgram: true, Pages: []string{"pages/login/login"}})
+		wechattest.App{
+			Account: mini, MiniProgram: true, Pages: []string{"pages/login/login"},
+			Links: []wechattest.LinkRule{{Prefix: appURL + "/wechat/scan/", Page: "pages/login/login"}},
+		})
 	hosts := map[string]http.Handler{"open.weixin.qq.com": w.wechat, "api.weixin.qq.com": w.wechat}
 	config := scangate.Config{
 		PublicURL:       appURL,
@@ -86,9 +91,16 @@ func newWorld(t testing.TB, options ...func(*scangate.Config)) *world {
 	}
 	t.Cleanup(func() { _ = gate.Close() })
 	w.gate = gate
-	hosts["app.example.com"] = application(gate)
-	w.hosts = wechattest.Transport(hosts)
+	w.servers = hosts
+	w.addHost("app.example.com", application(gate))
 	return w
+}
+
+// addHost adds a server to those that browsers and the gate reach, or replaces one. Call it
+// before making the browsers that need it.
+func (w *world) addHost(host string, server http.Handler) {
+	w.servers[host] = server
+	w.hosts = wechattest.Transport(w.servers)
 }
 
 // application returns an application of the library: a public page, the gate, and a page

@@ -38,7 +38,7 @@ func (w *world) mini(person string) *miniProgram {
 
 // miniAnswer is an answer of a route for mini programs.
 type miniAnswer struct {
-	answer
+	answer      `json:"-"`
 	ID          string            `json:"id"`
 	Token       string            `json:"token"`
 	Step        string            `json:"step"`

@@ -38,6 +38,9 @@
 // compatible mode are there for tests of servers that must refuse them.
 //
 // [Phone.LoginCode] and [Phone.NumberCode] stand for a mini program on the phone.
+// [Phone.OpenLink], [Phone.OpenPicture] and [Phone.OpenCard] open one, with the scene value
+// by which it can tell a scan from a picture or a card. [WeChat.LogInByMiniProgram] logs in a
+// test's client with one call.
 //
 // # In a program
 //

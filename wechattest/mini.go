@@ -157,5 +157,11 @@ func (w *WeChat) miniProgramCode(r *http.Request) any {
 	case checked && body.Page != "" && len(app.Pages) > 0 && !slices.Contains(app.Pages, body.Page):
 		return newAPIError(41030)
 	}
-	return draw("miniprogram:" + app.AppID + "/" + body.Page + "?scene=" + url.QueryEscape(body.Scene))
+	drawn := draw("miniprogram:" + app.AppID + "/" + body.Page + "?scene=" + url.QueryEscape(body.Scene))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, _, known := w.miniPictures.get(pictureKey(drawn), w.now()); !known { // the same code is the same picture
+		w.miniPictures.put(pictureKey(drawn), miniPicture{app.AppID, body.Page, body.Scene}, w.now())
+	}
+	return drawn
 }

@@ -38,6 +38,8 @@ type App struct {
 	IPList []string
 	// Pages are a mini program's published pages. Empty means that all are published.
 	Pages []string
+	// Links are a mini program's rules for plain links in QR codes.
+	Links []LinkRule
 }
 
 // Person is a WeChat user with a phone.
@@ -91,6 +93,7 @@ type WeChat struct {
 	scenes           *ledger[*sceneCode]      // by the text of the code
 	tickets          *ledger[*sceneCode]      // by ticket
 	miniCodes        *ledger[*miniCode]
+	miniPictures     *ledger[miniPicture] // by the picture
 	chats            map[chatKey]*chat
 	quotas           map[Op]int
 	faults           map[Op][]pendingFault
@@ -121,6 +124,7 @@ func New(persons []Person, apps ...App) *WeChat {
 		scenes:        newLedger[*sceneCode](sceneTTL),
 		tickets:       newLedger[*sceneCode](sceneTTL),
 		miniCodes:     newLedger[*miniCode](codeTTL),
+		miniPictures:  newLedger[miniPicture](refreshTTL), // WeChat's codes live for ever
 		chats:         make(map[chatKey]*chat),
 		quotas:        make(map[Op]int),
 	}
