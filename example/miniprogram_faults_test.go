@@ -171,9 +171,17 @@ func TestMiniProgramOver(t *testing.T) {
 	wantOver("A newer code was made")
 
 	phone.scan(desktop.login.ScanURL)
-	o := (&outage{site: s, path: "/answer", fail: problem(409, "expired")}).begin()
+	// The shortest LoginTTL is a minute, so the test answers as the gate does after it.
+	o := (&outage{site: s, fail: problem(409, "expired")}).begin()
 	phone.tap("Log in")
 	wantOver("Time is up")
+	phone.scan(desktop.login.ScanURL)
+	wantOver("Time is up")
+	o.end(t)
+	phone.scan(desktop.login.ScanURL)
+	o = (&outage{site: s, fail: problem(404, "unknown")}).begin() // a store that lost its data
+	phone.tap("Log in")
+	wantOver("No such login")
 	o.end(t)
 }
 

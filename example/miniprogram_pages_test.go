@@ -112,6 +112,26 @@ func TestMiniProgramInBackground(t *testing.T) {
 	desktop.finish()
 }
 
+// TestMiniProgramInterrupted reports an interruption when the mini program is in front
+// again. It repeats the request once, and then asks the person.
+func TestMiniProgramInterrupted(t *testing.T) {
+	s := newSite(t, withMiniProgram)
+	desktop, phone := newDesktop(t, s), newMiniPhone(t, s, "lin")
+	h := hold(s, "/"+desktop.id())
+	phone.do(command{"do": "open", "scene": sceneWxCode, "page": miniLogin, "query": map[string]string{"scene": desktop.id()}, "busy": true})
+	<-h.arrived
+	phone.do(command{"do": "interrupt", "busy": true})
+	<-h.gone
+	<-h.arrived
+	phone.do(command{"do": "interrupt"})
+	<-h.gone
+	phone.want("The connection was lost")
+	close(h.goOn)
+	phone.tap("Try again")
+	phone.tap("Log in")
+	desktop.finish()
+}
+
 // TestMiniProgramDoubleTap taps twice, faster than the page can disable its buttons.
 func TestMiniProgramDoubleTap(t *testing.T) {
 	s := newSite(t, withMiniProgram)

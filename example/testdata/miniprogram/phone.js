@@ -372,7 +372,11 @@ const commands = {
     running.hidden = true;
     running.page.onHide?.();
     running.app.onHide?.({});
-    running.aborts.forEach((abort) => abort());
+    commands.interrupt();
+  },
+  // interrupt ends the running requests, as WeChat does with those of a hidden mini program.
+  interrupt() {
+    running.aborts.splice(0).forEach((abort) => abort());
   },
   show() {
     running.hidden = false;

@@ -127,6 +127,7 @@ Page({
     };
     request().then(
       (answer) => settle(() => {
+        this.resumed = false;
         this.step(answer);
         this.setData({ error: error || '' });
       }),
@@ -213,13 +214,13 @@ Page({
   failed(failure, first, repeat) {
     const { t } = this.data;
     const { code } = failure;
-    if (code === 'interrupted' || (code === 'network' && this.hidden)) {
-      // WeChat lets a mini program in the background send nothing. Go on when it is back.
-      if (this.hidden) {
-        this.resume = repeat;
-      } else {
-        repeat();
-      }
+    if (this.hidden && (code === 'interrupted' || code === 'network')) {
+      this.resume = repeat; // WeChat lets a mini program in the background send nothing
+      return;
+    }
+    if (code === 'interrupted' && !this.resumed) {
+      this.resumed = true; // the page is back before WeChat reports the interruption
+      repeat();
       return;
     }
     if (code === 'unknown' && !first && !this.own) {
