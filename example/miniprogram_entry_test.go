@@ -111,8 +111,27 @@ func TestThreat56MiniProgramForeignCode(t *testing.T) {
 
 // TestMiniProgramScansAgain scans the new code by the mini program's own button.
 func TestMiniProgramScansAgain(t *testing.T) {
-	s := newSite(t, withMiniProgram)
+	s := newSite(t, both(withMiniProgram, withNumber))
 	desktop, phone := newDesktop(t, s), newMiniPhone(t, s, "lin")
+	logIn := func() {
+		t.Helper()
+		if got := phone.screen.Inputs[0].Value; got != "" {
+			t.Errorf("after a new code the field has the text %q, want none", got)
+		}
+		phone.typeInto("Type the two digits on the other screen", desktop.number())
+		phone.tap("Log in")
+		desktop.finish()
+	}
+	phone.scan(desktop.login.ScanURL)
+	phone.typeInto("Type the two digits on the other screen", "12")
+	desktop.renew()
+	phone.tap("Log in")
+	phone.want("A newer code was made")
+	phone.do(command{"do": "set", "camera": map[string]string{"result": desktop.login.ScanURL}})
+	phone.tap("Scan the new code")
+	logIn()
+	phone.do(command{"do": "set", "camera": nil})
+	desktop.start()
 	old := desktop.login.ScanURL
 	desktop.renew()
 	phone.scan(old)
@@ -132,12 +151,10 @@ func TestMiniProgramScansAgain(t *testing.T) {
 	phone.wantRequests("after foreign codes", sent)
 	phone.do(command{"do": "set", "camera": map[string]string{"result": desktop.login.ScanURL}})
 	phone.tap("Scan the new code")
-	phone.tap("Log in")
-	desktop.finish()
+	logIn()
 	desktop.start()
 	phone.scan(old)
 	phone.do(command{"do": "set", "camera": map[string]string{"path": "pages/login/login?scene=" + desktop.id(), "result": "*"}})
 	phone.tap("Scan the new code")
-	phone.tap("Log in")
-	desktop.finish()
+	logIn()
 }

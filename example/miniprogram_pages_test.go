@@ -41,12 +41,14 @@ func hold(s *site, path string) *held {
 // TestMiniProgramOpenedTwice opens the code again, which replaces the token. The first page
 // gets another token by itself, and asks the person once more.
 func TestMiniProgramOpenedTwice(t *testing.T) {
-	s := newSite(t, withMiniProgram)
+	const field = "Type the two digits on the other screen"
+	s := newSite(t, both(withMiniProgram, withNumber))
 	desktop, phone := newDesktop(t, s), newMiniPhone(t, s, "lin")
 	tablet := newMiniPhone(t, s, "lin")
 	phone.scan(desktop.login.ScanURL)
 	tablet.scan(desktop.login.ScanURL)
-	phone.tap("Log in")
+	phone.typeInto(field, desktop.number())
+	phone.tap("Log in") // with the typed number, which stays
 	phone.want("Log in to Example?", "This page was opened again meanwhile. Please answer once more.")
 	desktop.wantState("scanned")
 	phone.tap("Log in")

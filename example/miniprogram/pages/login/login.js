@@ -86,6 +86,7 @@ Page({
     this.id = found.id;
     this.token = '';
     this.origin = {};
+    this.setData({ typed: '', mobile: '', sms: '', agreed: false });
     switch (found.kind) {
       case 'scan':
         this.begin();
@@ -166,10 +167,9 @@ Page({
     }
   },
 
-  // show shows a view. What the person has typed stays while the view stays.
+  // show shows a view. What the person has typed stays.
   show(view, heading, text) {
-    const fresh = view === this.data.view ? {} : { typed: '', mobile: '', sms: '' };
-    this.setData(Object.assign(fresh, { view, heading, text: text || '', error: '', again: '' }));
+    this.setData({ view, heading, text: text || '', error: '', again: '' });
   },
 
   // confirm asks the person whether they want to let the other screen in.
