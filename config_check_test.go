@@ -58,6 +58,8 @@ func TestCaseD06AllAtOnce(t *testing.T) {
 				Logo: "logo.svg", AccentColor: "teal", Languages: []string{"en", "fr"},
 				Templates: template.Must(template.New("login.html").Parse("\n{{.Missing}}")),
 			},
+			MiniProgram:  wechat.Account{AppID: "..."},
+			CallbackURL:  "http://login.example.com/callback",
 			Phone:        scangate.Phone{Require: true, CodeLimit: -1},
 			Registration: scangate.RegisterOpen,
 			RegisterURL:  "/join",
@@ -76,7 +78,7 @@ func TestCaseD06AllAtOnce(t *testing.T) {
 	})
 	checkErrorText(t, "New", err)
 	for _, field := range []string{
-		"PublicURL", "BasePath", "OfficialAccount", "Website", "Endpoint", "MatchNumber and Config.Website", "Pages.Languages", "Pages.AccentColor", "Pages.Logo",
+		"PublicURL", "BasePath", "OfficialAccount", "Website", "MiniProgram", "CallbackURL", "Endpoint", "MatchNumber and Config.Website", "Pages.Languages", "Pages.AccentColor", "Pages.Logo",
 		"Pages.Templates", "RegisterURL", "Phone.SendCode", "Phone.CodeLimit", "Users", "State", "UserTTL", "Redis", "RedisPrefix", "Session.Manager", "LoginTTL",
 		"Limits.Waiting", "Limits.Address", "Logger", "HTTPClient.Transport",
 	} {
@@ -88,8 +90,8 @@ func TestCaseD06AllAtOnce(t *testing.T) {
 		t.Errorf("New: error = %q, want one without the Secret", text)
 	}
 	list, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // this very error
-	if !ok || len(list.Unwrap()) < 24 {
-		t.Fatalf("New: error of type %T, want one with Unwrap() []error and at least 24 errors", err)
+	if !ok || len(list.Unwrap()) < 26 {
+		t.Fatalf("New: error of type %T, want one with Unwrap() []error and at least 26 errors", err)
 	}
 	for _, fault := range list.Unwrap() {
 		checkErrorText(t, "New: one fault", fault)

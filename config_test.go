@@ -18,6 +18,11 @@ func registerURL(target string) func(*scangate.Config) {
 	return func(c *scangate.Config) { c.Registration, c.RegisterURL = scangate.RegisterClosed, target }
 }
 
+// callbackURL returns a change of Config.CallbackURL.
+func callbackURL(to string) func(*scangate.Config) {
+	return func(c *scangate.Config) { c.CallbackURL = to }
+}
+
 func TestNewRefusesField(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -36,6 +41,27 @@ func TestNewRefusesField(t *testing.T) {
 		{"RegisterURL that is a relative path", registerURL("join"), "RegisterURL", ""},
 		{"RegisterURL with a fragment", registerURL("/join#form"), "RegisterURL", ""},
 		{"Phone.Require without SendCode", func(c *scangate.Config) { c.Phone.Require = true }, "Phone.SendCode", "Phone.Require"},
+		{"ScanMiniProgram without a mini program", func(c *scangate.Config) { c.Scan = scangate.ScanMiniProgram }, "MiniProgram", "Scan"},
+		{"ScanMiniProgramCode without a mini program", func(c *scangate.Config) { c.Scan = scangate.ScanMiniProgramCode }, "MiniProgram", "Scan"},
+		{"MiniProgram without a Secret", func(c *scangate.Config) { c.MiniProgram = mini; c.MiniProgram.Secret = "" }, "MiniProgram", "Secret"},
+		{"MiniProgram with an impossible AppID", func(c *scangate.Config) { c.MiniProgram = mini; c.MiniProgram.AppID = "..." }, "MiniProgram", "AppID"},
+		{"MiniProgram that is the official account", func(c *scangate.Config) { c.MiniProgram = official }, "MiniProgram", "official"},
+		{"MiniProgram that is the website application", func(c *scangate.Config) { c.Website, c.MiniProgram = website, website }, "MiniProgram", "website"},
+		{"official account without a Secret beside a mini program", func(c *scangate.Config) {
+			c.MiniProgram, c.Scan, c.OfficialAccount.Secret = mini, scangate.ScanMiniProgram, ""
+		}, "OfficialAccount", "Secret"},
+		{"Push without an official account", func(c *scangate.Config) {
+			miniOnly(c)
+			c.Push = scangate.Push{Token: pushToken, EncodingAESKey: pushKey}
+		}, "OfficialAccount", "Push"},
+		{"CallbackURL of plain http", callbackURL("http://login.example.com/relay/app"), "CallbackURL", "https"},
+		{"CallbackURL without a scheme", callbackURL("login.example.com/relay/app"), "CallbackURL", ""},
+		{"CallbackURL without a path", callbackURL("https://login.example.com"), "CallbackURL", "path"},
+		{"CallbackURL with a user", callbackURL("https://me:secret@login.example.com/relay/app"), "CallbackURL", "user"},
+		{"CallbackURL with a query", callbackURL("https://login.example.com/relay?site=app"), "CallbackURL", "query"},
+		{"CallbackURL with a fragment", callbackURL("https://login.example.com/relay/app#x"), "CallbackURL", "fragment"},
+		{"CallbackURL with dots", callbackURL("https://login.example.com/relay/../app"), "CallbackURL", "path"},
+		{"CallbackURL with a default port", callbackURL("https://login.example.com:443/relay/app"), "CallbackURL", "port"},
 		{"RegisterByPhone without SendCode", func(c *scangate.Config) { c.Registration = scangate.RegisterByPhone }, "Phone.SendCode", "RegisterByPhone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,6 +88,17 @@ func TestNewAcceptsField(t *testing.T) {
 		{"RedisPrefix of all kinds of characters", func(c *scangate.Config) { c.RedisPrefix = "a-B_9:c" }},
 		{"UserTTL", func(c *scangate.Config) { c.UserTTL = time.Nanosecond }},
 		{"Phone.CodeLimit", func(c *scangate.Config) { c.Phone.CodeLimit, c.Phone.SendCode = 1, sendNothing }},
+		{"a mini program alone", miniOnly},
+		{"a mini program beside the account", withMini},
+		{"ScanMiniProgram", scansMini},
+		{"ScanMiniProgramCode", showsMiniCode},
+		{"a mini program, and an account whose messages come here", func(c *scangate.Config) {
+			scansMini(c)
+			c.OfficialAccount.Secret, c.Push = "", scangate.Push{Token: pushToken, EncodingAESKey: pushKey}
+		}},
+		{"CallbackURL", callbackURL("https://login.example.com/relay/app")},
+		{"CallbackURL with a port", callbackURL("https://login.example.com:8443/callback")},
+		{"CallbackURL of this machine", callbackURL("http://localhost:8080/relay/app")},
 		{"RegisterOpen", func(c *scangate.Config) { c.Registration = scangate.RegisterOpen }},
 		{"RegisterClosed without RegisterURL", func(c *scangate.Config) { c.Registration = scangate.RegisterClosed }},
 		{"RegisterURL of a path", registerURL("/join?lang=zh")},

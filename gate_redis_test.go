@@ -25,9 +25,9 @@ func onRedis(t *testing.T, addr string) func(*scangate.Config) {
 
 // twoProcesses returns a world with two gates that share one Redis and one WeChat, like
 // two processes of an application. Requests to the application go to either in turn.
-func twoProcesses(t *testing.T, addr string) *world {
-	one := newWorld(t, onRedis(t, addr))
-	two := newWorld(t, onRedis(t, addr), func(c *scangate.Config) { c.HTTPClient = &http.Client{Transport: one.hosts} })
+func twoProcesses(t *testing.T, addr string, options ...func(*scangate.Config)) *world {
+	one := newWorld(t, append(options, onRedis(t, addr))...)
+	two := newWorld(t, append(options, onRedis(t, addr), func(c *scangate.Config) { c.HTTPClient = &http.Client{Transport: one.hosts} })...)
 	var mu sync.Mutex
 	turn := 0
 	hosts := one.hosts

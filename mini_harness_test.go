@@ -20,6 +20,9 @@ func withMini(c *scangate.Config) { c.MiniProgram = mini }
 // scansMini is an option of newWorld for a gate whose codes lead to the mini program.
 func scansMini(c *scangate.Config) { c.MiniProgram, c.Scan = mini, scangate.ScanMiniProgram }
 
+// showsMiniCode is an option of newWorld for a gate that shows WeChat's codes.
+func showsMiniCode(c *scangate.Config) { c.MiniProgram, c.Scan = mini, scangate.ScanMiniProgramCode }
+
 // miniOnly is an option of newWorld for a gate that has a mini program and no other account.
 func miniOnly(c *scangate.Config) { c.OfficialAccount, c.MiniProgram = wechat.Account{}, mini }
 

@@ -12,7 +12,7 @@ import (
 // redacted replaces secrets, codes and tokens in texts.
 const redacted = "[redacted]"
 
-// Account holds the credentials of an official account or a website application. It
+// Account holds the credentials of an official account, a website application or a mini program. It
 // prints, logs and marshals without its secret.
 type Account struct {
 	// AppID identifies the account: "wx" and 16 characters of a-z and 0-9. It is public:
