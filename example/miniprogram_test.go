@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -185,27 +184,40 @@ func TestMiniProgramTerms(t *testing.T) {
 	desktop.finish()
 }
 
-// TestMiniProgramRegister sends a new person to the application's own registration. The
-// mini program goes on when they have an account.
+// TestMiniProgramRegister registers a new person by the application's own registration. The
+// application gets the mini program's token, and the gate returns the person for it.
 func TestMiniProgramRegister(t *testing.T) {
 	var users scangate.UserStore
 	s := newSite(t, both(withMiniProgram, func(c *scangate.Config) {
 		c.Registration, c.RegisterURL, users = scangate.RegisterClosed, "/register", c.Users
 	}))
 	desktop, phone := newDesktop(t, s), newMiniPhone(t, s, "wang")
+	status := http.StatusInternalServerError
+	register := func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/register" {
+			return false
+		}
+		pending, err := s.gate.Pending(r)
+		if err == nil && status == http.StatusOK {
+			_, err = users.Register(r.Context(), scangate.NewUser{Identity: pending.Identity})
+		}
+		if err != nil {
+			t.Errorf("register: %v", err)
+		}
+		w.WriteHeader(status)
+		return true
+	}
+	s.intercept.Store(&register)
 	phone.scan(desktop.login.ScanURL)
-	phone.want("Not registered", "You have no account yet.")
-	phone.tap("Copy the link")
-	if got, want := phone.screen.Clipboard, s.url+"/register?login="+desktop.id(); got != want {
-		t.Errorf("the copied link is %q, want %q", got, want)
-	}
-	phone.tap("I have registered")
-	phone.want("Not registered")
-	wang := scangate.Identity{AppID: miniAppID, OpenID: s.wechat.OpenID("wang", miniAppID), UnionID: s.wechat.UnionID("wang")}
-	if _, err := users.Register(context.Background(), scangate.NewUser{Identity: wang}); err != nil {
-		t.Fatal(err)
-	}
-	phone.tap("I have registered")
+	phone.want("New here?", "You have no account yet.")
+	phone.wantButtons("Create an account", "Refuse")
+	phone.tap("Create an account")
+	phone.want("New here?", "Something went wrong")
+	status = http.StatusAccepted // the application has not decided yet
+	phone.tap("Try again")
+	phone.want("New here?", "There is no account of yours yet.")
+	status = http.StatusOK
+	phone.tap("Create an account")
 	phone.want("Log in to Example?", "Device Chrome · Windows")
 	phone.tap("Log in")
 	desktop.finish()
@@ -215,6 +227,26 @@ func TestMiniProgramRegister(t *testing.T) {
 	phone.scan(newDesktop(t, s).login.ScanURL)
 	phone.want("Not registered", "Please ask the people who run this site.")
 	phone.wantButtons()
+}
+
+// TestMiniProgramByPhone admits only people whose number the application has. After another
+// number the person may try the next one.
+func TestMiniProgramByPhone(t *testing.T) {
+	s := newSite(t, both(withMiniProgram, withPhone, func(c *scangate.Config) {
+		c.Registration = scangate.RegisterByPhone
+		register(t, c, scangate.NewUser{Identity: scangate.Identity{AppID: "elsewhere", OpenID: "clerk"}, Phone: "+8613580006666", Nickname: "Clerk"})
+	}))
+	desktop, phone := newDesktop(t, s), newMiniPhone(t, s, "wang")
+	phone.scan(desktop.login.ScanURL)
+	phone.shareNumber("13580007777")
+	phone.typeInto("6-digit code", s.code.Load().(string))
+	phone.tap("Continue")
+	phone.want("Your phone number", "There is no account of yours.")
+	phone.shareNumber("13580006666")
+	phone.typeInto("6-digit code", s.code.Load().(string))
+	phone.tap("Continue")
+	phone.tap("Log in")
+	desktop.finish()
 }
 
 // TestMiniProgramLink adds a WeChat to the account of a desktop.

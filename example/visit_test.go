@@ -25,6 +25,7 @@ import (
 type site struct {
 	url    string
 	wechat *wechattest.Server
+	gate   *scangate.Gate
 	app    http.Handler
 	// fakeState is a state that the site returns to waiting browsers in place of the true
 	// one, or "" for the true one.
@@ -75,7 +76,7 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = gate.Close() })
-	s.app = newApp(gate)
+	s.gate, s.app = gate, newApp(gate)
 	server.Config.Handler = s.withFakeState(s.app)
 	server.Start()
 	return s

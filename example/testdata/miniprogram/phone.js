@@ -69,7 +69,7 @@ function call(name, options, run) {
 
 // request is wx.request.
 function request(options) {
-  const record = { method: options.method || 'GET', url: options.url, header: options.header || {}, body: options.data === undefined ? '' : JSON.stringify(options.data), status: 0 };
+  const record = { method: options.method || 'GET', url: options.url, header: options.header || {}, body: typeof options.data === 'string' ? options.data : JSON.stringify(options.data || ''), status: 0 };
   requests.push(record);
   let abort = () => {};
   call('request', options, () => new Promise((resolve, reject) => {
@@ -82,7 +82,7 @@ function request(options) {
       reject(new Error('interrupted'));
       return;
     }
-    const payload = options.data === undefined ? '' : JSON.stringify(options.data);
+    const payload = options.data === undefined ? '' : record.body;
     const header = Object.assign({}, options.header, {
       'User-Agent': AGENT,
       Referer: 'https://servicewechat.com/wx0000000000000003/0/page-frame.html',

@@ -1,6 +1,7 @@
 // The page that the codes of the gate's login page lead to. It asks the person whether they
 // want to log in on that other screen. A login of the mini program itself comes here too, if
 // the person has more to do than to tap "log in".
+const config = require('../../config');
 const entry = require('../../lib/entry');
 const gate = require('../../lib/gate');
 const session = require('../../lib/session');
@@ -11,6 +12,9 @@ const OVER = ['unknown', 'expired', 'denied', 'replaced', 'in_use', 'finished'];
 
 // The problems that end the login for this person: another code would not help.
 const REFUSED = ['disabled', 'rejected', 'not_registered', 'other_user', 'identity_taken'];
+
+// The problems with a phone number, after which the person may try another one.
+const NUMBER = ['phone_taken', 'not_registered'];
 
 // The problems after which the same request may succeed later.
 const PASSING = ['network', 'interrupted', 'server', 'login', 'exchanging', 'wechat', 'busy', 'unavailable', 'too_many', 'send_failed'];
@@ -40,7 +44,6 @@ Page({
     sms: '', // the typed code of the text message
     resend: '', // the label of the button that sends the message again
     waits: 0, // seconds until it may be sent again
-    url: '', // of the application's registration
   },
 
   onLoad(query) {
@@ -130,7 +133,9 @@ Page({
       (answer) => settle(() => {
         this.resumed = false;
         this.step(answer);
-        this.setData({ error: error || '' });
+        if (error) {
+          this.setData({ error });
+        }
       }),
       (failure) => settle(() => this.failed(failure, first, () => this.act(request, { first, error }))));
   },
@@ -156,8 +161,7 @@ Page({
         this.countDown(answer.resend_in || 0);
         break;
       case 'register':
-        this.setData({ url: answer.register_url || '' });
-        this.show('register', this.data.t.register_heading);
+        this.register(answer.register_url || '');
         break;
       case 'done':
         this.done(answer);
@@ -170,6 +174,19 @@ Page({
   // show shows a view. What the person has typed stays.
   show(view, heading, text) {
     this.setData({ view, heading, text: text || '', error: '', again: '' });
+  },
+
+  // register offers the application's own registration. The page stays if it has not
+  // registered the person.
+  register(url) {
+    if (url.indexOf(config.server + '/') !== 0) {
+      this.notice('refused', 'not_registered', {});
+      return;
+    }
+    const again = this.data.view === 'register';
+    this.url = url;
+    this.show('register', this.data.t.register_heading);
+    this.setData({ error: again ? this.data.t.register_failed : '' });
   },
 
   // confirm asks the person whether they want to let the other screen in.
@@ -230,7 +247,10 @@ Page({
       this.begin(t.reopened);
     } else if (OVER.indexOf(code) >= 0) {
       this.notice('warn', code, this.own ? { again: t.again, repeat: () => wx.navigateBack({}) } : { scan: true });
-    } else if (REFUSED.indexOf(code) >= 0) {
+    } else if (this.data.view === 'code' && NUMBER.indexOf(code) >= 0) {
+      this.show('phone', t.phone_heading); // for another number
+      this.setData({ error: texts.sentence(t, code) });
+    } else if (REFUSED.indexOf(code) >= 0 && this.data.view !== 'phone') {
       this.notice('refused', code, {});
     } else if (first) {
       this.notice('warn', code, { again: t.again, repeat });
@@ -350,10 +370,14 @@ Page({
     this.post('/phone', { sms: this.data.sms });
   },
 
-  // tapRegistered asks the gate whether the application has registered the person. It
-  // approves nothing, so the person is asked afterwards.
-  tapRegistered() {
-    this.post('/phone', {});
+  // tapRegister has the application register the person, whom its server knows by the token.
+  // A registration with a form of its own sends its fields along. Then the gate is asked for
+  // the next step. That approves nothing.
+  tapRegister() {
+    const { url, token } = this;
+    const keep = (task) => { this.task = task; };
+    this.act(() => gate.send('POST', url, { 'content-type': 'application/x-www-form-urlencoded' }, 'token=' + encodeURIComponent(token), keep)
+      .then(() => gate.post('/mini/' + this.id + '/phone', { token }, keep)), {});
   },
 
   // countDown shows how long the person has to wait for another text message.
