@@ -229,7 +229,7 @@ func TestMiniProgramRegister(t *testing.T) {
 	phone.wantButtons()
 }
 
-// TestMiniProgramByPhone admits only people whose number the application has. After another
+// TestMiniProgramByPhone admits a person by a number that the application has. After another
 // number the person may try the next one.
 func TestMiniProgramByPhone(t *testing.T) {
 	s := newSite(t, both(withMiniProgram, withPhone, func(c *scangate.Config) {
