@@ -351,7 +351,8 @@ type Login struct {
 	// Profile is the person as WeChat described them: only the identity, unless user
 	// info was fetched in this login.
 	Profile wechat.UserInfo
-	// Token is WeChat's access token. In a cross-device login the [StateStore] keeps it
+	// Token is WeChat's access token. It is zero if a mini program or a chat has proved the
+	// identity. In a cross-device login the [StateStore] keeps it
 	// from the callback until now, which it does only if OnLogin is set.
 	Token wechat.Token
 }

@@ -48,6 +48,9 @@
 // shows. The account asks in the chat whether to log that browser in. No page is opened
 // unless the person has more to do, such as to prove a phone number.
 //
+// With [ScanMiniProgram] and [ScanMiniProgramCode] a scan opens the application's mini program,
+// which asks the person on a page of its own; see "Mini programs".
+//
 // WeChat's own browser proves its identity itself, and so does any browser if a website
 // application of the Open Platform is configured. These logins need no second device.
 //
@@ -75,6 +78,10 @@
 //	GET  phone?return_to=/path    proves a new phone number of the logged-in user
 //	POST logout                   ends the session; everywhere=true: all sessions of the user
 //	GET  me                       the logged-in user: JSON {"id", "nickname", "avatar_url", "phone_bound", "logged_in_at"}
+//	POST mini/{id}                the mini program has scanned the code: JSON {"code"} (see below)
+//	POST mini/{id}/phone          JSON {"token", "code"}: a phone number; then {"token", "sms"}
+//	POST mini/{id}/answer         JSON {"token", "answer", "number", "agree"}: answer is "approve" or "deny"
+//	POST mini/login               logs the mini program itself in: JSON {"code"}
 //	GET  push, POST push          WeChat's servers send the official account's messages here
 //	GET  assets/{name}            the style and the script of the pages
 //	GET  assets/login.js          defines the element scangate-login; assets/login.json?lang= has its texts
@@ -87,7 +94,7 @@
 // "website_url", "way", "digits"}, or with {"redirect_url"} if the browser itself has to go
 // to WeChat. scan_url is a complete URL, for a QR code that the application draws; the
 // others are paths on this server. way is "follow" or "message" if the person approves the
-// login in the chat with the official account, and otherwise missing. digits are present if
+// login in the chat with the official account, "mini" for a mini program, and otherwise missing. digits are present if
 // the person sends them to that account; qr_url and scan_url are then empty unless
 // [Push].AccountQR is set. expires_at (RFC 3339)
 // is when the same POST returns a new login, unless this one was scanned by then.
@@ -124,6 +131,35 @@
 // is "rejected", and the session stays as it was. At its end the session has a new token
 // and a new time. Without a session it is a usual login. If [Config.CurrentUser] is set,
 // it decides alone about link and unlink.
+//
+// # Mini programs
+//
+// The page that the mini program opens for a code reads the login's ID: the last element of
+// the URL in q, or scene. It sends a fresh code of wx.login to mini/{id}, and gets {"token",
+// "step", "app", "browser", "system", "place", "number"}. place is the address if there is
+// no place. With [Config.MatchNumber] there is no number, and the person types it. Another
+// person's code gets 409. A fresh code of the same person gets another token. The token goes
+// into each further request for the login. Each answer has the next step:
+//
+//	terms     show "terms" with "text" and "url"; post answer "approve" with agree, the value of "agreement"
+//	phone     post to mini/{id}/phone the code of a getPhoneNumber button, or phone, a typed number
+//	code      a one-time code was sent to "phone", which is masked: post it as sms, or the token alone for another one after "resend_in" seconds
+//	register  the application has to register the person, as at "register_url"; then post the answer again
+//	confirm   ask the person, and post answer, with number if it is typed, and with agree if there is an "agreement"
+//	done      "state" is "approved" or "denied"
+//
+// An application's own registration reads the login and the token in a posted form; see
+// [Gate.Pending]. A login that adds a WeChat to an account has "purpose": "link" and, if the
+// account has a name, "target_name".
+//
+// mini/login answers {"session", "cookie", "expires_at"}. The mini program sends the header
+// Cookie with the cookie's name and the session in its requests to the application. If the
+// person has more to do, the answer has the login's "id", the "token" and the "step" instead,
+// and the last step's answer has the session.
+//
+// These routes accept application/json only, read no cookies and set none. Errors are problems
+// (see below) with the status 400, 403, 404, 409, 415, 429, 502 or 503: 403 with "restart" if
+// WeChat rejects a code, 409 for a login that is over or taken, 502 if WeChat fails.
 //
 // # One tag
 //

@@ -48,7 +48,7 @@ type Event struct {
 	// change of phone number or a logout.
 	AppID string
 	// Reason is, for EventRefused, the code of the problem, such as "expired"; for
-	// EventLimited "login", "callback", "guess", "push" or "codes"; for EventLoggedOut
+	// EventLimited "login", "callback", "guess", "push", "lookup", "picture" or "codes"; for EventLoggedOut
 	// "everywhere" or empty. It is empty for all other events.
 	Reason string
 	// Terms is, for EventAgreed, the versions of Config.Pages.Terms, in their order and

@@ -30,8 +30,8 @@ func opened(t *testing.T, launch wechattest.Launch) string {
 }
 
 // The mini program is opened from a card or a picture, or the code has the attacker's host in
-// q. The test of the client in example/miniprogram shows that it sends no request then. Here,
-// what reaches the gate is worth nothing: it has an ID, and no host.
+// q. The test of the client in example/miniprogram shows that it sends no request then. The
+// gate reads an ID from the request and no host, so such a request is worth nothing here.
 func TestThreat56CardsAndForeignHosts(t *testing.T) {
 	w := newWorld(t, miniOnly)
 	desktop, phone := w.desktop(), w.mini("lin")
@@ -54,7 +54,7 @@ func TestThreat56CardsAndForeignHosts(t *testing.T) {
 	if err != nil || opened(t, scanned) != s.ID {
 		t.Fatalf("scan: %+v, %v, want the ID %s", scanned, err, s.ID)
 	}
-	// An ID of the attacker's own gate is unknown here, whatever host the code named.
+	// An ID of the attacker's own gate is unknown here.
 	foreign := newWorld(t, miniOnly).desktop().start()
 	wantProblem(t, "ID of another gate", phone.enter(foreign), http.StatusNotFound, "unknown")
 	if got := w.wechat.Calls(wechattest.OpSession); got != 0 {

@@ -2,10 +2,12 @@ package scangate
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -261,4 +263,31 @@ func hostFault(host string) string {
 		return "has a host that is not a host name"
 	}
 	return ""
+}
+
+// portFault returns why the port of u is not in the form that browsers use, or "".
+func portFault(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		if strings.HasSuffix(u.Host, ":") {
+			return "has a colon without a port"
+		}
+		return ""
+	}
+	n, err := strconv.Atoi(port)
+	switch {
+	case err != nil || n < 1 || n > 65535 || strconv.Itoa(n) != port:
+		return "has an invalid port"
+	case u.Scheme == "https" && n == 443, u.Scheme == "http" && n == 80:
+		return "has the default port of its scheme, which browsers leave out: leave out :" + port
+	}
+	return ""
+}
+
+// isLoopback reports whether a host is this machine by its name or address. All names
+// below localhost are (RFC 6761).
+func isLoopback(host string) bool {
+	host = strings.ToLower(host)
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }

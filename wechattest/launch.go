@@ -165,8 +165,8 @@ func (w *WeChat) logInByMini(ctx context.Context, client *http.Client, address, 
 	if err := json.Unmarshal(body, &answer); err != nil || resp.StatusCode != http.StatusOK || answer.Session == "" || answer.Cookie == "" {
 		return fmt.Errorf("%s answers status %d without a session (code %q, step %q)", withoutQuery(address), resp.StatusCode, answer.Code, answer.Step)
 	}
-	client.Jar.SetCookies(req.URL, []*http.Cookie{{
-		Name: answer.Cookie, Value: answer.Session, Path: "/", HttpOnly: true, Secure: req.URL.Scheme == "https",
+	client.Jar.SetCookies(req.URL, []*http.Cookie{{ //nolint:gosec // Secure is false only if the test's server has no TLS
+		Name: answer.Cookie, Value: answer.Session, Path: "/", HttpOnly: true, Secure: req.URL.Scheme == "https", SameSite: http.SameSiteLaxMode,
 	}})
 	return nil
 }
