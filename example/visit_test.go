@@ -25,6 +25,8 @@ import (
 type site struct {
 	url    string
 	wechat *wechattest.Server
+	gate   *scangate.Gate
+	app    http.Handler
 	// fakeState is a state that the site returns to waiting browsers in place of the true
 	// one, or "" for the true one.
 	fakeState atomic.Value
@@ -47,7 +49,13 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 	if option != nil {
 		option(&config)
 	}
-	apps := []wechattest.App{{Account: config.OfficialAccount, Name: "Example"}}
+	var apps []wechattest.App
+	if config.OfficialAccount.AppID != "" {
+		apps = append(apps, wechattest.App{Account: config.OfficialAccount, Name: "Example"})
+	}
+	if config.MiniProgram.AppID != "" {
+		apps = append(apps, wechattest.App{Account: config.MiniProgram, MiniProgram: true})
+	}
 	if config.Website.AppID != "" {
 		apps = append(apps, wechattest.App{Account: config.Website, Website: true})
 	}
@@ -75,7 +83,8 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = gate.Close() })
-	server.Config.Handler = s.withFakeState(newApp(gate))
+	s.gate, s.app = gate, newApp(gate)
+	server.Config.Handler = s.withFakeState(s.app)
 	server.Start()
 	return s
 }
