@@ -278,8 +278,9 @@ type Phone struct {
 	SendCode func(ctx context.Context, phone, code string) error
 
 	// CodeLimit caps the codes sent per hour in total. It bounds what an attacker can
-	// make you spend on SMS. Zero means 1,000. Limits for each number, person and
-	// address apply as well.
+	// make you spend on SMS. A number that WeChat gives to the mini program costs money too,
+	// and counts as a code. Zero means 1,000. Limits for each number, person and address
+	// apply as well.
 	CodeLimit int
 
 	// Countries are the calling codes of the countries whose numbers are accepted, such as

@@ -59,6 +59,9 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 	if config.Website.AppID != "" {
 		apps = append(apps, wechattest.App{Account: config.Website, Website: true})
 	}
+	if config.MiniProgram.AppID != "" {
+		apps = append(apps, wechattest.App{Account: config.MiniProgram, MiniProgram: true})
+	}
 	s := &site{wechat: wechattest.NewServer(t, apps...)}
 	s.fakeState.Store("")
 	if send := config.Phone.SendCode; send != nil {
