@@ -242,6 +242,27 @@ func TestChatFlags(t *testing.T) {
 	}
 }
 
+// TestMiniProgramFlags logs in by the mini program that the flags name.
+func TestMiniProgramFlags(t *testing.T) {
+	mini := wechat.Account{AppID: "wx00000000000000cd", Secret: simulatedSecret}
+	simulator := wechattest.NewServer(t, wechattest.App{Account: mini, MiniProgram: true})
+	t.Setenv("WECHAT_MINI_SECRET", mini.Secret)
+	address := startProgram(t, "-mini-appid", mini.AppID, "-wechat-open-url", simulator.URL, "-wechat-api-url", simulator.URL)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar}
+	simulator.LogInByMiniProgram(t, client, address+"/wechat/mini/login", mini.AppID, "lin")
+	resp, err := client.Get(address + "/api/account")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := body(t, resp); resp.StatusCode != http.StatusOK {
+		t.Errorf("GET /api/account = %d, %q, want %d", resp.StatusCode, got, http.StatusOK)
+	}
+}
+
 // TestEchoInChat opens the page behind a link in the chat of an account without web
 // authorization. The page goes on by itself when the person has sent its digits.
 func TestEchoInChat(t *testing.T) {

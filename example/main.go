@@ -99,6 +99,7 @@ func newGate(o options, users scangate.UserStore, counts *metrics) (*scangate.Ga
 		Scan:            scangate.ScanMode(o.scan),
 		Push:            o.push,
 		Website:         o.website,
+		MiniProgram:     o.mini,
 		Endpoint:        o.endpoint,
 		FetchProfile:    o.fetchProfile,
 		Registration:    scangate.Registration(o.registration),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/gomodule/redigo/redis"
 
@@ -20,6 +21,7 @@ type options struct {
 	publicURL    string          // empty: http:// and the address that the program listens on
 	official     wechat.Account  // zero without -appid
 	website      wechat.Account  // zero without -website-appid
+	mini         wechat.Account  // zero without -mini-appid
 	endpoint     wechat.Endpoint // zero: WeChat's own hosts
 	fetchProfile bool            // ask new users for nickname and picture
 	registration string          // a scangate.Registration; scangate.New checks it
@@ -44,11 +46,13 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.official.Secret, "secret", "", "the `AppSecret` of -appid; safer in the environment variable WECHAT_SECRET, because other users of this machine can read the command line")
 	f.StringVar(&o.website.AppID, "website-appid", "", "the `AppID` of a website application of the Open Platform")
 	f.StringVar(&o.website.Secret, "website-secret", "", "the `AppSecret` of -website-appid; safer in the environment variable WECHAT_WEBSITE_SECRET")
+	f.StringVar(&o.mini.AppID, "mini-appid", "", "the `AppID` of a mini program, such as the one in the folder miniprogram")
+	f.StringVar(&o.mini.Secret, "mini-secret", "", "the `AppSecret` of -mini-appid; safer in the environment variable WECHAT_MINI_SECRET")
 	f.StringVar(&o.endpoint.Open, "wechat-open-url", "", "the `URL` of WeChat's pages (default: WeChat's own)")
 	f.StringVar(&o.endpoint.API, "wechat-api-url", "", "the `URL` of WeChat's API (default: WeChat's own)")
 	f.BoolVar(&o.fetchProfile, "fetch-profile", true, "ask new users to share their nickname and picture")
 	f.StringVar(&o.registration, "registration", string(scangate.RegisterOpen), "the `policy` for new users: open (all may register), phone (only people whose phone number is in the table of users) or closed (no new users)")
-	f.StringVar(&o.scan, "scan", "", "the `way` that the login page shows: web (scan the page's own code), follow (scan the account's code, follow the account and confirm in the chat) or message (send eight digits to the account and confirm in the chat); follow and message need -push-token and -push-key with an -appid (default web, or message with -push-token and without -secret)")
+	f.StringVar(&o.scan, "scan", "", "the `way` that the login page shows: web (scan the page's own code), follow (scan the account's code, follow the account and confirm in the chat), message (send eight digits to the account and confirm in the chat), mini (scan the page's own code, which opens the mini program) or mini-code (scan a code of WeChat's for the mini program); follow and message need -push-token and -push-key with an -appid, mini and mini-code need -mini-appid (default web, message with -push-token and without -secret, or mini with -mini-appid alone)")
 	f.StringVar(&o.push.Token, "push-token", "", "the `token` of the account's messages, which WeChat posts to <public-url>/wechat/push; safer in the environment variable WECHAT_PUSH_TOKEN")
 	f.StringVar(&o.push.EncodingAESKey, "push-key", "", "the `EncodingAESKey` of the account's messages; safer in the environment variable WECHAT_PUSH_KEY")
 	f.StringVar(&o.push.AccountQR, "account-qr", "", "the `text` in the account's own QR code, such as http://weixin.qq.com/r/...; -scan message requires it")
@@ -80,7 +84,9 @@ func (o *options) check() error {
 	case !o.simulated():
 		return nil
 	case o.endpoint != wechat.Endpoint{}:
-		return errors.New("-wechat-open-url and -wechat-api-url require -appid or -website-appid")
+		return errors.New("-wechat-open-url and -wechat-api-url require -appid, -website-appid or -mini-appid")
+	case strings.HasPrefix(o.scan, "mini"):
+		return errors.New("-scan mini and -scan mini-code require -mini-appid; the simulator runs no mini program")
 	case o.push.Token != "" || o.push.EncodingAESKey != "" || o.push.AccountQR != "":
 		return errors.New("-push-token, -push-key and -account-qr require -appid; the simulator has its own")
 	}
@@ -100,11 +106,14 @@ func (o *options) fillFromEnvironment() {
 	if o.website.AppID != "" {
 		o.website.Secret = cmp.Or(o.website.Secret, os.Getenv("WECHAT_WEBSITE_SECRET"))
 	}
+	if o.mini.AppID != "" {
+		o.mini.Secret = cmp.Or(o.mini.Secret, os.Getenv("WECHAT_MINI_SECRET"))
+	}
 	o.db = cmp.Or(o.db, os.Getenv("EXAMPLE_DB"))
 }
 
 // simulated reports whether the program has to simulate WeChat, because no account
 // is configured.
 func (o *options) simulated() bool {
-	return o.official == wechat.Account{} && o.website == wechat.Account{}
+	return o.official == wechat.Account{} && o.website == wechat.Account{} && o.mini == wechat.Account{}
 }
