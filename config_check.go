@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"path"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +34,8 @@ func (c *Config) check() (*url.URL, *configErrors) {
 	c.checkPages(&faults)
 	c.checkPhone(&faults)
 	c.checkRegistration(&faults, public, base)
+	c.checkLoginPage(&faults, public, base)
+	c.checkOrigins(&faults, public)
 	c.checkInterfaces(&faults)
 	c.checkRedis(&faults)
 	c.checkSession(&faults, public)
@@ -66,25 +67,6 @@ func parsePublicURL(s string, insecure bool) (*url.URL, error) {
 		}
 	}
 	return u, nil
-}
-
-// portFault returns why the port of u is not in the form that browsers use, or "".
-func portFault(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		if strings.HasSuffix(u.Host, ":") {
-			return "has a colon without a port"
-		}
-		return ""
-	}
-	n, err := strconv.Atoi(port)
-	switch {
-	case err != nil || n < 1 || n > 65535 || strconv.Itoa(n) != port:
-		return "has an invalid port"
-	case u.Scheme == "https" && n == 443, u.Scheme == "http" && n == 80:
-		return "has the default port of its scheme, which browsers leave out: leave out :" + port
-	}
-	return ""
 }
 
 // isLoopback reports whether a host is this machine by its name or address. All names
@@ -181,16 +163,6 @@ func (c *Config) checkRegistration(faults *configErrors, public *url.URL, base s
 	}
 }
 
-// isBelow reports whether a local path, possibly with a query, is base or below it.
-func isBelow(local, base string) bool {
-	u, err := url.Parse(local)
-	if err != nil {
-		return false
-	}
-	clean := path.Clean(u.Path)
-	return clean == base || strings.HasPrefix(clean, base+"/")
-}
-
 // checkInterfaces reports interfaces that hold a nil pointer. They are not nil, and the
 // first call of a method would panic.
 func (c *Config) checkInterfaces(faults *configErrors) {
@@ -234,6 +206,7 @@ func (c *Config) checkRedis(faults *configErrors) {
 // checkSession checks the application's session manager.
 func (c *Config) checkSession(faults *configErrors, public *url.URL) {
 	m := c.Session.Manager
+	c.checkLifetime(faults)
 	if m == nil {
 		return
 	}

@@ -156,6 +156,13 @@ func allowPictures(h http.Header) {
 	h.Set("Content-Security-Policy", strings.Replace(policy, imageSources, imageSources+" "+strings.Join(pictureHosts, " "), 1))
 }
 
+// allowFormTarget adds an origin to the policy of an answer: browsers apply form-action to
+// redirects too, so a form sent without script could not end at another origin.
+func allowFormTarget(h http.Header, origin string) {
+	policy := h.Get("Content-Security-Policy")
+	h.Set("Content-Security-Policy", strings.Replace(policy, "form-action 'self'", "form-action 'self' "+origin, 1))
+}
+
 // render answers with a page.
 func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
 	lang := a.language(r)
@@ -174,6 +181,9 @@ func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, n
 	}
 	if p.AvatarURL != "" {
 		allowPictures(h)
+	}
+	if p.formTarget != "" {
+		allowFormTarget(h, p.formTarget)
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", lang.Attr())

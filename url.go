@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -14,8 +16,10 @@ import (
 
 // urls builds the URLs of the gate's routes.
 type urls struct {
-	public *url.URL // scheme and host
-	base   string   // Config.BasePath
+	public    *url.URL            // scheme and host
+	base      string              // Config.BasePath
+	loginPage string              // Config.LoginPage
+	allowed   func(*url.URL) bool // Config.AllowReturnTo; may be nil
 }
 
 // path returns the path of a route.
@@ -35,6 +39,22 @@ func (u *urls) returning(route, returnTo string) string {
 		return at
 	}
 	return withQuery(at, url.Values{"return_to": {returnTo}})
+}
+
+// logIn returns the page on which a person logs in, the application's own if it has one.
+// That page gets return_to in any case.
+func (u *urls) logIn(returnTo string) string {
+	if u.loginPage == "" {
+		return u.returning("login", returnTo)
+	}
+	return withQuery(u.loginPage, url.Values{"return_to": {returnTo}})
+}
+
+// isLoginPage reports whether the request is for the application's own login page. If that
+// page is behind the gate by mistake, a redirect to it would loop.
+func (u *urls) isLoginPage(r *http.Request) bool {
+	own, err := url.Parse(u.loginPage)
+	return err == nil && u.loginPage != "" && own.Path == r.URL.Path
 }
 
 // withQuery adds parameters to a path that may have some.
@@ -98,24 +118,6 @@ func (u *urls) restart(l *login.Login) string { return u.start(l.Request()) }
 // website returns the same login by WeChat's own QR page.
 func (u *urls) website(l *login.Login) string {
 	return withQuery(u.path(startRoute(l.Request())), url.Values{"return_to": {l.ReturnTo()}, "with": {"website"}})
-}
-
-// returnTo returns the path to return to that a script posted: a path on this server, or
-// a URL of this origin such as location.href. It returns "/" for an empty value.
-func (u *urls) returnTo(posted string) (string, error) {
-	if posted == "" {
-		return "/", nil
-	}
-	rest, own := strings.CutPrefix(posted, u.public.String())
-	if own && (rest == "" || strings.HasPrefix(rest, "?") || strings.HasPrefix(rest, "#")) {
-		rest = "/" + rest
-	}
-	path, ok := parseLocalPath(rest)
-	if !ok {
-		return "", badRequest(fmt.Sprintf("return_to is not a path on this server, such as \"/account\", or a URL of %s, of at most %d bytes when escaped",
-			u.public, maxReturnTo))
-	}
-	return path, nil
 }
 
 // referer returns the path of the page that sent the request, or "/" if that page is
@@ -252,4 +254,33 @@ func hostFault(host string) string {
 		return "has a host that is not a host name"
 	}
 	return ""
+}
+
+// portFault returns why the port of u is not in the form that browsers use, or "".
+func portFault(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		if strings.HasSuffix(u.Host, ":") {
+			return "has a colon without a port"
+		}
+		return ""
+	}
+	n, err := strconv.Atoi(port)
+	switch {
+	case err != nil || n < 1 || n > 65535 || strconv.Itoa(n) != port:
+		return "has an invalid port"
+	case u.Scheme == "https" && n == 443, u.Scheme == "http" && n == 80:
+		return "has the default port of its scheme, which browsers leave out: leave out :" + port
+	}
+	return ""
+}
+
+// isBelow reports whether a local path, possibly with a query, is base or below it.
+func isBelow(local, base string) bool {
+	u, err := url.Parse(local)
+	if err != nil {
+		return false
+	}
+	clean := path.Clean(u.Path)
+	return clean == base || strings.HasPrefix(clean, base+"/")
 }
