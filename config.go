@@ -88,8 +88,8 @@ type Config struct {
 	TrustedOrigins []string
 
 	// AllowReturnTo reports whether a login may end at a page of another host. It is asked
-	// about URLs of https without a user, when the login begins and again when it ends; it
-	// must not change the URL. Compare Host as a whole: a host that merely ends with yours
+	// about URLs of https without a user, when the login begins and again when it ends. If
+	// PublicURL is plain http, it is asked about plain http too. Compare Host as a whole: a host that merely ends with yours
 	// may be an attacker's. Nil allows no other host.
 	AllowReturnTo func(*url.URL) bool
 

@@ -26,7 +26,7 @@ func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Log
 func (g *Gate) accountPage(r *http.Request, l *login.Login) (PageData, error) {
 	_, target := l.Target()
 	p := PageData{Purpose: string(l.Purpose()), FinishURL: g.urls.path("login", l.ID(), "finish"), Nickname: l.Person().Nickname, TargetName: target}
-	p.formTarget = formTarget(g.urls.landing(l))
+	p.formTarget = g.urls.formTarget(g.urls.landing(l))
 	if l.Purpose() != login.PurposeLogin {
 		return p, nil
 	}

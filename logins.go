@@ -271,7 +271,7 @@ func (s *logins) stateKey(r *http.Request, id, state string) login.Key {
 func (s *logins) formPage(r *http.Request, l *login.Login) PageData {
 	p := PageData{Purpose: string(l.Purpose()), Token: s.authorizerKey(r, l).FormToken(l.ID())}
 	if l.Kind() == login.SameDevice { // the last form ends the login
-		p.formTarget = formTarget(s.respond.urls.landing(l))
+		p.formTarget = s.respond.urls.formTarget(s.respond.urls.landing(l))
 	}
 	return p
 }

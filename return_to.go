@@ -52,21 +52,22 @@ func (u *urls) elsewhereAllowed(sent string) (string, bool) {
 	if u.allowed == nil {
 		return "", false
 	}
-	to, ok := parseElsewhere(sent)
+	to, ok := u.parseElsewhere(sent)
 	if !ok || !u.allowed(to) {
 		return "", false
 	}
 	// Parsed again: the application may have changed the URL that it was given.
-	to, ok = parseElsewhere(sent)
+	to, ok = u.parseElsewhere(sent)
 	return to.String(), ok
 }
 
-// parseElsewhere returns a whole URL of https. It accepts only what Go and browsers read
-// alike, and the path only if it were a path on this server. So a function that looks at
-// the host or at the beginning of the path cannot be deceived.
-func parseElsewhere(s string) (*url.URL, bool) {
-	rest, ok := strings.CutPrefix(s, "https://")
-	if !ok || len(s) > maxReturnTo {
+// parseElsewhere returns a whole URL of https, or of PublicURL's scheme: in development both
+// are plain http. It accepts only what Go and browsers read alike, and the path only if it
+// were a path on this server. So a function that looks at the host or at the beginning of
+// the path cannot be deceived.
+func (u *urls) parseElsewhere(s string) (*url.URL, bool) {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok || scheme != "https" && scheme != u.public.Scheme || len(s) > maxReturnTo {
 		return nil, false
 	}
 	host, path := rest, "/"
@@ -80,7 +81,7 @@ func parseElsewhere(s string) (*url.URL, bool) {
 	if !ok {
 		return nil, false
 	}
-	to, err := url.Parse("https://" + host + path)
+	to, err := url.Parse(scheme + "://" + host + path)
 	// A user, a port in another form and a host outside of ASCII are not in Host as sent,
 	// or are faults of the host.
 	if err != nil || to.User != nil || to.Host != host || host != strings.ToLower(host) || hostFault(to.Hostname()) != "" || portFault(to) != "" {
@@ -91,8 +92,8 @@ func parseElsewhere(s string) (*url.URL, bool) {
 
 // formTarget returns the origin outside of this server to which a form's answer may
 // redirect the browser, or "".
-func formTarget(returnTo string) string {
-	if to, ok := parseElsewhere(returnTo); ok {
+func (u *urls) formTarget(returnTo string) string {
+	if to, ok := u.parseElsewhere(returnTo); ok {
 		return to.Scheme + "://" + to.Host
 	}
 	return ""

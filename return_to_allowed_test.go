@@ -132,3 +132,16 @@ func TestAllowReturnToIsAskedAgain(t *testing.T) {
 		t.Errorf("finish: %d to %q, want 303 to /", a.StatusCode, a.Header.Get("Location"))
 	}
 }
+
+// TestAllowReturnToOfPlainHTTP: in development the application and its front end are plain
+// http, and AllowReturnTo is asked about that as well. Otherwise it is not.
+func TestAllowReturnToOfPlainHTTP(t *testing.T) {
+	for public, want := range map[string]string{"http://localhost:8080": "http://localhost:5173/cart", appURL: "/"} {
+		w := newWorld(t, func(c *scangate.Config) {
+			c.PublicURL, c.AllowReturnTo = public, func(*url.URL) bool { return true }
+		})
+		if got := w.gate.ReturnTo("http://localhost:5173/cart"); got != want {
+			t.Errorf("ReturnTo plain http at %s = %q, want %q", public, got, want)
+		}
+	}
+}
