@@ -280,3 +280,36 @@ func ExampleGate_EndSessions() {
 	fmt.Println(errors.Is(err, scangate.ErrNotFound))
 	// Output: true
 }
+
+// The application's own login page continues at a page of its own, whatever the link to it
+// contained.
+func ExampleGate_ReturnTo() {
+	gate := newGate()
+	defer func() { _ = gate.Close() }()
+	fmt.Println(gate.ReturnTo("/account?tab=orders"))
+	fmt.Println(gate.ReturnTo("https://evil.example/"))
+	// Output:
+	// /account?tab=orders
+	// /
+}
+
+// A readiness probe, which takes the process out of service while a store fails.
+func ExampleGate_Ping() {
+	gate := newGate()
+	defer func() { _ = gate.Close() }()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if err := gate.Ping(ctx); err != nil {
+			log.Print(err)
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ready")
+	})
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/ready", nil))
+	fmt.Println(answer.Code, answer.Body)
+	// Output: 200 ready
+}
