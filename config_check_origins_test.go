@@ -45,10 +45,16 @@ func TestTrustedOriginsAreChecked(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ public, origin string }{
-		{appURL, "https://www.example.com"}, {appURL, "https://example.com"}, {appURL, "https://a.b.example.com:8443"}, {appURL, "https://app.example.com:5173"},
-		{"https://example.com", "https://www.example.com"}, {"https://app.shop.com.cn", "https://www.shop.com.cn"},
-		{"http://localhost:8080", "http://localhost:5173"}, {"http://app.localhost:8080", "http://web.localhost:5173"},
-		{"http://127.0.0.1:8080", "http://127.0.0.1:5173"}, {"https://xn--fsqu00a.example.com", "https://xn--0zwm56d.example.com"},
+		{appURL, "https://www.example.com"},
+		{appURL, "https://example.com"},
+		{appURL, "https://a.b.example.com:8443"},
+		{appURL, "https://app.example.com:5173"},
+		{"https://example.com", "https://www.example.com"},
+		{"https://app.shop.com.cn", "https://www.shop.com.cn"},
+		{"http://localhost:8080", "http://localhost:5173"},
+		{"http://app.localhost:8080", "http://web.localhost:5173"},
+		{"http://127.0.0.1:8080", "http://127.0.0.1:5173"},
+		{"https://xn--fsqu00a.example.com", "https://xn--0zwm56d.example.com"},
 	} {
 		accept(t, func(g *scangate.Config) { g.PublicURL, g.TrustedOrigins = c.public, []string{c.origin} })
 	}

@@ -281,8 +281,8 @@ func ExampleGate_EndSessions() {
 	// Output: true
 }
 
-// The application's own login page continues at a page of its own, whatever the link to it
-// contained.
+// The application's own login page continues at a page of the application, even if the link
+// to it named another site.
 func ExampleGate_ReturnTo() {
 	gate := newGate()
 	defer func() { _ = gate.Close() }()

@@ -18,15 +18,15 @@ func (g *Gate) Ping(ctx context.Context) error {
 		field string
 		ask   func(context.Context, string) error
 	}{
-		{"State", g.pingState},
-		{"Users", g.pingUsers},
-		{"Session.Manager.Store", g.pingSessions},
+		{"Config.State", g.pingState},
+		{"Config.Users", g.pingUsers},
+		{"Config.Session.Manager.Store", g.pingSessions},
 	} {
 		if err := store.ask(ctx, rand.Text()); !errors.Is(err, ErrNotFound) {
 			if err == nil {
 				err = errInvented
 			}
-			err = fmt.Errorf("Config.%s: %w", store.field, err)
+			err = fmt.Errorf("%s: %w", store.field, err)
 			if failed != nil {
 				err = fmt.Errorf("%w; %w", failed, err)
 			}

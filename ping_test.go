@@ -92,7 +92,7 @@ func TestPingOfRedisThatIsAway(t *testing.T) {
 	}
 }
 
-// inventing is a store of users that knows everyone.
+// inventing is a store of users that returns a user for each identity.
 type inventing struct{ scangate.UserStore }
 
 func (inventing) FindByWeChat(context.Context, scangate.Identity) (scangate.User, error) {

@@ -51,8 +51,8 @@ func (c *cutter) pool(t *testing.T, addr string) *redis.Pool {
 	}))
 }
 
-// checkCut calls change while its reply is lost, and demands an error that does not
-// pretend to know the outcome.
+// checkCut calls change while its reply is lost, and demands an error that leaves
+// the outcome open.
 func (c *cutter) checkCut(t *testing.T, what string, change func() error) {
 	t.Helper()
 	before := c.cuts.Load()

@@ -18,8 +18,7 @@ func Configure(config *scangate.Config, provider trace.TracerProvider) {
 	config.HTTPClient = &http.Client{Transport: transport{http.DefaultTransport, provider.Tracer("github.com/scangate/scangate/example/otel")}}
 	config.OnEvent = func(ctx context.Context, e scangate.Event) {
 		trace.SpanFromContext(ctx).AddEvent("scangate."+string(e.Name), trace.WithAttributes(
-			// Not the address and the user: traces are often kept longer, and read by more
-			// people, than either should be.
+			// Not the address and the user: traces are often kept longer than either should be.
 			attribute.String("scangate.login", e.Login), attribute.String("scangate.reason", e.Reason),
 		))
 	}

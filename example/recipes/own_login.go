@@ -22,12 +22,12 @@ type OwnLogin struct {
 	CheckPassword func(ctx context.Context, name, password string) (id string, ok bool)
 }
 
-// Configure adds what the gate has to know. Call it before [scangate.New], and set Gate
+// Configure sets the fields of the gate's configuration that this application needs. Call it before [scangate.New], and set Gate
 // afterwards.
 func (a *OwnLogin) Configure(config *scangate.Config) {
 	config.LoginPage = "/login"
 	config.Session.Manager = a.Sessions
-	config.CurrentUser = a.CurrentUser // people with a password may add a WeChat at /wechat/link
+	config.CurrentUser = a.CurrentUser // a user with a password may add a WeChat at /wechat/link
 	config.OnLogin = func(ctx context.Context, _ scangate.Login) error {
 		// Another person may have logged in by password in this browser before.
 		a.Sessions.Remove(ctx, memberKey)

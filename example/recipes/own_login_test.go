@@ -53,7 +53,7 @@ func TestOwnLogin(t *testing.T) {
 	checkPage(t, "account after the logout", b.get("/account"), http.StatusSeeOther, "/login")
 }
 
-// TestOwnLoginHasOneUser logs two people in at one browser, one after the other, by
+// TestOwnLoginHasOneUser logs two users in at one browser, one after the other, by
 // different means. The session is the later one's alone.
 func TestOwnLoginHasOneUser(t *testing.T) {
 	w, _, users := newOwnLogin(t)

@@ -31,7 +31,7 @@ type world struct {
 	config scangate.Config
 }
 
-// newWorld returns a world whose accounts know these hosts.
+// newWorld returns a world whose account has these hosts.
 func newWorld(t *testing.T, hosts ...string) *world {
 	t.Helper()
 	account := wechat.Account{AppID: "wx0000000000000001", Secret: "51a1a7ed51a1a7ed51a1a7ed51a1a7ed"}

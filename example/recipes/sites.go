@@ -10,7 +10,7 @@ import (
 )
 
 // Sites are several sites of one domain with one login: https://login.example.com has the
-// gate, and https://shop.example.com and https://blog.example.com send people there.
+// gate, and https://shop.example.com and https://blog.example.com redirect there.
 //
 // Every site has a gate with the same Config, the same session store and the same State.
 // Only the login host mounts it. The session's cookie is for the whole domain, so its name

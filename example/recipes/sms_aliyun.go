@@ -62,8 +62,12 @@ func aliyunQuery(query url.Values) string {
 // aliyunSign signs a request without a body. Its query must be aliyunQuery's.
 func aliyunSign(req *http.Request, id, secret, action, version string, now time.Time, nonce string) {
 	headers := []struct{ name, value string }{ // sorted by name
-		{"host", req.URL.Host}, {"x-acs-action", action}, {"x-acs-content-sha256", hexSHA256(nil)},
-		{"x-acs-date", now.UTC().Format(time.RFC3339)}, {"x-acs-signature-nonce", nonce}, {"x-acs-version", version},
+		{"host", req.URL.Host},
+		{"x-acs-action", action},
+		{"x-acs-content-sha256", hexSHA256(nil)},
+		{"x-acs-date", now.UTC().Format(time.RFC3339)},
+		{"x-acs-signature-nonce", nonce},
+		{"x-acs-version", version},
 	}
 	var lines, names []string
 	for _, h := range headers {

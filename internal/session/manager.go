@@ -95,7 +95,7 @@ func (m *Manager) CommitAs(ctx context.Context, token string) (time.Time, error)
 	return expiry, m.Store.Commit(token, b, expiry)
 }
 
-// Has reports whether the store has a session of the token, whatever it contains.
+// Has reports whether the store has a record of the token. It does not decode it.
 func (m *Manager) Has(ctx context.Context, token string) (bool, error) {
 	find := m.Store.Find
 	if store, ok := m.Store.(scs.CtxStore); ok {
