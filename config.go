@@ -88,6 +88,27 @@ type Config struct {
 	// shows no consent page, unless both accounts are set.
 	FetchProfile bool
 
+	// LoginPage is the application's own login page, for an application that has other ways
+	// to log in too: a path on this server, or a URL that begins with PublicURL, but not
+	// below BasePath. A page load or a form that may not pass is redirected there instead of
+	// to the gate's login page, with the parameter return_to. Its button for WeChat leads to
+	// [Gate.LoginURL], and its own login continues at [Gate.ReturnTo] of that parameter.
+	// Empty means the gate's login page.
+	LoginPage string
+
+	// TrustedOrigins are the origins of the application's front ends on other hosts or
+	// ports, such as "https://www.example.com": exactly as browsers send them in the header
+	// Origin. Their scripts may log a person in and out with cookies (CORS). They must belong
+	// to the same site as PublicURL: the same scheme, and a registrable domain in common.
+	// Nil means none.
+	TrustedOrigins []string
+
+	// AllowReturnTo reports whether a login may end at a page of another host. It is asked
+	// about URLs of https without a user, when the login begins and again when it ends. If
+	// PublicURL is plain http, it is asked about plain http too. Compare Host as a whole: a host that merely ends with yours
+	// may be an attacker's. Nil allows no other host.
+	AllowReturnTo func(*url.URL) bool
+
 	// Registration decides how a person without a user becomes one; empty means
 	// RegisterOpen.
 	Registration Registration
@@ -311,10 +332,15 @@ type Session struct {
 	// Two gates on one host need managers with different cookies. Any host of the same
 	// domain can set a cookie whose name does not begin with "__Host-".
 	//
-	// Nil means a manager that New makes: sessions for 7 days, in the cookie
+	// Nil means a manager that New makes: sessions for Lifetime, in the cookie
 	// "__Host-session". They are kept in Redis if that is set, otherwise in memory, which
 	// has room for 262,144; beyond that a login gets 503.
 	Manager *scs.SessionManager
+
+	// Lifetime is how long a session lasts from its login, without a Manager: from 1 minute
+	// to 400 days, which is the longest that browsers keep a cookie. A Manager has a
+	// Lifetime of its own. Zero means 7 days.
+	Lifetime time.Duration
 }
 
 // Limits bounds what one process and one address may take; see [Config.Limits].

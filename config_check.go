@@ -34,6 +34,8 @@ func (c *Config) check() (*url.URL, *configErrors) {
 	c.checkPages(&faults)
 	c.checkPhone(&faults)
 	c.checkRegistration(&faults, public, base)
+	c.checkLoginPage(&faults, public, base)
+	c.checkOrigins(&faults, public)
 	c.checkInterfaces(&faults)
 	c.checkRedis(&faults)
 	c.checkSession(&faults, public)
@@ -94,7 +96,7 @@ func (c *Config) checkBasePath(faults *configErrors) string {
 func (c *Config) checkAccounts(faults *configErrors) {
 	none := wechat.Account{}
 	if c.OfficialAccount == none && c.Website == none && c.MiniProgram == none {
-		faults.add("OfficialAccount and Config.Website", "one of them is required, or MiniProgram")
+		faults.add("OfficialAccount, Config.Website and Config.MiniProgram", "one of them is required")
 	}
 	c.checkMiniProgram(faults)
 	if c.OfficialAccount != none {
@@ -154,16 +156,6 @@ func (c *Config) checkRegistration(faults *configErrors, public *url.URL, base s
 	}
 }
 
-// isBelow reports whether a local path, possibly with a query, is base or below it.
-func isBelow(local, base string) bool {
-	u, err := url.Parse(local)
-	if err != nil {
-		return false
-	}
-	clean := path.Clean(u.Path)
-	return clean == base || strings.HasPrefix(clean, base+"/")
-}
-
 // checkInterfaces reports interfaces that hold a nil pointer. They are not nil, and the
 // first call of a method would panic.
 func (c *Config) checkInterfaces(faults *configErrors) {
@@ -207,6 +199,7 @@ func (c *Config) checkRedis(faults *configErrors) {
 // checkSession checks the application's session manager.
 func (c *Config) checkSession(faults *configErrors, public *url.URL) {
 	m := c.Session.Manager
+	c.checkLifetime(faults)
 	if m == nil {
 		return
 	}

@@ -103,8 +103,9 @@
 // expires_in is the same in seconds from now, for browsers whose clock is wrong.
 // website_url is present only with both accounts. other_ways lists {"way", "url"} for each
 // other way that is configured: url is the page where the same login begins, and way is
-// what a script posts as "with". return_to is a path on this server or,
-// from scripts, a URL that begins with PublicURL, such as location.href. Any other value
+// what a script posts as "with". return_to is a path on this server or, from scripts, a URL
+// that begins with PublicURL, such as location.href. It may also be a URL of another host
+// that [Config.AllowReturnTo] allows. Any other value
 // means "/" on pages and in forms, and is an error in JSON.
 //
 // The state route answers when the state differs from seen, and after wait seconds at the
@@ -176,6 +177,14 @@
 // the page. Scripts receive JSON, and errors as application/problem+json (RFC 9457) with
 // the members code and detail. A script is a client that sends JSON, accepts it, or uses
 // fetch without an Accept of its own (Sec-Fetch-Mode, which Safari sends since 16.4).
+//
+// # Front ends on other origins
+//
+// Scripts of [Config.TrustedOrigins] may call POST login, state, account, renew, finish, me
+// and logout with cookies (credentials: "include"), and no other route. Their POSTs have the
+// Content-Type application/json, even without a body. The paths in the answers are relative to
+// PublicURL, and so is return_to, unless it is a whole URL. The picture at qr_url loads in an
+// <img>. The front end must show what the account route returns before it finishes a login.
 //
 // # Sessions
 //

@@ -84,7 +84,7 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// scangate: Config.PublicURL: "http://app.example.com" is plain http on a host other than this machine: use https, or see InsecureHTTP
-	// scangate: Config.OfficialAccount and Config.Website: one of them is required, or MiniProgram
+	// scangate: Config.OfficialAccount, Config.Website and Config.MiniProgram: one of them is required
 }
 
 // The gate redirects a browser to the login page, which leads back. It answers a program
@@ -279,4 +279,37 @@ func ExampleGate_EndSessions() {
 	err := gate.EndSessions(context.Background(), "no such user")
 	fmt.Println(errors.Is(err, scangate.ErrNotFound))
 	// Output: true
+}
+
+// The application's own login page continues at a page of the application, even if the link
+// to it named another site.
+func ExampleGate_ReturnTo() {
+	gate := newGate()
+	defer func() { _ = gate.Close() }()
+	fmt.Println(gate.ReturnTo("/account?tab=orders"))
+	fmt.Println(gate.ReturnTo("https://evil.example/"))
+	// Output:
+	// /account?tab=orders
+	// /
+}
+
+// A readiness probe, which takes the process out of service while a store fails.
+func ExampleGate_Ping() {
+	gate := newGate()
+	defer func() { _ = gate.Close() }()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if err := gate.Ping(ctx); err != nil {
+			log.Print(err)
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ready")
+	})
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/ready", nil))
+	fmt.Println(answer.Code, answer.Body)
+	// Output: 200 ready
 }

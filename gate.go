@@ -17,29 +17,29 @@ import (
 // Gate is both the handler to mount at [Config.BasePath] and the middleware that lets
 // logged-in users pass. It is safe for concurrent use.
 type Gate struct {
-	config      Config // with defaults filled in
-	urls        urls
-	accounts    accounts
-	state       state.Store
-	logins      logins
-	registrar   registrar
-	chats       *chats
-	pusher      *pusher    // nil unless Config.Push is set
-	after       background // calls of Push.Handle that no answer waits for
-	lookups     background
-	codes       codeSender
-	locator     locator
-	pictures    *pictures // of WeChat's codes for the mini program
-	limiter     limiter
-	auth        authenticator
-	cookies     browserCookies
-	waiting     waitingRoom
-	crossOrigin *http.CrossOriginProtection
-	mux         *http.ServeMux
-	respond     responder
-	warnOuter   sync.Once   // for the warning about an outer LoadAndSave
-	warnHost    sync.Once   // for the warning about a proxy that replaces Host
-	redis       *RedisStore // nil unless New made one
+	config    Config // with defaults filled in
+	urls      urls
+	accounts  accounts
+	state     state.Store
+	logins    logins
+	registrar registrar
+	chats     *chats
+	pusher    *pusher    // nil unless Config.Push is set
+	after     background // calls of Push.Handle that no answer waits for
+	lookups   background
+	codes     codeSender
+	locator   locator
+	pictures  *pictures // of WeChat's codes for the mini program
+	limiter   limiter
+	auth      authenticator
+	cookies   browserCookies
+	waiting   waitingRoom
+	origins   origins
+	mux       *http.ServeMux
+	respond   responder
+	warnOuter sync.Once   // for the warning about an outer LoadAndSave
+	warnHost  sync.Once   // for the warning about a proxy that replaces Host
+	redis     *RedisStore // nil unless New made one
 }
 
 // New returns a Gate. It reports all faults of config at once: the error has one line of
@@ -54,11 +54,14 @@ func New(config Config) (*Gate, error) {
 		return nil, faults
 	}
 	g := &Gate{
-		urls: urls{public, config.BasePath, config.shownWay(), config.CallbackURL}, crossOrigin: http.NewCrossOriginProtection(),
+		urls: urls{
+			public: public, base: config.BasePath, shown: config.shownWay(), relay: config.CallbackURL,
+			loginPage: config.LoginPage, allowed: config.AllowReturnTo,
+		},
 		waiting: waitingRoom{max: config.Limits.Waiting},
 	}
-	if err := g.crossOrigin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
-		return nil, configError("PublicURL", "%w", err)
+	if g.origins, err = newOrigins(public, config.TrustedOrigins); err != nil {
+		return nil, err
 	}
 	if g.accounts, err = newAccounts(&config); err != nil {
 		return nil, err
@@ -154,6 +157,8 @@ func (g *Gate) sessionManager(site string, secure bool) *scs.SessionManager {
 		store = sessions
 	}
 	manager := session.NewManager(secure, store)
+	setDefault(&g.config.Session.Lifetime, manager.Lifetime)
+	manager.Lifetime = g.config.Session.Lifetime
 	manager.ErrorFunc = g.respond.fail
 	return manager
 }

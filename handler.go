@@ -36,6 +36,7 @@ type guarded struct {
 	script      bool  // only scripts call the route, so errors are always JSON
 	authorizing bool  // browsers come to the route before they have proved an identity
 	foreign     bool  // no browser calls the route, so the origin of a page means nothing
+	shared      bool  // scripts of Config.TrustedOrigins may call the route, too
 	maxBody     int64 // in bytes; 0 means maxBody
 	serve       handler
 }
@@ -51,13 +52,13 @@ type route struct {
 func (g *Gate) routes() []route {
 	return []route{
 		{"GET", "/login", g.page(anyone(g.serveLogin))},
-		{"POST", "/login", anyone(g.serveStartLogin)},
+		{"POST", "/login", shared(anyone(g.serveStartLogin))},
 		{"GET", "/login/{id}/qr.svg", g.initiator(g.serveQRSVG)},
 		{"GET", "/login/{id}/qr.png", g.initiator(g.serveQRPNG)},
-		{"GET", "/login/{id}/state", script(g.initiator(g.serveState))},
-		{"GET", "/login/{id}/account", script(g.initiator(g.serveAccount))},
-		{"POST", "/login/{id}/renew", g.initiator(g.serveRenew)},
-		{"POST", "/login/{id}/finish", g.initiator(g.serveFinish)},
+		{"GET", "/login/{id}/state", shared(script(g.initiator(g.serveState)))},
+		{"GET", "/login/{id}/account", shared(script(g.initiator(g.serveAccount)))},
+		{"POST", "/login/{id}/renew", shared(g.initiator(g.serveRenew))},
+		{"POST", "/login/{id}/finish", shared(g.initiator(g.serveFinish))},
 
 		{"GET", "/scan/{id}", g.page(authorizing(anyone(g.serveScan)))},
 		{"POST", "/scan/{id}", authorizing(anyone(g.serveOpenChat))},
@@ -77,8 +78,8 @@ func (g *Gate) routes() []route {
 		{"POST", "/link", anyone(g.serveStartLink)},
 		{"POST", "/unlink", anyone(g.serveUnlink)},
 		{"GET", "/phone", g.localized(anyone(g.serveChangePhone))},
-		{"POST", "/logout", anyone(g.serveLogout)},
-		{"GET", "/me", script(anyone(g.serveMe))},
+		{"POST", "/logout", shared(anyone(g.serveLogout))},
+		{"GET", "/me", shared(script(anyone(g.serveMe)))},
 		{"GET", "/assets/login.js", anyone(g.serveTag)},
 		{"GET", "/assets/login.json", script(anyone(g.serveTagTexts))},
 		{"GET", "/assets/{name}", anyone(g.serveAsset)},
@@ -99,6 +100,12 @@ func anyone(h handler) guarded { return guarded{access: accessAnyone, serve: h} 
 // script marks a route that only scripts call.
 func script(g guarded) guarded {
 	g.script = true
+	return g
+}
+
+// shared marks a route that scripts of Config.TrustedOrigins may call.
+func shared(g guarded) guarded {
+	g.shared = true
 	return g
 }
 
@@ -292,6 +299,22 @@ func (g *Gate) loginForm(r *http.Request, l *login.Login) (url.Values, error) {
 	return posted, nil
 }
 
+// preflight answers the request by which a browser asks whether a script of another origin
+// may call a route.
+func (g *Gate) preflight(method string) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if g.origins.trusts(r) == "" {
+			return g.urls.wrongOrigin(r)
+		}
+		h := w.Header()
+		h.Set("Access-Control-Allow-Methods", method)
+		h.Set("Access-Control-Allow-Headers", "Content-Type")
+		h.Set("Access-Control-Max-Age", preflightAge)
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+}
+
 // newMux returns the mux that serves the route table.
 func (g *Gate) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
@@ -312,14 +335,24 @@ func (g *Gate) newMux() *http.ServeMux {
 				fail(w, r, err)
 			}
 		})
+		if route.shared && len(g.config.TrustedOrigins) > 0 {
+			asked := shared(script(anyone(g.preflight(route.method))))
+			mux.HandleFunc("OPTIONS "+g.config.BasePath+route.path, func(w http.ResponseWriter, r *http.Request) {
+				if err := g.serveRoute(w, r, asked); err != nil {
+					g.respond.failJSON(w, r, err)
+				}
+			})
+		}
 	}
 	return mux
 }
 
 // serveRoute serves a route, unless a page of another site sent the request.
 func (g *Gate) serveRoute(w http.ResponseWriter, r *http.Request, route guarded) error {
-	if !route.foreign && g.crossOrigin.Check(r) != nil {
-		return g.urls.wrongOrigin(r)
+	if !route.foreign {
+		if err := g.origins.check(w, r, &g.urls, route.shared); err != nil {
+			return err
+		}
 	}
 	limit := route.maxBody
 	setDefault(&limit, maxBody)
@@ -328,8 +361,8 @@ func (g *Gate) serveRoute(w http.ResponseWriter, r *http.Request, route guarded)
 }
 
 // ServeHTTP serves the routes below [Config.BasePath], which the package documentation
-// lists; any other path is 404. It refuses a POST from another site's page with 403, as
-// [http.CrossOriginProtection] decides, and a body of more than 16 KiB with 400. Only the
+// lists; any other path is 404. It refuses a POST from another origin's page with 403, as
+// [http.CrossOriginProtection] decides, except scripts of [Config.TrustedOrigins], and a body of more than 16 KiB with 400. Only the
 // route push has no such page, and takes 64 KiB.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secureHeaders(w.Header())

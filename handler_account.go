@@ -16,7 +16,7 @@ func (g *Gate) serveLink(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	request, err := g.linkRequest(r, localPath(q.Get("return_to")))
+	request, err := g.linkRequest(r, g.urls.pageReturnTo(q.Get("return_to")))
 	if errors.Is(err, ErrLoginRequired) && g.config.CurrentUser == nil {
 		g.refuse(w, r, err)
 		return nil
@@ -64,7 +64,7 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	returnTo := localPath(posted.Get("return_to"))
+	returnTo := g.urls.pageReturnTo(posted.Get("return_to"))
 	if isJSON(r) {
 		if returnTo, err = g.urls.returnTo(posted.Get("return_to")); err != nil {
 			return err
@@ -72,7 +72,7 @@ func (g *Gate) serveUnlink(w http.ResponseWriter, r *http.Request) error {
 	}
 	user, err := g.auth.freshUser(r, login.PurposeLink)
 	if errors.Is(err, ErrLoginRequired) {
-		return retryError{err, g.urls.returning("login", returnTo)}
+		return retryError{err, g.urls.logIn(returnTo)}
 	}
 	if err != nil {
 		return retryError{err, returnTo}
@@ -153,15 +153,11 @@ func (g *Gate) LogOut(w http.ResponseWriter, r *http.Request) error {
 	return publicError(g.endSession(ctx, w, r, Event{Name: EventLoggedOut, UserID: user.ID}))
 }
 
-// LoginURL returns the path of the gate's login page, which leads back to returnTo. That
-// is a path on this server or a URL that begins with [Config.PublicURL]; any other value
-// means "/".
+// LoginURL returns the path of the gate's login page, also with [Config.LoginPage]. It leads
+// back to returnTo: a path on this server, a URL that begins with [Config.PublicURL], or one
+// that [Config.AllowReturnTo] allows. Any other value means "/".
 func (g *Gate) LoginURL(returnTo string) string {
-	to, err := g.urls.returnTo(returnTo)
-	if err != nil {
-		to = "/"
-	}
-	return g.urls.returning("login", to)
+	return g.urls.returning("login", g.ReturnTo(returnTo))
 }
 
 // EndSessions ends all sessions of a user, in all browsers, and the logins that they have

@@ -123,7 +123,7 @@ func (g *Gate) redirectLoggedIn(w http.ResponseWriter, r *http.Request, l *login
 	}
 	to := "/"
 	if l != nil && g.logins.initiatorKey(r, l) != "" {
-		to = l.ReturnTo()
+		to = g.urls.landing(l)
 	}
 	leaveWeChat(w, r, to)
 	return true
@@ -191,6 +191,6 @@ func (g *Gate) finishSameDevice(w http.ResponseWriter, r *http.Request, l *login
 	if err != nil {
 		return g.logins.withRetry(r, l, err)
 	}
-	leaveWeChat(w, r, l.ReturnTo())
+	leaveWeChat(w, r, g.urls.landing(l))
 	return nil
 }

@@ -53,7 +53,7 @@ func (g *Gate) serveConfirm(w http.ResponseWriter, r *http.Request, l *login.Log
 	unfinished := l.State() == login.StateApproved && l.Kind() == login.SameDevice
 	switch state := l.State(); {
 	case state == login.StateFinished && l.Kind() == login.SameDevice:
-		leaveWeChat(w, r, l.ReturnTo()) // there is no other screen
+		leaveWeChat(w, r, g.urls.landing(l)) // there is no other screen
 	case state == login.StateFinished, state == login.StateApproved && !unfinished:
 		g.renderDone(w, r, l, "done.approved")
 	case state == login.StateDenied:
@@ -174,7 +174,7 @@ func (g *Gate) confirmPage(r *http.Request, l *login.Login) PageData {
 func (g *Gate) renderDone(w http.ResponseWriter, r *http.Request, l *login.Login, name string) {
 	p := PageData{Name: name, Purpose: string(l.Purpose())}
 	if l.Kind() == login.SameDevice {
-		p.NextURL = l.ReturnTo()
+		p.NextURL = g.urls.landing(l)
 	}
 	g.respond.render(w, r, http.StatusOK, "done", p)
 }

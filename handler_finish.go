@@ -26,6 +26,7 @@ func (g *Gate) renderFinish(w http.ResponseWriter, r *http.Request, l *login.Log
 func (g *Gate) accountPage(r *http.Request, l *login.Login) (PageData, error) {
 	_, target := l.Target()
 	p := PageData{Purpose: string(l.Purpose()), FinishURL: g.urls.path("login", l.ID(), "finish"), Nickname: l.Person().Nickname, TargetName: target}
+	p.formTarget = g.urls.formTarget(g.urls.landing(l))
 	if l.Purpose() != login.PurposeLogin {
 		return p, nil
 	}
@@ -56,10 +57,10 @@ func (g *Gate) serveFinish(w http.ResponseWriter, r *http.Request, l *login.Logi
 		return retryError{err, g.urls.restart(l)}
 	}
 	if wantsJSON(r) {
-		writeJSON(w, http.StatusOK, map[string]string{"return_to": l.ReturnTo()})
+		writeJSON(w, http.StatusOK, map[string]string{"return_to": g.urls.landing(l)})
 		return nil
 	}
-	seeOther(w, l.ReturnTo())
+	seeOther(w, g.urls.landing(l))
 	return nil
 }
 
@@ -76,7 +77,7 @@ func (g *Gate) decline(w http.ResponseWriter, r *http.Request, l *login.Login) e
 		g.respond.emit(r, loginEvent(EventDenied, l))
 	}
 	if l.Purpose() == login.PurposeLink {
-		again = l.ReturnTo()
+		again = g.urls.landing(l)
 	}
 	acknowledge(w, r, again)
 	return nil

@@ -26,7 +26,7 @@ func (g *Gate) serveLogin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	returnTo := localPath(q.Get("return_to"))
+	returnTo := g.urls.pageReturnTo(q.Get("return_to"))
 	user, session, err := g.auth.currentUser(r)
 	// A minute less than freshTime: with another clock, the process of the next request
 	// could find this login too old and redirect back here.

@@ -307,7 +307,7 @@ func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
 		return login.ErrUnknown
 	case old && user.Phone == "" && g.config.Phone.Require && isPageLoad(r):
 		// The fresh login itself binds the number that is missing.
-		seeOther(w, g.urls.returning(freshRoute, localPath(q.Get("return_to"))))
+		seeOther(w, g.urls.returning(freshRoute, g.urls.pageReturnTo(q.Get("return_to"))))
 		return nil
 	case old:
 		return err
@@ -318,7 +318,7 @@ func (g *Gate) serveChangePhone(w http.ResponseWriter, r *http.Request) error {
 	}
 	l, err := g.logins.StartIdentified(r.Context(), login.Request{
 		Kind: login.SameDevice, Purpose: login.PurposePhone, TargetUserID: user.ID,
-		ReturnTo: localPath(q.Get("return_to")), Initiator: key.Digest(), Origin: g.logins.origin(r),
+		ReturnTo: g.urls.pageReturnTo(q.Get("return_to")), Initiator: key.Digest(), Origin: g.logins.origin(r),
 	}, login.Person{UserID: user.ID, Nickname: cleanNickname(user.Nickname)})
 	if err != nil {
 		return err

@@ -269,7 +269,11 @@ func (s *logins) stateKey(r *http.Request, id, state string) login.Key {
 
 // formPage returns the data that all pages with a form of the authorizer share.
 func (s *logins) formPage(r *http.Request, l *login.Login) PageData {
-	return PageData{Purpose: string(l.Purpose()), Token: s.authorizerKey(r, l).FormToken(l.ID())}
+	p := PageData{Purpose: string(l.Purpose()), Token: s.authorizerKey(r, l).FormToken(l.ID())}
+	if l.Kind() == login.SameDevice { // the last form ends the login
+		p.formTarget = s.respond.urls.formTarget(s.respond.urls.landing(l))
+	}
+	return p
 }
 
 // unknown counts a failed look-up against the client's limit and returns

@@ -35,7 +35,7 @@ type authenticator struct {
 // [Session.Manager].
 //
 // The answer to other requests depends on the client. A page load is redirected to the
-// login page, which leads back. A form that a page submits is redirected too, and the login
+// login page, which leads back, or to [Config.LoginPage]. A form that a page submits is redirected too, and the login
 // leads back to that page. Anything else gets 401 and an application/problem+json with the members code,
 // "login_required", and login_url. With [Phone.Require], users without a phone
 // number are redirected to the page that binds one, and code is "phone_required". If a
@@ -233,11 +233,15 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	secureHeaders(w.Header())
+	returning := g.urls.returning
+	if errors.Is(err, ErrLoginRequired) && !g.urls.isLoginPage(r) {
+		returning = func(_, returnTo string) string { return g.urls.logIn(returnTo) }
+	}
 	switch {
 	case isPageLoad(r):
-		seeOther(w, g.urls.returning(route, requestPath(r)))
+		seeOther(w, returning(route, requestPath(r)))
 	case isFormPost(r):
-		seeOther(w, g.urls.returning(route, g.urls.referer(r)))
+		seeOther(w, returning(route, g.urls.referer(r)))
 	default:
 		writeProblem(w, p)
 	}
@@ -257,5 +261,8 @@ func (g *Gate) refusal(err error) (route string, p problem) {
 		return "", problem{}
 	}
 	p.Status, p.LoginURL = http.StatusUnauthorized, g.urls.path(route)
+	if route == "login" && g.urls.loginPage != "" {
+		p.LoginURL = g.urls.loginPage
+	}
 	return route, p
 }

@@ -144,7 +144,9 @@ type PageData struct {
 	// empty if the login goes on at another screen.
 	NextURL string
 
-	ways    []wayURL // to log in instead, on login.html
+	ways       []wayURL // to log in instead, on login.html
+	formTarget string   // an origin to which the form's answer may redirect, besides this one
+
 	pages   *pages.Set
 	lang    pages.Language
 	unknown *[]string // collects the unknown keys that T gets; nil unless New tries the page

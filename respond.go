@@ -182,13 +182,18 @@ func allowPictures(h http.Header) {
 	h.Set("Content-Security-Policy", strings.Replace(policy, imageSources, imageSources+" "+strings.Join(pictureHosts, " "), 1))
 }
 
-// allowTrip lets the form of the answer's page redirect to WeChat's page: browsers apply
-// form-action to the redirects after a form, too.
+// allowTrip lets the form of the answer's page redirect to WeChat's page.
 func allowTrip(h http.Header, authorizeURL string) {
 	if u, err := url.Parse(authorizeURL); err == nil {
-		policy := h.Get("Content-Security-Policy")
-		h.Set("Content-Security-Policy", strings.Replace(policy, "form-action 'self'", "form-action 'self' "+u.Scheme+"://"+u.Host, 1))
+		allowFormTarget(h, u.Scheme+"://"+u.Host)
 	}
+}
+
+// allowFormTarget adds an origin to the policy of an answer: browsers apply form-action to
+// redirects too, so a form sent without script could not end at another origin.
+func allowFormTarget(h http.Header, origin string) {
+	policy := h.Get("Content-Security-Policy")
+	h.Set("Content-Security-Policy", strings.Replace(policy, "form-action 'self'", "form-action 'self' "+origin, 1))
 }
 
 // render answers with a page.
@@ -209,6 +214,9 @@ func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, n
 	}
 	if p.AvatarURL != "" {
 		allowPictures(h)
+	}
+	if p.formTarget != "" {
+		allowFormTarget(h, p.formTarget)
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", lang.Attr())

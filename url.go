@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,10 +17,12 @@ import (
 
 // urls builds the URLs of the gate's routes.
 type urls struct {
-	public *url.URL // scheme and host
-	base   string   // Config.BasePath
-	shown  Way      // of the login page, unless a request asks for another
-	relay  string   // Config.CallbackURL
+	public    *url.URL            // scheme and host
+	base      string              // Config.BasePath
+	shown     Way                 // of the login page, unless a request asks for another
+	relay     string              // Config.CallbackURL
+	loginPage string              // Config.LoginPage
+	allowed   func(*url.URL) bool // Config.AllowReturnTo; may be nil
 }
 
 // path returns the path of a route.
@@ -47,6 +50,22 @@ func (u *urls) returning(route, returnTo string) string {
 		return at
 	}
 	return withQuery(at, url.Values{"return_to": {returnTo}})
+}
+
+// logIn returns the page on which a person logs in, the application's own if it has one.
+// That page gets return_to in any case.
+func (u *urls) logIn(returnTo string) string {
+	if u.loginPage == "" {
+		return u.returning("login", returnTo)
+	}
+	return withQuery(u.loginPage, url.Values{"return_to": {returnTo}})
+}
+
+// isLoginPage reports whether the request is for the application's own login page. If that
+// page is behind the gate by mistake, a redirect to it would loop.
+func (u *urls) isLoginPage(r *http.Request) bool {
+	own, err := url.Parse(u.loginPage)
+	return err == nil && u.loginPage != "" && own.Path == r.URL.Path
 }
 
 // withQuery adds parameters to a path that may have some.
@@ -120,24 +139,6 @@ func (u *urls) restart(l *login.Login) string {
 // by returns where the same login in another way begins.
 func (u *urls) by(l *login.Login, way Way) string {
 	return withQuery(u.path(startRoute(l.Request())), url.Values{"return_to": {l.ReturnTo()}, withParam: {string(way)}})
-}
-
-// returnTo returns the path to return to that a script posted: a path on this server, or
-// a URL of this origin such as location.href. It returns "/" for an empty value.
-func (u *urls) returnTo(posted string) (string, error) {
-	if posted == "" {
-		return "/", nil
-	}
-	rest, own := strings.CutPrefix(posted, u.public.String())
-	if own && (rest == "" || strings.HasPrefix(rest, "?") || strings.HasPrefix(rest, "#")) {
-		rest = "/" + rest
-	}
-	path, ok := parseLocalPath(rest)
-	if !ok {
-		return "", badRequest(fmt.Sprintf("return_to is not a path on this server, such as \"/account\", or a URL of %s, of at most %d bytes when escaped",
-			u.public, maxReturnTo))
-	}
-	return path, nil
 }
 
 // referer returns the path of the page that sent the request, or "/" if that page is
@@ -301,4 +302,14 @@ func isLoopback(host string) bool {
 	host = strings.ToLower(host)
 	ip := net.ParseIP(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// isBelow reports whether a local path, possibly with a query, is base or below it.
+func isBelow(local, base string) bool {
+	u, err := url.Parse(local)
+	if err != nil {
+		return false
+	}
+	clean := path.Clean(u.Path)
+	return clean == base || strings.HasPrefix(clean, base+"/")
 }

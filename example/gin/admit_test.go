@@ -13,19 +13,6 @@ import (
 	"github.com/scangate/scangate/example/internal/servertest"
 )
 
-// admit returns the gate as a gin middleware, for an application with a single engine.
-// If its handlers write to the session, the engine needs the manager's LoadAndSave.
-func admit(gate *scangate.Gate) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		r, ok := gate.Admit(c.Writer, c.Request)
-		if !ok {
-			c.Abort() // Admit has sent the answer
-			return
-		}
-		c.Request = r // its context contains the user
-	}
-}
-
 // flushHijacker adds Flush and Hijack to LoadAndSave's ResponseWriter, which supports
 // them through Unwrap only. Gin asserts that every ResponseWriter has both.
 type flushHijacker struct{ http.ResponseWriter }

@@ -151,7 +151,8 @@ func (l *Login) State() State { return l.record.State }
 // AppID returns the account whose codes the login takes.
 func (l *Login) AppID() string { return l.record.AppID }
 
-// ReturnTo returns the local path that the initiator goes to in the end.
+// ReturnTo returns where the initiator goes in the end: a local path, or a URL of another
+// host.
 func (l *Login) ReturnTo() string { return l.record.ReturnTo }
 
 // Created returns when the login began.

@@ -95,6 +95,16 @@ func (m *Manager) CommitAs(ctx context.Context, token string) (time.Time, error)
 	return expiry, m.Store.Commit(token, b, expiry)
 }
 
+// Has reports whether the store has a record of the token. It does not decode it.
+func (m *Manager) Has(ctx context.Context, token string) (bool, error) {
+	find := m.Store.Find
+	if store, ok := m.Store.(scs.CtxStore); ok {
+		find = func(token string) ([]byte, bool, error) { return store.FindCtx(ctx, token) }
+	}
+	_, found, err := find(token)
+	return found, err
+}
+
 // WriteCookie sets the session's cookie, or removes it if expiry is the zero time. Unlike
 // scs's WriteSessionCookie, it leaves Cache-Control as the caller has set it.
 func (m *Manager) WriteCookie(ctx context.Context, w http.ResponseWriter, token string, expiry time.Time) {

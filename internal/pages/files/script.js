@@ -21,7 +21,7 @@ if (fragment) {
 }
 const go = (to) => {
   const next = new URL(to, location.href);
-  if (!next.hash) next.hash = fragment;
+  if (!next.hash && next.origin === location.origin) next.hash = fragment;
   if (next.href === location.href) location.reload();
   else location.replace(next.href);
 };

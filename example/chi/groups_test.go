@@ -1,0 +1,14 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/example/internal/servertest"
+)
+
+func TestChiGroups(t *testing.T) {
+	servertest.Groups(t, func(gate *scangate.Gate, log io.Writer) http.Handler { return newGroups(gate, log) })
+}

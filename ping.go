@@ -1,0 +1,62 @@
+package scangate
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+)
+
+// Ping asks each of the gate's stores once for something that does not exist: State, Users
+// and the store of Session.Manager. It returns nil if all of them answer so, and otherwise
+// an error that names each store that does not. It changes nothing and makes no call to
+// WeChat. Call it for a readiness probe, with a deadline in ctx; a store that ignores its
+// context may take longer.
+func (g *Gate) Ping(ctx context.Context) error {
+	var failed error
+	for _, store := range []struct {
+		field string
+		ask   func(context.Context, string) error
+	}{
+		{"Config.State", g.pingState},
+		{"Config.Users", g.pingUsers},
+		{"Config.Session.Manager.Store", g.pingSessions},
+	} {
+		if err := store.ask(ctx, rand.Text()); !errors.Is(err, ErrNotFound) {
+			if err == nil {
+				err = errInvented
+			}
+			err = fmt.Errorf("%s: %w", store.field, err)
+			if failed != nil {
+				err = fmt.Errorf("%w; %w", failed, err)
+			}
+			failed = err
+		}
+	}
+	return publicError(failed)
+}
+
+// errInvented is the error of a store that returns a record for an ID that no one has made.
+var errInvented = errors.New("it returned a record for a random ID, instead of \"not found\"")
+
+func (g *Gate) pingState(ctx context.Context, id string) error {
+	_, _, err := g.state.Load(ctx, "ping:"+id)
+	return err
+}
+
+// pingUsers looks for an identity. The IDs of an application's users may be numbers, as
+// which its database cannot read a random text.
+func (g *Gate) pingUsers(ctx context.Context, id string) error {
+	appID := g.config.OfficialAccount.AppID
+	setDefault(&appID, g.config.Website.AppID)
+	_, err := g.registrar.users.FindByWeChat(ctx, Identity{AppID: appID, OpenID: id})
+	return err
+}
+
+func (g *Gate) pingSessions(ctx context.Context, id string) error {
+	found, err := g.auth.sessions.manager.Has(ctx, id)
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	return err
+}
