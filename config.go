@@ -70,7 +70,9 @@ type Config struct {
 	// MiniProgram is a mini program (小程序), which ScanMiniProgram and ScanMiniProgramCode
 	// need. Its server routes are below mini/. It also logs itself in there. It must be bound
 	// to the same Open Platform account as the other accounts, so that a person is one user,
-	// whichever they log in by. Zero means none.
+	// whichever they log in by. As with Website, a new person who comes by the official
+	// account then has to share their user info. An account without a Secret cannot look
+	// unionids up, and logs in known users only. Zero means none.
 	MiniProgram wechat.Account
 
 	// CallbackURL is where WeChat redirects to after its authorization, if that is not
