@@ -45,6 +45,6 @@ func (s *Sites) Require(gate *scangate.Gate, site string, next http.Handler) htt
 			return
 		}
 		// site and not the request's Host, which the client chooses.
-		http.Redirect(w, r, s.Login+gate.LoginURL(site+r.URL.RequestURI()), http.StatusSeeOther)
+		http.Redirect(w, r, s.Login+gate.LoginURL(site+r.URL.RequestURI()), http.StatusSeeOther) //nolint:gosec // always to the login host
 	})
 }
