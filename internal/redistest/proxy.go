@@ -1,4 +1,4 @@
-package scangate_test
+package redistest
 
 import (
 	"math"
