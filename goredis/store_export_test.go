@@ -21,3 +21,6 @@ func NewLimited(o Options, limit, ping time.Duration) (*Store, error) {
 
 // Single returns the store's client of one server.
 func (s *Store) Single() *redis.Client { return s.conn.servers.(single).client }
+
+// StateKey returns the Redis key of a record.
+func (s *Store) StateKey(key string) string { return s.store.StateKey(key) }

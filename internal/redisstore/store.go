@@ -140,6 +140,9 @@ func (s *Store) Close() {
 // bytes: no kind contains a colon, so two names never share a key.
 func (s *Store) key(kind, name string) string { return s.tag(name) + kind + ":" + name }
 
+// StateKey returns the Redis key of a record, which an operator may look up.
+func (s *Store) StateKey(key string) string { return s.key("state", key) }
+
 // tag returns the beginning of a name's keys. Its braces are a hash tag: keys with the
 // same one are in the same slot of a Cluster.
 func (s *Store) tag(name string) string {
