@@ -55,8 +55,8 @@ func TestSessionKeys(t *testing.T) {
 
 // After an outage all idle connections are broken. No session is lost to that.
 func TestCaseE07SessionsSurviveBrokenConnections(t *testing.T) {
-	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-	store := open(t, server.Addr, "")
+	server := miniredis.RunT(t)
+	store := open(t, server.Addr(), "")
 	sessions := store.Sessions("site")
 	if err := sessions.Commit("token", []byte("value"), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
@@ -73,8 +73,10 @@ func TestCaseE07SessionsSurviveBrokenConnections(t *testing.T) {
 		"Delete": func() error { return sessions.Delete("none") },
 	} {
 		fill(t, store.Single(), 20)
-		server.Kill()
-		server.Restart()
+		server.Close()
+		if err := server.Restart(); err != nil {
+			t.Fatal(err)
+		}
 		if err := call(); err != nil {
 			t.Errorf("%s on a broken connection: error = %v, want none", name, err)
 		}

@@ -57,7 +57,12 @@ func Start(t *testing.T, args ...string) *Server {
 func (s *Server) tryStart() bool {
 	s.t.Helper()
 	host, port, _ := net.SplitHostPort(s.Addr)
-	args := append([]string{"--bind", host, "--port", port, "--dir", s.dir, "--logfile", "log", "--save", ""}, s.args...)
+	args := []string{"--bind", host, "--port", port, "--dir", s.dir, "--logfile", "log", "--save", ""}
+	if len(s.args) > 0 && !strings.HasPrefix(s.args[0], "-") {
+		args = slices.Concat(s.args[:1], args, s.args[1:]) // a configuration file comes first
+	} else {
+		args = append(args, s.args...)
+	}
 	s.cmd = exec.Command("redis-server", args...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
