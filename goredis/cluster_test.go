@@ -41,7 +41,7 @@ func newClusterStore(t *testing.T, cluster *redistest.Cluster, change ...func(*g
 func anyPrefix(o *goredis.Options) { o.Prefix = rand.Text() }
 
 func TestCluster(t *testing.T) {
-	cluster := redistest.StartCluster(t)
+	cluster := redistest.StartCluster(t, "--appendonly", "yes", "--appendfsync", "always")
 	t.Run("state", func(t *testing.T) {
 		storetest.State(t, func(t *testing.T) scangate.StateStore { return newClusterStore(t, cluster, anyPrefix) })
 	})
@@ -54,6 +54,8 @@ func TestCluster(t *testing.T) {
 	t.Run("subscriber killed", func(t *testing.T) { testClusterSubscriberKilled(t, cluster) })
 	t.Run("moved slots", func(t *testing.T) { testClusterMovedSlots(t, cluster) })
 	t.Run("a record asked for", func(t *testing.T) { testClusterAsk(t, cluster) })
+	t.Run("cut connections", func(t *testing.T) { testClusterCutConnections(t, cluster) })
+	t.Run("restart", func(t *testing.T) { testClusterRestart(t, cluster) })
 	t.Run("permissions", func(t *testing.T) { testClusterPermissions(t, cluster) })
 }
 
@@ -361,4 +363,37 @@ func testClusterPermissions(t *testing.T, cluster *redistest.Cluster) {
 	if _, _, err := other.Wait(t.Context(), more[0], 1); err == nil || !strings.Contains(err.Error(), "NOPERM") {
 		t.Errorf("Wait of a Redis user that may not subscribe: error = %v, want NOPERM", err)
 	}
+}
+
+// A master crashes and comes back with its records while calls wait. The
+// records of the others are not affected, and its own are woken when it is back.
+func testClusterRestart(t *testing.T, cluster *redistest.Cluster) {
+	redistest.WallClock(t)
+	here, there := newClusterStore(t, cluster), newClusterStore(t, cluster)
+	keys := createRecords(t, there, 30)
+	var f followers
+	for _, key := range keys {
+		f.follow(t, here, key)
+	}
+	if !redistest.Within(redistest.Patience, func() bool { return channels(cluster) == len(keys) }) {
+		t.Fatalf("channels = %d, want %d", channels(cluster), len(keys))
+	}
+	cluster.Servers[1].Kill()
+	var own, others []string
+	for _, key := range keys {
+		if _, _, err := there.Load(t.Context(), key); err != nil {
+			own = append(own, key)
+		} else {
+			others = append(others, key)
+		}
+	}
+	end(t, there, others)
+	f.demandEnd(t, len(others))
+	cluster.Servers[1].Restart()
+	up := func() bool { _, _, err := there.Load(t.Context(), own[0]); return err == nil }
+	if len(own) == 0 || !redistest.Within(redistest.Patience, up) {
+		t.Fatalf("records of the server that is back: none of %d can be read", len(own))
+	}
+	end(t, there, own)
+	f.demandEnd(t, len(keys))
 }

@@ -106,9 +106,9 @@ func testWaitsKeepConnections(t *testing.T, b Backend) {
 func testWaitDeafConnection(t *testing.T, b Backend) {
 	WallClock(t)
 	server := Start(t)
-	proxy := startProxy(t, server.Addr)
+	proxy := StartProxy(t, server.Addr)
 	here := b.New(t, Options{
-		Addr: proxy.addr(), Limit: 500 * time.Millisecond, Ping: 200 * time.Millisecond,
+		Addr: proxy.Addr(), Limit: 500 * time.Millisecond, Ping: 200 * time.Millisecond,
 		NoIdle: true, // the listening connection is the only one that stays
 	})
 	there := b.New(t, Options{Addr: server.Addr})
@@ -134,25 +134,25 @@ func testWaitDeafConnection(t *testing.T, b Backend) {
 func testCutConnections(t *testing.T, b Backend) {
 	WallClock(t)
 	server := Start(t)
-	proxy := startProxy(t, server.Addr)
+	proxy := StartProxy(t, server.Addr)
 	steady := b.New(t, Options{Addr: server.Addr})
 	if err := steady.Create(t.Context(), "k", []byte("0"), time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	proxy.limits(2000, 2000)
+	proxy.Limits(2000, 2000)
 	const writers = 8
 	enough := int64(Crowd(100, 400))
 	var work, following sync.WaitGroup
 	var won, unknown atomic.Int64
 	for range writers {
-		store := b.New(t, Options{Addr: proxy.addr()})
+		store := b.New(t, Options{Addr: proxy.Addr()})
 		work.Go(func() {
 			for won.Load() < enough {
 				increment(t, store, &won, &unknown)
 			}
 		})
 	}
-	follower := b.New(t, Options{Addr: proxy.addr()})
+	follower := b.New(t, Options{Addr: proxy.Addr()})
 	following.Go(func() { follow(t, follower) })
 	work.Wait()
 

@@ -15,8 +15,8 @@ func WaitNoticesDeadConnections(t *testing.T, b Backend) {
 		t.Skip("takes 10 seconds of real time; SCANGATE_LARGE=1 runs it")
 	}
 	server := Start(t)
-	proxy := startProxy(t, server.Addr)
-	here, there := b.New(t, Options{Addr: proxy.addr()}), b.New(t, Options{Addr: server.Addr})
+	proxy := StartProxy(t, server.Addr)
+	here, there := b.New(t, Options{Addr: proxy.Addr()}), b.New(t, Options{Addr: server.Addr})
 	w := StartWaiters(t, server, here, 10)
 	here.Fill(20)
 	before := server.Calls()["ping"]
@@ -36,9 +36,9 @@ func WaitNoticesDeadConnections(t *testing.T, b Backend) {
 func DeadPoolDelaysOnce(t *testing.T, b Backend) {
 	WallClock(t)
 	server := Start(t)
-	proxy := startProxy(t, server.Addr)
+	proxy := StartProxy(t, server.Addr)
 	const limit, ping = time.Second, 200 * time.Millisecond
-	here := b.New(t, Options{Addr: proxy.addr(), Limit: limit, Ping: ping})
+	here := b.New(t, Options{Addr: proxy.Addr(), Limit: limit, Ping: ping})
 	there := b.New(t, Options{Addr: server.Addr})
 	w := StartWaiters(t, server, here, 10)
 	here.Fill(20)
