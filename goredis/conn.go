@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -151,9 +152,21 @@ func plainError(err error) error {
 		return redisconn.NewRefusal(refused.Error())
 	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted):
 		return redisconn.ErrBusy
+	case strings.Contains(err.Error(), "\n"):
+		return oneLine{err}
 	}
 	return err
 }
+
+// oneLine is an error whose text is one line. go-redis joins the errors of all Sentinels
+// by newlines.
+type oneLine struct{ error }
+
+// Error implements error.
+func (e oneLine) Error() string { return strings.ReplaceAll(e.error.Error(), "\n", "; ") }
+
+// Unwrap is for [errors.Is] and [errors.As].
+func (e oneLine) Unwrap() error { return e.error }
 
 // broke reports whether err means that the connection of a call broke at once. A
 // connection that could not be made did not break.
