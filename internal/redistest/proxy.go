@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"net"
@@ -34,10 +35,7 @@ func (l *link) close() {
 // StartProxy starts a proxy to the server at target.
 func StartProxy(t *testing.T, target string) *Proxy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listenLoopback(t)
 	p := &Proxy{target: target, listener: listener, links: make(map[*link]struct{})}
 	p.Limits(math.MaxInt64, math.MaxInt64)
 	p.work.Go(p.serve)
@@ -57,7 +55,7 @@ func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 func (p *Proxy) Limits(up, down int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.limit = func() (int64, int64) { return rand.N(up), rand.N(down) }
+	p.limit = func() (int64, int64) { return rand.N(up), rand.N(down) } //nolint:gosec // not a secret
 }
 
 // each calls f for all open connections.
@@ -75,7 +73,7 @@ func (p *Proxy) serve() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.target)
+		server, err := dialTo(p.target)(context.Background())
 		if err != nil {
 			_ = client.Close()
 			continue

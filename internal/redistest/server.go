@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"context"
 	"net"
 	"os"
 	"os/exec"
@@ -38,10 +39,7 @@ func Start(t *testing.T, args ...string) *Server {
 	s := &Server{t: t, dir: t.TempDir(), args: args}
 	t.Cleanup(s.Kill)
 	for range 5 { // another process may take the port first
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		listener := listenLoopback(t)
 		s.Addr = listener.Addr().String()
 		_ = listener.Close()
 		if s.tryStart() {
@@ -51,6 +49,17 @@ func Start(t *testing.T, args ...string) *Server {
 	log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
 	t.Fatalf("redis-server did not start; its log: %s", log)
 	return nil
+}
+
+// listenLoopback listens on a free loopback port.
+func listenLoopback(t *testing.T) net.Listener {
+	t.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
 }
 
 // tryStart starts the server and reports whether it answers.
@@ -63,7 +72,9 @@ func (s *Server) tryStart() bool {
 	} else {
 		args = append(args, s.args...)
 	}
-	s.cmd = exec.Command("redis-server", args...)
+	// The server outlives the test's context, because stores are closed after its end.
+	ctx := context.WithoutCancel(s.t.Context())
+	s.cmd = exec.CommandContext(ctx, "redis-server", args...) //nolint:gosec // the arguments are the test's
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
