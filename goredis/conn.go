@@ -142,7 +142,8 @@ func (c *conn) noted(ctx context.Context, begun time.Time, err error) error {
 	return redisconn.Cause(ctx, err)
 }
 
-// plainError returns an error of go-redis's in a form that [redisconn.Cause] knows.
+// plainError returns an error of go-redis's as an error of package redisconn, or one that
+// any client could return.
 func plainError(err error) error {
 	var refused redis.Error
 	switch {

@@ -18,10 +18,10 @@ const pingInterval = 5 * time.Second
 
 // Options are the options of [New].
 type Options struct {
-	// Redis says where Redis is and how to reach it: one address is a server, a
-	// MasterName with the addresses of Sentinels is their master, and several addresses
-	// or IsClusterMode are a Cluster, as with [redis.NewUniversalClient]. At least one
-	// address is required.
+	// Redis describes how to reach Redis, as for [redis.NewUniversalClient]. One address
+	// is a server. With a MasterName, the addresses are those of Sentinels. Several
+	// addresses without a MasterName, or IsClusterMode, are a Cluster. At least one address
+	// is required.
 	//
 	// New works on a copy, in which it sets what the store relies on: no retries and no
 	// redirects by go-redis, deadlines of contexts are obeyed, one attempt to dial, RESP2,

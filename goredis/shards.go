@@ -295,7 +295,7 @@ func (n *nodeListener) take(ctx context.Context, l *shardListener, m received) e
 	return nil
 }
 
-// receive sends what arrives to messages, until the connection breaks or ctx ends.
+// receive sends each message to messages, until the connection breaks or ctx ends.
 func receive(ctx context.Context, pubsub *redis.PubSub, limit time.Duration, messages chan<- received) {
 	for {
 		var r received

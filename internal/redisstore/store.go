@@ -1,5 +1,5 @@
 // Package redisstore keeps users and the state of logins in Redis. The root package's
-// RedisStore wraps it and documents how to set up Redis.
+// RedisStore and the module goredis wrap it, and document how to set up Redis.
 package redisstore
 
 import (

@@ -56,7 +56,7 @@ func countDials(o *Options) *atomic.Int64 {
 	return &dials
 }
 
-// Store is a store under test and what a test sees of its connections.
+// Store is a store under test, with a view of its connections.
 type Store struct {
 	Keeper
 	// Idle reports whether no call of the store holds a connection.

@@ -20,8 +20,8 @@ type Cluster struct {
 	ids     []string // the servers' names in the Cluster
 }
 
-// StartCluster starts a Cluster of three masters, and returns when each of them knows
-// that it works. It skips or fails the test like [Start].
+// StartCluster starts a Cluster of three masters, and returns when all of them
+// have learned of each other. It skips or fails the test like [Start].
 func StartCluster(t *testing.T, args ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
@@ -54,7 +54,7 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// works reports whether each server knows all others and their slots.
+// works reports whether each server has learned of all others and their slots.
 func (c *Cluster) works() bool {
 	for _, s := range c.Servers {
 		info, _ := redis.String(s.Do("CLUSTER", "INFO"), nil)

@@ -13,7 +13,7 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// Failover tests what happens when connections or masters change.
+// Failover tests a store while its connections break or its master changes.
 func Failover(t *testing.T, b Backend) {
 	run(t, b, map[string]func(*testing.T, Backend){
 		"failover":                       testFailover,

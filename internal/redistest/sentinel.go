@@ -20,7 +20,7 @@ type sentinels struct {
 	master, replica, sentinel *Server
 }
 
-// startSentinel starts the three servers and waits until the Sentinel knows both others.
+// startSentinel starts the three servers and waits until the Sentinel has found the replica.
 func startSentinel(t *testing.T) sentinels {
 	t.Helper()
 	s := sentinels{master: Start(t), replica: Start(t, "--repl-diskless-sync-delay", "0")}
