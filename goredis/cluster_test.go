@@ -51,10 +51,12 @@ func TestCluster(t *testing.T) {
 	t.Run("spread", func(t *testing.T) { testClusterSpread(t, cluster) })
 	t.Run("users", func(t *testing.T) { testClusterUsers(t, cluster) })
 	t.Run("waits", func(t *testing.T) { testClusterWaits(t, cluster) })
+	// Before slots move: with many ranges, the list of slots is longer than a connection of
+	// this test lives.
+	t.Run("cut connections", func(t *testing.T) { testClusterCutConnections(t, cluster) })
 	t.Run("subscriber killed", func(t *testing.T) { testClusterSubscriberKilled(t, cluster) })
 	t.Run("moved slots", func(t *testing.T) { testClusterMovedSlots(t, cluster) })
 	t.Run("a record asked for", func(t *testing.T) { testClusterAsk(t, cluster) })
-	t.Run("cut connections", func(t *testing.T) { testClusterCutConnections(t, cluster) })
 	t.Run("restart", func(t *testing.T) { testClusterRestart(t, cluster) })
 	t.Run("permissions", func(t *testing.T) { testClusterPermissions(t, cluster) })
 }

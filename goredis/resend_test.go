@@ -133,7 +133,11 @@ func testClusterCutConnections(t *testing.T, cluster *redistest.Cluster) {
 	won, unknown := make([]atomic.Int64, len(names)), make([]atomic.Int64, len(names))
 	for i, name := range names {
 		work.Go(func() {
-			for won[i].Load() < 100 {
+			for end := time.Now().Add(redistest.Patience); won[i].Load() < 100; {
+				if time.Now().After(end) {
+					t.Errorf("counts of %s within %v = %d, want 100", name, redistest.Patience, won[i].Load())
+					return
+				}
 				switch _, err := store.Add(t.Context(), name, time.Hour); {
 				case err == nil:
 					won[i].Add(1)

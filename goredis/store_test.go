@@ -13,7 +13,7 @@ import (
 
 // backend is the store on one server, as the shared suites test it.
 func backend() redistest.Backend {
-	return redistest.Backend{Permissions: " +hello", NoticesCuts: true, New: func(t *testing.T, o redistest.Options) *redistest.Store {
+	return redistest.Backend{Permissions: " +hello", NoticesCuts: true, RealOnly: true, New: func(t *testing.T, o redistest.Options) *redistest.Store {
 		t.Helper()
 		dial := o.Dialer()
 		client := redis.UniversalOptions{

@@ -73,14 +73,3 @@ func (s *ChannelSet) Take() (in, out []string) {
 	clear(s.touched)
 	return in, out
 }
-
-// All returns the channels in the set.
-func (s *ChannelSet) All() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]string, 0, len(s.wanted))
-	for channel := range s.wanted {
-		all = append(all, channel)
-	}
-	return all
-}

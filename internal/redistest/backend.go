@@ -84,6 +84,9 @@ type Backend struct {
 	Permissions string
 	// NoticesCuts reports that the pool drops connections that the server has closed.
 	NoticesCuts bool
+	// RealOnly keeps the suites of storetest to redis-server. They also run on miniredis
+	// otherwise, which machines without redis-server have.
+	RealOnly bool
 	// StaysOpen reports that a closed store still works, except Wait.
 	StaysOpen bool
 }

@@ -34,8 +34,11 @@ func Stores(t *testing.T, b Backend) {
 
 // redisServers calls test for each server that a store has to work on. addr returns
 // the address of one.
-func redisServers(t *testing.T, test func(t *testing.T, addr func(*testing.T) string)) {
+func redisServers(t *testing.T, b Backend, test func(t *testing.T, addr func(*testing.T) string)) {
 	t.Run("miniredis", func(t *testing.T) {
+		if b.RealOnly {
+			t.Skip("this store is tested on redis-server only")
+		}
 		test(t, func(t *testing.T) string {
 			server := miniredis.RunT(t) // a new one for each store: a full one is slow
 			server.ClockTTL(true)
@@ -49,13 +52,13 @@ func redisServers(t *testing.T, test func(t *testing.T, addr func(*testing.T) st
 }
 
 func testStoreUsers(t *testing.T, b Backend) {
-	redisServers(t, func(t *testing.T, addr func(*testing.T) string) {
+	redisServers(t, b, func(t *testing.T, addr func(*testing.T) string) {
 		storetest.Users(t, func(t *testing.T) scangate.UserStore { return b.New(t, Options{Addr: addr(t), Prefix: rand.Text()}) })
 	})
 }
 
 func testStoreState(t *testing.T, b Backend) {
-	redisServers(t, func(t *testing.T, addr func(*testing.T) string) {
+	redisServers(t, b, func(t *testing.T, addr func(*testing.T) string) {
 		storetest.State(t, func(t *testing.T) scangate.StateStore { return b.New(t, Options{Addr: addr(t), Prefix: rand.Text()}) })
 	})
 }
@@ -201,7 +204,7 @@ func testLeavesNothing(t *testing.T, b Backend) {
 
 // An operator may set disabled in a user's hash, and delete a user with the hash.
 func testUserByHand(t *testing.T, b Backend) {
-	redisServers(t, func(t *testing.T, server func(*testing.T) string) {
+	redisServers(t, b, func(t *testing.T, server func(*testing.T) string) {
 		addr := server(t)
 		store := b.New(t, Options{Addr: addr})
 		ctx := t.Context()

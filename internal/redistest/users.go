@@ -21,7 +21,7 @@ var damagedTimes = []string{"", "yesterday", "1.5", "1700000000000000x", "999999
 // testDamagedSessionsEndedAt reads users whose times are damaged. Each read fails:
 // a zero time would revive the sessions that were ended.
 func testDamagedSessionsEndedAt(t *testing.T, b Backend) {
-	redisServers(t, func(t *testing.T, server func(*testing.T) string) {
+	redisServers(t, b, func(t *testing.T, server func(*testing.T) string) {
 		addr := server(t)
 		store := b.New(t, Options{Addr: addr})
 		const number = "+8613800138000"
