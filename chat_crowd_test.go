@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/internal/redistest"
 	"github.com/scangate/scangate/wechat"
 	"github.com/scangate/scangate/wechattest"
 )
@@ -170,7 +171,7 @@ func both(t *testing.T, first, second *chatWorld, m wechat.Message) string {
 func TestTwoProcessesGetEachPush(t *testing.T) {
 	for _, mode := range []scangate.ScanMode{scangate.ScanFollow, scangate.ScanMessage} {
 		t.Run(string(mode), func(t *testing.T) {
-			addr, n := startRedis(t).addr, crowd(10, 100)
+			addr, n := redistest.Start(t).Addr, crowd(10, 100)
 			more := func(c *scangate.Config) { c.Limits.Address = 10_000 }
 			first, second := newChatWorld(t, mode, onRedis(t, addr), more), newChatWorld(t, mode, onRedis(t, addr), more)
 			users := make(map[string]bool)

@@ -135,7 +135,8 @@ type Config struct {
 	CurrentUser func(*http.Request) (id string, ok bool)
 
 	// Users is the application's table of users. Nil means Redis if that is set,
-	// otherwise a [MemoryStore].
+	// otherwise a [MemoryStore]. If it has a method CheckUsers() error, New calls it and
+	// reports the error: a store uses it to refuse to keep users.
 	Users UserStore
 
 	// UserTTL is how long a user whom Users returned is kept in memory, so that most

@@ -176,6 +176,11 @@ func (c *Config) checkInterfaces(faults *configErrors) {
 	for _, f := range fields {
 		if holdsNil(f.value) {
 			faults.add(f.name, "it holds a nil %T", f.value)
+			continue
+		}
+		// A store on a Redis Cluster has the methods of a UserStore, and none of them works.
+		if users, ok := f.value.(interface{ CheckUsers() error }); ok && f.name == "Users" {
+			faults.addError(f.name, users.CheckUsers())
 		}
 	}
 }

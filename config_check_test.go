@@ -310,3 +310,23 @@ func TestThreat19NothingSet(t *testing.T) {
 		}
 	}
 }
+
+// refusingUsers is a store that has the methods of a UserStore and keeps no users.
+type refusingUsers struct{ *scangate.MemoryStore }
+
+// CheckUsers is for [scangate.New].
+func (refusingUsers) CheckUsers() error { return errors.New("it keeps no users") }
+
+func TestUsersThatRefuse(t *testing.T) {
+	store := refusingUsers{scangate.NewMemoryStore()}
+	config := scangate.Config{PublicURL: appURL, OfficialAccount: official, Users: store, State: store}
+	if _, err := scangate.New(config); err == nil || err.Error() != "scangate: Config.Users: it keeps no users" {
+		t.Errorf("New with a store that refuses users: error = %v, want Config.Users alone", err)
+	}
+	config.Users = scangate.NewMemoryStore()
+	gate, err := scangate.New(config)
+	if err != nil {
+		t.Fatalf("New with that store as State: error = %v, want none", err)
+	}
+	_ = gate.Close()
+}

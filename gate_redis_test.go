@@ -15,6 +15,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/internal/redistest"
 )
 
 // onRedis makes a gate keep everything in Redis.
@@ -99,23 +100,23 @@ func TestTwoProcesses(t *testing.T) {
 		scanLogins(t, twoProcesses(t, miniredis.RunT(t).Addr()), 20)
 	})
 	t.Run("redis-server", func(t *testing.T) {
-		scanLogins(t, twoProcesses(t, startRedis(t).addr), crowd(20, 200))
+		scanLogins(t, twoProcesses(t, redistest.Start(t).Addr), crowd(20, 200))
 	})
 }
 
 func TestRequestOnRedisCosts(t *testing.T) {
-	server := startRedis(t)
-	w := newWorld(t, onRedis(t, server.addr))
+	server := redistest.Start(t)
+	w := newWorld(t, onRedis(t, server.Addr))
 	phone := w.phone("lin")
 	phone.open("/account")
 	phone.user() // makes the connections
-	server.do("CONFIG", "RESETSTAT")
+	server.Do("CONFIG", "RESETSTAT")
 	for range 10 {
 		if phone.user() == "" {
 			t.Fatal("the phone is not logged in")
 		}
 	}
-	calls := server.calls()
+	calls := server.Calls()
 	delete(calls, "config|resetstat")
 	delete(calls, "info")
 	delete(calls, "ping")
@@ -125,13 +126,13 @@ func TestRequestOnRedisCosts(t *testing.T) {
 }
 
 func TestThreat42RedisAway(t *testing.T) {
-	server := startRedis(t, "--appendonly", "yes", "--appendfsync", "always")
-	w := newWorld(t, onRedis(t, server.addr))
+	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	w := newWorld(t, onRedis(t, server.Addr))
 	desktop, phone, member := w.desktop(), w.phone("lin"), w.phone("wang")
 	member.open("/account")
 	s := desktop.start()
 	callback := phone.callback(s)
-	server.kill()
+	server.Kill()
 	for name, a := range map[string]answer{
 		"login": desktop.get("/wechat/login"), "login JSON": desktop.postJSON("/wechat/login", `{}`, nil),
 		"state": desktop.get(s.StateURL), "QR code": desktop.get(s.QRURL), "finish": desktop.finish(s),
@@ -148,7 +149,7 @@ func TestThreat42RedisAway(t *testing.T) {
 			}
 		}
 	}
-	server.start()
+	server.Restart()
 	// Each broken connection in the pools may cost one error.
 	if !within(patience, func() bool { return member.get("/account").StatusCode == http.StatusOK }) {
 		t.Error("after the outage the member is logged out, want the session from before")
@@ -220,8 +221,8 @@ func (l scannedLogin) approve() bool {
 // Every desktop that waits still learns of its approval.
 func TestWaitingOnRedisOverAnOutage(t *testing.T) {
 	wallClock(t)
-	server := startRedis(t, "--appendonly", "yes", "--appendfsync", "always")
-	w := twoProcesses(t, server.addr)
+	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	w := twoProcesses(t, server.Addr)
 	logins := make([]scannedLogin, crowd(10, 50))
 	for i := range logins {
 		l := scannedLogin{desktop: w.desktop(), phone: w.phone("lin")}
@@ -234,11 +235,11 @@ func TestWaitingOnRedisOverAnOutage(t *testing.T) {
 	for _, l := range logins {
 		waits.Go(func() { l.waitForApproval(t) })
 	}
-	server.do("CLIENT", "KILL", "TYPE", "pubsub")
+	server.Do("CLIENT", "KILL", "TYPE", "pubsub")
 	for i, l := range logins {
 		if i == len(logins)/2 {
-			server.kill()
-			server.start()
+			server.Kill()
+			server.Restart()
 		}
 		if !within(patience, l.approve) {
 			t.Fatalf("login %d is not approved within %v", i, patience)

@@ -12,6 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/internal/redistest"
 	"github.com/scangate/scangate/wechat"
 	"github.com/scangate/scangate/wechattest"
 )
@@ -207,7 +208,7 @@ func TestMiniProgramEntersOnce(t *testing.T) {
 func TestMiniProgramOnTwoProcesses(t *testing.T) {
 	for name, addr := range map[string]func() string{
 		"miniredis":    func() string { return miniredis.RunT(t).Addr() },
-		"redis-server": func() string { return startRedis(t).addr },
+		"redis-server": func() string { return redistest.Start(t).Addr },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := twoProcesses(t, addr(), miniOnly)

@@ -57,9 +57,7 @@ var (
 //		+eval +evalsha +exists +get +set +del +incr +pexpire
 //		+hget +hset +hdel +hmget +hgetall +publish +subscribe
 //
-// All keys of a store carry one hash tag, so a cluster keeps them in one slot. The pool
-// has to lead to that slot's server, because the store does not follow redirections.
-// Sessions in scs/redisstore do not work on a cluster.
+// A Redis Cluster is not supported. The module goredis, over go-redis, works on one.
 //
 // # Users in Redis
 //

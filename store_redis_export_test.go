@@ -10,6 +10,6 @@ import (
 
 // NewRedisStoreLimited returns a RedisStore that gives up a call after limit and sends
 // PING on the listening connection at that interval.
-func NewRedisStoreLimited(pool *redis.Pool, limit, ping time.Duration) (*RedisStore, error) {
-	return newRedisStore(&redisconn.Client{Pool: pool, Limit: limit, Ping: ping}, "")
+func NewRedisStoreLimited(pool *redis.Pool, prefix string, limit, ping time.Duration) (*RedisStore, error) {
+	return newRedisStore(&redisconn.Client{Pool: pool, Limit: limit, Ping: ping}, prefix)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/internal/redistest"
 )
 
 // cutter cuts a connection to Redis after the server has taken a command, in place of the
@@ -75,7 +76,7 @@ func (c *cutter) checkCut(t *testing.T, what string, change func() error) {
 // meet its own change: a compare-and-set would report a conflict, a counter would count
 // twice.
 func TestThreat68ReplyIsLost(t *testing.T) {
-	redisServers(t, func(t *testing.T, addr func(*testing.T) string) {
+	redistest.Servers(t, redigo(), func(t *testing.T, addr func(*testing.T) string) {
 		c := &cutter{}
 		store := newRedisStoreOn(t, c.pool(t, addr(t)), "")
 		ctx := t.Context()

@@ -23,7 +23,7 @@ func DialLimited(ctx context.Context, pool *redis.Pool) (redis.Conn, error) {
 	defer cancel()
 	conn, err := dial(limited, pool)
 	if err != nil {
-		return nil, cause(ctx, err)
+		return nil, Cause(ctx, err)
 	}
 	return limitedConn{conn}, nil
 }

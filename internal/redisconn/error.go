@@ -16,16 +16,18 @@ var ErrReply = errors.New("a reply of unexpected form")
 
 var errAddress = errors.New("the address is not a valid URL")
 
-// ErrSlow reports that a limit of the [Client] was reached. The connection may be dead.
+// ErrSlow reports that a limit of the [Transport] was reached. The connection may be dead.
 var ErrSlow = errors.New("no answer in time")
+
+// ErrBusy reports that all connections of a pool are in use. Redis may be well.
+var ErrBusy = errors.New("all connections are in use")
 
 // Refusal is an error that Redis returned, up to the first argument that it quotes.
 type Refusal string
 
-// newRefusal removes the quoted part of an error of Redis's, because that may be an
+// NewRefusal returns an error of Redis's without the quoted part, because that may be an
 // argument of the command.
-func newRefusal(refused redis.Error) Refusal {
-	text := string(refused)
+func NewRefusal(text string) Refusal {
 	for _, quote := range []string{" '", " `", ` "`, ", with args"} {
 		text, _, _ = strings.Cut(text, quote)
 	}
@@ -40,19 +42,29 @@ func (r Refusal) Code() string {
 	return code
 }
 
-// cause returns err as the methods of [Client] return it. It returns a context's error
-// only if ctx has ended. The limits of Client, of the pool and of its connections may
-// be contexts as well, and their errors would look like the caller's.
-func cause(ctx context.Context, err error) error {
+// asRefusal returns err as a [Refusal] if Redis returned it.
+func asRefusal(err error) (Refusal, bool) {
 	var refused redis.Error
+	if errors.As(err, &refused) {
+		return NewRefusal(string(refused)), true
+	}
+	var refusal Refusal
+	return refusal, errors.As(err, &refusal)
+}
+
+// Cause returns err as the methods of a [Transport] return it. It returns a context's
+// error only if ctx has ended. The limits of the transport, of its pool and of its
+// connections may be contexts as well, and their errors would look like the caller's.
+func Cause(ctx context.Context, err error) error {
 	var address *url.Error
+	refusal, refused := asRefusal(err)
 	switch {
 	case err == nil:
 		return nil
 	case ended(ctx) != nil:
 		return ended(ctx)
-	case errors.As(err, &refused):
-		return newRefusal(refused)
+	case refused:
+		return refusal
 	case isTimeout(err):
 		return ErrSlow
 	case errors.As(err, &address) && address.Op == "parse":
@@ -63,14 +75,14 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// Clean returns the error of a call without a context, without secrets: see [Client].
-func Clean(err error) error { return cause(context.Background(), err) }
+// Clean returns the error of a call without a context, without secrets: see [Transport].
+func Clean(err error) error { return Cause(context.Background(), err) }
 
 // IsBroken reports whether err means that the connection of a call broke at once. The
 // call may then succeed on another connection.
 func IsBroken(err error) bool {
-	var refused redis.Error
-	return err != nil && !errors.As(err, &refused) && !isTimeout(err) && !errors.Is(err, redis.ErrPoolExhausted)
+	_, refused := asRefusal(err)
+	return err != nil && !refused && !isTimeout(err) && !isBusy(err)
 }
 
 // ended returns ctx.Err(). It also detects a deadline that has passed before ctx
@@ -90,3 +102,6 @@ func isTimeout(err error) bool {
 	var limit net.Error
 	return errors.As(err, &limit) && limit.Timeout() || errors.Is(err, context.Canceled)
 }
+
+// isBusy reports whether a pool has no connection left.
+func isBusy(err error) bool { return errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, ErrBusy) }

@@ -35,7 +35,7 @@ func TestCause(t *testing.T) {
 		{canceled, redis.Error("ERR no"), "context canceled"},
 		{late, errors.New("EOF"), "context deadline exceeded"},
 	} {
-		err := cause(c.ctx, c.err)
+		err := Cause(c.ctx, c.err)
 		if got := err.Error(); got != c.want {
 			t.Errorf("cause of %q = %q, want %q", c.err, got, c.want)
 		}
@@ -46,7 +46,7 @@ func TestCause(t *testing.T) {
 			t.Errorf("cause of %q = %q, want no context's error while the context lasts", c.err, err)
 		}
 	}
-	if err := cause(canceled, nil); err != nil {
+	if err := Cause(canceled, nil); err != nil {
 		t.Errorf("cause of no error = %q, want none", err)
 	}
 }

@@ -2,14 +2,11 @@ package redisconn
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/gomodule/redigo/redis"
 )
 
 // quietTime is how long no further outage is logged after the beginning of one. An
@@ -110,15 +107,15 @@ func (o *Outage) log(level slog.Level, text string, attrs ...any) {
 // Note notes the outcome of a call to Redis that began at that time and returned err
 // to a caller with that context.
 func (o *Outage) Note(ctx context.Context, begun time.Time, err error) {
-	var refused redis.Error
+	refusal, refused := asRefusal(err)
 	switch {
 	case err == nil:
 		o.Succeeded(begun)
-	case errors.As(err, &refused) && !slices.Contains([]string{"LOADING", "MASTERDOWN"}, newRefusal(refused).Code()):
+	case refused && !slices.Contains([]string{"LOADING", "MASTERDOWN", "CLUSTERDOWN"}, refusal.Code()):
 		o.Succeeded(begun) // Redis refused the call, so it is there
-	case ended(ctx) != nil, errors.Is(err, redis.ErrPoolExhausted):
+	case ended(ctx) != nil, isBusy(err):
 		// The caller has gone, or there are too many callers. Redis may be well.
 	default:
-		o.Failed(cause(ctx, err))
+		o.Failed(Cause(ctx, err))
 	}
 }

@@ -18,11 +18,16 @@ type Pause struct{ last time.Duration }
 // Reset makes the next pause a short one.
 func (p *Pause) Reset() { p.last = 0 }
 
-// Sleep returns when the pause is over or ctx has ended.
-func (p *Pause) Sleep(ctx context.Context) {
+// Next returns how long the next pause is.
+func (p *Pause) Next() time.Duration {
 	p.last = min(max(2*p.last, minPause), maxPause)
 	// A random half keeps many processes from coming back at the same moment.
-	timer := time.NewTimer(p.last/2 + rand.N(p.last/2)) //nolint:gosec // not a secret
+	return p.last/2 + rand.N(p.last/2) //nolint:gosec // not a secret
+}
+
+// Sleep returns when the pause is over or ctx has ended.
+func (p *Pause) Sleep(ctx context.Context) {
+	timer := time.NewTimer(p.Next())
 	defer timer.Stop()
 	select {
 	case <-timer.C:

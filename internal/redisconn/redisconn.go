@@ -1,8 +1,8 @@
-// Package redisconn sends calls to Redis over a pool of redigo connections. It adds
-// time limits, retries of reads, errors without secrets, and a subscription.
+// Package redisconn sends calls to Redis: with time limits, retries of reads, errors
+// without secrets, and a subscription.
 //
-// [Client] has few methods, and none of them mentions redigo, so that a client of
-// another library can stand in for it.
+// [Transport] is what the stores need of a client of Redis. [Client] implements it over
+// redigo, and the module goredis over go-redis.
 package redisconn
 
 import (
@@ -21,12 +21,10 @@ const (
 	defaultPing  = 5 * time.Second
 )
 
-// Client sends calls to Redis. Its fields must not change after its first use.
-//
-// A reply is nil, an int64, a string or []byte, or a []any of replies. [Client.ReadHashes]
-// also returns errors as replies. An error is one of the context's if and only if the
-// caller's context has ended. No error contains a password or an argument that Redis
-// quoted.
+var _ Transport = (*Client)(nil)
+
+// Client is a [Transport] over a pool of redigo connections. Its fields must not change
+// after its first use.
 type Client struct {
 	// Pool makes the connections. Close it after the last call.
 	Pool *redis.Pool
@@ -36,15 +34,18 @@ type Client struct {
 	// Ping is the interval between PINGs on a subscribed connection; zero means 5
 	// seconds.
 	Ping time.Duration
-	// Outage notes whether Redis can be reached. It may be nil.
-	Outage *Outage
+
+	outage *Outage // may be nil
 }
 
-// Fresh returns a client that makes a new connection for each call, in the same way as
-// the pool but outside of it.
-func (c *Client) Fresh() *Client {
+// NoteIn implements [Transport].
+func (c *Client) NoteIn(outage *Outage) { c.outage = outage }
+
+// Fresh implements [Transport]. The returned client makes a new connection for each
+// call, in the same way as the pool but outside of it.
+func (c *Client) Fresh() Transport {
 	pool := &redis.Pool{DialContext: func(ctx context.Context) (redis.Conn, error) { return dial(ctx, c.Pool) }}
-	return &Client{Pool: pool, Limit: c.Limit, Ping: c.Ping, Outage: c.Outage}
+	return &Client{Pool: pool, Limit: c.Limit, Ping: c.Ping, outage: c.outage}
 }
 
 // Script is a Lua script, which Redis runs as one step.
@@ -53,27 +54,31 @@ type Script struct {
 	hash   string
 }
 
+// Source returns the script's text, for EVAL.
+func (s *Script) Source() string { return s.source }
+
+// Hash returns the script's name at Redis, for EVALSHA.
+func (s *Script) Hash() string { return s.hash }
+
 // NewScript returns the script of that source.
 func NewScript(source string) *Script {
 	sum := sha1.Sum([]byte(source)) //nolint:gosec // Redis names scripts by their SHA-1
 	return &Script{source: source, hash: hex.EncodeToString(sum[:])}
 }
 
-// ReadHash returns the values of the fields of the hash at key, nil for each that is
-// missing. Without fields it returns all names and values in turn. It is one command.
+// ReadHash implements [Transport].
 func (c *Client) ReadHash(ctx context.Context, key string, fields ...string) (any, error) {
 	return c.read(ctx, func(conn redis.Conn, deadline time.Time) (any, error) {
-		command, args := hashCommand(key, fields)
+		command, args := HashCommand(key, fields)
 		return redis.DoWithTimeout(conn, until(deadline), command, args...)
 	})
 }
 
-// ReadHashes does the same as [Client.ReadHash] for many hashes in one round trip. It
-// returns one reply per key: if Redis refused to read that hash, a [Refusal].
+// ReadHashes implements [Transport].
 func (c *Client) ReadHashes(ctx context.Context, keys []string, fields ...string) ([]any, error) {
 	reply, err := c.read(ctx, func(conn redis.Conn, deadline time.Time) (any, error) {
 		for _, key := range keys {
-			command, args := hashCommand(key, fields)
+			command, args := HashCommand(key, fields)
 			if err := conn.Send(command, args...); err != nil {
 				return nil, err
 			}
@@ -89,30 +94,28 @@ func (c *Client) ReadHashes(ctx context.Context, keys []string, fields ...string
 	}
 	for i, reply := range replies {
 		if refused, ok := reply.(redis.Error); ok {
-			replies[i] = newRefusal(refused)
+			replies[i] = NewRefusal(string(refused))
 		}
 	}
 	return replies, nil
 }
 
-// ReadScript runs a script that changes nothing.
+// ReadScript implements [Transport].
 func (c *Client) ReadScript(ctx context.Context, script *Script, keys []string, args ...any) (any, error) {
 	return c.read(ctx, script.call(keys, args))
 }
 
-// WriteScript runs a script at most once. If the connection breaks, it is unknown
-// whether Redis ran the script.
+// WriteScript implements [Transport].
 func (c *Client) WriteScript(ctx context.Context, script *Script, keys []string, args ...any) (any, error) {
 	limited, cancel := context.WithTimeout(ctx, c.limit())
 	defer cancel()
 	begun := time.Now()
 	reply, _, err := c.try(limited, script.call(keys, args))
-	c.Outage.Note(ctx, begun, err)
-	return reply, cause(ctx, err)
+	c.outage.Note(ctx, begun, err)
+	return reply, Cause(ctx, err)
 }
 
-// Check notes in Outage whether Redis can be reached. It returns when that is known or
-// ctx has ended.
+// Check implements [Transport].
 func (c *Client) Check(ctx context.Context) {
 	_, _ = c.read(ctx, func(conn redis.Conn, deadline time.Time) (any, error) {
 		return redis.DoWithTimeout(conn, until(deadline), "PING")
@@ -142,8 +145,8 @@ func (s *Script) call(keys []string, args []any) call {
 	}
 }
 
-// hashCommand returns the command that reads fields of a hash, or all of it.
-func hashCommand(key string, fields []string) (string, []any) {
+// HashCommand returns the command that reads fields of a hash, or all of it.
+func HashCommand(key string, fields []string) (string, []any) {
 	if len(fields) == 0 {
 		return "HGETALL", []any{key}
 	}
@@ -168,8 +171,8 @@ func (c *Client) read(ctx context.Context, call call) (any, error) {
 	for ; broken && idle > 0; idle-- {
 		reply, broken, err = c.try(limited, call)
 	}
-	c.Outage.Note(ctx, begun, err)
-	return reply, cause(ctx, err)
+	c.outage.Note(ctx, begun, err)
+	return reply, Cause(ctx, err)
 }
 
 // try makes a call on one connection of the pool, and reports whether that

@@ -8,13 +8,9 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Subscribe listens to the channel on a connection of its own, which does not count
-// against the pool's limits. It calls subscribed once Redis has confirmed the
-// subscription, and then received with each message, one call at a time. It returns
-// an error when the connection ends or ctx does. Messages sent between two
-// subscriptions are lost.
+// Subscribe implements [Transport].
 func (c *Client) Subscribe(ctx context.Context, channel string, subscribed func(), received func(message string)) error {
-	return cause(ctx, c.subscribe(ctx, channel, subscribed, received))
+	return Cause(ctx, c.subscribe(ctx, channel, subscribed, received))
 }
 
 func (c *Client) subscribe(ctx context.Context, channel string, subscribed func(), received func(message string)) error {

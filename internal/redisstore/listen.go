@@ -20,6 +20,9 @@ import (
 // while there was no subscription are lost. Therefore deliver reads all records that
 // have waiters after each new subscription.
 
+// On a Cluster each record with a waiter has a channel of its own, which listenSharded
+// subscribes to and ends with the last waiter.
+
 // listen stays subscribed until ctx ends.
 func (s *Store) listen(ctx context.Context) {
 	var pause redisconn.Pause
@@ -30,15 +33,33 @@ func (s *Store) listen(ctx context.Context) {
 			s.waits.noteAll()
 		}, func(key string) { s.waits.note(key) })
 		if ctx.Err() == nil {
-			s.subscription.Failed(err)
-			s.suspect(err)
-		}
-		// A broken connection only delays the waiters. But if Redis works and refuses the
-		// subscription, nothing would ever wake them.
-		if refusedForGood(err) && ctx.Err() == nil {
-			s.waits.fail(failure("subscribing", err))
+			s.listenFailed(err)
 		}
 		pause.Sleep(ctx)
+	}
+}
+
+// listenSharded stays subscribed to the channels of all records that have waiters, until
+// ctx ends.
+func (s *Store) listenSharded(ctx context.Context) {
+	s.sharded.SubscribeShards(ctx, s.channels, redisconn.ShardEvents{
+		Subscribed: func(key string) {
+			s.subscription.Succeeded(time.Now())
+			s.waits.note(key)
+		},
+		Received: func(key string) { s.waits.note(key) },
+		Failed:   s.listenFailed,
+	})
+}
+
+// listenFailed notes that the store could not listen.
+func (s *Store) listenFailed(err error) {
+	s.subscription.Failed(err)
+	s.suspect(err)
+	// A broken connection only delays the waiters. But if Redis works and refuses the
+	// subscription, nothing would ever wake them.
+	if refusedForGood(err) {
+		s.waits.fail(failure("subscribing", err))
 	}
 }
 
@@ -96,7 +117,8 @@ func (s *Store) deliverRecords(ctx context.Context, keys []string) bool {
 	}
 	var unread []string
 	for i, key := range keys {
-		if _, refused := replies[i].(error); refused {
+		if err, failed := replies[i].(error); failed {
+			s.suspect(err)
 			unread = append(unread, key)
 			continue
 		}

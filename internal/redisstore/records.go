@@ -21,16 +21,23 @@ redis.call('HSET', KEYS[1], 'version', 1, 'value', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 'ok'`
 
-	// luaUpdate: KEYS record; ARGV version, next version, value, ttl, channel.
+	// An update is luaCheckVersion, luaPublish or luaPublishSharded, and luaReplace:
+	// KEYS record; ARGV version, next version, value, ttl, channel.
 	//
 	// It publishes before it changes the record: if Redis refuses to publish, nothing
 	// has changed. A process that gets the message cannot read the old record, because
 	// the script is one step.
-	luaUpdate = `
+	luaCheckVersion = `
 local version = redis.call('HGET', KEYS[1], 'version')
 if not version then return 'not found' end
-if version ~= ARGV[1] then return 'conflict' end
-redis.call('PUBLISH', ARGV[5], KEYS[1])
+if version ~= ARGV[1] then return 'conflict' end`
+	luaPublish = `
+redis.call('PUBLISH', ARGV[5], KEYS[1])`
+	// A Cluster sends each message of PUBLISH to every server. SPUBLISH reaches those
+	// that have the channel's slot, which is the record's.
+	luaPublishSharded = `
+redis.call('SPUBLISH', KEYS[1], '')`
+	luaReplace = `
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'value', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 'ok'`

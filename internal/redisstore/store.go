@@ -1,9 +1,11 @@
 // Package redisstore keeps users and the state of logins in Redis. The root package's
-// RedisStore wraps it and documents how to set up Redis.
+// RedisStore and the module goredis wrap it, and document how to set up Redis.
 package redisstore
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,13 +23,17 @@ var errClosed = errors.New("scangate: Redis: the store is closed")
 // Store keeps users and the state of logins. Stores of one prefix on one server are
 // the same store.
 type Store struct {
-	conn    *redisconn.Client
-	tag     string // begins all keys
+	conn    redisconn.Transport
+	prefix  string
 	scripts scripts
 
-	fresh        *redisconn.Client // for deliver while it distrusts the pool
-	distrust     atomic.Int64      // until when deliver does, in nanoseconds since 1970
+	sharded  redisconn.Sharded     // nil unless Redis is a Cluster; the same as conn
+	channels *redisconn.ChannelSet // of the records that have waiters, on a Cluster
+
+	fresh        redisconn.Transport // for deliver while it distrusts the pool
+	distrust     atomic.Int64        // until when deliver does, in nanoseconds since 1970
 	waits        waits
+	outage       *redisconn.Outage
 	subscription *redisconn.Outage
 	check        func()             // notes in the background whether Redis is there
 	stop         context.CancelFunc // ends the store's goroutines
@@ -40,20 +46,35 @@ type scripts struct {
 	find, register, link, unlink, bindPhone, endSessions *redisconn.Script
 }
 
-// New returns a store whose keys begin with the prefix in braces. The prefix must be
-// valid, see [ValidPrefix].
-func New(conn *redisconn.Client, prefix string) *Store {
-	ctx, stop := context.WithCancel(context.Background())
-	// The braces are a hash tag: a cluster keeps all keys of the store in one slot.
-	s := &Store{conn: conn, tag: "{" + prefix + "}:", stop: stop}
-	s.check = func() { s.goroutines.Go(func() { conn.Check(ctx) }) }
-	if conn.Outage == nil {
-		conn.Outage = redisconn.NewOutage(redisconn.OutageTexts{
-			Never: "scangate: started without Redis",
-			Began: "scangate: Redis went away",
-			Ended: "scangate: Redis is back",
-		})
-	}
+// New returns a store on one server, whose keys begin with the prefix in braces. The
+// prefix must be valid, see [ValidPrefix].
+func New(conn redisconn.Transport, prefix string) *Store {
+	s := newStore(conn, prefix)
+	s.scripts.update = redisconn.NewScript(luaCheckVersion + luaPublish + luaReplace)
+	s.start(s.listen)
+	return s
+}
+
+// NewSharded returns a store on a Redis Cluster, which keeps no users. The name of each
+// record decides its slot. The prefix must be valid, see [ValidPrefix].
+func NewSharded(conn redisconn.Sharded, prefix string) *Store {
+	s := newStore(conn, prefix)
+	s.sharded, s.channels = conn, redisconn.NewChannelSet()
+	s.scripts.update = redisconn.NewScript(luaCheckVersion + luaPublishSharded + luaReplace)
+	s.waits.watch, s.waits.unwatch = s.channels.Add, s.channels.Remove
+	s.start(s.listenSharded)
+	return s
+}
+
+// newStore returns a store without goroutines and without the script of Update.
+func newStore(conn redisconn.Transport, prefix string) *Store {
+	s := &Store{conn: conn, prefix: prefix}
+	s.outage = redisconn.NewOutage(redisconn.OutageTexts{
+		Never: "scangate: started without Redis",
+		Began: "scangate: Redis went away",
+		Ended: "scangate: Redis is back",
+	})
+	conn.NoteIn(s.outage)
 	s.fresh = conn.Fresh()
 	s.subscription = redisconn.NewOutage(redisconn.OutageTexts{
 		Never: "scangate: the subscription to Redis failed",
@@ -62,7 +83,6 @@ func New(conn *redisconn.Client, prefix string) *Store {
 	})
 	s.scripts = scripts{
 		create:      redisconn.NewScript(luaCreate),
-		update:      redisconn.NewScript(luaUpdate),
 		add:         redisconn.NewScript(luaAdd),
 		find:        redisconn.NewScript(luaOwner + luaFind),
 		register:    redisconn.NewScript(luaOwner + luaRegister),
@@ -71,24 +91,31 @@ func New(conn *redisconn.Client, prefix string) *Store {
 		bindPhone:   redisconn.NewScript(luaOwner + luaBindPhone),
 		endSessions: redisconn.NewScript(luaEndSessions),
 	}
+	return s
+}
+
+// start prepares the goroutines, which the first waiter starts.
+func (s *Store) start(listen func(context.Context)) {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.check = func() { s.goroutines.Go(func() { s.conn.Check(ctx) }) }
 	s.waits.init(func() {
-		s.goroutines.Go(func() { s.listen(ctx) })
+		s.goroutines.Go(func() { listen(ctx) })
 		s.goroutines.Go(func() { s.deliver(ctx) })
 	})
-	return s
 }
 
 // LogTo makes the store log when Redis or the subscription goes away and when it is
 // back, to the first logger given. It checks in the background whether Redis is there.
 func (s *Store) LogTo(logger *slog.Logger) {
-	if s.conn.Outage.LogTo(logger) && s.subscription.LogTo(logger) {
+	if s.outage.LogTo(logger) && s.subscription.LogTo(logger) {
 		s.waits.unlessClosed(s.check)
 	}
 }
 
 // Outage returns what the store has noticed about Redis. Other users of the same Redis
 // may share it.
-func (s *Store) Outage() *redisconn.Outage { return s.conn.Outage }
+func (s *Store) Outage() *redisconn.Outage { return s.outage }
 
 // ValidPrefix reports whether the prefix consists of letters, digits and "-_:".
 func ValidPrefix(prefix string) bool {
@@ -111,11 +138,27 @@ func (s *Store) Close() {
 
 // key returns the Redis key of a name among the names of its kind. A name may be any
 // bytes: no kind contains a colon, so two names never share a key.
-func (s *Store) key(kind, name string) string { return s.tag + kind + ":" + name }
+func (s *Store) key(kind, name string) string { return s.tag(name) + kind + ":" + name }
+
+// StateKey returns the Redis key of a record, which an operator may look up.
+func (s *Store) StateKey(key string) string { return s.key("state", key) }
+
+// tag returns the beginning of a name's keys. Its braces are a hash tag: keys with the
+// same one are in the same slot of a Cluster.
+func (s *Store) tag(name string) string {
+	if s.sharded == nil {
+		return "{" + s.prefix + "}:"
+	}
+	// A hash, because a name may contain braces. Two names with the same hash share a
+	// slot, which does no harm.
+	sum := sha256.Sum256([]byte(name))
+	return "{" + s.prefix + ":" + hex.EncodeToString(sum[:4]) + "}:"
+}
 
 // channel returns the channel on which Update publishes the Redis key of each record
-// that it changes.
-func (s *Store) channel() string { return s.tag + "changed" }
+// that it changes. On a Cluster each record has a channel of its own instead, which is
+// named like its key.
+func (s *Store) channel() string { return "{" + s.prefix + "}:changed" }
 
 // change runs a script that answers with one word.
 func (s *Store) change(ctx context.Context, doing string, script *redisconn.Script, keys []string, args ...any) error {

@@ -12,8 +12,11 @@ const batch = 256
 // have changed under them. It does not talk to Redis. A waiter costs a channel and an
 // entry in a map, and no goroutine.
 type waits struct {
-	start func()        // starts listening; called once
-	news  chan struct{} // holds a token when take may return keys
+	start func() // starts listening; called once
+	// watch is called for a record that gets its first waiter, unwatch when it has none
+	// any more. Both are nil unless each record has a channel of its own.
+	watch, unwatch func(key string)
+	news           chan struct{} // holds a token when take may return keys
 
 	mu      sync.Mutex
 	round   int64 // counts the calls of take
@@ -54,6 +57,9 @@ func (ws *waits) enter(key string, version int64) *waiter {
 	}
 	if ws.waiters[key] == nil {
 		ws.waiters[key] = make(map[*waiter]struct{}, 1)
+		if ws.watch != nil {
+			ws.watch(key)
+		}
 	}
 	ws.waiters[key][w] = struct{}{}
 	return w
@@ -77,9 +83,18 @@ func (ws *waits) leave(w *waiter) {
 
 // remove is leave for callers that hold the lock.
 func (ws *waits) remove(w *waiter) {
-	delete(ws.waiters[w.key], w)
-	if len(ws.waiters[w.key]) == 0 {
-		delete(ws.waiters, w.key)
+	waiters, ok := ws.waiters[w.key]
+	delete(waiters, w)
+	if ok && len(waiters) == 0 {
+		ws.forget(w.key)
+	}
+}
+
+// forget removes a record with its waiters. The caller holds the lock.
+func (ws *waits) forget(key string) {
+	delete(ws.waiters, key)
+	if ws.unwatch != nil {
+		ws.unwatch(key)
 	}
 }
 
@@ -158,12 +173,12 @@ func (ws *waits) deliver(key string, r record) {
 func (ws *waits) fail(err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	for _, waiters := range ws.waiters {
+	for key, waiters := range ws.waiters {
 		for w := range waiters {
 			w.result <- record{err: err}
 		}
+		ws.forget(key)
 	}
-	clear(ws.waiters)
 	clear(ws.changed)
 }
 

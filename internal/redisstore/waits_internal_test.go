@@ -133,3 +133,37 @@ func BenchmarkWaits(b *testing.B) {
 		ws.leave(w)
 	}
 }
+
+// A record is watched from its first waiter to its last, however the last one ends.
+func TestWaitsWatch(t *testing.T) {
+	watched := make(map[string]int)
+	ws := &waits{
+		watch:   func(key string) { watched[key]++ },
+		unwatch: func(key string) { watched[key]-- },
+	}
+	ws.init(func() {})
+	demand := func(doing, key string, want int) {
+		t.Helper()
+		if watched[key] != want {
+			t.Errorf("%s: watched %q = %d, want %d", doing, key, watched[key], want)
+		}
+	}
+	first, second := ws.enter("k", 1), ws.enter("k", 1)
+	demand("two waiters", "k", 1)
+	ws.leave(first)
+	demand("one waiter", "k", 1)
+	ws.note("k")
+	ws.take()
+	ws.deliver("k", record{version: 2})
+	demand("after the delivery", "k", 0)
+	ws.leave(second)
+	demand("leaving after the delivery", "k", 0)
+	failed := ws.enter("k", 1)
+	ws.fail(errClosed)
+	demand("after a failure", "k", 0)
+	ws.leave(failed)
+	demand("leaving after a failure", "k", 0)
+	ws.close()
+	ws.leave(ws.enter("k", 1))
+	demand("after close", "k", 0)
+}

@@ -1,9 +1,9 @@
-package scangate_test
+package redistest
 
 import (
 	"context"
 	"errors"
-	"net/url"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,9 +15,9 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// isFailure reports whether err is a failure of the store, and not an answer or an error
+// IsFailure reports whether err is a failure of the store, and not an answer or an error
 // of a context.
-func isFailure(err error) bool {
+func IsFailure(err error) bool {
 	for _, answer := range []error{
 		nil, scangate.ErrNotFound, scangate.ErrExists, scangate.ErrConflict, scangate.ErrIdentityTaken,
 		scangate.ErrPhoneTaken, scangate.ErrFull, context.Canceled, context.DeadlineExceeded,
@@ -31,7 +31,7 @@ func isFailure(err error) bool {
 
 // callAll calls every method of an empty store, with arguments that contain "secret",
 // and returns the errors by method.
-func callAll(ctx context.Context, store *testStore) map[string]error {
+func callAll(ctx context.Context, store *Store) map[string]error {
 	const id, phone = "secret-id", "secret-phone"
 	who := scangate.Identity{AppID: "secret-app", OpenID: "secret-openid", UnionID: "secret-unionid"}
 	got := map[string]error{
@@ -52,15 +52,15 @@ func callAll(ctx context.Context, store *testStore) map[string]error {
 	return got
 }
 
-// demandFailures fails the test unless the methods, or all if none is named, fail with
+// DemandFailures fails the test unless the methods, or all if none is named, fail with
 // that cause and without a secret.
-func demandFailures(t *testing.T, store *testStore, cause string, methods ...string) {
+func DemandFailures(t *testing.T, store *Store, cause string, methods ...string) {
 	t.Helper()
 	for method, err := range callAll(t.Context(), store) {
 		if len(methods) > 0 && !strings.Contains(strings.Join(methods, " "), method) {
 			continue
 		}
-		if !isFailure(err) || !strings.HasPrefix(err.Error(), "scangate: Redis: ") || !strings.Contains(err.Error(), cause) {
+		if !IsFailure(err) || !strings.HasPrefix(err.Error(), "scangate: Redis: ") || !strings.Contains(err.Error(), cause) {
 			t.Errorf("%s: error = %v, want a failure with the text %q", method, err, cause)
 		} else if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error = %q, want neither a secret nor a newline", method, err)
@@ -68,11 +68,11 @@ func demandFailures(t *testing.T, store *testStore, cause string, methods ...str
 	}
 }
 
-// demandHealth fails the test if any method of the empty store fails.
-func demandHealth(t *testing.T, store *testStore) {
+// DemandHealth fails the test if any method of the empty store fails.
+func DemandHealth(t *testing.T, store *Store) {
 	t.Helper()
 	for method, err := range callAll(t.Context(), store) {
-		if isFailure(err) {
+		if IsFailure(err) {
 			t.Errorf("%s: error = %v, want no failure", method, err)
 		}
 	}
@@ -81,8 +81,23 @@ func demandHealth(t *testing.T, store *testStore) {
 // writing names the methods that change something in an empty store.
 var writing = []string{"Create", "Add", "Register"}
 
+// Outages tests the errors of a Redis that refuses calls or cannot be reached.
+func Outages(t *testing.T, b Backend) {
+	run(t, b, map[string]func(*testing.T, Backend){
+		"refusals":                   testRefusals,
+		"errors contain no secrets":  testErrorsContainNoSecrets,
+		"dial errors":                testDialErrors,
+		"unreachable":                testUnreachable,
+		"stopped":                    testStopped,
+		"caller goes away":           testCallerGoesAway,
+		"scripts flushed":            testScriptFlush,
+		"reads after a restart":      testReadsAfterRestart,
+		"connection after a refusal": testConnectionAfterRefusal,
+	})
+}
+
 // A refusal of Redis is a failure, which ends when Redis works again.
-func TestRedisRefusals(t *testing.T) {
+func testRefusals(t *testing.T, b Backend) {
 	for _, c := range []struct {
 		name      string
 		ill, heal []string
@@ -105,65 +120,51 @@ func TestRedisRefusals(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			server := startRedis(t)
-			store := newRedisStore(t, server.addr, "")
+			server := Start(t)
+			store := b.New(t, Options{Addr: server.Addr})
 			do := func(lines []string) {
 				for _, line := range lines {
 					words := strings.Fields(line)
-					server.do(words[0], redis.Args{}.AddFlat(words[1:])...)
+					server.Do(words[0], redis.Args{}.AddFlat(words[1:])...)
 				}
 			}
 			do(c.ill)
-			demandFailures(t, store, c.cause, c.methods...)
+			DemandFailures(t, store, c.cause, c.methods...)
 			do(c.heal)
-			demandHealth(t, store)
+			DemandHealth(t, store)
 		})
 	}
 }
 
 // An error contains no part of Redis's text that may quote an argument.
-func TestRedisErrorsContainNoSecrets(t *testing.T) {
+func testErrorsContainNoSecrets(t *testing.T, b Backend) {
 	server := miniredis.RunT(t)
-	store := newRedisStore(t, server.Addr(), "")
+	store := b.New(t, Options{Addr: server.Addr()})
 	for text, cause := range map[string]string{
 		"LOADING Redis is loading the dataset in memory":                                 "LOADING",
 		"ERR unknown command 'EVALSHA', with args beginning with: 'x' 'secret' 'secret'": "unknown command",
 		"ERR unknown command `HMGET`, with args beginning with: `secret-key`":            "unknown command",
 	} {
 		server.SetError(text)
-		demandFailures(t, store, cause)
+		DemandFailures(t, store, cause)
 		server.SetError("")
-		demandHealth(t, store)
+		DemandHealth(t, store)
 		server.FlushAll()
 	}
 }
 
-func TestRedisDialErrors(t *testing.T) {
-	parse := &url.Error{Op: "parse", URL: "redis://app:secret@host:port", Err: errors.New("not a valid URL")}
-	pool := &redis.Pool{Dial: func() (redis.Conn, error) { return nil, parse }}
-	demandFailures(t, newRedisStoreOn(t, pool, ""), "not a valid URL")
-	demandFailures(t, newRedisStore(t, "127.0.0.1:1", ""), "connection refused")
-}
-
-func TestRedisPoolExhausted(t *testing.T) {
-	pool := redisPool(t, miniredis.RunT(t).Addr())
-	pool.MaxActive = 1
-	store := newRedisStoreOn(t, pool, "")
-	conn := pool.Get()
-	demandFailures(t, store, redis.ErrPoolExhausted.Error())
-	_ = conn.Close()
-	demandHealth(t, store)
+func testDialErrors(t *testing.T, b Backend) {
+	DemandFailures(t, b.New(t, Options{Addr: "127.0.0.1:1"}), "connection refused")
 }
 
 // A call to a Redis that cannot be reached takes the store's limit, which is not the
 // caller's deadline.
-func TestRedisUnreachable(t *testing.T) {
-	pool := &redis.Pool{DialContext: func(ctx context.Context) (redis.Conn, error) {
+func testUnreachable(t *testing.T, b Backend) {
+	store := b.New(t, Options{Limit: 20 * time.Millisecond, Ping: time.Second, Dial: func(ctx context.Context) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
-	}}
-	store := newLimitedStore(t, pool, 20*time.Millisecond, time.Second)
-	demandFailures(t, store, "no answer in time")
+	}})
+	DemandFailures(t, store, "no answer in time")
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 	defer cancel()
 	if _, _, err := store.Load(ctx, "k"); !errors.Is(err, context.DeadlineExceeded) {
@@ -173,13 +174,13 @@ func TestRedisUnreachable(t *testing.T) {
 
 // A Redis that hangs takes a call the store's limit, or less if the caller's deadline is
 // earlier.
-func TestRedisStopped(t *testing.T) {
-	wallClock(t)
-	server := startRedis(t)
-	patient := newRedisStore(t, server.addr, "")
-	limited := newLimitedStore(t, redisPool(t, server.addr), 50*time.Millisecond, time.Second)
-	server.signal(syscall.SIGSTOP)
-	demandFailures(t, limited, "no answer in time")
+func testStopped(t *testing.T, b Backend) {
+	WallClock(t)
+	server := Start(t)
+	patient := b.New(t, Options{Addr: server.Addr})
+	limited := b.New(t, Options{Addr: server.Addr, Limit: 50 * time.Millisecond, Ping: time.Second})
+	server.Signal(syscall.SIGSTOP)
+	DemandFailures(t, limited, "no answer in time")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	begun := time.Now()
@@ -187,21 +188,21 @@ func TestRedisStopped(t *testing.T) {
 	if took := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
 		t.Errorf("Load with a deadline of 20 ms: %v after %v, want DeadlineExceeded before the store's limit of 3 s", err, took)
 	}
-	server.signal(syscall.SIGCONT)
-	server.do("PING")
-	demandHealth(t, patient)
+	server.Signal(syscall.SIGCONT)
+	server.Do("PING")
+	DemandHealth(t, patient)
 }
 
 // A browser that goes away during a call costs no connection.
-func TestRedisCallerGoesAway(t *testing.T) {
-	server := startRedis(t)
-	store := newRedisStore(t, server.addr, "")
-	demandHealth(t, store)
-	if !within(patience, store.idle) {
+func testCallerGoesAway(t *testing.T, b Backend) {
+	server := Start(t)
+	store := b.New(t, Options{Addr: server.Addr})
+	DemandHealth(t, store)
+	if !Within(Patience, store.Idle) {
 		t.Fatal("the store holds a connection without a call")
 	}
-	before := store.pool.IdleCount()
-	server.signal(syscall.SIGSTOP)
+	before := store.IdleConns()
+	server.Signal(syscall.SIGSTOP)
 	gone, cancel := context.WithCancel(t.Context())
 	resumed := make(chan struct{})
 	context.AfterFunc(gone, func() {
@@ -210,41 +211,36 @@ func TestRedisCallerGoesAway(t *testing.T) {
 	})
 	time.AfterFunc(20*time.Millisecond, cancel)
 	// The call ends with the answer, which comes after the cancellation.
-	if _, _, err := store.Load(gone, "k"); err == nil || isFailure(err) {
+	if _, _, err := store.Load(gone, "k"); err == nil || IsFailure(err) {
 		t.Errorf("Load canceled during the call: error = %v, want ErrNotFound or Canceled", err)
 	}
 	<-resumed
-	if after := store.pool.IdleCount(); after != before {
+	if after := store.IdleConns(); after != before {
 		t.Errorf("idle connections after the call = %d, want %d as before", after, before)
 	}
-	demandHealth(t, store)
+	DemandHealth(t, store)
 }
 
-func TestRedisScriptFlush(t *testing.T) {
-	server := startRedis(t)
-	store := newRedisStore(t, server.addr, "")
+func testScriptFlush(t *testing.T, b Backend) {
+	server := Start(t)
+	store := b.New(t, Options{Addr: server.Addr})
 	for range 2 {
-		demandHealth(t, store)
-		server.do("SCRIPT", "FLUSH")
-		server.do("FLUSHALL")
+		DemandHealth(t, store)
+		server.Do("SCRIPT", "FLUSH")
+		server.Do("FLUSHALL")
 	}
 }
 
 // After a restart the pool is full of broken connections. A read gets past them.
-func TestRedisReadsAfterRestart(t *testing.T) {
-	server := startRedis(t)
-	store := newRedisStore(t, server.addr, "")
-	var conns []redis.Conn
-	for range 50 {
-		conns = append(conns, store.pool.Get())
-	}
-	for _, conn := range conns {
-		_ = conn.Close()
-	}
-	server.kill()
-	server.start()
+func testReadsAfterRestart(t *testing.T, b Backend) {
+	server := Start(t)
+	store := b.New(t, Options{Addr: server.Addr})
+	const conns = 50
+	store.Fill(conns)
+	server.Kill()
+	server.Restart()
 	if _, _, err := store.Load(t.Context(), "k"); !errors.Is(err, scangate.ErrNotFound) {
-		t.Errorf("Load with %d broken connections: error = %v, want ErrNotFound", len(conns), err)
+		t.Errorf("Load with %d broken connections: error = %v, want ErrNotFound", conns, err)
 	}
-	demandHealth(t, store)
+	DemandHealth(t, store)
 }

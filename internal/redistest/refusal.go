@@ -1,21 +1,19 @@
-package scangate_test
+package redistest
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/gomodule/redigo/redis"
 )
 
-// TestRedisConnectionAfterRefusal has Redis refuse a call. A replica refuses changes
+// testConnectionAfterRefusal has Redis refuse a call. A replica refuses changes
 // with READONLY: the store closes that connection, because the next one may lead to the
 // master. It keeps the connection after every other refusal.
-func TestRedisConnectionAfterRefusal(t *testing.T) {
+func testConnectionAfterRefusal(t *testing.T, b Backend) {
 	for _, c := range []struct {
 		refusal string
-		dials   int // connections made for the refused call and the next one
+		dials   int64 // connections made for the refused call and the next one
 	}{
 		{"READONLY You can't write against a read only replica.", 2},
 		{"OOM command not allowed when used memory > 'maxmemory'.", 1},
@@ -26,26 +24,22 @@ func TestRedisConnectionAfterRefusal(t *testing.T) {
 	} {
 		t.Run(c.refusal, func(t *testing.T) {
 			server := miniredis.RunT(t)
-			pool, dials := redisPool(t, server.Addr()), 0
-			dial := pool.DialContext
-			pool.DialContext = func(ctx context.Context) (redis.Conn, error) {
-				dials++
-				return dial(ctx)
-			}
-			store := newRedisStoreOn(t, pool, "")
+			o := Options{Addr: server.Addr()}
+			dials := countDials(&o)
+			store := b.New(t, o)
 			if _, err := store.Add(t.Context(), "k", time.Hour); err != nil {
 				t.Fatalf("Add: %v, want no error", err)
 			}
 			server.SetError(c.refusal)
-			if _, err := store.Add(t.Context(), "k", time.Hour); !isFailure(err) {
+			if _, err := store.Add(t.Context(), "k", time.Hour); !IsFailure(err) {
 				t.Errorf("Add that Redis refuses: %v, want a failure", err)
 			}
 			server.SetError("")
 			if n, err := store.Add(t.Context(), "k", time.Hour); n != 2 || err != nil {
 				t.Errorf("Add after the refusal: %d, %v, want 2", n, err)
 			}
-			if dials != c.dials {
-				t.Errorf("connections made: %d, want %d", dials, c.dials)
+			if dials.Load() != c.dials {
+				t.Errorf("connections made: %d, want %d", dials.Load(), c.dials)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
-package scangate_test
+package redistest
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"net"
@@ -9,8 +10,8 @@ import (
 	"testing"
 )
 
-// proxy forwards connections from a store to a server, and disturbs them.
-type proxy struct {
+// Proxy forwards connections from a store to a server, and disturbs them.
+type Proxy struct {
 	target   string
 	listener net.Listener
 	work     sync.WaitGroup
@@ -31,15 +32,12 @@ func (l *link) close() {
 	_ = l.server.Close()
 }
 
-// startProxy starts a proxy to the server at target.
-func startProxy(t *testing.T, target string) *proxy {
+// StartProxy starts a proxy to the server at target.
+func StartProxy(t *testing.T, target string) *Proxy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{target: target, listener: listener, links: make(map[*link]struct{})}
-	p.limits(math.MaxInt64, math.MaxInt64)
+	listener := listenLoopback(t)
+	p := &Proxy{target: target, listener: listener, links: make(map[*link]struct{})}
+	p.Limits(math.MaxInt64, math.MaxInt64)
 	p.work.Go(p.serve)
 	t.Cleanup(func() {
 		_ = listener.Close()
@@ -49,18 +47,19 @@ func startProxy(t *testing.T, target string) *proxy {
 	return p
 }
 
-func (p *proxy) addr() string { return p.listener.Addr().String() }
+// Addr returns the address to connect to.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// limits makes the proxy cut each new connection after a random number of bytes: fewer
+// Limits makes the proxy cut each new connection after a random number of bytes: fewer
 // than up to the server, or fewer than down from it.
-func (p *proxy) limits(up, down int64) {
+func (p *Proxy) Limits(up, down int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.limit = func() (int64, int64) { return rand.N(up), rand.N(down) }
+	p.limit = func() (int64, int64) { return rand.N(up), rand.N(down) } //nolint:gosec // not a secret
 }
 
 // each calls f for all open connections.
-func (p *proxy) each(f func(*link)) {
+func (p *Proxy) each(f func(*link)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for l := range p.links {
@@ -68,13 +67,13 @@ func (p *proxy) each(f func(*link)) {
 	}
 }
 
-func (p *proxy) serve() {
+func (p *Proxy) serve() {
 	for {
 		client, err := p.listener.Accept()
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.target)
+		server, err := dialTo(p.target)(context.Background())
 		if err != nil {
 			_ = client.Close()
 			continue
@@ -90,7 +89,7 @@ func (p *proxy) serve() {
 }
 
 // copy forwards at most limit bytes, until one end closes.
-func (p *proxy) copy(l *link, to, from net.Conn, limit int64) {
+func (p *Proxy) copy(l *link, to, from net.Conn, limit int64) {
 	defer func() {
 		l.close()
 		p.mu.Lock()

@@ -1,4 +1,4 @@
-package scangate_test
+package redistest
 
 import (
 	"context"
@@ -13,11 +13,11 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// waiters are calls of Wait, one for each of many records, all of which are at version
+// Waiters are calls of Wait, one for each of many records, all of which are at version
 // 1 with the value "waiting".
-type waiters struct {
+type Waiters struct {
 	t      *testing.T
-	keys   []string
+	Keys   []string
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
@@ -27,50 +27,50 @@ type waiters struct {
 	failed  []error
 }
 
-// startWaiters creates n records and starts a call of Wait for each. When it returns,
+// StartWaiters creates n records and starts a call of Wait for each. When it returns,
 // all calls wait, and the server's statistics count from then on.
-func startWaiters(t *testing.T, server *redisServer, store *testStore, n int) *waiters {
+func StartWaiters(t *testing.T, server *Server, store *Store, n int) *Waiters {
 	t.Helper()
-	w := &waiters{t: t, updated: make(map[string]time.Time), woken: make(map[string]time.Time)}
+	w := &Waiters{t: t, updated: make(map[string]time.Time), woken: make(map[string]time.Time)}
 	for i := range n {
-		w.keys = append(w.keys, "login:"+strconv.Itoa(i))
+		w.Keys = append(w.Keys, "login:"+strconv.Itoa(i))
 	}
 	w.each(func(key string) error { return store.Create(t.Context(), key, []byte("waiting"), time.Hour) })
-	listen(t, server, store)
-	server.do("CONFIG", "RESETSTAT")
+	Listen(t, server, store)
+	server.Do("CONFIG", "RESETSTAT")
 	ctx, cancel := context.WithCancel(t.Context())
 	w.cancel = cancel
 	t.Cleanup(func() {
 		cancel()
 		w.done.Wait()
 	})
-	for _, key := range w.keys {
+	for _, key := range w.Keys {
 		w.done.Go(func() { w.wait(ctx, store, key) })
 	}
-	if !within(patience, func() bool { return server.reads() >= n && store.idle() }) {
-		t.Fatalf("records read by calls of Wait = %d, want %d", server.reads(), n)
+	if !Within(Patience, func() bool { return server.Reads() >= n && store.Idle() }) {
+		t.Fatalf("records read by calls of Wait = %d, want %d", server.Reads(), n)
 	}
 	return w
 }
 
-// listen makes the store listen before the first waiter comes, so that each waiter reads
+// Listen makes the store listen before the first waiter comes, so that each waiter reads
 // its record once.
-func listen(t *testing.T, server *redisServer, store *testStore) {
+func Listen(t *testing.T, server *Server, store *Store) {
 	t.Helper()
-	before := server.listeners()
+	before := server.Listeners()
 	if _, _, err := store.Wait(t.Context(), "no such record", 1); !errors.Is(err, scangate.ErrNotFound) {
 		t.Fatalf("Wait for a missing record: error = %v, want ErrNotFound", err)
 	}
-	if !within(patience, func() bool { return server.listeners() > before }) {
-		t.Fatalf("listening connections = %d, want more than %d", server.listeners(), before)
+	if !Within(Patience, func() bool { return server.Listeners() > before }) {
+		t.Fatalf("listening connections = %d, want more than %d", server.Listeners(), before)
 	}
 }
 
 // each calls f for all keys, at most 16 at a time.
-func (w *waiters) each(f func(key string) error) {
+func (w *Waiters) each(f func(key string) error) {
 	w.t.Helper()
 	var work sync.WaitGroup
-	for keys := range slices.Chunk(w.keys, (len(w.keys)+15)/16) {
+	for keys := range slices.Chunk(w.Keys, (len(w.Keys)+15)/16) {
 		work.Go(func() {
 			for _, key := range keys {
 				if err := f(key); err != nil {
@@ -84,7 +84,7 @@ func (w *waiters) each(f func(key string) error) {
 }
 
 // wait waits for one record and notes the result.
-func (w *waiters) wait(ctx context.Context, store scangate.StateStore, key string) {
+func (w *Waiters) wait(ctx context.Context, store scangate.StateStore, key string) {
 	value, version, err := store.Wait(ctx, key, 1)
 	at := time.Now()
 	if err == nil && (string(value) != "approved" || version != 2) {
@@ -99,9 +99,9 @@ func (w *waiters) wait(ctx context.Context, store scangate.StateStore, key strin
 	w.woken[key] = at
 }
 
-// approve updates all records through a store, which may belong to another process. It
+// Approve updates all records through a store, which may belong to another process. It
 // repeats updates while that store cannot reach Redis.
-func (w *waiters) approve(store scangate.StateStore) {
+func (w *Waiters) Approve(store scangate.StateStore) {
 	w.t.Helper()
 	w.each(func(key string) error {
 		w.mu.Lock()
@@ -119,15 +119,15 @@ func (w *waiters) approve(store scangate.StateStore) {
 	})
 }
 
-// count returns how many calls of Wait have returned the update.
-func (w *waiters) count() int {
+// Count returns how many calls of Wait have returned the update.
+func (w *Waiters) Count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.woken)
 }
 
-// awaitEnd fails the test unless all calls of Wait return soon, with or without an error.
-func (w *waiters) awaitEnd() {
+// AwaitEnd fails the test unless all calls of Wait return soon, with or without an error.
+func (w *Waiters) AwaitEnd() {
 	w.t.Helper()
 	ended := make(chan struct{})
 	go func() {
@@ -136,21 +136,21 @@ func (w *waiters) awaitEnd() {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(patience):
-		w.t.Fatalf("calls of Wait still waiting after %v, want all to have returned", patience)
+	case <-time.After(Patience):
+		w.t.Fatalf("calls of Wait still waiting after %v, want all to have returned", Patience)
 	}
 }
 
-// wake fails the test unless all calls of Wait return the update soon. It logs how long
+// Wake fails the test unless all calls of Wait return the update soon. It logs how long
 // that took.
-func (w *waiters) wake() {
+func (w *Waiters) Wake() {
 	w.t.Helper()
-	if !within(patience, func() bool { return w.count() == len(w.keys) }) {
-		w.t.Fatalf("calls of Wait woken within %v = %d, want %d; errors: %.3q", patience, w.count(), len(w.keys), w.failed)
+	if !Within(Patience, func() bool { return w.Count() == len(w.Keys) }) {
+		w.t.Fatalf("calls of Wait woken within %v = %d, want %d; errors: %.3q", Patience, w.Count(), len(w.Keys), w.failed)
 	}
 	w.done.Wait()
 	var took []time.Duration
-	for _, key := range w.keys {
+	for _, key := range w.Keys {
 		took = append(took, w.woken[key].Sub(w.updated[key]))
 	}
 	slices.Sort(took)

@@ -1,110 +1,92 @@
-package scangate_test
+package redistest
 
 import (
 	"context"
 	"errors"
+	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/gomodule/redigo/redis"
-
 	"github.com/scangate/scangate"
 )
 
-// While other calls hold all connections of the pool, no waiting call is woken. They are
-// woken once there is a connection again.
-func TestRedisWaitPoolExhausted(t *testing.T) {
-	wallClock(t)
-	server := startRedis(t)
-	here, there := newRedisStore(t, server.addr, ""), newRedisStore(t, server.addr, "")
-	w := startWaiters(t, server, here, 10)
-	if !within(patience, here.idle) {
-		t.Fatal("waiting calls hold connections, want none")
-	}
-	var conns []redis.Conn
-	for here.pool.IdleCount() > 0 {
-		conns = append(conns, here.pool.Get())
-	}
-	here.pool.MaxActive = len(conns)
-	w.approve(there)
-	pass(200 * time.Millisecond) // time for the store to fail at reading the changes
-	if _, _, err := here.Load(t.Context(), w.keys[0]); !errors.Is(err, redis.ErrPoolExhausted) {
-		t.Errorf("Load on the exhausted pool: error = %v, want ErrPoolExhausted", err)
-	}
-	if n := w.count(); n != 0 {
-		t.Errorf("calls of Wait woken without a connection = %d, want 0", n)
-	}
-	for _, conn := range conns {
-		_ = conn.Close()
-	}
-	w.wake()
+// Failover tests a store while its connections break or its master changes.
+func Failover(t *testing.T, b Backend) {
+	run(t, b, map[string]func(*testing.T, Backend){
+		"failover":                       testFailover,
+		"calls of Wait keep connections": testWaitsKeepConnections,
+		"deaf connection":                testWaitDeafConnection,
+		"cut connections":                testCutConnections,
+	})
 }
 
 // The old master becomes a replica, and the pool dials the new one. Sentinel would cut
 // off the old master's clients.
-func TestRedisFailover(t *testing.T) {
-	wallClock(t)
+func testFailover(t *testing.T, b Backend) {
+	WallClock(t)
 	for name, cutOff := range map[string][]string{"clients cut off": {"normal", "pubsub"}, "clients left alone": nil} {
 		t.Run(name, func(t *testing.T) {
 			fast := []string{"--repl-diskless-sync-delay", "0"}
-			first, second := startRedis(t, fast...), startRedis(t, fast...)
+			first, second := Start(t, fast...), Start(t, fast...)
 			var master atomic.Pointer[string]
-			master.Store(&first.addr)
-			newStore := func() *testStore {
-				pool := redisPool(t, "")
-				pool.DialContext = func(ctx context.Context) (redis.Conn, error) {
-					return redis.DialContext(ctx, "tcp", *master.Load())
-				}
-				return newRedisStoreOn(t, pool, "")
+			master.Store(&first.Addr)
+			newStore := func() *Store {
+				return b.New(t, Options{Addr: first.Addr, Dial: func(ctx context.Context) (net.Conn, error) {
+					return dialTo(*master.Load())(ctx)
+				}})
 			}
 			here, there := newStore(), newStore()
-			w := startWaiters(t, first, here, crowd(20, 100))
+			w := StartWaiters(t, first, here, Crowd(20, 100))
 			if _, err := there.Add(t.Context(), "k", time.Hour); err != nil {
 				t.Fatal(err)
 			}
-			second.follow(first)
-			second.do("REPLICAOF", "NO", "ONE")
-			master.Store(&second.addr)
-			first.follow(second)
+			second.Follow(first)
+			second.Do("REPLICAOF", "NO", "ONE")
+			master.Store(&second.Addr)
+			first.Follow(second)
 			for _, kind := range cutOff {
-				first.do("CLIENT", "KILL", "TYPE", kind)
+				first.Do("CLIENT", "KILL", "TYPE", kind)
 			}
-			// The connection to the old master makes one call fail.
-			if _, err := there.Add(t.Context(), "k", time.Hour); !isFailure(err) {
+			// The connection to the old master makes one call fail, unless the pool has
+			// noticed that it was cut off.
+			n, err := there.Add(t.Context(), "k", time.Hour)
+			if IsFailure(err) {
+				n, err = there.Add(t.Context(), "k", time.Hour)
+			} else if !b.NoticesCuts || cutOff == nil {
 				t.Errorf("Add at the old master: error = %v, want a failure", err)
 			}
-			if n, err := there.Add(t.Context(), "k", time.Hour); err != nil || n != 2 {
+			if err != nil || n != 2 {
 				t.Errorf("Add at the new master = %d, %v, want 2", n, err)
 			}
-			w.approve(there)
-			w.wake()
+			w.Approve(there)
+			w.Wake()
 		})
 	}
 }
 
 // A call of Wait that ends early costs no connection.
-func TestRedisWaitsKeepConnections(t *testing.T) {
-	server := startRedis(t)
-	pool := redisPool(t, server.addr)
-	dials := countDials(pool)
-	store := newRedisStoreOn(t, pool, "")
+func testWaitsKeepConnections(t *testing.T, b Backend) {
+	server := Start(t)
+	o := Options{Addr: server.Addr}
+	dials := countDials(&o)
+	store := b.New(t, o)
 	if err := store.Create(t.Context(), "k", nil, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	listen(t, server, store)
+	Listen(t, server, store)
 	before := dials.Load()
 	for range 20 {
-		reads := server.reads()
+		reads := server.Reads()
 		ctx, cancel := context.WithCancel(t.Context())
 		waited := make(chan error)
 		go func() {
 			_, _, err := store.Wait(ctx, "k", 1)
 			waited <- err
 		}()
-		if !within(patience, func() bool { return server.reads() > reads && store.idle() }) {
+		if !Within(Patience, func() bool { return server.Reads() > reads && store.Idle() }) {
 			t.Fatal("Wait has not read the record")
 		}
 		cancel()
@@ -121,54 +103,56 @@ func TestRedisWaitsKeepConnections(t *testing.T) {
 
 // The store replaces a listening connection on which nothing arrives any more, although
 // no end has closed it.
-func TestRedisWaitDeafConnection(t *testing.T) {
-	wallClock(t)
-	server := startRedis(t)
-	proxy := startProxy(t, server.addr)
-	pool := redisPool(t, proxy.addr())
-	pool.MaxIdle = 0 // the listening connection is the only one that stays
-	here, there := newLimitedStore(t, pool, 500*time.Millisecond, 200*time.Millisecond), newRedisStore(t, server.addr, "")
-	w := startWaiters(t, server, here, 10)
+func testWaitDeafConnection(t *testing.T, b Backend) {
+	WallClock(t)
+	server := Start(t)
+	proxy := StartProxy(t, server.Addr)
+	here := b.New(t, Options{
+		Addr: proxy.Addr(), Limit: 500 * time.Millisecond, Ping: 200 * time.Millisecond,
+		NoIdle: true, // the listening connection is the only one that stays
+	})
+	there := b.New(t, Options{Addr: server.Addr})
+	w := StartWaiters(t, server, here, 10)
 	// Without PING the connection would end after 700 ms.
 	pings := func() int {
-		n, _ := strconv.Atoi(server.calls()["ping"])
+		n, _ := strconv.Atoi(server.Calls()["ping"])
 		return n
 	}
-	if !within(patience, func() bool { return pings() >= 5 }) {
+	if !Within(Patience, func() bool { return pings() >= 5 }) {
 		t.Errorf("PINGs on the listening connection = %d, want 5", pings())
 	}
-	if n := server.calls()["subscribe"]; n != "" {
+	if n := server.Calls()["subscribe"]; n != "" {
 		t.Errorf("new subscriptions on a connection that works = %s, want 0", n)
 	}
 	proxy.each(func(l *link) { l.deaf.Store(true) })
-	w.approve(there)
-	w.wake()
+	w.Approve(there)
+	w.Wake()
 }
 
 // Connections are cut at random, in the middle of commands and of answers. A change that
 // a call reported has happened, once, and a waiting process sees the last change.
-func TestRedisCutConnections(t *testing.T) {
-	wallClock(t)
-	server := startRedis(t)
-	proxy := startProxy(t, server.addr)
-	steady := newRedisStore(t, server.addr, "")
+func testCutConnections(t *testing.T, b Backend) {
+	WallClock(t)
+	server := Start(t)
+	proxy := StartProxy(t, server.Addr)
+	steady := b.New(t, Options{Addr: server.Addr})
 	if err := steady.Create(t.Context(), "k", []byte("0"), time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	proxy.limits(2000, 2000)
+	proxy.Limits(2000, 2000)
 	const writers = 8
-	enough := int64(crowd(100, 400))
+	enough := int64(Crowd(100, 400))
 	var work, following sync.WaitGroup
 	var won, unknown atomic.Int64
 	for range writers {
-		store := newRedisStore(t, proxy.addr(), "")
+		store := b.New(t, Options{Addr: proxy.Addr()})
 		work.Go(func() {
 			for won.Load() < enough {
 				increment(t, store, &won, &unknown)
 			}
 		})
 	}
-	follower := newRedisStore(t, proxy.addr(), "")
+	follower := b.New(t, Options{Addr: proxy.Addr()})
 	following.Go(func() { follow(t, follower) })
 	work.Wait()
 
@@ -191,10 +175,10 @@ func TestRedisCutConnections(t *testing.T) {
 
 // increment adds one to the number in the record "k". It counts the successful changes
 // and those of unknown outcome.
-func increment(t *testing.T, store *testStore, won, unknown *atomic.Int64) {
+func increment(t *testing.T, store *Store, won, unknown *atomic.Int64) {
 	value, version, err := store.Load(t.Context(), "k")
 	if err != nil {
-		if !isFailure(err) {
+		if !IsFailure(err) {
 			t.Errorf("Load over cut connections: error = %v, want a failure or none", err)
 		}
 		return
@@ -207,7 +191,7 @@ func increment(t *testing.T, store *testStore, won, unknown *atomic.Int64) {
 	switch {
 	case err == nil:
 		won.Add(1)
-	case isFailure(err):
+	case IsFailure(err):
 		unknown.Add(1)
 	case !errors.Is(err, scangate.ErrConflict):
 		t.Errorf("Update over cut connections: error = %v, want ErrConflict, a failure or none", err)
@@ -215,9 +199,9 @@ func increment(t *testing.T, store *testStore, won, unknown *atomic.Int64) {
 }
 
 // follow waits from version to version until the record "k" is "the end".
-func follow(t *testing.T, store *testStore) {
+func follow(t *testing.T, store *Store) {
 	for seen := int64(1); ; {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*Patience)
 		value, version, err := store.Wait(ctx, "k", seen)
 		cancel()
 		switch {
@@ -225,7 +209,7 @@ func follow(t *testing.T, store *testStore) {
 			return
 		case err == nil && version > seen && string(value) == strconv.FormatInt(version-1, 10):
 			seen = version
-		case err == nil || !isFailure(err):
+		case err == nil || !IsFailure(err):
 			t.Errorf("Wait after version %d = %q at version %d, %v, want a newer version or a failure", seen, value, version, err)
 			return
 		}
