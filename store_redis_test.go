@@ -71,6 +71,37 @@ func TestRedisStoreUsers(t *testing.T) {
 	})
 }
 
+func TestRedisStoreDelete(t *testing.T) {
+	redisServers(t, func(t *testing.T, addr func(*testing.T) string) {
+		storetest.Delete(t, func(t *testing.T) storetest.UserDeleter { return newRedisStore(t, addr(t), rand.Text()) })
+	})
+}
+
+// TestRedisDeleteLeavesNothing deletes a user with two identities, a UnionID and a number.
+// An AppID with a colon must not confuse the names of the keys.
+func TestRedisDeleteLeavesNothing(t *testing.T) {
+	redisServers(t, func(t *testing.T, addr func(*testing.T) string) {
+		server := addr(t)
+		store := newRedisStore(t, server, rand.Text())
+		ctx := t.Context()
+		user, err := store.Register(ctx, scangate.NewUser{Identity: scangate.Identity{AppID: "a:b", OpenID: "c", UnionID: "u"}, Phone: mobile})
+		if err != nil {
+			t.Fatalf("Register: %v, want no error", err)
+		}
+		if err := store.LinkWeChat(ctx, user.ID, scangate.Identity{AppID: "a", OpenID: "b:c", UnionID: "u"}); err != nil {
+			t.Fatalf("LinkWeChat: %v, want no error", err)
+		}
+		if err := store.Delete(ctx, user.ID); err != nil {
+			t.Errorf("Delete: %v, want no error", err)
+		}
+		conn := redisPool(t, server).Get()
+		defer func() { _ = conn.Close() }()
+		if keys, err := redis.Strings(conn.Do("KEYS", "*")); err != nil || len(keys) != 0 {
+			t.Errorf("keys after Delete = %q, %v, want none", keys, err)
+		}
+	})
+}
+
 func TestRedisStoreState(t *testing.T) {
 	redisServers(t, func(t *testing.T, addr func(*testing.T) string) {
 		storetest.State(t, func(t *testing.T) scangate.StateStore { return newRedisStore(t, addr(t), rand.Text()) })
@@ -280,6 +311,7 @@ func TestRedisACL(t *testing.T) {
 	}
 	t.Run("users", func(t *testing.T) {
 		storetest.Users(t, func(t *testing.T) scangate.UserStore { return newStore(t) })
+		storetest.Delete(t, func(t *testing.T) storetest.UserDeleter { return newStore(t) })
 	})
 	t.Run("wait", func(t *testing.T) {
 		store := newStore(t)

@@ -94,3 +94,10 @@ func TestOwnTableContract(t *testing.T) {
 		storetest.Users(t, func(t *testing.T) scangate.UserStore { return d.tablesIn(t, dsn).ownStore(t, own) })
 	})
 }
+
+func TestOwnTableDelete(t *testing.T) {
+	forEachOwnTable(t, func(t *testing.T, d database, own ownTable) {
+		dsn := d.dsn(t)
+		storetest.Delete(t, func(t *testing.T) storetest.UserDeleter { return d.tablesIn(t, dsn).ownStore(t, own) })
+	})
+}

@@ -38,6 +38,7 @@ type Store struct {
 type scripts struct {
 	create, update, add                                  *redisconn.Script
 	find, register, link, unlink, bindPhone, endSessions *redisconn.Script
+	deleteUser                                           *redisconn.Script
 }
 
 // New returns a store whose keys begin with the prefix in braces. The prefix must be
@@ -70,6 +71,7 @@ func New(conn *redisconn.Client, prefix string) *Store {
 		unlink:      redisconn.NewScript(luaUnlink),
 		bindPhone:   redisconn.NewScript(luaOwner + luaBindPhone),
 		endSessions: redisconn.NewScript(luaEndSessions),
+		deleteUser:  redisconn.NewScript(luaDelete),
 	}
 	s.waits.init(func() {
 		s.goroutines.Go(func() { s.listen(ctx) })
