@@ -31,7 +31,7 @@ var errNoPhones = errors.New("Table.Phone is empty, so the store keeps no phone 
 // errNoID is the error if the database makes no ID for a new row.
 var errNoID = errors.New("the database made no ID: set Table.NewID")
 
-// errNotUser is the error if a new row is no user.
+// errNotUser is the error if a new row is not a user's.
 var errNotUser = errors.New("the new row does not fulfill Table.Where: see Table.Insert")
 
 // errTwoOwners is the error of a look-up if the table's column of phone numbers is not

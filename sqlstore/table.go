@@ -55,9 +55,9 @@ type Table struct {
 	// "status <> 1". It holds for users who may not log in. Empty means that all may.
 	Disabled string
 	// Where is an SQL condition over the table's columns, such as "deleted_at IS NULL".
-	// Rows for which it does not hold are no users, and their identities are free. Their
-	// phone numbers are free only if the unique index leaves these rows out. Empty means
-	// that all rows are users.
+	// The store ignores other rows, and their identities are free. Their phone numbers are
+	// free only if the unique index leaves these rows out. Empty means that all rows are
+	// users.
 	Where string
 	// Delete is what [Store.Delete] sets in a user's row, such as
 	// "deleted_at = CURRENT_TIMESTAMP". The row then no longer fulfills Where. Delete

@@ -156,7 +156,7 @@ func (s *Store) LinkWeChat(ctx context.Context, id string, identity scangate.Ide
 		if !storable(identity) {
 			return errInvalid
 		}
-		// An owner that is no user any more loses the identity here.
+		// This takes the identity from an owner that is gone.
 		if _, _, err := s.owner(ctx, tx, identity, sql.NullString{}); err != nil {
 			return err
 		}
@@ -287,8 +287,8 @@ func (s *Store) BindPhone(ctx context.Context, id, phone string) error {
 	})
 }
 
-// phoneInUse returns ErrPhoneTaken if a row has the number although it is no user, and an
-// earlier attempt to write the number has failed. Whether such a row blocks the number
+// phoneInUse returns ErrPhoneTaken if a row that Table.Where leaves out has the number, and
+// an earlier attempt to write the number has failed. Whether such a row blocks the number
 // depends on the table's unique index, so only an attempt shows it.
 func (s *Store) phoneInUse(ctx context.Context, tx *sql.Tx, stored sql.NullString, tried bool) error {
 	if !tried || s.table.Where == "" || !stored.Valid {
