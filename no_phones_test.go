@@ -2,11 +2,13 @@ package scangate_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/sqlstore"
 )
 
 // phonelessUsers is an application's store that embeds NoPhones.
@@ -48,6 +50,26 @@ func TestNoPhonesRefused(t *testing.T) {
 		}
 	}
 	accept(t, func(c *scangate.Config) { c.Users = newPhonelessUsers() })
+}
+
+// TestNoPhonesInSQL configures numbers for an application's own table without a column for
+// them.
+func TestNoPhonesInSQL(t *testing.T) {
+	for column, refused := range map[string]bool{"": true, "mobile": false} {
+		users, err := sqlstore.New(new(sql.DB), sqlstore.SQLite, sqlstore.Table{Name: "members", ID: "id", Phone: column})
+		if err != nil {
+			t.Fatal(err)
+		}
+		change := func(c *scangate.Config) {
+			c.Users, c.Phone.Require = users, true
+			c.Phone.SendCode = func(context.Context, string, string) error { return nil }
+		}
+		if !refused {
+			accept(t, change)
+		} else if err := refusal(t, change); !strings.HasPrefix(err.Error(), "scangate: Config.Phone.Require: ") {
+			t.Errorf("New with the column %q for numbers: error = %q, want one about Phone.Require", column, err)
+		}
+	}
 }
 
 // TestNoPhonesMethods calls the methods of NoPhones, also with a context that has ended.

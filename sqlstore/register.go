@@ -15,11 +15,11 @@ import (
 
 // registration is a call of Register, which may take several attempts.
 type registration struct {
-	who   scangate.NewUser
-	phone sql.NullString // in the table's form
-	id    string         // empty if the database makes it
-	user  scangate.User  // as inserted; empty until an attempt ends without an error
-	tried bool           // an attempt has inserted the row
+	who      scangate.NewUser
+	phone    sql.NullString // in the table's form
+	id       string         // empty if the database makes it
+	user     scangate.User  // as inserted; empty until an attempt ends without an error
+	attempts int            // to insert the row
 }
 
 // Register implements [scangate.UserStore]. In the store's own table, the user's ID is 26
@@ -73,10 +73,11 @@ func (s *Store) register(ctx context.Context, tx *sql.Tx, r *registration) error
 	default:
 		return scangate.ErrIdentityTaken
 	}
-	if err := s.phoneInUse(ctx, tx, r.phone, r.tried); err != nil {
+	if err := s.phoneInUse(ctx, tx, r.phone, r.attempts); err != nil {
 		return err
 	}
-	r.tried, r.user = true, scangate.User{}
+	r.attempts++
+	r.user = scangate.User{}
 	// An error also means that another call has registered the same since the query
 	// above: the next attempt then finds the owner.
 	id, err := s.insertUser(ctx, tx, r)

@@ -45,8 +45,8 @@ func New(db *sql.DB, dialect Dialect, options ...Option) (*Store, error) {
 	return &Store{db: db, layout: l, schema: l.schema(), query: l.queries()}, nil
 }
 
-// KeepsPhones reports whether the store has a column for phone numbers. A gate refuses
-// Config.Phone.Require if it has none.
+// KeepsPhones reports whether the table has a column for phone numbers. If it has none,
+// [scangate.New] refuses Config.Phone.Require and Config.Phone.SendCode.
 func (s *Store) KeepsPhones() bool { return s.table.Phone != "" }
 
 // Option is an option of [New] and of [Schema]: a [Table] or a [Prefix].

@@ -18,66 +18,79 @@ func members() Table {
 	return Table{Name: "members", ID: "id", Nickname: "name", AvatarURL: "picture", Phone: "mobile", SessionsEndedAt: "ended", Disabled: "banned"}
 }
 
-func TestNewTable(t *testing.T) {
+// newTable calls New with members, changed.
+func newTable(t *testing.T, dialect Dialect, change func(*Table)) (*Store, error) {
+	t.Helper()
 	db := sql.OpenDB(&fakeDatabase{})
 	t.Cleanup(func() { _ = db.Close() })
+	table := members()
+	change(&table)
+	return New(db, dialect, table)
+}
+
+func TestNewTableAllowed(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		dialect Dialect
 		change  func(*Table)
-		want    string // in the error; empty for none
 	}{
-		{"allowed: all columns", SQLite, func(*Table) {}, ""},
-		{"allowed: two columns", MySQL, func(m *Table) { *m = Table{Name: "members", ID: "id"} }, ""},
-		{"allowed: zero value", MySQL, func(m *Table) { *m = Table{} }, ""},
-		{"allowed: schema", PostgreSQL, func(m *Table) { m.Name = "shop.user" }, ""},
-		{"allowed: Chinese", MySQL, func(m *Table) { m.Name, m.Nickname = "用户", "昵称" }, ""},
-		{"allowed: conditions", MySQL, func(m *Table) {
+		{"all columns", SQLite, func(*Table) {}},
+		{"two columns", MySQL, func(m *Table) { *m = Table{Name: "members", ID: "id"} }},
+		{"zero value", MySQL, func(m *Table) { *m = Table{} }},
+		{"schema", PostgreSQL, func(m *Table) { m.Name = "shop.user" }},
+		{"Chinese", MySQL, func(m *Table) { m.Name, m.Nickname = "用户", "昵称" }},
+		{"conditions", MySQL, func(m *Table) {
 			m.Disabled, m.Where, m.Delete = "status IN (2, 3)", "(deleted_at IS NULL) AND kind = 'a)'", "deleted_at = NOW()"
-		}, ""},
-		{"allowed: integers", MySQL, func(m *Table) { m.IDType = "bigint(20) unsigned" }, ""},
-		{"allowed: text with a collation", MySQL, func(m *Table) { m.IDType = "VARCHAR(36) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci" }, ""},
-		{"allowed: bytes", MySQL, func(m *Table) { m.IDType = "VARBINARY(255)" }, ""},
-		{"allowed: quoted collation", PostgreSQL, func(m *Table) { m.IDType = `TEXT COLLATE "C"` }, ""},
-		{"allowed: UUID", PostgreSQL, func(m *Table) { m.IDType = "uuid" }, ""},
-		{"allowed: prefix of numbers", SQLite, func(m *Table) { m.PhonePrefix = "+86" }, ""},
-
-		{"refused: no name", SQLite, func(m *Table) { m.Name = "" }, `Table.Name "" is missing`},
-		{"refused: two dots", SQLite, func(m *Table) { m.Name = "a.b.c" }, `Table.Name "a.b.c" has more than one dot`},
-		{"refused: empty schema", SQLite, func(m *Table) { m.Name = ".members" }, `Table.Name ".members" is missing`},
-		{"refused: SQL", SQLite, func(m *Table) { m.Name = "members; DROP TABLE members" }, "Table.Name"},
-		{"refused: quotes", SQLite, func(m *Table) { m.Name = "members`" }, "Table.Name"},
-		{"refused: placeholder", SQLite, func(m *Table) { m.Nickname = "name?" }, `Table.Nickname "name?" must consist of`},
-		{"refused: braces", SQLite, func(m *Table) { m.Nickname = "{id}" }, `Table.Nickname "{id}"`},
-		{"refused: NUL", SQLite, func(m *Table) { m.Phone = "mobile\x00" }, "Table.Phone"},
-		{"refused: long name", SQLite, func(m *Table) { m.Phone = strings.Repeat("x", 64) }, "has more than 63 bytes"},
-		{"refused: no ID", SQLite, func(m *Table) { m.ID = "" }, `Table.ID "" is missing`},
-		{"refused: one column twice", SQLite, func(m *Table) { m.AvatarURL = "NAME" }, "Table.Nickname and Table.AvatarURL are the same column"},
-		{"refused: the store's own table", SQLite, func(m *Table) { m.Name = "Scangate_Identities" }, "set another Prefix"},
-		{"refused: type", SQLite, func(m *Table) { m.IDType = "NUMERIC(20)" }, `Table.IDType "NUMERIC(20)" is not a type like`},
-		{"refused: SQL in the type", SQLite, func(m *Table) { m.IDType = "TEXT, x TEXT" }, "Table.IDType"},
-		{"refused: no collation", MySQL, func(m *Table) { m.IDType = "VARCHAR(36)" }, "MySQL needs the column's collation"},
-		{"refused: two statements", SQLite, func(m *Table) { m.Where = "1 = 1; DROP TABLE members" }, `Table.Where "1 = 1; DROP TABLE members" must not contain ";"`},
-		{"refused: placeholder in a condition", SQLite, func(m *Table) { m.Disabled = "status = ?" }, "Table.Disabled"},
-		{"refused: comment", SQLite, func(m *Table) { m.Where = "1 = 1 --" }, "Table.Where"},
-		{"refused: closed parenthesis", SQLite, func(m *Table) { m.Where = "deleted) OR (1 = 1" }, "closes a parenthesis"},
-		{"refused: open parenthesis", SQLite, func(m *Table) { m.Where = "(deleted" }, "open"},
-		{"refused: open quote", SQLite, func(m *Table) { m.Where = "kind = 'a" }, "open"},
-		{"refused: Delete alone", SQLite, func(m *Table) { m.Delete = "deleted = 1" }, "Table.Delete is set without Table.Where"},
-		{"refused: PhonePrefix alone", SQLite, func(m *Table) { m.Phone, m.PhonePrefix = "", "+86" }, "Table.PhonePrefix is set without Table.Phone"},
-		{"refused: PhonePrefix without plus", SQLite, func(m *Table) { m.PhonePrefix = "86" }, `Table.PhonePrefix "86"`},
+		}},
+		{"integers", MySQL, func(m *Table) { m.IDType = "bigint(20) unsigned" }},
+		{"text with a collation", MySQL, func(m *Table) { m.IDType = "VARCHAR(36) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci" }},
+		{"bytes", MySQL, func(m *Table) { m.IDType = "VARBINARY(255)" }},
+		{"quoted collation", PostgreSQL, func(m *Table) { m.IDType = `TEXT COLLATE "C"` }},
+		{"UUID", PostgreSQL, func(m *Table) { m.IDType = "uuid" }},
+		{"prefix of numbers", SQLite, func(m *Table) { m.PhonePrefix = "+86" }},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			table := members()
-			c.change(&table)
-			s, err := New(db, c.dialect, table)
-			switch {
-			case c.want == "" && (err != nil || s == nil):
-				t.Errorf("New = %v, %v, want a Store and no error", s, err)
-			case c.want != "" && (s != nil || err == nil || !strings.HasPrefix(err.Error(), "sqlstore: ") || !strings.Contains(err.Error(), c.want)):
-				t.Errorf("New = %v, %v, want nil and an error from sqlstore with %q", s, err, c.want)
-			}
-		})
+		if s, err := newTable(t, c.dialect, c.change); err != nil || s == nil {
+			t.Errorf("%s: New = %v, %v, want a Store and no error", c.name, s, err)
+		}
+	}
+}
+
+func TestNewTableRefused(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		dialect Dialect
+		change  func(*Table)
+		want    string // in the error
+	}{
+		{"no name", SQLite, func(m *Table) { m.Name = "" }, `Table.Name "" is missing`},
+		{"two dots", SQLite, func(m *Table) { m.Name = "a.b.c" }, `Table.Name "a.b.c" has more than one dot`},
+		{"empty schema", SQLite, func(m *Table) { m.Name = ".members" }, `Table.Name ".members" is missing`},
+		{"SQL", SQLite, func(m *Table) { m.Name = "members; DROP TABLE members" }, "Table.Name"},
+		{"quotes", SQLite, func(m *Table) { m.Name = "members`" }, "Table.Name"},
+		{"placeholder", SQLite, func(m *Table) { m.Nickname = "name?" }, `Table.Nickname "name?" must consist of`},
+		{"braces", SQLite, func(m *Table) { m.Nickname = "{id}" }, `Table.Nickname "{id}"`},
+		{"NUL", SQLite, func(m *Table) { m.Phone = "mobile\x00" }, "Table.Phone"},
+		{"long name", SQLite, func(m *Table) { m.Phone = strings.Repeat("x", 64) }, "has more than 63 bytes"},
+		{"no ID", SQLite, func(m *Table) { m.ID = "" }, `Table.ID "" is missing`},
+		{"one column twice", SQLite, func(m *Table) { m.AvatarURL = "NAME" }, "Table.Nickname and Table.AvatarURL are the same column"},
+		{"the store's own table", SQLite, func(m *Table) { m.Name = "Scangate_Identities" }, "set another Prefix"},
+		{"type", SQLite, func(m *Table) { m.IDType = "NUMERIC(20)" }, `Table.IDType "NUMERIC(20)" is not a type like`},
+		{"SQL in the type", SQLite, func(m *Table) { m.IDType = "TEXT, x TEXT" }, "Table.IDType"},
+		{"no collation", MySQL, func(m *Table) { m.IDType = "VARCHAR(36)" }, "MySQL needs the column's collation"},
+		{"two statements", SQLite, func(m *Table) { m.Where = "1 = 1; DROP TABLE members" }, `Table.Where "1 = 1; DROP TABLE members" must not contain ";"`},
+		{"placeholder in a condition", SQLite, func(m *Table) { m.Disabled = "status = ?" }, "Table.Disabled"},
+		{"comment", SQLite, func(m *Table) { m.Where = "1 = 1 --" }, "Table.Where"},
+		{"closed parenthesis", SQLite, func(m *Table) { m.Where = "deleted) OR (1 = 1" }, "closes a parenthesis"},
+		{"open parenthesis", SQLite, func(m *Table) { m.Where = "(deleted" }, "open"},
+		{"open quote", SQLite, func(m *Table) { m.Where = "kind = 'a" }, "open"},
+		{"Delete alone", SQLite, func(m *Table) { m.Delete = "deleted = 1" }, "Table.Delete is set without Table.Where"},
+		{"PhonePrefix alone", SQLite, func(m *Table) { m.Phone, m.PhonePrefix = "", "+86" }, "Table.PhonePrefix is set without Table.Phone"},
+		{"PhonePrefix without plus", SQLite, func(m *Table) { m.PhonePrefix = "86" }, `Table.PhonePrefix "86"`},
+	} {
+		s, err := newTable(t, c.dialect, c.change)
+		if s != nil || err == nil || !strings.HasPrefix(err.Error(), "sqlstore: ") || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: New = %v, %v, want nil and an error from sqlstore with %q", c.name, s, err, c.want)
+		}
 	}
 }
 

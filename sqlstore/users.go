@@ -260,7 +260,7 @@ func (s *Store) UnlinkWeChat(ctx context.Context, id string, identity scangate.I
 // BindPhone implements [scangate.UserStore]. It returns an error for a number that the
 // column cannot hold, and for any but the empty one if the table has no such column.
 func (s *Store) BindPhone(ctx context.Context, id, phone string) error {
-	stored, tried := s.storedPhone(phone), false
+	stored, attempts := s.storedPhone(phone), 0
 	return s.changeUser(ctx, id, "binding a phone number", []string{phone, stored.String}, func(tx *sql.Tx) error {
 		switch {
 		case !s.KeepsPhones() && phone == "":
@@ -279,19 +279,21 @@ func (s *Store) BindPhone(ctx context.Context, id, phone string) error {
 		case !errors.Is(err, sql.ErrNoRows):
 			return err
 		}
-		if err := s.phoneInUse(ctx, tx, stored, tried); err != nil {
+		if err := s.phoneInUse(ctx, tx, stored, attempts); err != nil {
 			return err
 		}
-		tried = true
+		attempts++
 		return exec(ctx, tx, s.query.setPhone, stored, s.userID(id))
 	})
 }
 
 // phoneInUse returns ErrPhoneTaken if a row that Table.Where leaves out has the number, and
-// an earlier attempt to write the number has failed. Whether such a row blocks the number
-// depends on the table's unique index, so only an attempt shows it.
-func (s *Store) phoneInUse(ctx context.Context, tx *sql.Tx, stored sql.NullString, tried bool) error {
-	if !tried || s.table.Where == "" || !stored.Valid {
+// several attempts to write the number have failed. Whether such a row blocks the number
+// depends on the table's unique index, so only attempts show it.
+func (s *Store) phoneInUse(ctx context.Context, tx *sql.Tx, stored sql.NullString, attempts int) error {
+	// A single attempt may also have failed because of another transaction.
+	const enough = 3
+	if attempts < enough || s.table.Where == "" || !stored.Valid {
 		return nil
 	}
 	var owner string
