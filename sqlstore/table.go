@@ -31,7 +31,8 @@ type Table struct {
 	//
 	// New IDs of an integer type are made by the database (AUTO_INCREMENT, IDENTITY,
 	// AUTOINCREMENT). On MySQL, a text type ends in its COLLATE clause, as in
-	// "VARCHAR(36) COLLATE utf8mb4_0900_ai_ci".
+	// "VARCHAR(36) COLLATE utf8mb4_0900_ai_ci"; "UUID" is a type of MariaDB only. Binary
+	// UUIDs are not supported.
 	IDType string
 	// NewID returns the ID of a new user. Nil means that the database makes integers, and
 	// that the store makes random texts of 26 characters and random UUIDs.
@@ -41,7 +42,9 @@ type Table struct {
 	Nickname  string
 	AvatarURL string
 	// Phone is a text column with a unique index. It is NULL for a user without a number.
-	// Without it, [Store.FindByPhone] finds no user and [Store.BindPhone] is an error.
+	// The numbers must be verified: a person who proves one becomes the user who has it.
+	// Without the column, [Store.FindByPhone] finds no user and [Store.BindPhone] is an
+	// error.
 	Phone string
 	// PhonePrefix is the beginning that the table leaves out of numbers. With "+86" the
 	// number +8613800138000 is stored as 13800138000, and +85291234567 as it is. Empty
