@@ -124,6 +124,15 @@ func (c *Config) checkPhone(faults *configErrors) {
 	case c.Phone.SendCode == nil && c.Registration == RegisterByPhone:
 		faults.add("Phone.SendCode", "RegisterByPhone needs it")
 	}
+	if users, ok := c.Users.(phoneKeeper); ok && !holdsNil(c.Users) && !users.KeepsPhones() {
+		// A person would prove a number by a paid code, which the store then refuses.
+		switch {
+		case c.Phone.Require:
+			faults.add("Phone.Require", "Config.Users keeps no phone numbers")
+		case c.Phone.SendCode != nil:
+			faults.add("Phone.SendCode", "Config.Users keeps no phone numbers")
+		}
+	}
 	for _, code := range c.Phone.Countries {
 		if !phone.IsCallingCode(strings.TrimPrefix(code, "+")) {
 			faults.add("Phone.Countries", "%q is not a country's calling code like \"852\"", code)

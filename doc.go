@@ -29,8 +29,8 @@
 //	mux.Handle("/wechat/", gate)                        // login page, QR code, callback, logout
 //	mux.Handle("/account", gate.RequireWeChat(account)) // account calls UserFromContext
 //
-// An application implements [UserStore] on its own table of users and sets
-// [Config.Users]. It shares its session manager by [Session.Manager].
+// An application sets [Config.Users] to its own table of users, on which package sqlstore
+// works, or implements [UserStore]. It shares its session manager by [Session.Manager].
 //
 // # The flow
 //

@@ -257,6 +257,23 @@ func (m *MemoryStore) EndSessions(ctx context.Context, id string, before time.Ti
 	})
 }
 
+// Delete deletes the user and frees the identities and the phone number, which ends the
+// sessions. It returns ErrNotFound if there is no such user. A gate with [Config.UserTTL]
+// may still accept a session for that long: call [Gate.EndSessions] first if that is too
+// long.
+func (m *MemoryStore) Delete(ctx context.Context, id string) error {
+	t := &m.users
+	return t.change(ctx, id, func(u *User) error {
+		for _, has := range u.Identities {
+			delete(t.byOpenID, openIDKey(has))
+			delete(t.byUnionID, has.UnionID)
+		}
+		delete(t.byPhone, u.Phone)
+		delete(t.byID, u.ID)
+		return nil
+	})
+}
+
 // memoryState is the StateStore half of a MemoryStore.
 type memoryState struct {
 	mu       sync.Mutex

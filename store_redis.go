@@ -74,7 +74,7 @@ var (
 // disabled ("1" disables), sessions_ended_at (in microseconds since 1970), and
 // openid:APPID and unionid:APPID for each identity. You may set the first two and
 // disabled by hand. Deleting the hash deletes the user and frees the identities and the
-// number.
+// number; [RedisStore.Delete] also removes the keys that lead to it.
 type RedisStore struct {
 	store *redisstore.Store
 }
@@ -196,6 +196,14 @@ func (r *RedisStore) BindPhone(ctx context.Context, id, phone string) error {
 // 2255.
 func (r *RedisStore) EndSessions(ctx context.Context, id string, before time.Time) error {
 	return r.store.EndSessions(ctx, id, before)
+}
+
+// Delete deletes the user and frees the identities and the phone number, which ends the
+// sessions. It returns ErrNotFound if there is no such user. A gate with [Config.UserTTL]
+// may still accept a session for that long: call [Gate.EndSessions] first if that is too
+// long.
+func (r *RedisStore) Delete(ctx context.Context, id string) error {
+	return r.store.Delete(ctx, id)
 }
 
 // fromRedisUser returns the user of the inner package as a [User].

@@ -18,8 +18,8 @@ import (
 )
 
 // openUsers opens the store of users: in the database that -db names, or in Redis.
-// An application with a table of users of its own implements the store on that; see
-// package ownusers.
+// An application that has a table of users describes it to sqlstore; see package
+// ownusers.
 func openUsers(ctx context.Context, o options) (users scangate.UserStore, closeUsers func(), err error) {
 	switch o.db {
 	case "memory":

@@ -59,8 +59,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		o.publicURL = "http://" + listener.Addr().String()
 	}
 
-	// An application with a table of users of its own implements
-	// scangate.UserStore on it instead: see package ownusers.
+	// An application that has a table of users gives it to sqlstore instead: see package
+	// ownusers.
 	users, closeUsers, err := openUsers(ctx, o)
 	if err != nil {
 		return err

@@ -85,6 +85,17 @@ func (s *Store) EndSessions(ctx context.Context, id string, before time.Time) er
 	return s.store.EndSessions(ctx, id, before)
 }
 
+// Delete deletes the user and frees the identities and the phone number, which ends the
+// sessions. It returns [scangate.ErrNotFound] if there is no such user. A gate with
+// [scangate.Config].UserTTL may still accept a session for that long: call
+// [scangate.Gate.EndSessions] first if that is too long.
+func (s *Store) Delete(ctx context.Context, id string) error {
+	if err := s.CheckUsers(); err != nil {
+		return err
+	}
+	return s.store.Delete(ctx, id)
+}
+
 // fromStore returns the user of the inner package as a [scangate.User].
 func fromStore(user redisstore.User) scangate.User {
 	var identities []scangate.Identity

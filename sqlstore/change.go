@@ -25,12 +25,25 @@ const (
 // errInvalid is the error for a value that the columns cannot hold.
 var errInvalid = errors.New("a value is empty, too long or not UTF-8 without U+0000")
 
+// errNoPhones is the error for a phone number if the table has no column for it.
+var errNoPhones = errors.New("Table.Phone is empty, so the store keeps no phone numbers")
+
+// errNoID is the error if the database makes no ID for a new row.
+var errNoID = errors.New("the database made no ID: set Table.NewID")
+
+// errNotUser is the error if a new row is not a user's.
+var errNotUser = errors.New("the new row does not fulfill Table.Where: see Table.Insert")
+
+// errTwoOwners is the error of a look-up if the table's column of phone numbers is not
+// unique.
+var errTwoOwners = errors.New("several users have the phone number")
+
 // change runs f in a transaction, and again in a new one if that fails. f must read
 // before it writes: a repeated call then sees the rows that another transaction has
 // committed in the meantime. No error of change quotes any of secrets.
 func (s *Store) change(ctx context.Context, doing string, secrets []string, f func(*sql.Tx) error) error {
 	return s.retry(ctx, doing, secrets, func() error {
-		tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: s.dialect.isolation})
+		tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: s.isolation})
 		if err != nil {
 			return err
 		}
@@ -56,12 +69,15 @@ func (s *Store) changeUser(ctx context.Context, id, doing string, secrets []stri
 		// The lock makes changes of one user wait for each other. On SQLite the
 		// transaction's first write has locked the entire database.
 		var locked string
-		err := tx.QueryRowContext(ctx, s.query.lockUser, parameter(id)).Scan(&locked)
-		if errors.Is(err, sql.ErrNoRows) {
+		err := tx.QueryRowContext(ctx, s.query.lockUser, s.userID(id)).Scan(&locked)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
 			return scangate.ErrNotFound
-		}
-		if err != nil {
+		case err != nil:
 			return err
+		case locked != id:
+			// The column's collation takes one text for another.
+			return scangate.ErrNotFound
 		}
 		return f(tx)
 	})
@@ -77,7 +93,7 @@ func (s *Store) retry(ctx context.Context, doing string, secrets []string, f fun
 		case errors.Is(err, scangate.ErrNotFound), errors.Is(err, scangate.ErrIdentityTaken), errors.Is(err, scangate.ErrPhoneTaken):
 			// Returned as they are: they are the store's documented results.
 			return err
-		case errors.Is(err, errInvalid), unreachable(err):
+		case permanent(err), unreachable(err):
 			// The same values would be invalid again, and an unreachable database
 			// could take a connection timeout for each attempt.
 			return failure(ctx, doing, err, secrets)
@@ -88,6 +104,16 @@ func (s *Store) retry(ctx context.Context, doing string, secrets []string, f fun
 			return failure(ctx, doing, err, secrets)
 		}
 	}
+}
+
+// permanent reports whether err is one of the store's own.
+func permanent(err error) bool {
+	for _, own := range []error{errInvalid, errNoPhones, errNoID, errNotUser} {
+		if errors.Is(err, own) {
+			return true
+		}
+	}
+	return false
 }
 
 // unreachable reports whether err is a network error.

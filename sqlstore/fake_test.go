@@ -24,11 +24,11 @@ type fakeDatabase struct {
 }
 
 // store returns a Store in the fake database.
-func (f *fakeDatabase) store(t *testing.T, dialect Dialect) *Store {
+func (f *fakeDatabase) store(t *testing.T, dialect Dialect, options ...Option) *Store {
 	t.Helper()
 	db := sql.OpenDB(f)
 	t.Cleanup(func() { _ = db.Close() })
-	s, err := New(db, dialect)
+	s, err := New(db, dialect, options...)
 	if err != nil {
 		t.Fatalf("New(db, %q): %v", dialect, err)
 	}

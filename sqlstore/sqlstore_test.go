@@ -100,14 +100,17 @@ func TestSchemaRefuses(t *testing.T) {
 }
 
 func TestStatementPlaceholders(t *testing.T) {
-	const text = "SELECT id FROM {users} WHERE id = ? AND phone = ? OR id IN (SELECT user_id FROM {unionids})"
+	const text = "SELECT id FROM {table} WHERE id = ? AND phone = ? OR id IN (SELECT user_id FROM {unionids})"
 	for dialect, want := range map[Dialect]string{
 		SQLite:     "SELECT id FROM p_users WHERE id = ? AND phone = ? OR id IN (SELECT user_id FROM p_unionids)",
 		MySQL:      "SELECT id FROM p_users WHERE id = ? AND phone = ? OR id IN (SELECT user_id FROM p_unionids)",
 		PostgreSQL: "SELECT id FROM p_users WHERE id = $1 AND phone = $2 OR id IN (SELECT user_id FROM p_unionids)",
 	} {
-		g, _ := dialect.grammar()
-		if got := g.statement("p_", text); got != want {
+		l, err := resolve(dialect, []Option{Prefix("p_")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := l.statement(text); got != want {
 			t.Errorf("%s: statement = %s\nwant %s", dialect, got, want)
 		}
 	}

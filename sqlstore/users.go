@@ -1,8 +1,8 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"slices"
@@ -17,6 +17,7 @@ type row struct {
 	phone                  sql.NullString
 	sessionsEndedAt        sql.NullInt64
 	appID, openID, unionID sql.NullString // NULL for a user without identities
+	several                bool           // an earlier row had another user
 }
 
 // userFields returns the destinations of userColumns.
@@ -36,9 +37,9 @@ func (r *row) scannedIdentity() scangate.Identity {
 }
 
 // scannedUser returns the user of a scanned row, with the given identities.
-func (r *row) scannedUser(identities []scangate.Identity) scangate.User {
+func (l layout) scannedUser(r row, identities []scangate.Identity) scangate.User {
 	u := r.user
-	u.Phone = r.phone.String
+	u.Phone = l.e164(r.phone.String)
 	if r.sessionsEndedAt.Valid {
 		u.SessionsEndedAt = time.UnixMicro(r.sessionsEndedAt.Int64).UTC()
 	}
@@ -50,12 +51,16 @@ func (r *row) scannedUser(identities []scangate.Identity) scangate.User {
 // transaction. The user's identities are left out.
 func (s *Store) FindByID(ctx context.Context, id string) (scangate.User, error) {
 	var r row
-	err := s.db.QueryRowContext(ctx, s.query.userByID, parameter(id)).Scan(r.userFields()...)
+	err := s.db.QueryRowContext(ctx, s.query.userByID, s.userID(id)).Scan(r.userFields()...)
 	if err != nil {
 		// An ID is not secret, so the error may quote it.
 		return scangate.User{}, lookupError(ctx, "finding a user by ID", err, nil)
 	}
-	return r.scannedUser(nil), nil
+	if r.user.ID != id {
+		// The column's collation takes one text for another.
+		return scangate.User{}, scangate.ErrNotFound
+	}
+	return s.scannedUser(r, nil), nil
 }
 
 // FindByWeChat implements [scangate.UserStore]. It is one query, so the user and the
@@ -68,11 +73,21 @@ func (s *Store) FindByWeChat(ctx context.Context, identity scangate.Identity) (s
 	return user, nil
 }
 
-// FindByPhone implements [scangate.UserStore]. It is one query.
+// FindByPhone implements [scangate.UserStore]. It is one query. It returns an error if
+// several users have the number, which a unique index prevents.
 func (s *Store) FindByPhone(ctx context.Context, phone string) (scangate.User, error) {
-	user, err := s.find(ctx, s.query.userByPhone, parameter(phone))
-	if err != nil {
-		return user, lookupError(ctx, "finding a user by phone number", err, []string{phone})
+	const doing = "finding a user by phone number"
+	if !s.KeepsPhones() {
+		return scangate.User{}, lookupError(ctx, doing, cmp.Or(ctx.Err(), sql.ErrNoRows), nil)
+	}
+	stored := s.storedPhone(phone)
+	user, err := s.find(ctx, s.query.userByPhone, stored)
+	switch {
+	case err != nil:
+		return user, lookupError(ctx, doing, err, []string{phone, stored.String})
+	case user.Phone != phone:
+		// The column's collation takes one text for another.
+		return scangate.User{}, scangate.ErrNotFound
 	}
 	return user, nil
 }
@@ -89,9 +104,11 @@ func (s *Store) find(ctx context.Context, query string, args ...any) (scangate.U
 		return scangate.User{}, err
 	case last.user.ID == "":
 		return scangate.User{}, sql.ErrNoRows
+	case last.several:
+		return scangate.User{}, errTwoOwners
 	}
-	// The rows differ in the identity only, so any of them has the user.
-	return last.scannedUser(identities), nil
+	// The rows differ in the identity only, so the last has the user.
+	return s.scannedUser(last, identities), nil
 }
 
 // scan reads and closes rows, whose columns go to the given fields. It returns the last
@@ -102,6 +119,7 @@ func scan(rows *sql.Rows, fields ...func(*row) []any) (row, []scangate.Identity,
 	var last row
 	var identities []scangate.Identity
 	for rows.Next() {
+		before := last
 		last = row{}
 		var destinations []any
 		for _, of := range fields {
@@ -110,6 +128,7 @@ func scan(rows *sql.Rows, fields ...func(*row) []any) (row, []scangate.Identity,
 		if err := rows.Scan(destinations...); err != nil {
 			return row{}, nil, err
 		}
+		last.several = before.several || before.user.ID != "" && before.user.ID != last.user.ID
 		// The join returns NULLs for a user without identities.
 		if last.openID.Valid {
 			identities = append(identities, last.scannedIdentity())
@@ -131,64 +150,15 @@ func storable(identity scangate.Identity) bool {
 // sameOpenID reports whether a and b are the same OpenID at the same account.
 func sameOpenID(a, b scangate.Identity) bool { return a.AppID == b.AppID && a.OpenID == b.OpenID }
 
-// Register implements [scangate.UserStore]. The user's ID is 26 random characters out
-// of A-Z and 2-7. Register returns an error for an identity without an AppID or OpenID,
-// and for values that the columns cannot hold.
-func (s *Store) Register(ctx context.Context, newUser scangate.NewUser) (scangate.User, error) {
-	user := scangate.User{
-		ID:         rand.Text(),
-		Nickname:   newUser.Nickname,
-		AvatarURL:  newUser.AvatarURL,
-		Phone:      newUser.Phone,
-		Identities: []scangate.Identity{newUser.Identity},
-	}
-	secrets := append(secretsOf(newUser.Identity), newUser.Phone)
-	err := s.change(ctx, "registering a user", secrets, func(tx *sql.Tx) error {
-		// Checked inside of the transaction, so that a context that has ended comes
-		// first.
-		if !storable(newUser.Identity) || !fits(user.Phone, maxID) || !fits(user.Nickname, maxName) || !fits(user.AvatarURL, maxName) {
-			return errInvalid
-		}
-		return s.register(ctx, tx, user, newUser.Identity)
-	})
-	if err != nil {
-		return scangate.User{}, err
-	}
-	return user, nil
-}
-
-// register inserts user with the identity. It returns ErrIdentityTaken or ErrPhoneTaken
-// if another user has the identity or the phone number.
-func (s *Store) register(ctx context.Context, tx *sql.Tx, user scangate.User, identity scangate.Identity) error {
-	var owner, owned string
-	err := tx.QueryRowContext(ctx, s.query.owners, identity.AppID, identity.OpenID, parameter(identity.UnionID), parameter(user.Phone)).Scan(&owner, &owned)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		// Everything is free.
-	case err != nil:
-		return err
-	case owner == user.ID:
-		// An earlier attempt was committed, but its result did not arrive.
-		return nil
-	case owned == "phone":
-		return scangate.ErrPhoneTaken
-	default:
-		return scangate.ErrIdentityTaken
-	}
-	created := time.Now().UnixMicro()
-	if err := exec(ctx, tx, s.query.insertUser, user.ID, user.Nickname, user.AvatarURL, parameter(user.Phone), created); err != nil {
-		// Also if another call has registered the same since the query above: the
-		// next attempt then finds the owner.
-		return err
-	}
-	return s.addIdentity(ctx, tx, user.ID, identity)
-}
-
 // LinkWeChat implements [scangate.UserStore].
 func (s *Store) LinkWeChat(ctx context.Context, id string, identity scangate.Identity) error {
 	return s.changeUser(ctx, id, "linking an identity", secretsOf(identity), func(tx *sql.Tx) error {
 		if !storable(identity) {
 			return errInvalid
+		}
+		// This takes the identity from an owner that is gone.
+		if _, _, err := s.owner(ctx, tx, identity, sql.NullString{}); err != nil {
+			return err
 		}
 		// The user's row is locked, so this result stays true until the commit.
 		linked, err := s.identityAtAccount(ctx, tx, id, identity)
@@ -215,7 +185,7 @@ func (s *Store) LinkWeChat(ctx context.Context, id string, identity scangate.Ide
 // sql.ErrNoRows. It returns ErrIdentityTaken if the user has another OpenID there, or
 // another user has this one.
 func (s *Store) identityAtAccount(ctx context.Context, tx *sql.Tx, id string, identity scangate.Identity) (scangate.Identity, error) {
-	rows, err := tx.QueryContext(ctx, s.query.identitiesAtAccount, identity.AppID, identity.OpenID, id)
+	rows, err := tx.QueryContext(ctx, s.query.identitiesAtAccount, identity.AppID, identity.OpenID, s.userID(id))
 	if err != nil {
 		return scangate.Identity{}, err
 	}
@@ -239,7 +209,7 @@ func (s *Store) addIdentity(ctx context.Context, tx *sql.Tx, id string, identity
 	if err := s.claimUnionID(ctx, tx, id, identity.UnionID); err != nil {
 		return err
 	}
-	return exec(ctx, tx, s.query.insertIdentity, identity.AppID, identity.OpenID, parameter(identity.UnionID), id)
+	return exec(ctx, tx, s.query.insertIdentity, identity.AppID, identity.OpenID, parameter(identity.UnionID), s.userID(id))
 }
 
 // claimUnionID makes the user the owner of unionID unless it is empty. It returns
@@ -254,7 +224,7 @@ func (s *Store) claimUnionID(ctx context.Context, tx *sql.Tx, id, unionID string
 	case errors.Is(err, sql.ErrNoRows):
 		// Two users can get here at once. The primary key lets one insert the row;
 		// the next attempt of the other finds the owner.
-		return exec(ctx, tx, s.query.insertUnionID, unionID, id)
+		return exec(ctx, tx, s.query.insertUnionID, unionID, s.userID(id))
 	case err == nil && owner != id:
 		return scangate.ErrIdentityTaken
 	}
@@ -265,7 +235,7 @@ func (s *Store) claimUnionID(ctx context.Context, tx *sql.Tx, id, unionID string
 // last identity that has it.
 func (s *Store) UnlinkWeChat(ctx context.Context, id string, identity scangate.Identity) error {
 	return s.changeUser(ctx, id, "unlinking an identity", secretsOf(identity), func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, s.query.identitiesOfUser, id)
+		rows, err := tx.QueryContext(ctx, s.query.identitiesOfUser, s.userID(id))
 		if err != nil {
 			return err
 		}
@@ -288,36 +258,120 @@ func (s *Store) UnlinkWeChat(ctx context.Context, id string, identity scangate.I
 }
 
 // BindPhone implements [scangate.UserStore]. It returns an error for a number that the
-// column cannot hold.
+// column cannot hold, and for any but the empty one if the table has no such column.
 func (s *Store) BindPhone(ctx context.Context, id, phone string) error {
-	return s.changeUser(ctx, id, "binding a phone number", []string{phone}, func(tx *sql.Tx) error {
-		if !fits(phone, maxID) {
+	stored, attempts := s.storedPhone(phone), 0
+	return s.changeUser(ctx, id, "binding a phone number", []string{phone, stored.String}, func(tx *sql.Tx) error {
+		switch {
+		case !s.KeepsPhones() && phone == "":
+			return nil
+		case !s.KeepsPhones():
+			return errNoPhones
+		case phone != "" && !stored.Valid:
 			return errInvalid
 		}
 		// An empty number is NULL here, which has no owner.
 		var owner string
-		err := tx.QueryRowContext(ctx, s.query.phoneOwner, parameter(phone)).Scan(&owner)
+		err := tx.QueryRowContext(ctx, s.query.phoneOwner, stored).Scan(&owner)
 		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return exec(ctx, tx, s.query.setPhone, parameter(phone), id)
 		case err == nil && owner != id:
 			return scangate.ErrPhoneTaken
+		case !errors.Is(err, sql.ErrNoRows):
+			return err
 		}
-		return err
+		if err := s.phoneInUse(ctx, tx, stored, attempts); err != nil {
+			return err
+		}
+		attempts++
+		return exec(ctx, tx, s.query.setPhone, stored, s.userID(id))
 	})
+}
+
+// phoneInUse returns ErrPhoneTaken if a row that Table.Where leaves out has the number, and
+// several attempts to write the number have failed. Whether such a row blocks the number
+// depends on the table's unique index, so only attempts show it.
+func (s *Store) phoneInUse(ctx context.Context, tx *sql.Tx, stored sql.NullString, attempts int) error {
+	// A single attempt may also have failed because of another transaction.
+	const enough = 3
+	if attempts < enough || s.table.Where == "" || !stored.Valid {
+		return nil
+	}
+	var owner string
+	err := tx.QueryRowContext(ctx, s.query.phoneInUse, stored).Scan(&owner)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	return scangate.ErrPhoneTaken
 }
 
 // EndSessions implements [scangate.UserStore]. It cuts the time off after its
 // microseconds.
 func (s *Store) EndSessions(ctx context.Context, id string, before time.Time) error {
 	return s.changeUser(ctx, id, "ending a user's sessions", nil, func(tx *sql.Tx) error {
-		// The zero time ends no session. Stored, it would differ from NULL.
-		if !before.After(time.Time{}) {
-			return nil
-		}
-		micros := before.UnixMicro()
-		return exec(ctx, tx, s.query.setSessionsEndedAt, micros, id, micros)
+		return s.endSessions(ctx, tx, id, before)
 	})
+}
+
+// endSessions ends the sessions of a user whose row is locked.
+func (s *Store) endSessions(ctx context.Context, tx *sql.Tx, id string, before time.Time) error {
+	// The zero time ends no session. Stored, it would differ from NULL.
+	if !before.After(time.Time{}) {
+		return nil
+	}
+	micros := before.UnixMicro()
+	if s.query.endedAt != "" {
+		var kept int64
+		err := tx.QueryRowContext(ctx, s.query.endedAt, s.userID(id)).Scan(&kept)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return exec(ctx, tx, s.query.insertEnd, micros, s.userID(id))
+		case err != nil:
+			return err
+		}
+	}
+	return exec(ctx, tx, s.query.setSessionsEndedAt, micros, s.userID(id), micros)
+}
+
+// Delete deletes the user's row or, with Table.Delete, marks it as deleted. It frees the
+// user's identities and phone number, and ends the sessions. It returns ErrNotFound if
+// there is no such user. It is an error if other tables refer to the row by a foreign key
+// that forbids the deletion.
+//
+// A gate with Config.UserTTL may still accept a session for that long. Call
+// [scangate.Gate.EndSessions] first if that is too long.
+func (s *Store) Delete(ctx context.Context, id string) error {
+	deleted := false
+	err := s.changeUser(ctx, id, "deleting a user", nil, func(tx *sql.Tx) error {
+		if err := s.forget(ctx, tx, id); err != nil {
+			return err
+		}
+		// A row that is only marked may become a user again.
+		if err := s.endSessions(ctx, tx, id, time.Now()); err != nil {
+			return err
+		}
+		err := exec(ctx, tx, s.query.deleteUser, s.userID(id))
+		deleted = err == nil
+		return err
+	})
+	if deleted && errors.Is(err, scangate.ErrNotFound) {
+		// An earlier attempt was committed, but its result did not arrive.
+		return nil
+	}
+	return err
+}
+
+// forget deletes all that the store keeps of a user beside the table of users, except for
+// the end of the sessions.
+func (s *Store) forget(ctx context.Context, tx *sql.Tx, id string) error {
+	for _, statement := range s.query.forget {
+		if err := exec(ctx, tx, statement, s.userID(id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // exec executes a statement and ignores the number of rows that it affects.

@@ -85,7 +85,7 @@ func TestChangeIsOneTransaction(t *testing.T) {
 		isolation sql.IsolationLevel
 		first     string // the transaction's first statement
 	}{
-		{SQLite, sql.LevelDefault, "UPDATE scangate_users SET id = id"},
+		{SQLite, sql.LevelDefault, "UPDATE scangate_identities SET user_id = user_id"},
 		{MySQL, sql.LevelReadCommitted, "SELECT id FROM scangate_users WHERE id = ? FOR UPDATE"},
 		{PostgreSQL, sql.LevelReadCommitted, "SELECT id FROM scangate_users WHERE id = $1 FOR UPDATE"},
 	} {

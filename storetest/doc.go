@@ -14,6 +14,9 @@
 //
 //	storetest: broken: FindByWeChat returns ErrNotFound if no user has the identity: FindByWeChat returned no error, want the error "scangate: not found"
 //
+// [Delete] tests a method that is not part of [scangate.UserStore], and that an
+// application may have.
+//
 // Each subtest uses a new store. Those with race in their name call it from a hundred
 // goroutines; run them with the race detector.
 package storetest

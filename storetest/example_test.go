@@ -21,6 +21,16 @@ func ExampleUsers() {
 	_ = testUsers
 }
 
+// testDelete would be TestDelete in the tests of a store that has the method.
+func testDelete(t *testing.T) {
+	storetest.Delete(t, func(*testing.T) storetest.UserDeleter { return scangate.NewMemoryStore() })
+}
+
+// Delete is for stores that can delete users.
+func ExampleDelete() {
+	_ = testDelete
+}
+
 // testState would be TestState in the tests of a store.
 func testState(t *testing.T) {
 	storetest.State(t, func(*testing.T) scangate.StateStore { return scangate.NewMemoryStore() })

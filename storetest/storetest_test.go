@@ -24,6 +24,9 @@ func TestMemoryStore(t *testing.T) {
 	t.Run("users", func(t *testing.T) {
 		Users(t, func(*testing.T) scangate.UserStore { return scangate.NewMemoryStore() })
 	})
+	t.Run("delete", func(t *testing.T) {
+		Delete(t, func(*testing.T) UserDeleter { return scangate.NewMemoryStore() })
+	})
 	t.Run("state", func(t *testing.T) {
 		State(t, func(*testing.T) scangate.StateStore { return scangate.NewMemoryStore() })
 	})

@@ -103,8 +103,8 @@ func (d database) tablesIn(t *testing.T, dsn string) tables {
 		// Not t.Context, which is done when cleanups run.
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		// The order matters: the first two tables refer to the third.
-		for _, name := range []string{"identities", "unionids", "users"} {
+		// The order matters: the first two tables refer to users or members.
+		for _, name := range []string{"identities", "unionids", "ended", "users", "members"} {
 			if _, err := db.ExecContext(ctx, "DROP TABLE IF EXISTS "+prefix+name); err != nil {
 				t.Errorf("dropping table %s: %v", prefix+name, err)
 			}

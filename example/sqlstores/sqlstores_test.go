@@ -31,6 +31,13 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func TestDelete(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, d database) {
+		dsn := d.dsn(t)
+		storetest.Delete(t, func(t *testing.T) storetest.UserDeleter { return d.tablesIn(t, dsn).store(t) })
+	})
+}
+
 // TestContractOtherSettings runs the contract's suite with settings of the database that
 // the documentation neither advises nor forbids.
 func TestContractOtherSettings(t *testing.T) {

@@ -44,6 +44,7 @@ type Store struct {
 type scripts struct {
 	create, update, add                                  *redisconn.Script
 	find, register, link, unlink, bindPhone, endSessions *redisconn.Script
+	deleteUser                                           *redisconn.Script
 }
 
 // New returns a store on one server, whose keys begin with the prefix in braces. The
@@ -90,6 +91,7 @@ func newStore(conn redisconn.Transport, prefix string) *Store {
 		unlink:      redisconn.NewScript(luaUnlink),
 		bindPhone:   redisconn.NewScript(luaOwner + luaBindPhone),
 		endSessions: redisconn.NewScript(luaEndSessions),
+		deleteUser:  redisconn.NewScript(luaDelete),
 	}
 	return s
 }

@@ -148,6 +148,12 @@ func (s *Store) EndSessions(ctx context.Context, id string, before time.Time) er
 		[]string{s.userKey(id)}, before.UnixMicro(), time.Time{}.UnixMicro())
 }
 
+// Delete deletes the user, and frees the identities and the number.
+func (s *Store) Delete(ctx context.Context, id string) error {
+	return s.change(ctx, "deleting a user", s.scripts.deleteUser,
+		[]string{s.userKey(id)}, id, s.key("openid", ""), s.unionIDKey(""), s.phoneKey(""))
+}
+
 // parseUser parses the hash of the user of that ID: names and values in turn.
 func parseUser(id string, reply any) (User, error) {
 	fields, ok := parseHash(reply)

@@ -110,4 +110,20 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return 'not found' end
 local kept = redis.call('HGET', KEYS[1], 'sessions_ended_at') or ARGV[2]
 if tonumber(ARGV[1]) > tonumber(kept) then redis.call('HSET', KEYS[1], 'sessions_ended_at', ARGV[1]) end
 return 'ok'`
+
+	// luaDelete deletes a user and the indexes that lead to them.
+	// KEYS user; ARGV id, openids, unionids, phones.
+	luaDelete = `
+local fields = redis.call('HGETALL', KEYS[1])
+if #fields == 0 then return 'not found' end
+for i = 1, #fields, 2 do
+  local kind, appid = string.match(fields[i], '^(%a+):?(.*)$')
+  local index = nil
+  if kind == 'openid' then index = ARGV[2] .. #appid .. ':' .. appid .. ':' .. fields[i + 1] end
+  if kind == 'unionid' then index = ARGV[3] .. fields[i + 1] end
+  if kind == 'phone' then index = ARGV[4] .. fields[i + 1] end
+  if index and redis.call('GET', index) == ARGV[1] then redis.call('DEL', index) end
+end
+redis.call('DEL', KEYS[1])
+return 'ok'`
 )

@@ -71,6 +71,7 @@ type Store struct {
 type Keeper interface {
 	scangate.UserStore
 	scangate.StateStore
+	Delete(ctx context.Context, id string) error
 	Close() error
 }
 

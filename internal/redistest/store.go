@@ -21,6 +21,8 @@ func Stores(t *testing.T, b Backend) {
 	run(t, b, map[string]func(*testing.T, Backend){
 		"users":                   testStoreUsers,
 		"state":                   testStoreState,
+		"delete":                  testStoreDelete,
+		"delete leaves nothing":   testDeleteLeavesNothing,
 		"prefixes":                testPrefixesSeparateStores,
 		"keys carry the tag":      testKeysCarryTheTag,
 		"identities are distinct": testIdentitiesAreDistinct,
