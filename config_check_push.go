@@ -45,6 +45,29 @@ func (c *Config) shownWay() Way {
 	return Way(mode)
 }
 
+// ways returns the ways that are configured, in the order of the links to them.
+func (c *Config) ways() []Way {
+	secret, push := c.OfficialAccount.Secret != "", !c.Push.isZero()
+	var ways []Way
+	for _, row := range []struct {
+		way        Way
+		configured bool
+	}{
+		{WayWeb, secret},
+		{WayFollow, secret && push},
+		{WayMessage, c.Push.AccountQR != ""},
+		// Only if its code is the one shown: a mini program that only logs itself in has no
+		// page for the code.
+		{WayMini, c.scanMode().mini()},
+		{WayWebsite, c.Website != wechat.Account{}},
+	} {
+		if row.configured {
+			ways = append(ways, row.way)
+		}
+	}
+	return ways
+}
+
 // checkScan checks the way that the login page shows, and the account that it needs.
 func (c *Config) checkScan(faults *configErrors) {
 	switch c.Scan {

@@ -71,26 +71,3 @@ func (p Push) LogValue() slog.Value { return slog.GroupValue(slog.String("accoun
 func (p Push) isZero() bool {
 	return p.Token == "" && p.EncodingAESKey == "" && p.FormerEncodingAESKey == "" && p.AccountQR == "" && p.TokenSource == nil && p.Handle == nil
 }
-
-// ways returns the ways that are configured, in the order of the links to them.
-func (c *Config) ways() []Way {
-	secret, push := c.OfficialAccount.Secret != "", !c.Push.isZero()
-	var ways []Way
-	for _, row := range []struct {
-		way        Way
-		configured bool
-	}{
-		{WayWeb, secret},
-		{WayFollow, secret && push},
-		{WayMessage, c.Push.AccountQR != ""},
-		// Only if its code is the one shown: a mini program that only logs itself in has no
-		// page for the code.
-		{WayMini, c.scanMode().mini()},
-		{WayWebsite, c.Website != wechat.Account{}},
-	} {
-		if row.configured {
-			ways = append(ways, row.way)
-		}
-	}
-	return ways
-}
