@@ -25,9 +25,6 @@ const (
 	ScanMessage ScanMode = "message"
 )
 
-// chat reports whether logins are authorized in the chat with the official account.
-func (m ScanMode) chat() bool { return m == ScanFollow || m == ScanMessage }
-
 // Push configures the messages and events that WeChat sends to the server of the official
 // account ("服务器配置"). The push URL is PublicURL, BasePath and "/push", and the mode is
 // the encrypted one ("安全模式"). It prints and logs without its secrets.
