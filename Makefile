@@ -1,0 +1,36 @@
+# Shortcuts for the commands in CONTRIBUTING.md. Each also works without make.
+.PHONY: test test-all race lint fuzz bench cover ci long pictures run
+
+test: # the library's module
+	go test ./...
+
+test-all: # every module
+	go run ./internal/testall
+
+race: # every module, as CI does
+	go run ./internal/testall -race -shuffle=on -count=1 -timeout 25m
+
+lint:
+	bash .ci/run lint
+
+fuzz: # some seconds for each target
+	bash .ci/run fuzz
+
+bench: # tables that compare the gate with other libraries
+	go -C bench run .
+
+cover:
+	go test -coverpkg=./... -coverprofile=cover.out ./...
+	go tool cover -func=cover.out | tail -n 1
+
+ci: # everything that a change has to pass
+	bash .ci/run
+
+long: # large crowds, long fuzzing, and pictures of every page
+	bash .ci/run long
+
+pictures: # those in the READMEs
+	SCANGATE_PICTURES=../docs/images go -C example test -count=1 -run TestReadmePictures .
+
+run: # the example, at http://127.0.0.1:8080
+	go -C example run .
