@@ -6,12 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +30,17 @@ import (
 func (w *WeChat) LogInByScan(t testing.TB, client *http.Client, address, personID string) {
 	t.Helper()
 	w.logInAcross(t, client, address, personID, "web")
+}
+
+// LinkByScan adds the person's WeChat to the account of a client that is logged in. The
+// address is the gate's page for that:
+//
+//	simulator.LinkByScan(t, client, server.URL+"/wechat/link", "lin")
+//
+// It scans the code on that page as [WeChat.LogInByScan] does, and confirms on both screens.
+func (w *WeChat) LinkByScan(t testing.TB, client *http.Client, address, personID string) {
+	t.Helper()
+	w.across(t, desktop{wechat: w, client: *client, links: true}, address, personID, "web")
 }
 
 // LogInByFollow is [WeChat.LogInByScan] for an application whose login page shows a QR code
@@ -55,13 +64,19 @@ func (w *WeChat) LogInByMessage(t testing.TB, client *http.Client, address, pers
 // logInAcross logs in a client that shows what a person's phone needs.
 func (w *WeChat) logInAcross(t testing.TB, client *http.Client, address, personID, way string) {
 	t.Helper()
+	w.across(t, desktop{wechat: w, client: *client}, address, personID, way)
+}
+
+// across logs in or links a desktop, on which the person's phone acts.
+func (w *WeChat) across(t testing.TB, d desktop, address, personID, way string) {
+	t.Helper()
 	person, known := w.person(personID)
 	err := errors.New("unknown person")
 	switch {
-	case known && client.Jar == nil:
+	case known && d.client.Jar == nil:
 		err = errors.New("the client has no Jar for the session's cookie")
 	case known:
-		d := desktop{wechat: w, person: person, client: *client}
+		d.person = person
 		// The first redirect to WeChat's pages ends the way to the login page.
 		d.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		err = d.logIn(t.Context(), address, way)
@@ -77,6 +92,7 @@ type desktop struct {
 	wechat *WeChat
 	person Person
 	client http.Client
+	links  bool // it is logged in and adds a WeChat to its account
 }
 
 // offer is the part of the gate's answer to a new login that a client needs.
@@ -266,13 +282,6 @@ func (d *desktop) confirm(ctx context.Context, address string, number int) error
 	return fmt.Errorf("no page asks for approval after %d pages; the next is %s", maxSteps, withoutQuery(address))
 }
 
-// The forms of the gate's pages, and the fields in them.
-var (
-	forms      = regexp.MustCompile(`(?s)<form method="post"[^>]*>(.*?)</form>`)
-	fieldTags  = regexp.MustCompile(`<(?:input|button)\s[^>]*>`)
-	attributes = regexp.MustCompile(`([a-z]+)="([^"]*)"`)
-)
-
 // fillForm fills in the first form of a page. It reports whether that approves the login. It
 // returns an error if the page has no form, or asks for something else than the number.
 func fillForm(text string, number int) (url.Values, bool, error) {
@@ -281,11 +290,8 @@ func fillForm(text string, number int) (url.Values, bool, error) {
 		return nil, false, errors.New("the login cannot go on at this page")
 	}
 	filled := url.Values{}
-	for _, tag := range fieldTags.FindAllString(form[1], -1) {
-		field := map[string]string{}
-		for _, attribute := range attributes.FindAllStringSubmatch(tag, -1) {
-			field[attribute[1]] = html.UnescapeString(attribute[2])
-		}
+	for _, tag := range fieldTags.FindAllString(form[2], -1) {
+		field := readAttributes(tag)
 		switch name := field["name"]; {
 		case name == "":
 		case name == "number":
@@ -335,7 +341,7 @@ func (d *desktop) finish(ctx context.Context, page, finishURL string) error {
 	switch {
 	case err != nil:
 		return err
-	case answer.status != http.StatusOK || !setsNewCookie(cookies, before):
+	case answer.status != http.StatusOK || !d.links && !setsNewCookie(cookies, before):
 		return fmt.Errorf("no session begins: %s", answer.describe(address))
 	}
 	return nil
