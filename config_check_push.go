@@ -20,7 +20,7 @@ func (c *Config) withoutSecret() bool {
 	return c.OfficialAccount.AppID != "" && c.OfficialAccount.Secret == ""
 }
 
-// scanMode returns the way that the login page shows.
+// scanMode returns Scan or its default: what the code on the login page leads to.
 func (c *Config) scanMode() ScanMode {
 	switch {
 	case c.Scan != "":
@@ -45,7 +45,30 @@ func (c *Config) shownWay() Way {
 	return Way(mode)
 }
 
-// checkScan checks the way that the login page shows, and the account that it needs.
+// ways returns the ways that are configured, in the order of the links to them.
+func (c *Config) ways() []Way {
+	secret, push := c.OfficialAccount.Secret != "", !c.Push.isZero()
+	var ways []Way
+	for _, row := range []struct {
+		way        Way
+		configured bool
+	}{
+		{WayWeb, secret},
+		{WayFollow, secret && push},
+		{WayMessage, c.Push.AccountQR != ""},
+		// Only if its code is the one shown: a mini program that only logs itself in has no
+		// page for the code.
+		{WayMini, c.scanMode().mini()},
+		{WayWebsite, c.Website != wechat.Account{}},
+	} {
+		if row.configured {
+			ways = append(ways, row.way)
+		}
+	}
+	return ways
+}
+
+// checkScan checks Scan, and the account and the Push that it needs.
 func (c *Config) checkScan(faults *configErrors) {
 	switch c.Scan {
 	case "", ScanWeb, ScanFollow, ScanMessage, ScanMiniProgram, ScanMiniProgramCode:

@@ -17,7 +17,8 @@ const (
 	ScanWeb ScanMode = "web"
 	// ScanFollow shows a code of the official account. The person scans it, follows the
 	// account if they do not yet, and answers in the chat. It requires Push and the Secret
-	// of a verified service account. Test accounts have no EncodingAESKey.
+	// of a verified service account. It does not work with a test account, which has no
+	// EncodingAESKey for Push.
 	ScanFollow ScanMode = "follow"
 	// ScanMessage shows the account's plain code and eight digits, which the person sends
 	// to the account. It requires Push with AccountQR, and works with any account that
@@ -51,9 +52,10 @@ type Push struct {
 	// to create codes and to look up unionids. Nil means that the gate fetches its own.
 	TokenSource func(context.Context) (wechat.AccountToken, error)
 
-	// Handle receives every verified message, once. Its reply is sent, unless the message
-	// belongs to a login. It has 4 seconds; after that, or after an error or a panic, the
-	// gate answers without a reply. Nil means that other messages get no reply. An
+	// Handle receives every verified message, also those of logins. It receives each once;
+	// only if the state store fails, it may receive one again. Its reply is sent, unless the
+	// message belongs to a login. It has 4 seconds; after that, or after an error or a panic,
+	// the gate answers without a reply. Nil means that other messages get no reply. An
 	// application that serves the account's push URL itself calls [Gate.HandlePush].
 	Handle func(context.Context, wechat.Message) (wechat.Reply, error)
 }
@@ -70,27 +72,4 @@ func (p Push) LogValue() slog.Value { return slog.GroupValue(slog.String("accoun
 // isZero reports whether no field is set.
 func (p Push) isZero() bool {
 	return p.Token == "" && p.EncodingAESKey == "" && p.FormerEncodingAESKey == "" && p.AccountQR == "" && p.TokenSource == nil && p.Handle == nil
-}
-
-// ways returns the ways that are configured, in the order of the links to them.
-func (c *Config) ways() []Way {
-	secret, push := c.OfficialAccount.Secret != "", !c.Push.isZero()
-	var ways []Way
-	for _, row := range []struct {
-		way        Way
-		configured bool
-	}{
-		{WayWeb, secret},
-		{WayFollow, secret && push},
-		{WayMessage, c.Push.AccountQR != ""},
-		// Only if its code is the one shown: a mini program that only logs itself in has no
-		// page for the code.
-		{WayMini, c.scanMode().mini()},
-		{WayWebsite, c.Website != wechat.Account{}},
-	} {
-		if row.configured {
-			ways = append(ways, row.way)
-		}
-	}
-	return ways
 }
