@@ -20,7 +20,7 @@ func (c *Config) withoutSecret() bool {
 	return c.OfficialAccount.AppID != "" && c.OfficialAccount.Secret == ""
 }
 
-// scanMode returns Scan or its default: what the code on the login page leads to.
+// scanMode returns Scan, or its default if Scan is empty.
 func (c *Config) scanMode() ScanMode {
 	switch {
 	case c.Scan != "":
