@@ -182,12 +182,15 @@ func allowPictures(h http.Header) {
 	h.Set("Content-Security-Policy", strings.Replace(policy, imageSources, imageSources+" "+strings.Join(pictureHosts, " "), 1))
 }
 
-// allowTrip lets the form of the answer's page redirect to WeChat's page: browsers apply
-// form-action to the redirects after a form, too.
-func allowTrip(h http.Header, authorizeURL string) {
-	if u, err := url.Parse(authorizeURL); err == nil {
-		policy := h.Get("Content-Security-Policy")
-		h.Set("Content-Security-Policy", strings.Replace(policy, "form-action 'self'", "form-action 'self' "+u.Scheme+"://"+u.Host, 1))
+// allowTrip lets the form of the answer's page redirect to the hosts of the URLs on the way
+// through WeChat, and back: browsers apply form-action to the redirects after a form, too.
+// An empty URL has no effect.
+func allowTrip(h http.Header, stops ...string) {
+	for _, stop := range stops {
+		if u, err := url.Parse(stop); err == nil && u.Host != "" {
+			policy := h.Get("Content-Security-Policy")
+			h.Set("Content-Security-Policy", strings.Replace(policy, "form-action 'self'", "form-action 'self' "+u.Scheme+"://"+u.Host, 1))
+		}
 	}
 }
 
