@@ -94,7 +94,7 @@ func (c *Config) checkBasePath(faults *configErrors) string {
 func (c *Config) checkAccounts(faults *configErrors) {
 	none := wechat.Account{}
 	if c.OfficialAccount == none && c.Website == none && c.MiniProgram == none {
-		faults.add("OfficialAccount and Config.Website", "one of them is required, or MiniProgram")
+		faults.add("OfficialAccount, Config.Website and Config.MiniProgram", "one of them is required")
 	}
 	c.checkMiniProgram(faults)
 	if c.OfficialAccount != none {

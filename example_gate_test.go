@@ -84,7 +84,7 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// scangate: Config.PublicURL: "http://app.example.com" is plain http on a host other than this machine: use https, or see InsecureHTTP
-	// scangate: Config.OfficialAccount and Config.Website: one of them is required, or MiniProgram
+	// scangate: Config.OfficialAccount, Config.Website and Config.MiniProgram: one of them is required
 }
 
 // The gate redirects a browser to the login page, which leads back. It answers a program
