@@ -93,7 +93,7 @@ func (c *Config) checkScan(faults *configErrors) {
 		faults.add("OfficialAccount", "Push needs it: it configures the account's messages")
 	}
 	switch {
-	case (mode == ScanFollow || mode == ScanMessage) && c.Push.isZero():
+	case mode.chat() && c.Push.isZero():
 		faults.add("Push", "%s needs it", map[ScanMode]string{ScanFollow: "ScanFollow", ScanMessage: "ScanMessage"}[mode])
 	case mode == ScanMessage && c.Push.AccountQR == "":
 		faults.add("Push.AccountQR", "ScanMessage needs it")
