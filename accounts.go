@@ -59,8 +59,8 @@ func (a accounts) several() bool {
 }
 
 // web returns the client of the account whose web authorization proves an identity for the
-// login, or nil. A mini program has none. If its code is opened in a browser, the official
-// account's proves it.
+// login, or nil. A mini program has no web authorization, so that of the official account
+// takes its place in a browser that opens the mini program's code.
 func (a accounts) web(l *login.Login) *wechat.Client {
 	if l.Way() == login.WayMini {
 		return a.official
@@ -108,8 +108,8 @@ func (a accounts) asked(with string) Way {
 }
 
 // chooseFlow decides which device proves the identity, in which way and at which account.
-// The request may have asked for a way. Otherwise WeChat's browser proves it itself. All
-// other browsers need a phone, unless they ask for WeChat's own page.
+// The request may have asked for a way. Otherwise WeChat's browser proves the identity
+// itself, and all other browsers get the way of the login page.
 func (a accounts) chooseFlow(r *http.Request, asked Way) flow {
 	way := asked
 	switch {

@@ -19,7 +19,7 @@ import (
 )
 
 // chats turns the messages of persons to the official account into steps of logins, and
-// composes the account's replies. It makes no call to WeChat before a reply.
+// composes the account's replies. Its calls to WeChat for a message run in the background.
 type chats struct {
 	gate        string   // the gate's name, which its scenes contain
 	ticketKeys  [][]byte // the current one first
@@ -34,7 +34,7 @@ type chats struct {
 	state     state.Store
 	logger    *slog.Logger
 	lookups   *background // apart from the calls of Push.Handle, which may be slow
-	lookingUp sync.Map    // by the login's ID: looking up in this process
+	lookingUp sync.Map    // the IDs of the logins whose person this process is looking up
 }
 
 // newChats returns the chats of a gate whose other parts are connected.
@@ -52,6 +52,7 @@ func newChats(c *Config, logins *logins, registrar *registrar, locator *locator,
 	return ch
 }
 
+// macOf returns the HMAC-SHA256 of the text.
 func macOf(key []byte, text string) []byte {
 	m := hmac.New(sha256.New, key)
 	m.Write([]byte(text))

@@ -14,15 +14,15 @@ import (
 
 // The times of the calls to WeChat for a chat.
 const (
-	lookupTime  = 8 * time.Second // for a person's unionid
-	lookupWait  = 2 * time.Second // of an answer, for the unionid
-	sceneTime   = 3 * time.Second // for a code
-	sceneLimit  = 20              // codes of one address in a minute
+	lookupTime  = 8 * time.Second // for a look-up of a person's unionid
+	lookupWait  = 2 * time.Second // for which an approval waits for that look-up
+	sceneTime   = 3 * time.Second // for a QR code with a scene
+	sceneLimit  = 20              // codes of one address in a minute; as many look-ups
 	sceneBudget = 50_000          // codes of the account in a day; WeChat allows about 100,000
 )
 
-// lookUpLater looks the person's unionid up after the reply, if another account needs it.
-// It does nothing while it does so for the same login.
+// lookUpLater looks the person's unionid up in the background, if another account is
+// configured. In one process, at most one such look-up runs for a login.
 func (c *chats) lookUpLater(ctx context.Context, l *login.Login) {
 	if !c.registrar.lacksLookup(l) {
 		return
@@ -63,8 +63,8 @@ func (c *chats) lookUp(ctx context.Context, l *login.Login) (*login.Login, error
 	return l, nil
 }
 
-// lookUpNow is lookUp for a browser of the person, if the account has not done it yet.
-// An address may cause few calls to WeChat: the account has a daily quota.
+// lookUpNow is lookUp for a request of the person's browser, if it has not succeeded before.
+// The calls of one address are limited, because WeChat limits those of the account in a day.
 func (c *chats) lookUpNow(r *http.Request, l *login.Login) (*login.Login, error) {
 	if !c.registrar.lacksLookup(l) {
 		return l, nil
@@ -131,7 +131,7 @@ func (c *chats) offer(r *http.Request, l *login.Login) (*login.Login, error) {
 		if err == nil || failureOf(err).status == http.StatusServiceUnavailable {
 			return offered, err
 		}
-		// Once for many pages: a limit is reached by many.
+		// In the summary, because many login pages reach a limit at once.
 		c.respond.failureLog.Add(r.Context(), summary.Failure{Level: slog.LevelWarn, Code: "digits", Error: publicError(err).Error()}, "route", r.Pattern)
 	}
 	offered, err := c.logins.IssueDigits(r.Context(), l)
@@ -156,7 +156,8 @@ func (c *chats) offerScene(r *http.Request, l *login.Login) (*login.Login, error
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), sceneTime)
 	defer cancel()
-	// A second more than the login: a scan in its last moment gets an answer.
+	// At least a second longer than the login, so that a scan in its last moment gets an
+	// answer.
 	code, err := c.accounts.official.CreateQRCode(ctx, c.scene(l), time.Until(l.Expires()).Truncate(time.Second)+2*time.Second)
 	if err != nil {
 		return l, fmt.Errorf("creating a QR code: %w: %w", errWeChat, err)

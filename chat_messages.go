@@ -24,8 +24,8 @@ type answered struct {
 // replyTime is how long a repeated message gets the reply of the first one.
 const replyTime = time.Minute
 
-// receive takes a message of a person. An error is that of a store: the same message can be
-// received again.
+// receive takes a message of a person. After an error, which is that of a store, it can take
+// the same message again.
 func (c *chats) receive(ctx context.Context, m wechat.Message) (answered, error) {
 	scene, _ := m.Scene()
 	id, scanned := c.sceneLogin(scene)
@@ -60,7 +60,7 @@ func (c *chats) receive(ctx context.Context, m wechat.Message) (answered, error)
 	return a, wrap("storing a reply", err)
 }
 
-// concerns reports whether a message may belong to a login, without a store.
+// concerns reports whether a message may belong to a login, by its form alone.
 func (c *chats) concerns(m wechat.Message) bool {
 	if scene, ok := m.Scene(); ok {
 		_, own := c.sceneLogin(scene)
@@ -85,7 +85,8 @@ func (c *chats) scan(ctx context.Context, m wechat.Message, id string) (answered
 	return answered{true, text}, err
 }
 
-// begin notes that the sender of the message wants the login, and asks them what to do.
+// begin notes the sender of the message as the login's person, and returns the question to
+// them. With typed, the message has the login's digits.
 func (c *chats) begin(ctx context.Context, l *login.Login, m wechat.Message, typed bool) (wechat.Text, error) {
 	who := login.Person{Identity: login.Identity{AppID: c.accounts.officialID, OpenID: m.FromUserName}}
 	if l.Purpose() == login.PurposeLink {
@@ -133,7 +134,7 @@ func (c *chats) ask(ctx context.Context, l *login.Login) (wechat.Text, error) {
 	return speaker.Ask(from, l.Typed()), nil
 }
 
-// answer takes an answer of a person.
+// answer takes a message of digits: those of a login, or the answer to a question.
 func (c *chats) answer(ctx context.Context, m wechat.Message, a chat.Answer) (answered, error) {
 	if a.Kind == chat.Code {
 		return c.digits(ctx, m, a.Digits)
@@ -268,7 +269,7 @@ func (c *chats) digits(ctx context.Context, m wechat.Message, digits string) (an
 	if !c.takesDigits {
 		return answered{}, nil
 	}
-	// Not a quota that must last: every person in WeChat could fill the store with them.
+	// A MemoryStore may drop this quota: otherwise every person in WeChat could fill it.
 	sum := sha256.Sum256([]byte(m.FromUserName))
 	misses := state.Quota{Key: "misses:" + base32.StdEncoding.EncodeToString(sum[:20]), Max: maxMisses, Window: time.Hour}
 	// Before the digits are looked up: messages that arrive at the same time must not all

@@ -72,12 +72,16 @@ func TestSimulatedCodeIsALink(t *testing.T) {
 
 // Browsers apply form-action to the redirects after a form, too.
 func TestChatLinkMayRedirectToWeChat(t *testing.T) {
-	w := newChatWorld(t, scangate.ScanFollow, withProfile)
-	w.scanCode("yueyue", w.desktop().start())
-	phone, link := w.phone("yueyue"), w.chatLink("yueyue")
-	policy := phone.get(link).Header.Get("Content-Security-Policy")
-	if want := "form-action 'self' " + openURL + ";"; !strings.Contains(policy, want) {
-		t.Errorf("the page behind the link: Content-Security-Policy = %q, want %q in it", policy, want)
+	for callback, want := range map[string]string{
+		"":                                    "form-action 'self' " + openURL + ";",
+		"https://login.example.com/relay/app": "form-action 'self' " + openURL + " https://login.example.com;",
+	} {
+		w := newChatWorld(t, scangate.ScanFollow, withProfile, callbackURL(callback))
+		w.scanCode("yueyue", w.desktop().start())
+		phone, link := w.phone("yueyue"), w.chatLink("yueyue")
+		if policy := phone.get(link).Header.Get("Content-Security-Policy"); !strings.Contains(policy, want) {
+			t.Errorf("the page behind the link, CallbackURL %q: Content-Security-Policy = %q, want %q in it", callback, policy, want)
+		}
 	}
 }
 

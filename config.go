@@ -43,9 +43,9 @@ type Config struct {
 	Pages Pages
 
 	// OfficialAccount is a verified service account (or a test account). It is for
-	// scanning the gate's QR code, and for logging in inside WeChat. Zero means none. An
-	// account without web authorization has an empty Secret, which is allowed with
-	// ScanMessage only.
+	// scanning the gate's QR code, for logging in inside WeChat, and for ScanFollow and
+	// ScanMessage. Zero means none. An account without web authorization has an empty
+	// Secret, which requires Push, and is not enough for ScanWeb and ScanFollow.
 	OfficialAccount wechat.Account
 
 	// Scan is what the QR code on the login page leads to. Links below the code lead to the
@@ -87,7 +87,7 @@ type Config struct {
 
 	// FetchProfile asks a new person for their nickname and picture, on a page that also
 	// offers "not now". If it is false, the gate learns only an identity, and WeChat
-	// shows no consent page, unless both accounts are set.
+	// shows no consent page, unless more than one account is set.
 	FetchProfile bool
 
 	// LoginPage is the application's own login page, for an application that has other ways

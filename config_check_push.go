@@ -20,7 +20,7 @@ func (c *Config) withoutSecret() bool {
 	return c.OfficialAccount.AppID != "" && c.OfficialAccount.Secret == ""
 }
 
-// scanMode returns the way that the login page shows.
+// scanMode returns Scan, or its default if Scan is empty.
 func (c *Config) scanMode() ScanMode {
 	switch {
 	case c.Scan != "":
@@ -68,7 +68,7 @@ func (c *Config) ways() []Way {
 	return ways
 }
 
-// checkScan checks the way that the login page shows, and the account that it needs.
+// checkScan checks Scan, and the account and the Push that it needs.
 func (c *Config) checkScan(faults *configErrors) {
 	switch c.Scan {
 	case "", ScanWeb, ScanFollow, ScanMessage, ScanMiniProgram, ScanMiniProgramCode:
@@ -93,7 +93,7 @@ func (c *Config) checkScan(faults *configErrors) {
 		faults.add("OfficialAccount", "Push needs it: it configures the account's messages")
 	}
 	switch {
-	case (mode == ScanFollow || mode == ScanMessage) && c.Push.isZero():
+	case mode.chat() && c.Push.isZero():
 		faults.add("Push", "%s needs it", map[ScanMode]string{ScanFollow: "ScanFollow", ScanMessage: "ScanMessage"}[mode])
 	case mode == ScanMessage && c.Push.AccountQR == "":
 		faults.add("Push.AccountQR", "ScanMessage needs it")

@@ -300,7 +300,7 @@ func TestCaseD06NilPointers(t *testing.T) {
 	})
 }
 
-// TestThreat19NothingSet starts the gate without any configuration. One error names both
+// TestThreat19NothingSet starts the gate without any configuration. One error names the
 // fields that are required.
 func TestThreat19NothingSet(t *testing.T) {
 	err := refusal(t, func(c *scangate.Config) { *c = scangate.Config{} })

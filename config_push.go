@@ -17,13 +17,17 @@ const (
 	ScanWeb ScanMode = "web"
 	// ScanFollow shows a code of the official account. The person scans it, follows the
 	// account if they do not yet, and answers in the chat. It requires Push and the Secret
-	// of a verified service account. Test accounts have no EncodingAESKey.
+	// of a verified service account. It does not work with a test account, which has no
+	// EncodingAESKey for Push.
 	ScanFollow ScanMode = "follow"
 	// ScanMessage shows the account's plain code and eight digits, which the person sends
 	// to the account. It requires Push with AccountQR, and works with any account that
 	// receives messages.
 	ScanMessage ScanMode = "message"
 )
+
+// chat reports whether logins are authorized in the chat with the official account.
+func (m ScanMode) chat() bool { return m == ScanFollow || m == ScanMessage }
 
 // Push configures the messages and events that WeChat sends to the server of the official
 // account ("服务器配置"). The push URL is PublicURL, BasePath and "/push", and the mode is
@@ -48,9 +52,10 @@ type Push struct {
 	// to create codes and to look up unionids. Nil means that the gate fetches its own.
 	TokenSource func(context.Context) (wechat.AccountToken, error)
 
-	// Handle receives every verified message, once. Its reply is sent, unless the message
-	// belongs to a login. It has 4 seconds; after that, or after an error or a panic, the
-	// gate answers without a reply. Nil means that other messages get no reply. An
+	// Handle receives every verified message, also those of logins. It receives each once;
+	// only if the state store fails, it may receive one again. Its reply is sent, unless the
+	// message belongs to a login. It has 4 seconds; after that, or after an error or a panic,
+	// the gate answers without a reply. Nil means that other messages get no reply. An
 	// application that serves the account's push URL itself calls [Gate.HandlePush].
 	Handle func(context.Context, wechat.Message) (wechat.Reply, error)
 }

@@ -59,7 +59,7 @@
 // Below [Config.BasePath], which is "/wechat" by default:
 //
 //	GET  login?return_to=/path    the login page, or a redirect to WeChat
-//	                              with=web, website, follow or message: that way, if it is configured
+//	                              with=web, website, follow, message or mini: that way, if it is configured
 //	                              fresh=1: proves again who the logged-in user is (see below)
 //	POST login                    the same for scripts: JSON {"return_to", "with", "fresh"} (see below)
 //	GET  login/{id}/qr.svg, .png  the QR code; only the SVG has a mark in its center
@@ -92,8 +92,8 @@
 //
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
 // "renew_url", "account_url", "finish_url", "match_number", "expires_at", "expires_in",
-// "website_url", "other_ways", "way", "digits"}, or with {"redirect_url"} if the browser itself has to go
-// to WeChat. scan_url is a complete URL, for a QR code that the application draws; the
+// "website_url", "other_ways", "way", "digits", "simulated"}, or with {"redirect_url"} if the
+// browser itself has to go to WeChat. scan_url is a complete URL, for a QR code that the application draws; the
 // others are paths on this server. way is "follow" or "message" if the person approves the
 // login in the chat with the official account, "mini" for a mini program, and otherwise missing. digits are present if
 // the person sends them to that account; qr_url and scan_url are then empty unless
@@ -101,7 +101,7 @@
 // account's code may open scan_url. expires_at (RFC 3339)
 // is when the same POST returns a new login, unless this one was scanned by then.
 // expires_in is the same in seconds from now, for browsers whose clock is wrong.
-// website_url is present only with both accounts. other_ways lists {"way", "url"} for each
+// website_url is present only with [Config.Website]. other_ways lists {"way", "url"} for each
 // other way that is configured: url is the page where the same login begins, and way is
 // what a script posts as "with". return_to is a path on this server or, from scripts, a URL
 // that begins with PublicURL, such as location.href. It may also be a URL of another host

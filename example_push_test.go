@@ -13,6 +13,26 @@ import (
 	"github.com/scangate/scangate/wechat"
 )
 
+// An account without a Secret, such as that of a private person, receives digits. Beside
+// them, the login page shows the account's own QR code.
+func ExampleConfig_push() {
+	gate, err := scangate.New(scangate.Config{ // the login page shows eight digits to send
+		PublicURL:       "https://app.example.com",
+		OfficialAccount: wechat.Account{AppID: "wx0123456789abcdef"}, // without a Secret
+		Scan:            scangate.ScanMessage,
+		Push: scangate.Push{
+			Token:          pushToken, // from the environment
+			EncodingAESKey: pushKey,   // likewise
+			AccountQR:      "http://weixin.qq.com/r/abcdefghijklmno",
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = gate.Close() }()
+	// Output:
+}
+
 // An application that serves the push URL of its official account itself passes each message
 // to the gate first.
 func ExampleGate_HandlePush() {

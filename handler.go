@@ -362,8 +362,9 @@ func (g *Gate) serveRoute(w http.ResponseWriter, r *http.Request, route guarded)
 
 // ServeHTTP serves the routes below [Config.BasePath], which the package documentation
 // lists; any other path is 404. It refuses a POST from another origin's page with 403, as
-// [http.CrossOriginProtection] decides, except scripts of [Config.TrustedOrigins], and a body of more than 16 KiB with 400. Only the
-// route push has no such page, and takes 64 KiB.
+// [http.CrossOriginProtection] decides, except scripts of [Config.TrustedOrigins], and a body
+// of more than 16 KiB with 400. The routes push and mini/ are not called by pages, and skip
+// the check of the origin. The route push takes 64 KiB, and answers a larger body with 413.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secureHeaders(w.Header())
 	g.warnOfOuterSession(r)

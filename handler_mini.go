@@ -36,10 +36,10 @@ type miniAnswer struct {
 	Purpose     string            `json:"purpose,omitempty"`
 	TargetName  string            `json:"target_name,omitempty"`
 	Agreement   string            `json:"agreement,omitempty"` // the value of agree, after the person has read Terms
-	Terms       []miniLink        `json:"terms,omitempty"`
+	Terms       []miniLink        `json:"terms,omitempty"`     // the documents to read
 	RegisterURL string            `json:"register_url,omitempty"`
-	Phone       string            `json:"phone,omitempty"` // masked
-	ResendIn    int               `json:"resend_in,omitempty"`
+	Phone       string            `json:"phone,omitempty"`     // masked
+	ResendIn    int               `json:"resend_in,omitempty"` // seconds
 }
 
 // miniOrigin describes the browser that would be logged in.

@@ -21,13 +21,13 @@ import (
 // ErrNotLogin reports that a message does not belong to a login; see [Gate.HandlePush].
 var ErrNotLogin = errors.New("scangate: the message does not belong to a login")
 
-// The times of one push. WeChat gives up after 5 seconds, and repeats it after 5, 10 and
-// 15.
+// The times of one push. WeChat waits 5 seconds for the answer to a delivery. It delivers
+// the message again 5, 10 and 15 seconds after the first delivery.
 const (
 	handleTime = 4 * time.Second  // for Push.Handle
 	pushTime   = 4 * time.Second  // for the stores, before the connection is closed
-	lateTime   = 3 * time.Second  // the same for the last deliveries
-	lateAfter  = 10 * time.Second // from which on a delivery may be the last one
+	lateTime   = 3 * time.Second  // the same for a delivery that may be the last one
+	lateAfter  = 10 * time.Second // the age from which on a delivery may be the last one
 )
 
 // pusher serves the push URL of the official account. It verifies messages, lets chats take
@@ -112,8 +112,9 @@ func (g *Gate) unverifiedPush(r *http.Request, err error) error {
 // close the connection without an answer, by panic(http.ErrAbortHandler), so that WeChat
 // repeats the message.
 //
-// HandlePush needs [Config.Push] and never calls its Handle. It makes no call to WeChat
-// before it returns.
+// HandlePush needs [Config.Push] and never calls its Handle. It returns within about 4
+// seconds. It looks a new person's unionid up in the background. An approval waits for
+// that, for at most 2 seconds.
 func (g *Gate) HandlePush(ctx context.Context, query url.Values, body []byte) (reply []byte, err error) {
 	if g.pusher == nil {
 		return nil, configError("Push", "HandlePush needs it")
@@ -192,6 +193,7 @@ func (p *pusher) take(ctx context.Context, m wechat.Message, query url.Values, d
 			return taken{answered: answered{true, p.chats.renew()}}, nil
 		}
 		p.logFailure(ctx, err)
+		// Push.Handle may have received the message before. Twice is better than never.
 		return taken{first: true}, nil
 	}
 }

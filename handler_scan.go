@@ -7,9 +7,9 @@ import (
 	"github.com/scangate/scangate/internal/login"
 )
 
-// serveScan serves the URL in the QR code. It redirects every browser to WeChat, whose
-// page asks other browsers to open it in WeChat. It consumes nothing: link checkers open
-// it too.
+// serveScan serves the URL in the gate's QR code, and the link in a chat. For the former it
+// redirects every browser to WeChat, whose page asks other browsers than WeChat's to open it
+// there. It consumes nothing: link checkers open it too.
 func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 	l, err := g.logins.load(r)
 	if err != nil {
@@ -39,7 +39,8 @@ func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// markScanned shows the initiator that its QR code was opened.
+// markScanned notes that the login's QR code was opened. The initiator's page does not show
+// that, because a link checker opens it too.
 func (g *Gate) markScanned(r *http.Request, l *login.Login) error {
 	if l.State() != login.StateWaiting {
 		return nil
@@ -74,14 +75,15 @@ func (g *Gate) serveChatLink(w http.ResponseWriter, r *http.Request, l *login.Lo
 		p.Name = "chat.echo"
 	}
 	if g.accounts.official != nil {
-		allowTrip(w.Header(), g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
+		allowTrip(w.Header(), g.urls.relay, g.accounts.authorizeURL(g.urls.callback(), l, key, login.ScopeBase))
 	}
 	g.respond.render(w, r, http.StatusOK, "chat", p)
 	return nil
 }
 
-// openedChat answers a browser that need not or cannot prove that it is the person's: the
-// login is over, or it has one. It reports whether it has answered.
+// openedChat answers the authorizer's browser, which has proved already that it is the
+// person's. For any other browser it returns an error if the login is over, or has an
+// authorizer. It reports whether it has answered.
 func (g *Gate) openedChat(w http.ResponseWriter, r *http.Request, l *login.Login, key login.Key) (bool, error) {
 	switch err := l.Open(); {
 	case l.AuthorizedBy(key) && !errors.Is(err, login.ErrExpired) && !errors.Is(err, login.ErrReplaced):

@@ -41,7 +41,7 @@ type fetchedPicture struct {
 	err     error
 }
 
-// newPictures returns the pictures of a gate whose accounts are connected.
+// newPictures returns the pictures of a gate. The clients in logins are made already.
 func newPictures(c *Config, logins *logins, s state.Store) *pictures {
 	return &pictures{
 		mode: c.scanMode(), client: logins.accounts.mini, logins: logins, state: s,
@@ -69,8 +69,8 @@ func (p *pictures) get(r *http.Request, l *login.Login) (wechat.Picture, error) 
 	}
 }
 
-// find returns the login's picture, and reports whether a request has fetched it or is about
-// to. Otherwise the caller has to fetch it.
+// find returns the entry of the login's picture. It reports false if the entry is new: then
+// the caller has to fetch the picture.
 func (p *pictures) find(l *login.Login) (*fetchedPicture, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

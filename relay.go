@@ -69,7 +69,7 @@ func isRelayName(name string) bool {
 func (y *relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer") // the address has a code
+	h.Set("Referrer-Policy", "no-referrer") // the request's URL contains a code
 	h.Set("X-Content-Type-Options", "nosniff")
 	to := y.target(r)
 	if to == "" {

@@ -182,10 +182,13 @@ func allowPictures(h http.Header) {
 	h.Set("Content-Security-Policy", strings.Replace(policy, imageSources, imageSources+" "+strings.Join(pictureHosts, " "), 1))
 }
 
-// allowTrip lets the form of the answer's page redirect to WeChat's page.
-func allowTrip(h http.Header, authorizeURL string) {
-	if u, err := url.Parse(authorizeURL); err == nil {
-		allowFormTarget(h, u.Scheme+"://"+u.Host)
+// allowTrip lets the form of the answer's page redirect to the hosts of the URLs on the way
+// through WeChat, and back. An empty URL has no effect.
+func allowTrip(h http.Header, stops ...string) {
+	for _, stop := range stops {
+		if u, err := url.Parse(stop); err == nil && u.Host != "" {
+			allowFormTarget(h, u.Scheme+"://"+u.Host)
+		}
 	}
 }
 

@@ -93,8 +93,8 @@ func (r *registrar) ensureUser(ctx context.Context, logins *login.Store, l *logi
 	return l, err
 }
 
-// lacksLookup reports whether the account has still to look up the unionid of a new person
-// in a chat, because they may be a user by the other account.
+// lacksLookup reports whether the official account still has to look up the unionid of a new
+// person in a chat, because they may be a user by another account.
 func (r *registrar) lacksLookup(l *login.Login) bool {
 	return l.InChat() && r.mustRecognize(l)
 }

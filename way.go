@@ -16,7 +16,8 @@ const (
 	WayFollow Way = "follow"
 	// WayMessage is a message with digits to the official account ([ScanMessage]).
 	WayMessage Way = "message"
-	// WayMini is a mini program.
+	// WayMini is a mini program. If a browser in WeChat opens its code instead, web
+	// authorization takes its place, provided that the official account has a Secret.
 	WayMini Way = "mini"
 )
 

@@ -71,7 +71,8 @@ func (w *WeChat) openCode(rw http.ResponseWriter, r *http.Request) {
 	w.showChat(rw, r, phone, page{App: code.app, Code: text})
 }
 
-// openAccount serves the address in an account's own code. A scan by a follower is no event.
+// openAccount serves the address in an account's own code. A scan by a follower pushes
+// nothing.
 func (w *WeChat) openAccount(rw http.ResponseWriter, r *http.Request) {
 	if phone, app, ok := w.chatOwner(rw, r); ok && phone.Follows(app.AppID) {
 		w.toChat(rw, phone, app.AppID)

@@ -46,7 +46,7 @@
 //
 // [Phone.LoginCode] and [Phone.NumberCode] stand for a mini program on the phone.
 // [Phone.OpenLink], [Phone.OpenPicture] and [Phone.OpenCard] open one, with the scene value
-// by which it can tell a scan from a picture or a card. [WeChat.LogInByMiniProgram] logs in a
+// that distinguishes a scan from a picture or a card. [WeChat.LogInByMiniProgram] logs in a
 // test's client with one call.
 //
 // # In a program

@@ -13,7 +13,7 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// A QR code contains a plain link, for which the mini program has a rule.
+// The mini program has a rule for the plain link in a QR code.
 func ExamplePhone_OpenLink() {
 	simulator := wechattest.New(nil, wechattest.App{
 		Account: shop, MiniProgram: true,

@@ -21,7 +21,7 @@ type App struct {
 	// Name is the account's name on the pages. Empty means a placeholder with the AppID.
 	Name string
 	// Website marks a website application of the Open Platform, whose users log
-	// in with a QR code. Otherwise the account is an official account.
+	// in with a QR code. An account without Website and MiniProgram is an official account.
 	Website bool
 	// Hosts are the callback hosts (host or host:port) registered for the
 	// account. WeChat redirects to no other host. Empty allows any host.
@@ -60,9 +60,8 @@ type Person struct {
 	Note string
 }
 
-// People returns the default persons. "lin" and "wang" are
-// ordinary users, "yueyue" has emoji in her nickname, "chen" has no unionid, and
-// "zhao" is a snapshot user.
+// People returns the default persons. "lin" and "wang" are ordinary users, "yueyue" has
+// emoji in her nickname, "chen" has no unionid, and "zhao" is a snapshot user.
 func People() []Person {
 	picture := func(name string) string { return "https://thirdwx.qlogo.cn/mmopen/vi_32/" + name + "/132" }
 	return []Person{

@@ -28,17 +28,17 @@ const (
 
 // The limits of a login that is authorized in a chat.
 const (
-	digitsLength = 8         // of the number that a person sends to the account
+	digitsLength = 8         // of the digits that a person sends to the account
 	digitsRest   = time.Hour // after the login's time, before the same digits can be issued again
-	echoLength   = 4
-	maxEchoes    = 4 // browsers that may wait for an echo at the same time
+	echoLength   = 4         // digits of an echo
+	maxEchoes    = 4         // browsers that may wait for an echo at the same time
 	maxEchoTries = 3
 )
 
 // chat is what a record has of a login that is authorized in a chat.
 type chat struct {
 	Scene  string // the text of the account's QR code with the login's scene, or ""
-	Digits string // the number to send to the account, or ""
+	Digits string // the eight digits to send to the account, or ""
 	Typed  bool   // the person sent the digits, so the screens are known to match
 	Echoes []echo // of browsers that wait to be recognized, the oldest first
 	Tries  int    // wrong echoes
@@ -60,7 +60,7 @@ func (r *record) inChat() bool { return r.Way == WayFollow || r.Way == WayMessag
 // is not.
 func (r *record) bound() bool { return r.Authorizer != Digest{} && (r.Chat == nil || !r.Chat.Proving) }
 
-// offered returns nil if the login may get a code or digits, which it has once.
+// offered returns nil if the login may get a QR code or digits. It gets one of them, once.
 func (r *record) offered() error {
 	switch err := r.open(); {
 	case !r.inChat():

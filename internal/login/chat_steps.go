@@ -19,7 +19,8 @@ func (s *Store) SetScene(ctx context.Context, l *Login, text string) (*Login, er
 }
 
 // IssueDigits gives the login eight digits. They are issued to no other login until an hour
-// after this one's time, because a person may send old digits again. It returns [ErrRepeated] if the login has a code or digits already.
+// after this one's time, because a person may send old digits again. It returns
+// [ErrRepeated] if the login has a code or digits already.
 func (s *Store) IssueDigits(ctx context.Context, l *Login) (*Login, error) {
 	for range state.MaxTries {
 		digits, err := randomDigits(digitsLength)
@@ -39,7 +40,7 @@ func (s *Store) IssueDigits(ctx context.Context, l *Login) (*Login, error) {
 }
 
 // FindDigits returns the open login of those digits. It returns [ErrUnknown] if there is
-// none, or another person than the one with that openid has it.
+// none, or if it belongs to a person with another openid.
 func (s *Store) FindDigits(ctx context.Context, digits, openID string) (*Login, error) {
 	id, _, err := s.state.Load(ctx, digitsKey(digits))
 	if errors.Is(err, state.ErrNotFound) {

@@ -38,7 +38,7 @@ func (r *record) enterAgain(who Identity, browser Digest) error {
 	}
 	switch err := r.open(); {
 	case r.Person.Identity.AppID != who.AppID || r.Person.Identity.OpenID != who.OpenID:
-		// Before the state, which is none of another person's business.
+		// Checked first: the login's state must not be revealed to another person.
 		return ErrInUse
 	case r.Authorizer == browser:
 		return ErrRepeated

@@ -9,10 +9,10 @@ import (
 	"github.com/scangate/scangate/internal/codec"
 )
 
-// ReserveNamed takes one use with a name from the quota. A use of a name that has one
-// already counts once, so a caller may repeat the call after a failure of the store. It
-// returns a [QuotaError] if another name would be too many. A quota has either named uses
-// or others.
+// ReserveNamed takes one use from the quota for the name, unless the name has one already.
+// So a caller may repeat the call after a failure of the store. It returns a [QuotaError] if
+// the quota is used up by other names. Do not use [Reserve] for the same quota: its record
+// has another form.
 func ReserveNamed(ctx context.Context, store Store, q Quota, name string) error {
 	return changeNames(ctx, store, q, func(n *names) error {
 		switch {
@@ -34,7 +34,7 @@ func RefundNamed(ctx context.Context, store Store, q Quota, name string) error {
 	})
 }
 
-// changeNames changes the names that have used a quota.
+// changeNames changes the names that have a use of the quota.
 func changeNames(ctx context.Context, store Store, q Quota, change func(*names) error) error {
 	return changeRecord(ctx, store, q.Key, func(stored []byte) ([]byte, time.Duration, error) {
 		n, ok := decodeNames(stored)
@@ -56,7 +56,7 @@ func changeNames(ctx context.Context, store Store, q Quota, change func(*names) 
 	})
 }
 
-// names are the names that have used a quota in the window that ends at until.
+// names are the names that have a use of a quota, in the window that ends at until.
 type names struct {
 	list  []string
 	until time.Time

@@ -87,7 +87,7 @@ const zh = {
   error_too_many: ['请求太频繁', '当前网络的请求太多，请一分钟后再试。'],
   error_wechat: ['微信没有响应', '请稍后再试。'],
   error_busy: ['服务器繁忙', '请稍后再试。'],
-  error_unavailable: ['服务器出错了', '什么都没有改变，请稍后再试。'],
+  error_unavailable: ['服务器出错了', '操作没有生效，请稍后再试。'],
   error_login: ['微信没有响应', '请稍后再试。'],
   error_network: ['网络连接失败', '请检查网络，然后重试。'],
   error_interrupted: ['网络连接中断', '请重试。'],
