@@ -79,6 +79,14 @@ func TestChatLinkMayRedirectToWeChat(t *testing.T) {
 	if want := "form-action 'self' " + openURL + ";"; !strings.Contains(policy, want) {
 		t.Errorf("the page behind the link: Content-Security-Policy = %q, want %q in it", policy, want)
 	}
+	// WeChat redirects to a relay on another host, which redirects to the gate.
+	w = newChatWorld(t, scangate.ScanFollow, withProfile, func(c *scangate.Config) { c.CallbackURL = "https://login.example.com/relay/shop" })
+	w.scanCode("yueyue", w.desktop().start())
+	phone, link = w.phone("yueyue"), w.chatLink("yueyue")
+	policy = phone.get(link).Header.Get("Content-Security-Policy")
+	if want := "form-action 'self' " + openURL + " https://login.example.com;"; !strings.Contains(policy, want) {
+		t.Errorf("the page behind the link, with a relay: Content-Security-Policy = %q, want %q in it", policy, want)
+	}
 }
 
 func TestEchoOpensThePages(t *testing.T) {

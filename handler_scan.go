@@ -74,7 +74,7 @@ func (g *Gate) serveChatLink(w http.ResponseWriter, r *http.Request, l *login.Lo
 		p.Name = "chat.echo"
 	}
 	if g.accounts.official != nil {
-		allowTrip(w.Header(), g.accounts.authorizeURL(g.urls.absolute("callback"), l, key, login.ScopeBase))
+		allowTrip(w.Header(), g.accounts.authorizeURL(g.urls.callback(), l, key, login.ScopeBase), g.urls.relay)
 	}
 	g.respond.render(w, r, http.StatusOK, "chat", p)
 	return nil

@@ -182,13 +182,16 @@ func allowPictures(h http.Header) {
 	h.Set("Content-Security-Policy", strings.Replace(policy, imageSources, imageSources+" "+strings.Join(pictureHosts, " "), 1))
 }
 
-// allowTrip lets the form of the answer's page redirect to WeChat's page: browsers apply
-// form-action to the redirects after a form, too.
-func allowTrip(h http.Header, authorizeURL string) {
-	if u, err := url.Parse(authorizeURL); err == nil {
-		policy := h.Get("Content-Security-Policy")
-		h.Set("Content-Security-Policy", strings.Replace(policy, "form-action 'self'", "form-action 'self' "+u.Scheme+"://"+u.Host, 1))
+// allowTrip lets the form of the answer's page redirect to the hosts of those URLs, such as
+// WeChat's: browsers apply form-action to the redirects after a form, too.
+func allowTrip(h http.Header, redirects ...string) {
+	allowed := "form-action 'self'"
+	for _, to := range redirects {
+		if u, err := url.Parse(to); err == nil && u.Host != "" {
+			allowed += " " + u.Scheme + "://" + u.Host
+		}
 	}
+	h.Set("Content-Security-Policy", strings.Replace(h.Get("Content-Security-Policy"), "form-action 'self'", allowed, 1))
 }
 
 // render answers with a page.
