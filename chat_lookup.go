@@ -32,10 +32,21 @@ func (c *chats) lookUpLater(ctx context.Context, l *login.Login) {
 	}
 	started := c.lookups.run(ctx, lookupTime, func(ctx context.Context) {
 		defer c.lookingUp.Delete(l.ID())
+		defer c.recoverLookup(ctx, l)
 		_, _ = c.lookUp(ctx, l)
 	})
 	if !started {
 		c.lookingUp.Delete(l.ID())
+	}
+}
+
+// recoverLookup logs a panic of the application's code in a look-up. The person's answer
+// looks up again.
+func (c *chats) recoverLookup(ctx context.Context, l *login.Login) {
+	// net/http recovers panics in handlers only. In another goroutine, a panic ends the
+	// process.
+	if cause := recover(); cause != nil {
+		c.logger.ErrorContext(ctx, "scangate: a look-up panicked", "login", shortID(l.ID()), "panic", cause)
 	}
 }
 

@@ -147,7 +147,7 @@ func (c *chats) answer(ctx context.Context, m wechat.Message, a chat.Answer) (an
 	case err != nil:
 		return answered{}, err
 	case a.Kind == chat.Echo:
-		return c.echo(ctx, l, a.Digits)
+		return c.echo(ctx, l, a.Digits, m.RepeatKey())
 	case errors.Is(l.Open(), login.ErrExpired), errors.Is(l.Open(), login.ErrReplaced):
 		return answered{true, c.speaker(l).Line("chat.over")}, nil
 	}
@@ -172,6 +172,8 @@ func (c *chats) decide(ctx context.Context, l *login.Login, a chat.Answer) (answ
 	switch {
 	case refuses || undecided && !yes && l.Person().Refusal == "":
 		return c.deny(ctx, l)
+	case !yes && l.State() == login.StateDenied:
+		return c.deny(ctx, l) // the same message again, after its reply was lost
 	case !yes:
 		return answered{}, nil // the person has decided before
 	case undecided && l.Person().Refusal != "":
@@ -241,17 +243,21 @@ func (c *chats) record(ctx context.Context, l *login.Login) (answered, error) {
 	return answered{true, c.speaker(l).Line("chat.approved")}, nil
 }
 
-// echo takes four digits, which are an answer only while a page shows some.
-func (c *chats) echo(ctx context.Context, l *login.Login, digits string) (answered, error) {
-	if !l.AwaitsEcho() {
+// echo takes four digits, which are an answer only while a page shows some. The message with
+// them has a name.
+func (c *chats) echo(ctx context.Context, l *login.Login, digits, message string) (answered, error) {
+	repeated := l.Echoed(message) // its reply may be lost
+	if !l.AwaitsEcho() && !repeated {
 		return answered{}, nil
 	}
-	l, err := c.logins.Echo(ctx, l, digits)
+	l, err := c.logins.Echo(ctx, l, digits, message)
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, login.ErrRepeated):
 		return answered{true, c.speaker(l).Line("chat.opened")}, nil
 	case errors.Is(err, login.ErrCodeWrong) && l.State() == login.StateDenied:
-		c.respond.emitWithout(ctx, loginEvent(EventDenied, l))
+		if !repeated {
+			c.respond.emitWithout(ctx, loginEvent(EventDenied, l))
+		}
 		return answered{true, c.speaker(l).Line("chat.denied")}, nil
 	case errors.Is(err, login.ErrCodeWrong):
 		return answered{true, c.speaker(l).Line("chat.wrong")}, nil

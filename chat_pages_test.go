@@ -85,6 +85,19 @@ func TestChatLinkMayRedirectToWeChat(t *testing.T) {
 	}
 }
 
+// Without its ticket, a login that a chat authorizes is like an unknown one.
+func TestChatLinkWithoutItsTicketIsUnknown(t *testing.T) {
+	w := newChatWorld(t, scangate.ScanFollow, withProfile)
+	s, phone := w.desktop().start(), w.phone("wang")
+	w.scanCode("yueyue", s)
+	for _, query := range []string{"", "?ticket=", "?ticket=A", "?ticket=A&ticket=A", "?ticket=%zz", "?a;b"} {
+		a, unknown := phone.get("/wechat/scan/"+s.ID+query), phone.get("/wechat/scan/"+unknownLoginID+query)
+		if a.StatusCode != http.StatusNotFound || a.body != unknown.body {
+			t.Errorf("%q: status = %d, want %d and the page of an unknown login", query, a.StatusCode, http.StatusNotFound)
+		}
+	}
+}
+
 func TestEchoOpensThePages(t *testing.T) {
 	w := newChatWorld(t, scangate.ScanMessage, withoutSecret, withTerms)
 	desktop, phone := w.desktop(), w.phone("lin")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/scangate/scangate/internal/login"
@@ -215,7 +216,8 @@ type Pending struct {
 // Pending returns the person who is at the application's registration page. It reads
 // the parameter "login" of the request's query or form. It returns [ErrNotFound] unless
 // that login is open and was authorized in the request's own browser, or in the mini program
-// whose token the request's form has in the field "token".
+// whose token the request's posted form has in the field "token". It ignores a token that a
+// page of another site has posted.
 func (g *Gate) Pending(r *http.Request) (Pending, error) {
 	l, err := g.logins.Load(r.Context(), r.FormValue("login"))
 	switch {
@@ -236,10 +238,17 @@ func (g *Gate) Pending(r *http.Request) (Pending, error) {
 	}, nil
 }
 
-// hasToken reports whether the form of a request has the token of the mini program that
-// proved the identity for the login.
+// hasToken reports whether the posted form of a request has the token of the mini program
+// that proved the identity for the login.
 func (g *Gate) hasToken(r *http.Request, l *login.Login) bool {
-	return l.Way() == login.WayMini && l.AuthorizedBy(login.Key(r.FormValue("token")))
+	// A link or another site's page with an attacker's token would make a visitor register
+	// the attacker's identity, or add it to their own account. The developer tools of mini
+	// programs send "Sec-Fetch-Site: cross-site", with a Referer that no page can have.
+	own := strings.HasPrefix(r.Referer(), "https://servicewechat.com/"+g.config.MiniProgram.AppID+"/")
+	if l.Way() != login.WayMini || !own && g.origins.own.Check(r) != nil {
+		return false
+	}
+	return l.AuthorizedBy(login.Key(r.PostFormValue("token"))) // not from the query
 }
 
 // serveResume continues a login after the application's own registration. It asks the

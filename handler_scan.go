@@ -59,12 +59,9 @@ func (g *Gate) markScanned(r *http.Request, l *login.Login) error {
 // who has opened it: a GET changes nothing, so link checkers may open it.
 func (g *Gate) serveChatLink(w http.ResponseWriter, r *http.Request, l *login.Login) error {
 	q, err := query(r)
-	if err != nil {
-		return err
-	}
 	ticket := q.Get(ticketParam)
-	if !g.chats.verify(l, ticket) {
-		return g.logins.unknown(r)
+	if err != nil || !g.chats.verify(l, ticket) {
+		return g.logins.unknown(r) // a malformed query must not show that the login exists
 	}
 	key := g.cookies.ensure(w, r)
 	if done, err := g.openedChat(w, r, l, key); done || err != nil {

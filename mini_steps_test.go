@@ -145,7 +145,8 @@ func TestMiniProgramClosedRegistration(t *testing.T) {
 		t.Errorf("register_url = %q, want %q", a.RegisterURL, want)
 	}
 	wantStep(t, "approve before the registration", phone.answer(s, "approve"), "register")
-	registration := &http.Request{Method: http.MethodPost, Form: url.Values{"login": {s.ID}, "token": {phone.token}}}
+	form := url.Values{"login": {s.ID}, "token": {phone.token}}
+	registration := &http.Request{Method: http.MethodPost, Form: form, PostForm: form}
 	pending, err := w.gate.Pending(registration.WithContext(t.Context()))
 	if err != nil || pending.Identity.AppID != mini.AppID || pending.Identity.UnionID == "" {
 		t.Fatalf("Pending = %+v, %v, want the person", pending, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -280,4 +281,32 @@ func stumble(w *world) error {
 		return fmt.Errorf("finish: status = %d, want %d", a.StatusCode, http.StatusSeeOther)
 	}
 	return nil
+}
+
+// The look-up of a unionid runs beside requests, where no server recovers a panic of the
+// application's store. It must not end the process, and the answer looks up again.
+func TestCaseB05PanicInALookupCostsOneLookup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		users, calls := &interceptedUsers{}, atomic.Int64{}
+		w := newChatWorld(t, scangate.ScanFollow, withWebsite, users.wrap)
+		users.before = func(_ context.Context, method string) error {
+			if method == "FindByWeChat" && calls.Add(1) == 2 { // the first is the scan's own
+				panic("a mistake in the application")
+			}
+			return nil
+		}
+		desktop := w.desktop()
+		s := desktop.start()
+		w.scanCode("lin", s)
+		synctest.Wait()
+		if got := calls.Load(); got != 2 {
+			t.Fatalf("look-ups after the scan = %d, want 2", got)
+		}
+		if got := w.say("lin", s.number()); got != textApproved || desktop.state(s) != "approved" {
+			t.Errorf("number after a look-up that panicked: reply %q, state %q, want %q and approved", got, desktop.state(s), textApproved)
+		}
+		if got := w.log.String(); !strings.Contains(got, "a look-up panicked") {
+			t.Errorf("log = %s, want the panic", got)
+		}
+	})
 }

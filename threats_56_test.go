@@ -100,6 +100,50 @@ func TestThreat57MiniLoginFromAWebPage(t *testing.T) {
 	}
 }
 
+// An attacker's page or link sends a visitor to the application's registration, with the token
+// of the attacker's mini program. The visitor would register the attacker's WeChat, or add it
+// to their own account.
+func TestThreat57RegistrationFromAWebPage(t *testing.T) {
+	w := newWorld(t, miniOnly, func(c *scangate.Config) {
+		c.Registration, c.RegisterURL = scangate.RegisterClosed, "/join"
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/", application(w.gate))
+	mux.HandleFunc("/join", func(rw http.ResponseWriter, r *http.Request) {
+		if _, err := w.gate.Pending(r); err != nil {
+			http.Error(rw, "no person", http.StatusNotFound)
+		}
+	})
+	w.addHost("app.example.com", mux)
+	attacker := w.mini("wang")
+	s := w.desktop().start()
+	wantStep(t, "scan by a new person", attacker.enter(s), "register")
+	victim, target, token := w.desktop(), "/join?login="+s.ID, url.Values{"token": {attacker.token}}
+	if a := victim.get(target + "&" + token.Encode()); a.StatusCode != http.StatusNotFound {
+		t.Errorf("link with the token: status = %d, want %d", a.StatusCode, http.StatusNotFound)
+	}
+	const own = "https://servicewechat.com/"
+	for name, c := range map[string]struct {
+		want   int
+		header []string
+	}{
+		"form of another site":                {404, []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}},
+		"form of another site, old browser":   {404, []string{"Origin", "https://evil.example"}},
+		"form in the query":                   {404, nil},
+		"form of a foreign mini program":      {404, []string{"Origin", "https://servicewechat.com", "Sec-Fetch-Site", "cross-site", "Referer", own + official.AppID + "/devtools/page-frame.html"}},
+		"mini program on a phone":             {200, []string{"Origin", "", "Referer", own + mini.AppID + "/12/page-frame.html"}},
+		"mini program in the developer tools": {200, []string{"Origin", "https://servicewechat.com", "Sec-Fetch-Site", "cross-site", "Referer", own + mini.AppID + "/devtools/page-frame.html"}},
+	} {
+		to, form := target, token
+		if c.header == nil {
+			to, form = target+"&"+token.Encode(), nil
+		}
+		if a := victim.post(to, form, c.header...); a.StatusCode != c.want {
+			t.Errorf("%s: status = %d, want %d", name, a.StatusCode, c.want)
+		}
+	}
+}
+
 // An attacker uses a token for another login, a code of another mini program, or the number
 // on the screen of the victim.
 func TestThreat58TokensCodesAndNumbers(t *testing.T) {

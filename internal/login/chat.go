@@ -42,6 +42,7 @@ type chat struct {
 	Typed  bool   // the person sent the digits, so the screens are known to match
 	Echoes []echo // of browsers that wait to be recognized, the oldest first
 	Tries  int    // wrong echoes
+	Echoed string // names the message with the last echo, right or wrong
 
 	Learned bool // the account has looked up the person's unionid
 	Proving bool // the authorizer's browser is asking WeChat whose it is
@@ -180,14 +181,23 @@ func (r *record) newEcho() (string, error) {
 }
 
 // echo makes the browser that shows the number the authorizer's, and reports whether there
-// is one. The third wrong number ends the login.
-func (r *record) echo(digits string) (right bool, err error) {
+// is one. The third wrong number ends the login. A repeated message changes nothing.
+func (r *record) echo(digits, message string) (right bool, err error) {
+	repeated := r.Chat != nil && r.Chat.Echoed == message
 	switch err := r.identified(); {
+	case repeated && r.State == StateDenied:
+		return false, ErrCodeWrong
 	case err != nil:
 		return false, err
+	case repeated && r.bound():
+		return true, ErrRepeated
 	case r.bound() || !r.inChat() || len(r.Chat.Echoes) == 0:
 		return false, ErrUnknown
 	}
+	if repeated {
+		return false, ErrCodeWrong // it costs no try
+	}
+	r.Chat.Echoed = message
 	for _, e := range r.Chat.Echoes {
 		if equal(e.Digits, digits) {
 			r.Authorizer, r.Chat.Echoes = e.Browser, nil
@@ -255,6 +265,11 @@ func (l *Login) EchoFor(key Key) string {
 		}
 	}
 	return ""
+}
+
+// Echoed reports whether the message with that name was the last echo.
+func (l *Login) Echoed(message string) bool {
+	return l.record.Chat != nil && l.record.Chat.Echoed == message
 }
 
 // AwaitsEcho reports whether a browser waits until its number is sent to the chat.

@@ -165,13 +165,14 @@ func (s *Store) AwaitEcho(ctx context.Context, l *Login, key Key) (digits string
 }
 
 // Echo makes the browser that shows the number the authorizer's. A wrong number returns
-// [ErrCodeWrong], and the third one denies the login. It returns [ErrUnknown] if no
-// browser waits.
-func (s *Store) Echo(ctx context.Context, l *Login, digits string) (*Login, error) {
+// [ErrCodeWrong], and the third one denies the login. It returns [ErrUnknown] if no browser
+// waits. The message with the number has a name. If it is repeated, it changes nothing, and
+// a right number returns [ErrRepeated].
+func (s *Store) Echo(ctx context.Context, l *Login, digits, message string) (*Login, error) {
 	right := false
 	l, err := s.change(ctx, l, func(r *record) error {
 		var err error
-		right, err = r.echo(digits)
+		right, err = r.echo(digits, message)
 		return err // nil for a wrong number too: the try must be stored
 	})
 	if err == nil && !right {

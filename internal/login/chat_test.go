@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,7 +147,7 @@ func TestEchoBindsOneBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatalf("vouch: error = %v, want none", err)
 	}
-	if _, err := s.Echo(t.Context(), l, "0000"); !errors.Is(err, ErrUnknown) {
+	if _, err := s.Echo(t.Context(), l, "0000", "first"); !errors.Is(err, ErrUnknown) {
 		t.Errorf("echo without a page: error = %v, want %v", err, ErrUnknown)
 	}
 	phone, other := NewKey(), NewKey()
@@ -157,7 +158,7 @@ func TestEchoBindsOneBrowser(t *testing.T) {
 	if theirs, err := s.AwaitEcho(t.Context(), l, other); err != nil || theirs == digits {
 		t.Errorf("await an echo in another browser: %q, %v, want other digits than %q", theirs, err, digits)
 	}
-	if l, err = s.Echo(t.Context(), l, digits); err != nil || !l.AuthorizedBy(phone) {
+	if l, err = s.Echo(t.Context(), l, digits, "second"); err != nil || !l.AuthorizedBy(phone) {
 		t.Errorf("echo: error = %v, want the phone bound", err)
 	}
 	if _, err := s.AwaitEcho(t.Context(), l, other); !errors.Is(err, ErrInUse) {
@@ -175,7 +176,7 @@ func TestThirdWrongEchoDenies(t *testing.T) {
 		t.Fatalf("await an echo: error = %v, want none", err)
 	}
 	for i, want := range []State{StateIdentified, StateIdentified, StateDenied} {
-		got, err := s.Echo(t.Context(), l, "none")
+		got, err := s.Echo(t.Context(), l, "none", strconv.Itoa(i))
 		if !errors.Is(err, ErrCodeWrong) || got.State() != want {
 			t.Errorf("wrong echo %d: state = %s, error = %v, want %s and %v", i+1, got.State(), err, want, ErrCodeWrong)
 		}

@@ -12,7 +12,7 @@ import (
 // recordFormat is the version of a record's stored form, and its first byte. Change
 // it with every change of what the methods named fields list: a record of another
 // version is an unknown login.
-const recordFormat = 7
+const recordFormat = 8
 
 // indexFormat is the version of an index entry's stored form, and its first byte.
 const indexFormat = '1'
@@ -95,6 +95,7 @@ func (c *chat) fields(to *coder) {
 	to.string(&c.Digits)
 	to.bool(&c.Typed)
 	to.int(&c.Tries)
+	to.string(&c.Echoed)
 	to.bool(&c.Learned)
 	to.bool(&c.Proving)
 	n := len(c.Echoes)
