@@ -52,7 +52,7 @@ type Config struct {
 	// other ways that are configured: ScanWeb with a Secret, ScanFollow with a Secret and
 	// Push, ScanMessage with Push.AccountQR, and Website. Empty means ScanMessage if the
 	// official account has no Secret, ScanMiniProgram if there is a mini program and no
-	// official account, and otherwise ScanWeb.
+	// official account, and otherwise ScanWeb. It is required if there are both of these.
 	Scan ScanMode
 
 	// Push configures the messages of the official account, which ScanFollow and

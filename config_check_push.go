@@ -78,6 +78,8 @@ func (c *Config) checkScan(faults *configErrors) {
 	}
 	mode, none := c.scanMode(), c.OfficialAccount == wechat.Account{}
 	switch {
+	case c.Scan == "" && c.withoutSecret() && !c.Push.isZero() && c.MiniProgram != wechat.Account{}:
+		faults.add("Scan", "choose ScanMessage, ScanMiniProgram or ScanMiniProgramCode: the account and the mini program are both configured")
 	case mode.mini():
 		if c.MiniProgram == (wechat.Account{}) {
 			faults.add("MiniProgram", "Scan needs it")

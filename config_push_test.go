@@ -55,6 +55,22 @@ func TestNewChecksTheWaysOfChats(t *testing.T) {
 	}
 }
 
+// Neither the account's digits nor the mini program's code is the obvious choice.
+func TestNewAsksForScan(t *testing.T) {
+	push := scangate.Push{Token: pushToken, EncodingAESKey: pushKey, AccountQR: accountQR}
+	for scan, want := range map[scangate.ScanMode]string{"": "Config.Scan: choose ScanMessage", scangate.ScanMessage: "", scangate.ScanMiniProgram: ""} {
+		gate, err := scangate.New(scangate.Config{
+			PublicURL: appURL, OfficialAccount: wechat.Account{AppID: official.AppID}, MiniProgram: mini, Push: push, Scan: scan,
+		})
+		if err == nil {
+			_ = gate.Close()
+		}
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("Scan %q: error = %v, want %q in it, or none", scan, err, want)
+		}
+	}
+}
+
 func TestPushPrintsWithoutItsSecrets(t *testing.T) {
 	push := scangate.Push{Token: pushToken, EncodingAESKey: pushKey, FormerEncodingAESKey: pushKey, AccountQR: accountQR}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
