@@ -164,6 +164,8 @@ func TestTagRestsWhileHidden(t *testing.T) {
 	eventually(t, "the element has ended its poll", func() bool { return polls.Load() == 0 })
 	v.advanceClock("121")
 	v.evaluate(`document.querySelector("scangate-login").hidden = false`)
+	// An approval before the element has its login again would be of a login that is over.
+	eventually(t, "the element polls", func() bool { return polls.Load() == 1 })
 	v.waitVisible(`.qr svg`)
 	v.phoneAnswers("wang", "approve")
 	v.waitVisible(`.who`)
