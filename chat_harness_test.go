@@ -216,3 +216,9 @@ func atoi(t *testing.T, s string) int {
 	}
 	return n
 }
+
+// hasNumber reports whether a text has the number by itself: an address or a ticket may
+// contain its digits.
+func hasNumber(text, number string) bool {
+	return regexp.MustCompile(`\b` + number + `\b`).MatchString(text)
+}

@@ -225,7 +225,8 @@ func (b *browser) try(ctx context.Context, follow bool, method, target, body str
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	// A picture may have any bytes.
-	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "image/png") && strings.Contains(string(text), "%!") {
+	kind := resp.Header.Get("Content-Type")
+	if picture := strings.HasPrefix(kind, "image/") && kind != "image/svg+xml"; !picture && strings.Contains(string(text), "%!") {
 		b.t.Errorf("%s %s: got a text whose arguments do not match it, want no %%!:\n%s", method, target, text)
 	}
 	return answer{resp, string(text)}, err

@@ -101,7 +101,7 @@ const createCard = (host) => {
     fill(text("login.heading"), [
       phone && make("p", {}, [text("login.here")]),
       way === "mini" && settings.on_phone && make("p", {}, [text("login.mini_here")]),
-      digits ? list([svg ? "message1" : "message0", "message2", "message3"]) : way && list(["step1", "step2", way === "mini" ? "mini3" : "follow3"]),
+      digits ? list([svg && !settings.on_phone ? "message1" : "message0", "message2", "message3"]) : way && list(["step1", "step2", way === "mini" ? "mini3" : "follow3"]),
       make("div", { class: "scan" }, [
         make("div", { class: "stage" }, [
           make("div", { class: "code" }, phone ? [
