@@ -107,8 +107,8 @@ type Config struct {
 
 	// AllowReturnTo reports whether a login may end at a page of another host. It is asked
 	// about URLs of https without a user, when the login begins and again when it ends. If
-	// PublicURL is plain http, it is asked about plain http too. Compare Host as a whole: a host that merely ends with yours
-	// may be an attacker's. Nil allows no other host.
+	// PublicURL is plain http, it is asked about plain http too. Compare Host as a whole: a
+	// host that merely ends with yours may be an attacker's. Nil allows no other host.
 	AllowReturnTo func(*url.URL) bool
 
 	// Registration decides how a person without a user becomes one; empty means

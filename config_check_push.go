@@ -86,12 +86,10 @@ func (c *Config) checkScan(faults *configErrors) {
 		}
 	case none && c.Scan != "":
 		faults.add("OfficialAccount", "Scan needs it")
-	case none && !c.Push.isZero():
-		faults.add("OfficialAccount", "Push needs it: it configures the account's messages")
 	case mode == ScanFollow && c.OfficialAccount.Secret == "":
 		faults.add("OfficialAccount", "Secret is empty: ScanFollow needs it to create QR codes")
 	}
-	if none && mode.mini() && !c.Push.isZero() {
+	if none && !c.Push.isZero() {
 		faults.add("OfficialAccount", "Push needs it: it configures the account's messages")
 	}
 	switch {

@@ -92,21 +92,20 @@
 //
 // POST login and POST link answer 201 with {"id", "scan_url", "qr_url", "state_url",
 // "renew_url", "account_url", "finish_url", "match_number", "expires_at", "expires_in",
-// "website_url", "other_ways", "way", "digits", "simulated"}, or with {"redirect_url"} if the
-// browser itself has to go to WeChat. scan_url is a complete URL, for a QR code that the application draws; the
-// others are paths on this server. way is "follow" or "message" if the person approves the
-// login in the chat with the official account, "mini" for a mini program, and otherwise missing. digits are present if
-// the person sends them to that account; qr_url and scan_url are then empty unless
-// [Push].AccountQR is set. simulated is true if WeChat is simulated, so that a click on the
-// account's code may open scan_url. expires_at (RFC 3339)
-// is when the same POST returns a new login, unless this one was scanned by then.
-// expires_in is the same in seconds from now, for browsers whose clock is wrong.
-// website_url is present only with [Config.Website]. other_ways lists {"way", "url"} for each
-// other way that is configured: url is the page where the same login begins, and way is
+// "other_ways", "way", "digits", "simulated"}, or with {"redirect_url"} if the browser itself
+// has to go to WeChat. scan_url is a complete URL, for a QR code that the application draws;
+// the others are paths on this server. way is "follow" or "message" if the person approves
+// the login in the chat with the official account, "mini" for a mini program, and otherwise
+// missing. digits are present if the person sends them to that account; qr_url and scan_url
+// are then empty unless [Push].AccountQR is set. simulated is true if WeChat is simulated, so
+// that a click on the account's code may open scan_url. expires_at (RFC 3339) is when the
+// same POST returns a new login, unless this one was scanned by then. expires_in is the same
+// in seconds from now, for browsers whose clock is wrong. other_ways lists {"way", "url"} for
+// each other way that is configured: url is the page where the same login begins, and way is
 // what a script posts as "with". return_to is a path on this server or, from scripts, a URL
 // that begins with PublicURL, such as location.href. It may also be a URL of another host
-// that [Config.AllowReturnTo] allows. Any other value
-// means "/" on pages and in forms, and is an error in JSON.
+// that [Config.AllowReturnTo] allows. Any other value means "/" on pages and in forms, and is
+// an error in JSON.
 //
 // The state route answers when the state differs from seen, and after wait seconds at the
 // latest: from 1 to 25, and 25 without the parameter. Ask for less if a proxy ends requests

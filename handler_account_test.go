@@ -176,8 +176,8 @@ func TestLinkAsJSON(t *testing.T) {
 	if a := desktop.postJSON("/wechat/link", `{"return_to":"/account?linked"}`, &s); a.StatusCode != http.StatusCreated {
 		t.Fatalf("POST link: status = %d, body = %s, want 201", a.StatusCode, a.body)
 	}
-	if want := "/wechat/link?return_to=%2Faccount%3Flinked&with=website"; s.WebsiteURL != want {
-		t.Errorf("POST link: website_url = %q, want %q", s.WebsiteURL, want)
+	if want := "/wechat/link?return_to=%2Faccount%3Flinked&with=website"; s.by(scangate.WayWebsite) != want {
+		t.Errorf("POST link: other_ways = %v, want %q", s.OtherWays, want)
 	}
 	if a := phone.scan(s); !strings.Contains(a.body, "Add this WeChat") {
 		t.Fatalf("scan: the confirm page is\n%s\nwant the question whether to add this WeChat", a.body)

@@ -132,23 +132,31 @@ func (g *Gate) prepareApproval(r *http.Request, l *login.Login) (*login.Login, e
 
 // recordDecision stores the decision and shows the person its effect.
 func (g *Gate) recordDecision(w http.ResponseWriter, r *http.Request, l *login.Login, decision EventName) error {
-	record := g.logins.Approve
-	if decision == EventDenied {
-		record = g.logins.Deny
-	}
-	l, err := record(r.Context(), l)
-	repeated := errors.Is(err, login.ErrRepeated) // browsers resend a POST after a reset
-	if err != nil && !repeated {
+	l, err := g.storeDecision(r, l, decision)
+	if err != nil {
 		return retryError{err, g.urls.path("confirm", l.ID())}
-	}
-	if !repeated {
-		g.respond.emit(r, loginEvent(decision, l))
 	}
 	if wantsJSON(r) {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
 	return g.advance(w, r, l)
+}
+
+// storeDecision stores the person's decision, which is final.
+func (g *Gate) storeDecision(r *http.Request, l *login.Login, decision EventName) (*login.Login, error) {
+	record := g.logins.Approve
+	if decision == EventDenied {
+		record = g.logins.Deny
+	}
+	l, err := record(r.Context(), l)
+	if errors.Is(err, login.ErrRepeated) { // clients resend a POST after a reset
+		return l, nil
+	}
+	if err == nil {
+		g.respond.emit(r, loginEvent(decision, l))
+	}
+	return l, err
 }
 
 // confirmPage returns the data of the page that asks the person for approval.

@@ -133,7 +133,7 @@ func (g *Gate) renderLogin(w http.ResponseWriter, r *http.Request, l *login.Logi
 	s := g.scanLogin(r, l)
 	g.respond.render(w, r, http.StatusOK, "login", PageData{
 		Purpose: string(l.Purpose()), State: string(l.PublicState()), OnPhone: isHandheld(r),
-		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, RenewURL: s.RenewURL, LoginURL: g.urls.restart(l), WebsiteURL: s.WebsiteURL,
+		ScanURL: s.ScanURL, QRURL: s.QRURL, StateURL: s.StateURL, RenewURL: s.RenewURL, LoginURL: g.urls.restart(l),
 		RenewIn: secondsUntil(l.RenewAt()), Number: l.Number(), MatchNumber: g.matchesNumber(l), Way: s.Way, Digits: s.Digits,
 		Simulated: s.Simulated, ways: s.OtherWays,
 	})
@@ -211,7 +211,6 @@ type scanLogin struct {
 	Simulated   bool      `json:"simulated,omitempty"` // a click on the account's code may open it
 	ExpiresAt   time.Time `json:"expires_at"`
 	ExpiresIn   int       `json:"expires_in"` // in seconds, for browsers whose clock is wrong
-	WebsiteURL  string    `json:"website_url,omitempty"`
 	OtherWays   []wayURL  `json:"other_ways,omitempty"`
 }
 
@@ -242,9 +241,6 @@ func (g *Gate) scanLogin(r *http.Request, l *login.Login) scanLogin {
 	s.ExpiresIn = secondsUntil(s.ExpiresAt)
 	if s.ScanURL == "" {
 		s.QRURL = "" // digits alone
-	}
-	if g.accounts.website != nil {
-		s.WebsiteURL = g.urls.by(l, WayWebsite)
 	}
 	return s
 }

@@ -195,7 +195,7 @@ func TestJSONLogin(t *testing.T) {
 	if a.StatusCode != http.StatusCreated || a.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("start: status = %d, Content-Type = %q, want 201 application/json", a.StatusCode, a.Header.Get("Content-Type"))
 	}
-	for _, key := range []string{"id", "scan_url", "qr_url", "state_url", "finish_url", "match_number", "expires_at", "website_url"} {
+	for _, key := range []string{"id", "scan_url", "qr_url", "state_url", "finish_url", "match_number", "expires_at", "other_ways"} {
 		if _, ok := got[key]; !ok {
 			t.Errorf("start: got %v, want the key %q", got, key)
 		}

@@ -313,19 +313,11 @@ func (g *Gate) registeredMini(r *http.Request, l *login.Login) (*login.Login, er
 	return recognized, err
 }
 
-// recordMini stores the person's decision, which is final.
+// recordMini stores the person's decision, and answers that the login is done.
 func (g *Gate) recordMini(w http.ResponseWriter, r *http.Request, l *login.Login, decision EventName) error {
-	record := g.logins.Approve
-	if decision == EventDenied {
-		record = g.logins.Deny
-	}
-	l, err := record(r.Context(), l)
-	repeated := errors.Is(err, login.ErrRepeated)
-	if err != nil && !repeated {
+	l, err := g.storeDecision(r, l, decision)
+	if err != nil {
 		return err
-	}
-	if !repeated {
-		g.respond.emit(r, loginEvent(decision, l))
 	}
 	writeJSON(w, http.StatusOK, miniAnswer{Step: stepDone, State: l.PublicState()})
 	return nil

@@ -279,8 +279,21 @@ type scan struct {
 	MatchNumber int    `json:"match_number"`
 	Digits      string `json:"digits"`
 	ExpiresAt   string `json:"expires_at"`
-	WebsiteURL  string `json:"website_url"`
 	RedirectURL string `json:"redirect_url"`
+	OtherWays   []struct {
+		Way scangate.Way `json:"way"`
+		URL string       `json:"url"`
+	} `json:"other_ways"`
+}
+
+// by returns where the same login in another way begins, or "".
+func (s scan) by(way scangate.Way) string {
+	for _, other := range s.OtherWays {
+		if other.Way == way {
+			return other.URL
+		}
+	}
+	return ""
 }
 
 // confirmURL returns the path of the phone's confirm page.

@@ -35,11 +35,11 @@ type authenticator struct {
 // [Session.Manager].
 //
 // The answer to other requests depends on the client. A page load is redirected to the
-// login page, which leads back, or to [Config.LoginPage]. A form that a page submits is redirected too, and the login
-// leads back to that page. Anything else gets 401 and an application/problem+json with the members code,
-// "login_required", and login_url. With [Phone.Require], users without a phone
-// number are redirected to the page that binds one, and code is "phone_required". If a
-// store fails, the answer is 503 with Retry-After.
+// login page, or to [Config.LoginPage], and the login leads back. A form that a page submits
+// is redirected too, and the login leads back to that page. Anything else gets 401 and an
+// application/problem+json with the members code, "login_required", and login_url. With
+// [Phone.Require], users without a phone number are redirected to the page that binds one,
+// and code is "phone_required". If a store fails, the answer is 503 with Retry-After.
 //
 // The answers of next are "Cache-Control: private" unless next sets another value. An
 // answer that sets the session's cookie is always private.

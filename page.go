@@ -74,10 +74,6 @@ type PageData struct {
 	// every state.
 	RenewURL string
 
-	// WebsiteURL leads from login.html to WeChat's own login page. It is empty if there
-	// is none. Ways returns the links to all other ways, this one too.
-	WebsiteURL string
-
 	// Number must be shown on two screens, by login.html and confirm.html, to compare. If
 	// MatchNumber is set, confirm.html must not show it but have a field "number" to type
 	// it into. On login.html the attribute data-number must mark the element whose only

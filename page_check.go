@@ -368,7 +368,7 @@ var (
 	fullSamples = map[string]PageData{
 		"login": {
 			State: "waiting", OnPhone: true, ScanURL: "https://example.com/w/scan/ID", QRURL: "/w/login/ID/qr.svg", StateURL: "/w/login/ID/state",
-			LoginURL: "/w/login?return_to=%2Fa", RenewURL: "/w/login/ID/renew", RenewIn: 120, WebsiteURL: "/w/login?with=website", Number: 97, MatchNumber: true,
+			LoginURL: "/w/login?return_to=%2Fa", RenewURL: "/w/login/ID/renew", RenewIn: 120, Number: 97, MatchNumber: true,
 			ways: []wayURL{{WayWebsite, "/w/login?with=website"}},
 		},
 		"finish":  {FinishURL: "/w/login/ID/finish", Nickname: "N", TargetName: "N", Purpose: "link"},

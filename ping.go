@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 )
 
 // Ping asks each of the gate's stores once for something that does not exist: State, Users
@@ -26,11 +25,7 @@ func (g *Gate) Ping(ctx context.Context) error {
 			if err == nil {
 				err = errInvented
 			}
-			err = fmt.Errorf("%s: %w", store.field, err)
-			if failed != nil {
-				err = fmt.Errorf("%w; %w", failed, err)
-			}
-			failed = err
+			failed = both(wrap(store.field, err), failed)
 		}
 	}
 	return publicError(failed)
@@ -49,6 +44,7 @@ func (g *Gate) pingState(ctx context.Context, id string) error {
 func (g *Gate) pingUsers(ctx context.Context, id string) error {
 	appID := g.config.OfficialAccount.AppID
 	setDefault(&appID, g.config.Website.AppID)
+	setDefault(&appID, g.config.MiniProgram.AppID)
 	_, err := g.registrar.users.FindByWeChat(ctx, Identity{AppID: appID, OpenID: id})
 	return err
 }

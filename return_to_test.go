@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+
+	"github.com/scangate/scangate"
 )
 
 func TestCaseD04ReturnToOfThisOrigin(t *testing.T) {
@@ -45,8 +47,8 @@ func TestCaseD04LinkReturnsToThisOrigin(t *testing.T) {
 	if a := desktop.postJSON("/wechat/link", jsonBody("return_to", appURL+"/account?linked"), &s); a.StatusCode != http.StatusCreated {
 		t.Fatalf("POST link: %d %s, want 201", a.StatusCode, a.body)
 	}
-	if want := "/wechat/link?return_to=%2Faccount%3Flinked&with=website"; s.WebsiteURL != want {
-		t.Errorf("POST link: website_url = %q, want %q", s.WebsiteURL, want)
+	if want := "/wechat/link?return_to=%2Faccount%3Flinked&with=website"; s.by(scangate.WayWebsite) != want {
+		t.Errorf("POST link: other_ways = %v, want %q", s.OtherWays, want)
 	}
 }
 

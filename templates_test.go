@@ -120,7 +120,7 @@ func TestTemplateData(t *testing.T) {
 	w := newWorld(t, codes.withPhone, withProfile, withNumber, withTerms, withFields(t))
 	both := newWorld(t, withWebsite, withFields(t))
 	desktop, phone := w.desktop(), w.phone("yueyue")
-	check(both.desktop().get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn RenewURL WebsiteURL Number")
+	check(both.desktop().get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn RenewURL Number")
 	check(desktop.get("/wechat/login?return_to=/account"), "login has Name State ScanURL QRURL StateURL LoginURL RenewIn RenewURL Number MatchNumber")
 	login := desktop.start()
 	terms := check(phone.scan(login), "terms has Name Token Agreement")

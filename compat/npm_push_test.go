@@ -35,7 +35,7 @@ func serveNodeWebot(t *testing.T, s secrets, text string, read func(received)) h
 	}
 }
 
-// escapeJSON returns a value as percent-encoded JSON, for a header.
+// escapeJSON returns a value as JSON. It is percent-encoded, because a header carries it.
 func escapeJSON(t *testing.T, v any) string {
 	t.Helper()
 	text, err := json.Marshal(v)

@@ -221,23 +221,13 @@ func TestChatFlags(t *testing.T) {
 			simulator.SetPush(official.AppID, wechattest.PushServer{
 				URL: address + "/wechat/push", Token: testPush.Token, EncodingAESKey: testPush.EncodingAESKey,
 			})
-			jar, err := cookiejar.New(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			client := &http.Client{Jar: jar}
-			if way == "follow" {
-				simulator.LogInByFollow(t, client, address+"/account", "lin")
-			} else {
-				simulator.LogInByMessage(t, client, address+"/account", "lin")
-			}
-			resp, err := client.Get(address + "/api/account")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := body(t, resp); resp.StatusCode != http.StatusOK {
-				t.Errorf("GET /api/account = %d, %q, want %d", resp.StatusCode, got, http.StatusOK)
-			}
+			checkLogin(t, address, func(client *http.Client) {
+				if way == "follow" {
+					simulator.LogInByFollow(t, client, address+"/account", "lin")
+				} else {
+					simulator.LogInByMessage(t, client, address+"/account", "lin")
+				}
+			})
 		})
 	}
 }
@@ -248,12 +238,20 @@ func TestMiniProgramFlags(t *testing.T) {
 	simulator := wechattest.NewServer(t, wechattest.App{Account: mini, MiniProgram: true})
 	t.Setenv("WECHAT_MINI_SECRET", mini.Secret)
 	address := startProgram(t, "-mini-appid", mini.AppID, "-wechat-open-url", simulator.URL, "-wechat-api-url", simulator.URL)
+	checkLogin(t, address, func(client *http.Client) {
+		simulator.LogInByMiniProgram(t, client, address+"/wechat/mini/login", mini.AppID, "lin")
+	})
+}
+
+// checkLogin logs a client in to the program at address, and opens its account.
+func checkLogin(t *testing.T, address string, logIn func(*http.Client)) {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := &http.Client{Jar: jar}
-	simulator.LogInByMiniProgram(t, client, address+"/wechat/mini/login", mini.AppID, "lin")
+	logIn(client)
 	resp, err := client.Get(address + "/api/account")
 	if err != nil {
 		t.Fatal(err)

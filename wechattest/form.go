@@ -1,7 +1,6 @@
 package wechattest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +21,26 @@ var (
 	fieldTags  = regexp.MustCompile(`<(?:input|button)\s[^>]*>`)
 	attributes = regexp.MustCompile(`([a-z]+)="([^"]*)"`)
 )
+
+// readFields returns the named inputs and buttons of a form's content, in their order.
+func readFields(content string) []formField {
+	var fields []formField
+	for _, tag := range fieldTags.FindAllString(content, -1) {
+		read := readAttributes(tag)
+		if read["name"] == "" {
+			continue
+		}
+		f := formField{read["name"], read["value"], read["type"]}
+		if strings.HasPrefix(tag, "<button") {
+			f.kind = "button"
+		}
+		fields = append(fields, f)
+	}
+	return fields
+}
+
+// formField is a field of a form. The kind is an input's type, or "button".
+type formField struct{ name, value, kind string }
 
 // readAttributes returns the attributes of a tag.
 func readAttributes(tag string) map[string]string {
@@ -69,13 +88,11 @@ func submit(ctx context.Context, client *http.Client, page *http.Response, field
 		if err != nil {
 			return nil, errors.New("the form's address is not a URL")
 		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader([]byte(filled.Encode())))
+		req, err := newFormRequest(ctx, target.String(), filled)
 		if err != nil {
 			return nil, errors.New("the form's address is not a URL")
 		}
-		req.Header.Set("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.Header.Set("Origin", at.Scheme+"://"+at.Host)
+		req.Header.Set("Origin", at.Scheme+"://"+at.Host) // of the page, not of its target
 		// The same browser asked for the page. Without a header the client is a program.
 		if agent := page.Request.Header.Get("User-Agent"); agent != "" {
 			req.Header.Set("User-Agent", agent)
@@ -90,17 +107,13 @@ func submit(ctx context.Context, client *http.Client, page *http.Response, field
 func fill(text string, fields url.Values) (url.Values, bool) {
 	filled, names := url.Values{}, map[string]bool{}
 	pressed := false // a browser sends the value of one button
-	for _, tag := range fieldTags.FindAllString(text, -1) {
-		field := readAttributes(tag)
-		name, button := field["name"], strings.HasPrefix(tag, "<button")
-		if name == "" {
-			continue
-		}
-		names[name] = true
+	for _, f := range readFields(text) {
+		names[f.name] = true
+		button := f.kind == "button"
 		switch {
-		case fields.Has(name):
-		case button && !pressed, field["type"] == "hidden", !button && field["value"] != "" && field["type"] != "checkbox":
-			filled.Set(name, field["value"])
+		case fields.Has(f.name), f.kind == "checkbox", button && pressed:
+		case button, f.kind == "hidden", f.value != "":
+			filled.Set(f.name, f.value)
 		}
 		pressed = pressed || button
 	}

@@ -290,18 +290,16 @@ func fillForm(text string, number int) (url.Values, bool, error) {
 		return nil, false, errors.New("the login cannot go on at this page")
 	}
 	filled := url.Values{}
-	for _, tag := range fieldTags.FindAllString(form[2], -1) {
-		field := readAttributes(tag)
-		switch name := field["name"]; {
-		case name == "":
-		case name == "number":
-			filled.Set(name, strconv.Itoa(number))
-		case name == "answer" && filled.Has(name):
+	for _, f := range readFields(form[2]) {
+		switch {
+		case f.name == "number":
+			filled.Set(f.name, strconv.Itoa(number))
+		case f.name == "answer" && filled.Has(f.name):
 			// The first button approves.
-		case strings.HasPrefix(tag, "<button"), field["type"] == "hidden", field["type"] == "checkbox":
-			filled.Set(name, field["value"])
+		case f.kind == "button", f.kind == "hidden", f.kind == "checkbox":
+			filled.Set(f.name, f.value)
 		default:
-			return nil, false, fmt.Errorf("the page asks for %q", name)
+			return nil, false, fmt.Errorf("the page asks for %q", f.name)
 		}
 	}
 	return filled, filled.Get("answer") == "approve", nil

@@ -81,14 +81,24 @@ func (p *Phone) Tap(ctx context.Context, resp *http.Response, answer Answer) (*h
 // PostForm posts a form, as a page of the same origin as address would. The caller
 // closes the response's body.
 func (p *Phone) PostForm(ctx context.Context, address string, form url.Values) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	req, err := newFormRequest(ctx, address, form)
 	if err != nil {
 		return nil, fmt.Errorf("wechattest: %w", err)
+	}
+	return p.Client.Do(req)
+}
+
+// newFormRequest returns the request of a browser that posts a form, from a page of the same
+// origin as address.
+func newFormRequest(ctx context.Context, address string, form url.Values) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
 	}
 	req.Header.Set("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Origin", req.URL.Scheme+"://"+req.URL.Host)
-	return p.Client.Do(req)
+	return req, nil
 }
 
 // phoneTransport is the part of a phone's browser that [http.Client] does not
