@@ -67,11 +67,7 @@ func testFollowerScans(t *testing.T, desktop *tab) {
 // testSendsDigits uses a phone with cookies of its own.
 func testSendsDigits(t *testing.T, desktop *tab) {
 	desktop.toLogin("message")
-	phone := desktop.elsewhere("lin")
-	phone.click(`button[name=follow]`)
-	phone.waitVisible(`input[name=text]`)
-	phone.send(desktop.number())
-	phone.waitReply("Login to Example")
+	phone := desktop.sendDigits()
 	phone.screenshot("message-question")
 	phone.send("1")
 	phone.waitReply("Confirmed")
@@ -148,13 +144,21 @@ func logInOnWeChatsPage(desktop *tab) {
 	desktop.waitText(`#greeting`, "Hello, 陈默!")
 }
 
-func testChatRefused(t *testing.T, desktop *tab) {
-	desktop.toLogin("chat-refused")
-	phone := desktop.elsewhere("lin")
+// sendDigits follows the account on lin's phone, which has cookies of its own, and sends the
+// digits of the login page. It returns the phone when the question has come.
+func (tab *tab) sendDigits() *tab {
+	tab.t.Helper()
+	phone := tab.elsewhere("lin")
 	phone.click(`button[name=follow]`)
 	phone.waitVisible(`input[name=text]`)
-	phone.send(desktop.number())
+	phone.send(tab.number())
 	phone.waitReply("Login to Example")
+	return phone
+}
+
+func testChatRefused(t *testing.T, desktop *tab) {
+	desktop.toLogin("chat-refused")
+	phone := desktop.sendDigits()
 	phone.send("0")
 	phone.waitReply("Refused")
 	desktop.front()
