@@ -102,7 +102,7 @@ func ExampleConfig_currentUser() {
 	_, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
-		Registration:    scangate.RegisterClosed, // a login by WeChat creates no user
+		Registration:    scangate.Registration{Mode: scangate.RegisterClosed}, // a login by WeChat creates no user
 		Session:         scangate.Session{Manager: sessions},
 		CurrentUser: func(r *http.Request) (id string, ok bool) {
 			ctx, err := sessions.Load(r.Context(), cookieValue(r, sessions.Cookie.Name))
@@ -127,12 +127,11 @@ func cookieValue(r *http.Request, name string) string {
 }
 
 // The gate redirects unknown visitors to a page of the application. See Gate.Pending.
-func ExampleConfig_registerURL() {
+func ExampleRegistration() {
 	_, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
-		Registration:    scangate.RegisterClosed,
-		RegisterURL:     "/join",
+		Registration:    scangate.Registration{Mode: scangate.RegisterClosed, URL: "/join"},
 	})
 	fmt.Println(err)
 	// Output: <nil>
