@@ -153,7 +153,7 @@ type Config struct {
 	// there instead.
 	MatchNumber bool
 
-	// Limits bounds how long a login may take, and what one process and one address may take.
+	// Limits bounds the duration of a login, and the requests of one process and one address.
 	Limits Limits
 
 	// ClientIP returns a request's address, for limits and for the page that shows where
@@ -189,24 +189,6 @@ type Config struct {
 	// InsecureHTTP accepts a PublicURL of plain http on any host, for trying a WeChat
 	// test account in a LAN. Anyone on the network path can hijack sessions.
 	InsecureHTTP bool
-}
-
-// WeChat configures how the gate and WeChat reach each other; see [Config.WeChat].
-type WeChat struct {
-	// Endpoint is the address of WeChat's servers; zero means WeChat's own hosts.
-	Endpoint wechat.Endpoint
-
-	// HTTPClient makes the calls to WeChat. Its Timeout bounds one call with its
-	// retries; zero means 5 seconds. Redirects are never followed. Nil means a client of
-	// the gate's own.
-	HTTPClient *http.Client
-
-	// CallbackURL is where WeChat redirects to after its authorization, if that is not
-	// PublicURL, BasePath and "/callback": a complete URL without a user, a query or a
-	// fragment, such as "https://login.example.com/relay/shop". Its host is the one that is
-	// registered at WeChat, and a [Relay] there leads back to this gate. It is https, with the
-	// same exceptions as PublicURL. Empty means the gate's own callback.
-	CallbackURL string
 }
 
 // Pages configures the gate's pages; see [Config.Pages].
@@ -336,7 +318,7 @@ type Session struct {
 	Lifetime time.Duration
 }
 
-// Limits bounds how long a login may take, and what one process and one address may take;
+// Limits bounds the duration of a login, and the requests of one process and one address;
 // see [Config.Limits].
 type Limits struct {
 	// LoginTTL is how long a login may take until WeChat has answered. From then on it
@@ -355,37 +337,6 @@ type Limits struct {
 	// because a whole school may share one address.
 	Address int
 }
-
-// Registration configures how a person becomes a user; see [Config.Registration].
-type Registration struct {
-	// Mode decides how a person without a user becomes one; empty means RegisterOpen.
-	Mode RegistrationMode
-
-	// URL is the application's own registration page, for RegisterClosed: a path on this
-	// server, or a URL that begins with PublicURL, but not below BasePath. The gate adds the
-	// parameter "login", and [Gate.Pending] returns the person. If it is empty, a person
-	// who is not registered is refused.
-	URL string
-
-	// FetchProfile asks a new person for their nickname and picture, on a page that also
-	// offers "not now". If it is false, the gate learns only an identity, and WeChat
-	// shows no consent page, unless more than one account is set.
-	FetchProfile bool
-}
-
-// RegistrationMode is a rule by which a person becomes a user.
-type RegistrationMode string
-
-const (
-	// RegisterOpen makes a user of everyone for whom WeChat vouches. It is the
-	// default.
-	RegisterOpen RegistrationMode = "open"
-	// RegisterByPhone admits a person only if their phone number belongs to a user
-	// already. They prove it by a one-time code, and their WeChat is linked to that user.
-	RegisterByPhone RegistrationMode = "phone"
-	// RegisterClosed admits no new users; see [Registration.URL].
-	RegisterClosed RegistrationMode = "closed"
-)
 
 // Login is the login that [Config.OnLogin] decides about.
 type Login struct {

@@ -205,7 +205,7 @@ type Pending struct {
 	// Identity is what to register or to link, by [UserStore.Register],
 	// [UserStore.LinkWeChat] or in the application's own way.
 	Identity Identity
-	// Nickname and AvatarURL are empty unless Config.Registration.FetchProfile is set and the
+	// Nickname and AvatarURL are empty unless [Registration.FetchProfile] is set and the
 	// person agreed.
 	Nickname, AvatarURL string
 	// ContinueURL is where to send the person once they are registered. The login
