@@ -113,7 +113,7 @@ func (s *Store) create(ctx context.Context, r *record, ttl time.Duration) (*Logi
 	if err != nil {
 		return nil, err
 	}
-	r.ID, r.Salt = rand.Text(), rand.Text()
+	r.ID, r.Salt = r.newID(), rand.Text()
 	r.Number = 10 + int(number.Int64())
 	r.Created = time.Now()
 	r.Expires = r.Created.Add(ttl)
@@ -127,15 +127,28 @@ func (s *Store) create(ctx context.Context, r *record, ttl time.Duration) (*Logi
 	return &Login{record: r, version: 1}, nil
 }
 
-func recordKey(id string) string { return "login:" + id }
+func recordKey(id string) string { return state.LoginKind + id }
 
 // indexKey returns the key of the slot's index entry.
 func (r *Request) indexKey() string {
+	sum := r.slotHash()
+	return state.IndexKind + state.NewPlace(sum) + base64.RawURLEncoding.EncodeToString(sum)
+}
+
+// newID returns an ID for a login of the request: 120 random bits, behind the place of the
+// slot's index entry.
+func (r *Request) newID() string {
+	place := state.NewPlace(r.slotHash())
+	return place + rand.Text()[len(place):]
+}
+
+// slotHash returns what distinguishes the request's slot from all others.
+func (r *Request) slotHash() []byte {
 	sum := sha256.New()
 	for _, part := range []string{string(r.Initiator[:]), string(r.Kind), string(r.Purpose), r.TargetUserID, r.AppID, r.ReturnTo, string(r.Way)} {
 		fmt.Fprintf(sum, "%d:%s", len(part), part) // the length keeps ("ab", "c") and ("a", "bc") apart
 	}
-	return "open:" + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
+	return sum.Sum(nil)
 }
 
 // Load returns the login of that ID, an expired one too, or [ErrUnknown].
