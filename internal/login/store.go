@@ -129,26 +129,20 @@ func (s *Store) create(ctx context.Context, r *record, ttl time.Duration) (*Logi
 
 func recordKey(id string) string { return state.LoginKind + id }
 
+// place returns the place of the initiator's logins and index entries in a store on several
+// servers, where they are on the same server.
+func (r *Request) place() string { return state.NewPlace(r.Initiator[:]) }
+
+// newID returns an ID for a login of the request: 120 random bits behind its place.
+func (r *Request) newID() string { return r.place() + rand.Text()[state.PlaceLength:] }
+
 // indexKey returns the key of the slot's index entry.
 func (r *Request) indexKey() string {
-	sum := r.slotHash()
-	return state.IndexKind + state.NewPlace(sum) + base64.RawURLEncoding.EncodeToString(sum)
-}
-
-// newID returns an ID for a login of the request: 120 random bits, behind the place of the
-// slot's index entry.
-func (r *Request) newID() string {
-	place := state.NewPlace(r.slotHash())
-	return place + rand.Text()[len(place):]
-}
-
-// slotHash returns what distinguishes the request's slot from all others.
-func (r *Request) slotHash() []byte {
 	sum := sha256.New()
 	for _, part := range []string{string(r.Initiator[:]), string(r.Kind), string(r.Purpose), r.TargetUserID, r.AppID, r.ReturnTo, string(r.Way)} {
 		fmt.Fprintf(sum, "%d:%s", len(part), part) // the length keeps ("ab", "c") and ("a", "bc") apart
 	}
-	return sum.Sum(nil)
+	return state.IndexKind + r.place() + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
 }
 
 // Load returns the login of that ID, an expired one too, or [ErrUnknown].

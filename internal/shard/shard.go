@@ -8,13 +8,14 @@ import (
 	"strings"
 )
 
-// Max is the greatest number of servers: a server's number is one byte.
+// Max is the greatest number of servers. More would hardly be a deployment, and a choice
+// looks at each of them.
 const Max = 256
 
 // Pick returns the number of the server that keeps the key, out of n servers with the
-// numbers 0 to n-1. It uses rendezvous hashing. A server's score is the first 8 bytes of the
-// SHA-256 of its number, as one byte, and the key. The highest score wins. If a server is
-// added at the end, it takes 1/(n+1) of the keys, and all others stay where they are.
+// numbers 0 to n-1. It uses rendezvous hashing: each server has a score for the key, and the
+// highest one wins. If a server is added at the end, it takes 1/(n+1) of the keys, and all
+// others stay where they are.
 func Pick(key string, n int) int {
 	return PickExcept(key, n, func(int) bool { return false })
 }
@@ -22,19 +23,26 @@ func Pick(key string, n int) int {
 // PickExcept is Pick among the servers that skip does not report. It returns -1 if skip
 // reports all.
 func PickExcept(key string, n int, skip func(int) bool) int {
+	sum := sha256.Sum256([]byte(key))
+	seed := binary.BigEndian.Uint64(sum[:])
 	picked, highest := -1, uint64(0)
-	text := append(make([]byte, 1, 128), key...)
 	for i := range n {
 		if skip(i) {
 			continue
 		}
-		text[0] = byte(i)
-		sum := sha256.Sum256(text)
-		if score := binary.BigEndian.Uint64(sum[:]); picked < 0 || score > highest {
-			picked, highest = i, score
+		if s := score(seed, i); picked < 0 || s > highest {
+			picked, highest = i, s
 		}
 	}
 	return picked
+}
+
+// score returns the number that SplitMix64, with the seed as its state, returns as number i.
+func score(seed uint64, i int) uint64 {
+	z := seed + uint64(i+1)*0x9e3779b97f4a7c15 //nolint:gosec // i is not negative
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
 }
 
 // Name returns the name of a server in errors and in logs, such as "2 of 3". The number is

@@ -27,28 +27,28 @@ func MustLast(key string) bool {
 	return strings.HasPrefix(kind, quotaKind) || strings.HasPrefix(kind, lockKind)
 }
 
-// The kinds of keys of a login. After the kind, the key of a login has its ID, and the key
-// of an index entry has the place of the login to which it leads.
+// The kinds of keys of a login. After the kind, a login has its ID, which begins with its
+// place, and an index entry has the place of the login to which it leads.
 const (
 	LoginKind = "login:"
 	IndexKind = "open:"
 )
 
-// placeLength is how many characters of a login's ID are its place.
-const placeLength = 2
+// PlaceLength is the length of a place.
+const PlaceLength = 2
 
-// NewPlace returns the place for keys that belong together: two characters of A-Z2-7, made
-// of a hash.
-func NewPlace(hash []byte) string { return base32.StdEncoding.EncodeToString(hash[:2])[:placeLength] }
+// NewPlace returns the place of keys that belong together: two characters of A-Z2-7, which
+// are the first 10 bits of a hash.
+func NewPlace(hash []byte) string { return base32.StdEncoding.EncodeToString(hash[:2])[:PlaceLength] }
 
-// Place returns the part of a key that decides which of several servers keeps the record. A
-// login and the entry that leads to it have the same place, so that a server that is down
-// stops no login that another one keeps.
+// Place returns the part of a key that decides which of several servers keeps its record. A
+// browser's logins and the entries that lead to them have the same one. Otherwise a server
+// that is down would also stop logins that another server keeps.
 func Place(key string) string {
 	gate, kind, _ := strings.Cut(key, ":")
 	for _, prefix := range []string{LoginKind, IndexKind} {
-		if name, ok := strings.CutPrefix(kind, prefix); ok && len(name) >= placeLength {
-			return gate + ":" + name[:placeLength]
+		if name, ok := strings.CutPrefix(kind, prefix); ok && len(name) >= PlaceLength {
+			return gate + ":" + name[:PlaceLength]
 		}
 	}
 	return key
