@@ -5,7 +5,6 @@ package session
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -128,8 +127,10 @@ func (m *Manager) storedToken(token string) string {
 	if !m.HashTokenInStore {
 		return token
 	}
-	sum := sha256.Sum256([]byte(token))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	sum := hashToken(token)
+	var text [43]byte
+	base64.RawURLEncoding.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // WriteCookie sets the session's cookie, or removes it if expiry is the zero time. Unlike
