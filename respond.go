@@ -202,7 +202,7 @@ func allowFormTarget(h http.Header, origin string) {
 // render answers with a page.
 func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
 	lang := a.language(r)
-	body, err := a.pages.Execute(name, p.forTemplate(a.pages, lang, name))
+	body, err := p.execute(a.pages, lang, name)
 	if err != nil {
 		a.logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
 		status = http.StatusInternalServerError

@@ -40,6 +40,7 @@ type Set struct {
 	basePath  string
 	builtin   *template.Template
 	templates *template.Template // the built-in ones, or the set that replaces some of them
+	shapes    shapes             // of the built-in ones
 	languages []Language         // the first is for browsers that name none
 	// fallbackFirst are the languages with Options.Fallback in front, for browsers that
 	// name other languages.
