@@ -51,6 +51,7 @@ type Set struct {
 	assets        map[string]Asset  // by name
 	names         map[string]string // of assets, by file
 	tag           Asset             // the script of the element scangate-login
+	codes         QRCodes
 }
 
 // Asset is a style, a script, or the data of a script.
@@ -177,6 +178,9 @@ func execute(set *template.Template, name string, data any) ([]byte, error) {
 	}
 	return body.Bytes(), nil
 }
+
+// QRCode returns the QR code of a text.
+func (s *Set) QRCode(text string) (QRCode, error) { return s.codes.Encode(text) }
 
 // App returns Options.App.
 func (s *Set) App() string { return s.app }
