@@ -73,6 +73,11 @@ func (s *sessions) loaded(ctx context.Context) bool {
 	return err == nil && again == ctx // Load returns another context for a new session
 }
 
+// carried reports whether the request has a session, or a cookie of its name.
+func (s *sessions) carried(r *http.Request) bool {
+	return s.loaded(r.Context()) || len(r.CookiesNamed(s.manager.Cookie.Name)) > 0
+}
+
 // load returns a context that holds the request's session. It changes nothing. For a
 // damaged session it returns one without values, so the browser is not logged in and its
 // next login or logout deletes the stored record.
