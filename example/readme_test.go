@@ -168,7 +168,7 @@ func onlyIn(list, other []string) []string {
 func TestReadmeLinks(t *testing.T) {
 	for _, name := range readmes {
 		readme := readFile(t, name)
-		for _, link := range regexp.MustCompile(`\]\(([^)]+)\)|<img src="([^"]+)"`).FindAllStringSubmatch(readme, -1) {
+		for _, link := range regexp.MustCompile(`\]\(([^) ]+)\)|<img src="([^"]+)"`).FindAllStringSubmatch(readme, -1) {
 			path, _, _ := strings.Cut(link[1]+link[2], "#")
 			if strings.Contains(path, "://") {
 				continue
