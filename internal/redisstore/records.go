@@ -78,9 +78,14 @@ func (s *Store) Wait(ctx context.Context, key string, version int64) ([]byte, in
 	// Enter before reading: a change after the read then reaches the waiter.
 	w := s.waits.enter(s.key("state", key), version)
 	defer s.waits.leave(w)
-	r := s.readFor(ctx, key, w)
-	if r.err != nil || r.version != version {
-		return r.value, r.version, r.err
+	if w.reads {
+		r := s.readFor(ctx, key, w)
+		s.waits.settle(w, r)
+		if r.err != nil || r.version != version {
+			return r.value, r.version, r.err
+		}
+	} else if err := ctx.Err(); err != nil {
+		return nil, 0, failure("waiting for a record", err)
 	}
 	select {
 	case r := <-w.result:

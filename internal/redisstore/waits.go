@@ -31,16 +31,21 @@ type waits struct {
 
 // watched is a record that has waiters.
 type watched struct {
-	waiters      map[*waiter]struct{}
-	registration uint32 // the last one that this process has made, or is making
+	waiters map[*waiter]struct{}
+	// version is the one that the process has registered for, or is registering for; 0 if
+	// the process has to register first. A waiter with this version joins the others.
+	version      int64
+	began        int64  // the round in which that registration began
+	registration uint32 // its number
 }
 
 // waiter waits until a record has another version.
 type waiter struct {
 	key          string
 	version      int64
-	entered      int64 // the round at that time
-	registration uint32
+	reads        bool   // it reads and registers itself, because it has joined no other waiter
+	began        int64  // the round in which that began, or what it joined
+	registration uint32 // that it makes if it reads
 	result       chan record // has room for the only result
 }
 
@@ -57,9 +62,9 @@ func (ws *waits) init(start func()) {
 func (ws *waits) enter(key string, version int64) *waiter {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	ws.registrations++
-	w := &waiter{key: key, version: version, entered: ws.round, registration: ws.registrations, result: make(chan record, 1)}
+	w := &waiter{key: key, version: version, result: make(chan record, 1)}
 	if ws.closed {
+		w.reads = true
 		w.result <- record{err: errClosed}
 		return w
 	}
@@ -67,16 +72,42 @@ func (ws *waits) enter(key string, version int64) *waiter {
 		ws.started = true
 		ws.start()
 	}
-	if ws.records[key] == nil {
-		ws.records[key] = &watched{waiters: make(map[*waiter]struct{}, 1)}
+	record := ws.records[key]
+	if record == nil {
+		record = &watched{waiters: make(map[*waiter]struct{}, 1)}
+		ws.records[key] = record
 		delete(ws.leaving, key)
 		if ws.watch != nil {
 			ws.watch(key)
 		}
 	}
-	ws.records[key].waiters[w] = struct{}{}
-	ws.records[key].registration = w.registration
+	record.waiters[w] = struct{}{}
+	if record.version == 0 || record.version != version {
+		ws.registrations++
+		w.reads, w.registration = true, ws.registrations
+		record.version, record.began, record.registration = version, ws.round, w.registration
+	}
+	w.began = record.began
 	return w
+}
+
+// settle notes what a waiter that reads has read, for those that have joined it.
+func (ws *waits) settle(w *waiter, r record) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	record := ws.records[w.key]
+	if record == nil || r.err == nil && r.version == w.version {
+		return
+	}
+	if record.version == w.version {
+		record.version = 0
+	}
+	if failed(r.err) {
+		ws.changed[w.key] = struct{}{} // read again, for the others
+		ws.signal()
+		return
+	}
+	ws.send(w.key, r, func(other *waiter) bool { return other != w && !other.reads && other.version == w.version })
 }
 
 // unlessClosed calls f under the lock, but not after close.
@@ -193,16 +224,17 @@ func (ws *waits) take() ([]known, uint32) {
 		if record == nil {
 			continue
 		}
-		record.registration = ws.registrations
-		if records = append(records, known{key, record.version()}); len(records) == batch {
+		// Those that join have a version that a waiter had before the read.
+		record.version, record.began, record.registration = record.common(), ws.round-1, ws.registrations
+		if records = append(records, known{key, record.version}); len(records) == batch {
 			break
 		}
 	}
 	return records, ws.registrations
 }
 
-// version returns the version that all waiters have, or 0.
-func (r *watched) version() int64 {
+// common returns the version that all waiters have, or 0.
+func (r *watched) common() int64 {
 	version, first := int64(0), true
 	for w := range r.waiters {
 		if !first && w.version != version {
@@ -219,9 +251,8 @@ func (ws *waits) deliver(key string, r record) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	ws.send(key, r, func(w *waiter) bool {
-		// A waiter that entered in this round may have a newer version: it reads the
-		// record itself after entering.
-		return w.entered != ws.round && (r.err != nil || r.version != w.version)
+		// A waiter that has begun to read in this round may have a newer version.
+		return w.began != ws.round && (r.err != nil || r.version != w.version)
 	})
 }
 
