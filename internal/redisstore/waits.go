@@ -43,9 +43,9 @@ type watched struct {
 type waiter struct {
 	key          string
 	version      int64
-	reads        bool   // it reads and registers itself, because it has joined no other waiter
-	began        int64  // the round in which that began, or what it joined
-	registration uint32 // that it makes if it reads
+	reads        bool        // it reads and registers itself, because it has joined no other waiter
+	began        int64       // the round in which that began, or what it joined
+	registration uint32      // that it makes if it reads
 	result       chan record // has room for the only result
 }
 
