@@ -26,6 +26,7 @@ var errClosed = errors.New("scangate: Redis: the store is closed")
 type Store struct {
 	conn    redisconn.Transport
 	prefix  string
+	braced  string // begins all keys on one server
 	scripts scripts
 	id      string // of this process, at Redis; empty on a Cluster
 
@@ -72,7 +73,7 @@ func NewSharded(conn redisconn.Sharded, prefix string) *Store {
 
 // newStore returns a store without goroutines and without the script of Update.
 func newStore(conn redisconn.Transport, prefix string) *Store {
-	s := &Store{conn: conn, prefix: prefix}
+	s := &Store{conn: conn, prefix: prefix, braced: "{" + prefix + "}:"}
 	s.outage = redisconn.NewOutage(redisconn.OutageTexts{
 		Never: "scangate: started without Redis",
 		Began: "scangate: Redis went away",
@@ -156,7 +157,7 @@ func (s *Store) StateKey(key string) string { return s.key("state", key) }
 // same one are in the same slot of a Cluster.
 func (s *Store) tag(name string) string {
 	if s.sharded == nil {
-		return "{" + s.prefix + "}:"
+		return s.braced
 	}
 	// A hash, because a name may contain braces. Two names with the same hash share a
 	// slot, which does no harm.
