@@ -16,7 +16,7 @@ import (
 //     that has changed, and sends the records to their waiters;
 //   - deliver reads records that have waiters, many at a time, and sends them to their
 //     waiters;
-//   - unregister tells Redis of records that have no waiter any more.
+//   - unregister removes the registrations at records that have no waiter any more.
 //
 // Messages sent while there was no subscription are lost. Therefore deliver reads all
 // records that have waiters after each new subscription, and registers the process again.
