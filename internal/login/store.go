@@ -253,12 +253,27 @@ func (s *Store) change(ctx context.Context, l *Login, step func(*record) error) 
 			}
 			return changed, err
 		}
-		if err := s.update(ctx, changed); !errors.Is(err, state.ErrConflict) {
+		storing := ctx
+		if !l.wakes(changed) {
+			storing = state.Quietly(ctx)
+		}
+		if err := s.update(storing, changed); !errors.Is(err, state.ErrConflict) {
 			return changed, err
 		}
 		read = true
 	}
 	return l, fmt.Errorf("changing a login: %w", state.ErrConflict)
+}
+
+// wakes reports whether a call of Wait has to return for this change. Most calls wait for
+// another public state, and need the time at which the login expires. Store.WaitExchanged
+// waits for the end of a lease. The page of a login that a person has confirmed in a chat
+// waits for what the gate learns about that person.
+func (l *Login) wakes(changed *Login) bool {
+	return l.PublicState() != changed.PublicState() ||
+		!l.Expires().Equal(changed.Expires()) ||
+		l.State() == StateExchanging ||
+		l.InChat() && l.Identified()
 }
 
 // update stores the login if the store still has the version that it was made of.

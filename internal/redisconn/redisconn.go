@@ -158,8 +158,8 @@ func HashCommand(key string, fields []string) (string, []any) {
 	return "HMGET", args
 }
 
-// read makes a call that changes nothing. If the connection breaks, read repeats the
-// call on another one.
+// read makes a call that may be made twice. If the connection breaks, or leads to a
+// replica that refuses a change, read repeats the call on another one.
 func (c *Client) read(ctx context.Context, call call) (any, error) {
 	limited := newLimited(ctx, c.limit())
 	defer limited.stop()
@@ -176,7 +176,7 @@ func (c *Client) read(ctx context.Context, call call) (any, error) {
 }
 
 // try makes a call on one connection of the pool, and reports whether that
-// connection turned out to be broken.
+// connection turned out to be broken or to lead to a replica.
 func (c *Client) try(ctx context.Context, call call) (reply any, broken bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
@@ -194,7 +194,7 @@ func (c *Client) try(ctx context.Context, call call) (reply any, broken bool, er
 		// The connection leads to a server that is no longer the master. The pool
 		// drops a connection on which a read has failed.
 		_, _ = redis.ReceiveWithTimeout(conn, time.Nanosecond)
-		return nil, false, err
+		return nil, true, err
 	}
 	return reply, conn.Err() != nil, err
 }
