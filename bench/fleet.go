@@ -1,15 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/gomodule/redigo/redis"
 
 	"github.com/scangate/scangate"
 	"github.com/scangate/scangate/bench/internal/redisserver"
@@ -26,13 +26,6 @@ type fleet struct {
 	cancel  context.CancelFunc // ends the calls of Wait that idle holds
 	idle    sync.WaitGroup
 	servers []*redisserver.Server
-}
-
-// storage is what one process of a fleet keeps its state in.
-type storage struct {
-	state     scangate.StateStore
-	configure func(*scangate.Config) // sets everything except State
-	close     func()                 // called after the gate's Close
 }
 
 // newFleet returns n processes. open makes the storage of one.
@@ -204,43 +197,60 @@ func countCalls(calls map[string]int64) int64 {
 	return total
 }
 
-// loginCost is what the servers did for one login.
-type loginCost struct {
-	redis []float64 // CPU time of each server, in microseconds
-	figures
+// loginCost is what each server did for one login.
+type loginCost []figures
+
+// total returns what all servers did.
+func (c loginCost) total() figures {
+	total := figures{}
+	for _, f := range c {
+		for name, v := range f {
+			total[name] += v
+		}
+	}
+	return total
 }
 
-// busiest returns the CPU time of the server that did most, in microseconds.
-func (c loginCost) busiest() float64 { return quantile(c.redis, 1) }
+// busiest returns what the server with the most CPU time did.
+func (c loginCost) busiest() figures {
+	return slices.MaxFunc(c, func(a, b figures) int { return cmp.Compare(a[redisColumn], b[redisColumn]) })
+}
 
 // idleTime is how long a fleet does nothing, to measure what it costs then.
 const idleTime = time.Second
 
 // measure performs logins and returns what the servers did for each, without what they
-// do anyway while the browsers wait.
+// do anyway while browsers wait.
 func (f *fleet) measure(ctx context.Context, logins int) (loginCost, error) {
+	if err := f.warmUp(ctx); err != nil {
+		return nil, err
+	}
+	if err := f.settle(ctx); err != nil {
+		return nil, err
+	}
 	idleBegan := time.Now()
 	idle, err := f.used(ctx, func() error { return sleep(ctx, idleTime) })
 	if err != nil {
-		return loginCost{}, err
+		return nil, err
 	}
 	idleTook := time.Since(idleBegan)
 	began := time.Now()
 	did, err := f.used(ctx, func() error { return f.logIn(ctx, logins) })
 	if err != nil {
-		return loginCost{}, err
+		return nil, err
 	}
 	passed := time.Since(began).Seconds() / idleTook.Seconds()
 	each := func(total float64) float64 { return total / float64(logins) }
-	c := loginCost{figures: figures{}}
+	var cost loginCost
 	for i, s := range did {
-		cpu := each(float64(s.CPU)-passed*float64(idle[i].CPU)) / 1e3
-		c.redis = append(c.redis, cpu)
-		c.figures[redisColumn] += cpu
-		c.figures[commandsColumn] += each(float64(countCalls(s.Calls)))
-		c.figures[outColumn] += each(float64(s.Out) - passed*float64(idle[i].Out))
+		cost = append(cost, figures{
+			// A smoke test is so short that the subtraction may leave less than nothing.
+			redisColumn:    max(0, each(float64(s.CPU)-passed*float64(idle[i].CPU))/1e3),
+			commandsColumn: each(float64(countCalls(s.Calls))),
+			outColumn:      max(0, each(float64(s.Out)-passed*float64(idle[i].Out))),
+		})
 	}
-	return c, nil
+	return cost, nil
 }
 
 // used returns what each server did while do ran.
@@ -263,28 +273,4 @@ func (f *fleet) used(ctx context.Context, do func() error) ([]redisserver.Stats,
 		after[i] = after[i].Since(before[i])
 	}
 	return after, nil
-}
-
-// onServer returns a function that opens the storage of a process on one server.
-func onServer(server *redisserver.Server) func() (storage, error) {
-	return func() (storage, error) {
-		pool := steadyPool(server)
-		store, err := scangate.NewRedisStore(pool, "")
-		if err != nil {
-			return storage{}, err
-		}
-		return storage{
-			state:     store,
-			configure: func(c *scangate.Config) { c.Redis = pool },
-			close:     func() { _, _ = store.Close(), pool.Close() },
-		}, nil
-	}
-}
-
-// steadyPool returns a pool that does not test idle connections. In a process with steady
-// traffic none is idle for long.
-func steadyPool(server *redisserver.Server) *redis.Pool {
-	pool := redisserver.Pool(server.Addr)
-	pool.TestOnBorrow, pool.IdleTimeout = nil, 0
-	return pool
 }

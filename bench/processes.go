@@ -12,13 +12,21 @@ const (
 	smallLogins = 4   // the same for a smoke test, which has no slice
 )
 
+// fleetSize returns the number of logins of one measurement.
+func (e effort) fleetLogins() int {
+	if e.slice == 0 {
+		return smallLogins
+	}
+	return fleetLogins
+}
+
 // measureProcesses measures what a login costs Redis, by the number of processes that
 // listen for changes.
 func measureProcesses(ctx context.Context, s *sheet, e effort, w *world) error {
-	numbers, logins := []int{1, 10, 100}, fleetLogins
+	numbers := []int{1, 10, 100}
 	switch {
 	case e.slice == 0:
-		numbers, logins = []int{1, 2}, smallLogins
+		numbers = []int{1, 2}
 	case e.large:
 		numbers = append(numbers, 1000)
 	}
@@ -30,37 +38,50 @@ func measureProcesses(ctx context.Context, s *sheet, e effort, w *world) error {
 			return err
 		}
 		for i, n := range numbers {
-			cost, err := measureFleet(ctx, w, n, logins, server)
+			cost, err := measureFleet(ctx, w, n, e.fleetLogins(), []*redisserver.Server{server}, onServer(server))
 			if err != nil {
 				server.Stop()
 				return err
 			}
-			all[i] = append(all[i], cost.figures)
+			all[i] = append(all[i], cost.total())
 		}
 		server.Stop()
 	}
 	for i, n := range numbers {
-		f := all[i].medians()
-		f[shareColumn] = f[redisColumn] / all[0].medians()[redisColumn]
-		s.add(fmt.Sprintf("scan login with polls, P = %d", n), f)
+		s.addShare(fmt.Sprintf("scan login with polls, P = %d", n), all[i], all[0])
 	}
-	s.note("%d logins, browser and phone at different processes; commands are counted in scripts too; what Redis does without logins is subtracted", logins)
+	s.noteFleet(e)
 	return nil
 }
 
-// measureFleet measures logins at n processes on one server.
-func measureFleet(ctx context.Context, w *world, n, logins int, server *redisserver.Server) (loginCost, error) {
-	f, err := newFleet(w, n, []*redisserver.Server{server}, onServer(server))
+// noteFleet adds the note that all sections with fleets share.
+func (s *sheet) noteFleet(e effort) {
+	s.note("%d logins, browser and phone at different processes; commands are counted in scripts too; what Redis does without logins is subtracted", e.fleetLogins())
+}
+
+// addShare adds a row with the medians of the rounds. Its share is that of the work of
+// Redis's CPU, as part of the first case's: the median of the rounds.
+func (s *sheet) addShare(name string, rounds, first samples) {
+	f := rounds.medians()
+	var shares []float64
+	for i, r := range rounds {
+		if first[i][redisColumn] > 0 {
+			shares = append(shares, r[redisColumn]/first[i][redisColumn])
+		}
+	}
+	if len(shares) > 0 {
+		f[shareColumn] = quantile(shares, 0.5)
+	}
+	s.add(name, f)
+}
+
+// measureFleet measures logins at n processes, whose storage is on the servers.
+func measureFleet(ctx context.Context, w *world, n, logins int, servers []*redisserver.Server, open func() (storage, error)) (loginCost, error) {
+	f, err := newFleet(w, n, servers, open)
 	if err != nil {
-		return loginCost{}, err
+		return nil, err
 	}
 	defer f.stop()
-	if err := f.warmUp(ctx); err != nil {
-		return loginCost{}, err
-	}
-	if err := f.settle(ctx); err != nil {
-		return loginCost{}, err
-	}
 	return f.measure(ctx, logins)
 }
 
@@ -73,7 +94,9 @@ func (s samples) medians() figures {
 	for c := range s[0] {
 		var values []float64
 		for _, f := range s {
-			values = append(values, f[c])
+			if v, ok := f[c]; ok {
+				values = append(values, v)
+			}
 		}
 		medians[c] = quantile(values, 0.5)
 	}

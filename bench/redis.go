@@ -18,10 +18,7 @@ const redisRequests = 5000
 // startRedis starts a redis-server. The error is a skippedError if none is installed.
 func startRedis(ctx context.Context) (*redisserver.Server, error) {
 	server, err := redisserver.Start(ctx)
-	if errors.Is(err, redisserver.ErrNotInstalled) {
-		return nil, skippedError("redis-server is not installed")
-	}
-	return server, err
+	return server, skipIfMissing(err)
 }
 
 // measureRedis compares a request of a logged-in user with the bare commands that it

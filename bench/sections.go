@@ -26,6 +26,7 @@ func sections(profiles string) []section {
 		{"qr", "QR codes, compared with other libraries", measureQR},
 		{"throughput", "whole scan logins: CPU, allocations, commands, memory in Redis", throughput{profiles}.measure},
 		{"processes", "Redis's work for a login with its polls, for 1, 10 and 100 processes", measureProcesses},
+		{"cluster", "Redis's work on a Cluster of three masters, compared with one server", measureCluster},
 	}
 }
 
@@ -47,6 +48,9 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	if err != nil {
 		return err
 	}
+	if o.against != "" {
+		return compare(ctx, out, o)
+	}
 	w, err := newWorld()
 	if err != nil {
 		return err
@@ -58,7 +62,10 @@ func run(ctx context.Context, out io.Writer, o options) error {
 		}
 	}
 	if o.json {
-		return errors.Join(err, json.NewEncoder(out).Encode(s.rows))
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(out).Encode(s.rows)
 	}
 	fmt.Fprintf(out, "%s\n\n", machine(o.effort))
 	s.print(out)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -193,9 +192,4 @@ func line(cells []string, widths []int) string {
 		b.WriteString(" " + before + text + after + " |")
 	}
 	return b.String()
-}
-
-// same reports whether two rows are about the same case.
-func (r row) same(other row) bool {
-	return cmp.Compare(r.Section, other.Section) == 0 && r.Case == other.Case
 }
