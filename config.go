@@ -75,20 +75,8 @@ type Config struct {
 	// unionids up, and logs in known users only. Zero means none.
 	MiniProgram wechat.Account
 
-	// CallbackURL is where WeChat redirects to after its authorization, if that is not
-	// PublicURL, BasePath and "/callback": a complete URL without a user, a query or a
-	// fragment, such as "https://login.example.com/relay/shop". Its host is the one that is
-	// registered at WeChat, and a [Relay] there leads back to this gate. It is https, with the
-	// same exceptions as PublicURL. Empty means the gate's own callback.
-	CallbackURL string
-
-	// Endpoint is the address of WeChat's servers; zero means WeChat's own hosts.
-	Endpoint wechat.Endpoint
-
-	// FetchProfile asks a new person for their nickname and picture, on a page that also
-	// offers "not now". If it is false, the gate learns only an identity, and WeChat
-	// shows no consent page, unless more than one account is set.
-	FetchProfile bool
+	// WeChat configures how the gate and WeChat reach each other.
+	WeChat WeChat
 
 	// LoginPage is the application's own login page, for an application that has other ways
 	// to log in too: a path on this server, or a URL that begins with PublicURL, but not
@@ -111,15 +99,8 @@ type Config struct {
 	// host that merely ends with yours may be an attacker's. Nil allows no other host.
 	AllowReturnTo func(*url.URL) bool
 
-	// Registration decides how a person without a user becomes one; empty means
-	// RegisterOpen.
+	// Registration configures how a person without a user becomes one.
 	Registration Registration
-
-	// RegisterURL is the application's own registration page, for RegisterClosed: a path
-	// on this server, or a URL that begins with PublicURL, but not below BasePath. The gate
-	// adds the parameter "login", and [Gate.Pending] returns the person. If it is empty, a
-	// person who is not registered is refused.
-	RegisterURL string
 
 	// Phone configures phone numbers.
 	Phone Phone
@@ -166,17 +147,13 @@ type Config struct {
 	// Session configures sessions.
 	Session Session
 
-	// LoginTTL is how long a login may take until WeChat has answered. From then on it
-	// has 10 more minutes. Zero means 5 minutes; the range is 1 to 30 minutes.
-	LoginTTL time.Duration
-
 	// MatchNumber makes the person type the two digits that the other screen shows, with
 	// one try. If it is false, both screens show the number, to compare. It excludes
 	// Website: WeChat's own QR page shows no number, so an attacker could send a victim
 	// there instead.
 	MatchNumber bool
 
-	// Limits bounds what one process and one address may take.
+	// Limits bounds the duration of a login, and the requests of one process and one address.
 	Limits Limits
 
 	// ClientIP returns a request's address, for limits and for the page that shows where
@@ -208,11 +185,6 @@ type Config struct {
 	// number of those that follow every 10 seconds. With Redis it also receives when Redis
 	// goes away and when it is back. Nil means slog.Default().
 	Logger *slog.Logger
-
-	// HTTPClient makes the calls to WeChat. Its Timeout bounds one call with its
-	// retries; zero means 5 seconds. Redirects are never followed. Nil means a client of
-	// the gate's own.
-	HTTPClient *http.Client
 
 	// InsecureHTTP accepts a PublicURL of plain http on any host, for trying a WeChat
 	// test account in a LAN. Anyone on the network path can hijack sessions.
@@ -346,8 +318,13 @@ type Session struct {
 	Lifetime time.Duration
 }
 
-// Limits bounds what one process and one address may take; see [Config.Limits].
+// Limits bounds the duration of a login, and the requests of one process and one address;
+// see [Config.Limits].
 type Limits struct {
+	// LoginTTL is how long a login may take until WeChat has answered. From then on it
+	// has 10 more minutes. Zero means 5 minutes; the range is 1 to 30 minutes.
+	LoginTTL time.Duration
+
 	// Waiting bounds the requests of this process that wait for a login to change. One
 	// address may hold a tenth of them (one /48 of IPv6 five times as many), and one
 	// login 5. Beyond the total a request gets 503, beyond the others 429. Zero means
@@ -360,20 +337,6 @@ type Limits struct {
 	// because a whole school may share one address.
 	Address int
 }
-
-// Registration is a rule by which a person becomes a user.
-type Registration string
-
-const (
-	// RegisterOpen makes a user of everyone for whom WeChat vouches. It is the
-	// default.
-	RegisterOpen Registration = "open"
-	// RegisterByPhone admits a person only if their phone number belongs to a user
-	// already. They prove it by a one-time code, and their WeChat is linked to that user.
-	RegisterByPhone Registration = "phone"
-	// RegisterClosed admits no new users; see [Config.RegisterURL].
-	RegisterClosed Registration = "closed"
-)
 
 // Login is the login that [Config.OnLogin] decides about.
 type Login struct {
@@ -395,10 +358,10 @@ type Login struct {
 func (c *Config) fillDefaults(public *url.URL) {
 	setDefault(&c.BasePath, defaultBasePath)
 	setDefault(&c.AppName, public.Hostname())
-	setDefault(&c.LoginTTL, 5*time.Minute)
+	setDefault(&c.Limits.LoginTTL, 5*time.Minute)
 	setDefault(&c.Limits.Waiting, 10_000)
 	setDefault(&c.Limits.Address, 600)
-	setDefault(&c.Registration, RegisterOpen)
+	setDefault(&c.Registration.Mode, RegisterOpen)
 	c.Phone.fillDefaults()
 	if c.ClientIP == nil {
 		c.ClientIP = remoteAddr

@@ -113,7 +113,7 @@ func (c *Config) checkAccounts(faults *configErrors) {
 			faults.add("MatchNumber and Config.Website", "WeChat's own QR page shows no number, so an attacker could choose it instead: set one of the two")
 		}
 	}
-	faults.addError("Endpoint", c.Endpoint.Validate())
+	faults.addError("WeChat.Endpoint", c.WeChat.Endpoint.Validate())
 }
 
 // checkPhone checks that codes can be sent where they are needed.
@@ -121,7 +121,7 @@ func (c *Config) checkPhone(faults *configErrors) {
 	switch {
 	case c.Phone.SendCode == nil && c.Phone.Require:
 		faults.add("Phone.SendCode", "Phone.Require needs it")
-	case c.Phone.SendCode == nil && c.Registration == RegisterByPhone:
+	case c.Phone.SendCode == nil && c.Registration.Mode == RegisterByPhone:
 		faults.add("Phone.SendCode", "RegisterByPhone needs it")
 	}
 	if users, ok := c.Users.(phoneKeeper); ok && !holdsNil(c.Users) && !users.KeepsPhones() {
@@ -143,25 +143,25 @@ func (c *Config) checkPhone(faults *configErrors) {
 // checkRegistration checks the rule by which a person becomes a user. An empty public or
 // base is at fault itself.
 func (c *Config) checkRegistration(faults *configErrors, public *url.URL, base string) {
-	switch c.Registration {
+	switch c.Registration.Mode {
 	case "", RegisterOpen, RegisterByPhone, RegisterClosed:
 	default:
-		faults.add("Registration", "%q is not RegisterOpen, RegisterByPhone or RegisterClosed", c.Registration)
+		faults.add("Registration.Mode", "%q is not RegisterOpen, RegisterByPhone or RegisterClosed", c.Registration.Mode)
 		return
 	}
-	local := strings.TrimPrefix(c.RegisterURL, public.String())
-	_, fragment, hasFragment := strings.Cut(c.RegisterURL, "#")
+	local := strings.TrimPrefix(c.Registration.URL, public.String())
+	_, fragment, hasFragment := strings.Cut(c.Registration.URL, "#")
 	switch {
-	case c.RegisterURL == "" || public.Host == "" && !strings.HasPrefix(c.RegisterURL, "/"):
-	case c.Registration != RegisterClosed:
-		faults.add("RegisterURL", "only RegisterClosed uses it")
+	case c.Registration.URL == "" || public.Host == "" && !strings.HasPrefix(c.Registration.URL, "/"):
+	case c.Registration.Mode != RegisterClosed:
+		faults.add("Registration.URL", "only RegisterClosed uses it")
 	case hasFragment && strings.HasPrefix(local, "/"):
-		faults.add("RegisterURL", "%q has the fragment %q, in which a server cannot read the parameter \"login\": use a path like \"/join\"",
-			c.RegisterURL, "#"+fragment)
+		faults.add("Registration.URL", "%q has the fragment %q, in which a server cannot read the parameter \"login\": use a path like \"/join\"",
+			c.Registration.URL, "#"+fragment)
 	case localPath(local) != local || hasFragment:
-		faults.add("RegisterURL", "%q is neither a path on this server nor begins with PublicURL", c.RegisterURL)
+		faults.add("Registration.URL", "%q is neither a path on this server nor begins with PublicURL", c.Registration.URL)
 	case base != "" && isBelow(local, base):
-		faults.add("RegisterURL", "%q is below BasePath, where the gate has no such page", c.RegisterURL)
+		faults.add("Registration.URL", "%q is below BasePath, where the gate has no such page", c.Registration.URL)
 	}
 }
 
@@ -173,8 +173,8 @@ func (c *Config) checkInterfaces(faults *configErrors) {
 		value any
 	}
 	fields := []field{{"Users", c.Users}, {"State", c.State}}
-	if hc := c.HTTPClient; hc != nil {
-		fields = append(fields, field{"HTTPClient.Transport", hc.Transport}, field{"HTTPClient.Jar", hc.Jar})
+	if hc := c.WeChat.HTTPClient; hc != nil {
+		fields = append(fields, field{"WeChat.HTTPClient.Transport", hc.Transport}, field{"WeChat.HTTPClient.Jar", hc.Jar})
 	}
 	if c.Logger != nil {
 		if c.Logger.Handler() == nil {
@@ -289,8 +289,8 @@ func cookieNameFault(cookie *scs.SessionCookie, plain bool) string {
 
 // checkLimits checks times and numbers.
 func (c *Config) checkLimits(faults *configErrors) {
-	if c.LoginTTL != 0 && (c.LoginTTL < time.Minute || c.LoginTTL > 30*time.Minute) {
-		faults.add("LoginTTL", "%v is not between 1 and 30 minutes", c.LoginTTL)
+	if c.Limits.LoginTTL != 0 && (c.Limits.LoginTTL < time.Minute || c.Limits.LoginTTL > 30*time.Minute) {
+		faults.add("Limits.LoginTTL", "%v is not between 1 and 30 minutes", c.Limits.LoginTTL)
 	}
 	if c.UserTTL < 0 {
 		faults.add("UserTTL", "%v is negative", c.UserTTL)

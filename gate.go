@@ -55,7 +55,7 @@ func New(config Config) (*Gate, error) {
 	}
 	g := &Gate{
 		urls: urls{
-			public: public, base: config.BasePath, shown: config.shownWay(), relay: config.CallbackURL,
+			public: public, base: config.BasePath, shown: config.shownWay(), relay: config.WeChat.CallbackURL,
 			loginPage: config.LoginPage, allowed: config.AllowReturnTo,
 		},
 		waiting: waitingRoom{max: config.Limits.Waiting},
@@ -102,11 +102,11 @@ func (g *Gate) wire(set *pages.Set) {
 		logger: c.Logger, failureLog: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
 	}
 	g.locator = newLocator(c.Locate, g.respond.failureLog)
-	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
+	g.logins = logins{Store: login.NewStore(g.state, c.Limits.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{
 		users: users, state: g.state, accounts: g.accounts, logger: c.Logger,
-		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require,
+		mode: c.Registration.Mode, fetchProfile: c.Registration.FetchProfile, requirePhone: c.Phone.Require,
 		terms: c.Pages.agreement(), keepToken: c.OnLogin != nil, otherLogin: c.CurrentUser != nil,
 	}
 	g.wireChats()

@@ -28,7 +28,7 @@ func onRedis(t *testing.T, addr string) func(*scangate.Config) {
 // two processes of an application. Requests to the application go to either in turn.
 func twoProcesses(t *testing.T, addr string, options ...func(*scangate.Config)) *world {
 	one := newWorld(t, append(options, onRedis(t, addr))...)
-	two := newWorld(t, append(options, onRedis(t, addr), func(c *scangate.Config) { c.HTTPClient = &http.Client{Transport: one.hosts} })...)
+	two := newWorld(t, append(options, onRedis(t, addr), func(c *scangate.Config) { c.WeChat.HTTPClient = &http.Client{Transport: one.hosts} })...)
 	var mu sync.Mutex
 	turn := 0
 	hosts := one.hosts
