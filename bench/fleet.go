@@ -129,9 +129,10 @@ func (f *fleet) logIn(ctx context.Context, n int) error {
 func (f *fleet) begin(ctx context.Context, i int) (*polledLogin, error) {
 	l := &polledLogin{
 		desktop: desktopOf(f.apps[i%len(f.apps)]),
-		phone:   &visitor{handler: f.apps[(i+1)%len(f.apps)], agent: wechattest.UserAgentPhone},
+		phone:   &visitor{handler: f.apps[(i+1)%len(f.apps)], agent: wechattest.UserAgentPhone, address: addressOf(1<<20 + i)},
 		polled:  make(chan error, 1),
 	}
+	l.desktop.address = addressOf(i)
 	var err error
 	if l.id, err = openLoginPage(ctx, l.desktop); err != nil {
 		return nil, err
