@@ -4,13 +4,28 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"math"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scangate/scangate/bench/internal/waiting"
 )
+
+// TestMain runs a server if a section started this program again: in a test, that is the
+// test binary.
+func TestMain(m *testing.M) {
+	if served, err := waiting.RunAsServer(); served {
+		if err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
 
 // smoke is the effort of a test: every operation runs once, at the smallest size.
 func smoke() effort { return effort{rounds: 1} }

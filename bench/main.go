@@ -25,10 +25,19 @@ import (
 	"os/signal"
 	"runtime"
 	"time"
+
+	"github.com/scangate/scangate/bench/internal/waiting"
 )
 
 func main() {
 	log.SetFlags(0)
+	// The sections waiting and h2c start this program again, as servers.
+	if served, err := waiting.RunAsServer(); served {
+		if err != nil {
+			log.Fatal("bench: ", err)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var o options

@@ -27,6 +27,8 @@ func sections(profiles string) []section {
 		{"throughput", "whole scan logins: CPU, allocations, commands, memory in Redis", throughput{profiles}.measure},
 		{"processes", "Redis's work for a login with its polls, for 1, 10 and 100 processes", measureProcesses},
 		{"cluster", "Redis's work on a Cluster of three masters, compared with one server", measureCluster},
+		{"waiting", "browsers that wait for their phones: memory, delay, idle CPU", measureWaiting},
+		{"h2c", "memory of a waiting browser, by the protocol of its connection", measureH2C},
 	}
 }
 

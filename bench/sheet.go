@@ -13,29 +13,31 @@ import (
 type column string
 
 const (
-	cpuColumn      column = "CPU, µs"
-	wallColumn     column = "time, µs"
-	allocsColumn   column = "allocs"
-	bytesColumn    column = "B allocated"
-	sizeColumn     column = "size, B"
-	redisColumn    column = "Redis's CPU, µs"
-	commandsColumn column = "commands"
-	inColumn       column = "B to Redis"
-	outColumn      column = "B from Redis"
-	memoryColumn   column = "memory, KB"
-	rateColumn     column = "a second"
-	p50Column      column = "p50, ms"
-	p99Column      column = "p99, ms"
-	percentColumn  column = "%"
-	ratioColumn    column = "first / this"
-	shareColumn    column = "this / first"
+	cpuColumn       column = "CPU, µs"
+	wallColumn      column = "time, µs"
+	allocsColumn    column = "allocs"
+	bytesColumn     column = "B allocated"
+	sizeColumn      column = "size, B"
+	redisColumn     column = "Redis's CPU, µs"
+	commandsColumn  column = "commands"
+	inColumn        column = "B to Redis"
+	outColumn       column = "B from Redis"
+	memoryColumn    column = "memory, KB"
+	rateColumn      column = "a second"
+	p50Column       column = "p50, ms"
+	p99Column       column = "p99, ms"
+	percentColumn   column = "%"
+	coreColumn      column = "% of a core"
+	redisCoreColumn column = "% of Redis's"
+	ratioColumn     column = "first / this"
+	shareColumn     column = "this / first"
 )
 
 // columns returns all columns in the order of the table.
 func columns() []column {
 	return []column{
 		cpuColumn, wallColumn, allocsColumn, bytesColumn, sizeColumn, redisColumn, commandsColumn, inColumn, outColumn,
-		memoryColumn, rateColumn, p50Column, p99Column, percentColumn, ratioColumn, shareColumn,
+		memoryColumn, rateColumn, p50Column, p99Column, percentColumn, coreColumn, redisCoreColumn, ratioColumn, shareColumn,
 	}
 }
 
