@@ -312,6 +312,15 @@ type Session struct {
 	// has room for 262,144; beyond that a login gets 503.
 	Manager *scs.SessionManager
 
+	// Redis keeps the sessions of New's manager on these servers, each session on one of
+	// them. A hash of the session's token decides which one; see [RedisShards] about adding
+	// a server. A browser whose session moves has none, and its user logs in again. While a
+	// server is down, requests with a session on it get 503, and all others are served. The
+	// pools are set up like the one of Config.Redis, and Config.RedisPrefix begins the keys.
+	// The caller closes the pools after the gate. It excludes Manager. Empty means the
+	// server of Config.Redis if that is set.
+	Redis []*redis.Pool
+
 	// Lifetime is how long a session lasts from its login, without a Manager: from 1 minute
 	// to 400 days, which is the longest that browsers keep a cookie. A Manager has a
 	// Lifetime of its own. Zero means 7 days.
@@ -419,12 +428,12 @@ func setDefault[T comparable](field *T, value T) {
 // openStores fills in the stores that are not set: in Redis if that is set, otherwise in
 // memory. It returns the store that the gate has to close, or nil.
 func (c *Config) openStores() (*RedisStore, error) {
+	setDefault(&c.RedisPrefix, "scangate")
 	if c.Redis == nil {
 		memory := NewMemoryStore()
 		c.setStores(memory, memory)
 		return nil, nil
 	}
-	setDefault(&c.RedisPrefix, "scangate")
 	store, err := NewRedisStore(c.Redis, c.RedisPrefix)
 	if err != nil {
 		return nil, publicError(fmt.Errorf("Config.Redis: %w", err))

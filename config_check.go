@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
-	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +14,7 @@ import (
 
 	"github.com/scangate/scangate/internal/phone"
 	"github.com/scangate/scangate/internal/redisstore"
+	"github.com/scangate/scangate/internal/shard"
 	"github.com/scangate/scangate/wechat"
 )
 
@@ -194,12 +195,6 @@ func (c *Config) checkInterfaces(faults *configErrors) {
 	}
 }
 
-// holdsNil reports whether the value of an interface is a nil pointer or function.
-func holdsNil(value any) bool {
-	v := reflect.ValueOf(value)
-	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
-}
-
 // checkRedis checks the pool and the prefix.
 func (c *Config) checkRedis(faults *configErrors) {
 	if c.Redis != nil && c.Redis.Dial == nil && c.Redis.DialContext == nil {
@@ -210,10 +205,34 @@ func (c *Config) checkRedis(faults *configErrors) {
 	}
 }
 
+// checkSessionRedis checks the pools for sessions.
+func (c *Config) checkSessionRedis(faults *configErrors) {
+	pools := c.Session.Redis
+	switch {
+	case len(pools) == 0:
+		return
+	case c.Session.Manager != nil:
+		faults.add("Session.Redis", "Session.Manager has a store of its own")
+	case len(pools) > shard.Max:
+		faults.add("Session.Redis", "there are %d pools, want at most %d", len(pools), shard.Max)
+	}
+	for i, pool := range pools {
+		switch {
+		case pool == nil:
+			faults.add("Session.Redis", "pool %d is nil", i+1)
+		case pool.Dial == nil && pool.DialContext == nil:
+			faults.add("Session.Redis", "pool %d has neither DialContext nor Dial", i+1)
+		case slices.Contains(pools[:i], pool):
+			faults.add("Session.Redis", "pool %d is in the list twice", i+1)
+		}
+	}
+}
+
 // checkSession checks the application's session manager.
 func (c *Config) checkSession(faults *configErrors, public *url.URL) {
 	m := c.Session.Manager
 	c.checkLifetime(faults)
+	c.checkSessionRedis(faults)
 	if m == nil {
 		return
 	}

@@ -126,6 +126,9 @@ func (g *Gate) wire(set *pages.Set) {
 		if r, ok := store.(*RedisStore); ok && r != nil {
 			r.logTo(c.Logger)
 		}
+		if shards, ok := store.(*shardedState); ok {
+			shards.logTo(c.Logger)
+		}
 	}
 }
 
@@ -149,7 +152,10 @@ func (g *Gate) wireChats() {
 // sessionManager returns the manager of a gate whose application brought none.
 func (g *Gate) sessionManager(site string, secure bool) *scs.SessionManager {
 	var store scs.Store // nil means memory
-	if g.config.Redis != nil {
+	switch {
+	case len(g.config.Session.Redis) > 0:
+		store = session.NewShards(g.config.Session.Redis, g.config.RedisPrefix, site, g.config.Logger)
+	case g.config.Redis != nil:
 		sessions := session.NewRedis(g.config.Redis, g.config.RedisPrefix, site)
 		if g.redis != nil {
 			sessions.Outage = g.redis.store.Outage() // one outage of Redis is one line in the log

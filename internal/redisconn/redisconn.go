@@ -107,8 +107,8 @@ func (c *Client) ReadScript(ctx context.Context, script *Script, keys []string, 
 
 // WriteScript implements [Transport].
 func (c *Client) WriteScript(ctx context.Context, script *Script, keys []string, args ...any) (any, error) {
-	limited, cancel := context.WithTimeout(ctx, c.limit())
-	defer cancel()
+	limited := newLimited(ctx, c.limit())
+	defer limited.stop()
 	begun := time.Now()
 	reply, _, err := c.try(limited, script.call(keys, args))
 	c.outage.Note(ctx, begun, err)
@@ -161,8 +161,8 @@ func HashCommand(key string, fields []string) (string, []any) {
 // read makes a call that changes nothing. If the connection breaks, read repeats the
 // call on another one.
 func (c *Client) read(ctx context.Context, call call) (any, error) {
-	limited, cancel := context.WithTimeout(ctx, c.limit())
-	defer cancel()
+	limited := newLimited(ctx, c.limit())
+	defer limited.stop()
 	// After an outage all idle connections are broken: there may be as many failures
 	// before the pool makes a new one.
 	idle := c.Pool.IdleCount()
@@ -201,6 +201,9 @@ func (c *Client) try(ctx context.Context, call call) (reply any, broken bool, er
 
 // refusedWith reports whether err is an error of Redis's with that code.
 func refusedWith(err error, code string) bool {
+	if err == nil {
+		return false // without the allocation of errors.As
+	}
 	var refused redis.Error
 	return errors.As(err, &refused) && strings.HasPrefix(string(refused), code)
 }

@@ -25,6 +25,7 @@ var errClosed = errors.New("scangate: Redis: the store is closed")
 type Store struct {
 	conn    redisconn.Transport
 	prefix  string
+	braced  string // begins all keys on one server
 	scripts scripts
 
 	sharded  redisconn.Sharded     // nil unless Redis is a Cluster; the same as conn
@@ -69,7 +70,7 @@ func NewSharded(conn redisconn.Sharded, prefix string) *Store {
 
 // newStore returns a store without goroutines and without the script of Update.
 func newStore(conn redisconn.Transport, prefix string) *Store {
-	s := &Store{conn: conn, prefix: prefix}
+	s := &Store{conn: conn, prefix: prefix, braced: "{" + prefix + "}:"}
 	s.outage = redisconn.NewOutage(redisconn.OutageTexts{
 		Never: "scangate: started without Redis",
 		Began: "scangate: Redis went away",
@@ -149,7 +150,7 @@ func (s *Store) StateKey(key string) string { return s.key("state", key) }
 // same one are in the same slot of a Cluster.
 func (s *Store) tag(name string) string {
 	if s.sharded == nil {
-		return "{" + s.prefix + "}:"
+		return s.braced
 	}
 	// A hash, because a name may contain braces. Two names with the same hash share a
 	// slot, which does no harm.
