@@ -20,7 +20,7 @@ func compare(ctx context.Context, out io.Writer, o options) error {
 	if err != nil {
 		return err
 	}
-	// Turns take the place of rounds: a program does one round of what takes seconds.
+	// A measurement that takes seconds has one round in a turn; more turns replace rounds.
 	args := []string{"-json", "-rounds", strconv.Itoa(roundsInTurn), "-slice", o.effort.slice.String()}
 	if o.effort.large {
 		args = append(args, "-large")

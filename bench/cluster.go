@@ -19,36 +19,31 @@ const (
 // measureCluster compares a Redis Cluster of three masters with one server. Logins and
 // sessions are in Redis, users in memory: a Cluster keeps no users.
 func measureCluster(ctx context.Context, s *sheet, e effort, w *world) error {
+	users, err := w.sharedUsers(ctx)
+	if err != nil {
+		return err
+	}
+	open := func(servers []*redisserver.Server) (storage, error) { return openGoRedis(servers, users) }
 	return s.measureSharing(ctx, e, w, sharing{
-		single: onGoRedis(w), name: "a Cluster of three masters",
-		start:  redisserver.StartCluster,
-		shared: onGoRedis(w),
+		single: open, name: "a Cluster of three masters", start: redisserver.StartCluster, shared: open,
 	})
 }
 
-// onGoRedis returns a function that opens the storage of a process over go-redis. Several
-// servers are a Cluster.
-func onGoRedis(w *world) func([]*redisserver.Server) (storage, error) {
-	return func(servers []*redisserver.Server) (storage, error) {
-		users, err := w.sharedUsers()
-		if err != nil {
-			return storage{}, err
-		}
-		o := goredis.Options{Redis: goredisclient.UniversalOptions{Addrs: addresses(servers)}, Logger: slog.New(slog.DiscardHandler)}
-		store, err := goredis.New(o)
-		if err != nil {
-			return storage{}, err
-		}
-		manager, err := store.SessionManager(appURL, "")
-		if err != nil {
-			return storage{}, err
-		}
-		return storage{
-			state:     store,
-			configure: func(c *scangate.Config) { c.Users, c.Session.Manager = users, manager },
-			close:     func() { _ = store.Close() },
-		}, nil
+// openGoRedis opens the storage of a process over go-redis. Several servers are a Cluster.
+func openGoRedis(servers []*redisserver.Server, users scangate.UserStore) (storage, error) {
+	store, err := goredis.New(goredis.Options{
+		Redis:  goredisclient.UniversalOptions{Addrs: addresses(servers)},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return storage{}, err
 	}
+	manager, err := store.SessionManager(appURL, "")
+	return storage{
+		state:     store,
+		configure: func(c *scangate.Config) { c.Users, c.Session.Manager = users, manager },
+		close:     func() { _ = store.Close() },
+	}, err
 }
 
 // addresses returns the servers' addresses.

@@ -29,7 +29,7 @@ type fleet struct {
 }
 
 // newFleet returns n processes. open makes the storage of one.
-func newFleet(w *world, n int, servers []*redisserver.Server, open func() (storage, error)) (*fleet, error) {
+func newFleet(ctx context.Context, w *world, n int, servers []*redisserver.Server, open func() (storage, error)) (*fleet, error) {
 	f := &fleet{w: w, servers: servers, cancel: func() {}}
 	for range n {
 		s, err := open()
@@ -38,7 +38,7 @@ func newFleet(w *world, n int, servers []*redisserver.Server, open func() (stora
 			return nil, err
 		}
 		f.close = append(f.close, s.close)
-		gate, err := w.gate(context.Background(), w.memory, s.configure, func(c *scangate.Config) { c.State = s.state })
+		gate, err := w.gate(ctx, w.memory, s.configure, func(c *scangate.Config) { c.State = s.state })
 		if err != nil {
 			f.stop()
 			return nil, err
@@ -105,7 +105,7 @@ type polledLogin struct {
 }
 
 // logIn performs n logins, each with a browser at one process and a phone at the next.
-// Every browser waits before its phone acts, as it does with people.
+// Each browser waits before its phone acts, as outside of benchmarks.
 func (f *fleet) logIn(ctx context.Context, n int) error {
 	logins := make([]*polledLogin, n)
 	steps := []func(i int) error{

@@ -77,7 +77,7 @@ func (s *sheet) addShare(name string, rounds, first samples) {
 
 // measureFleet measures logins at n processes, whose storage is on the servers.
 func measureFleet(ctx context.Context, w *world, n, logins int, servers []*redisserver.Server, open func() (storage, error)) (loginCost, error) {
-	f, err := newFleet(w, n, servers, open)
+	f, err := newFleet(ctx, w, n, servers, open)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ func sections(profiles string) []section {
 		{"qr", "QR codes, compared with other libraries", measureQR},
 		{"throughput", "whole scan logins: CPU, allocations, commands, memory in Redis", throughput{profiles}.measure},
 		{"processes", "Redis's work for a login with its polls, for 1, 10 and 100 processes", measureProcesses},
+		{"shards", "Redis's work on three servers, compared with one", measureShards},
 		{"cluster", "Redis's work on a Cluster of three masters, compared with one server", measureCluster},
 		{"waiting", "browsers that wait for their phones: memory, delay, idle CPU", measureWaiting},
 		{"h2c", "memory of a waiting browser, by the protocol of its connection", measureH2C},
@@ -60,7 +61,7 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	s := &sheet{}
 	for _, one := range chosen {
 		if err = s.measure(ctx, one, o.effort, w); err != nil {
-			break // print what has been measured
+			break // the results so far are printed all the same
 		}
 	}
 	if o.json {

@@ -23,10 +23,9 @@ func (s *sheet) measureSharing(ctx context.Context, e effort, w *world, by shari
 	if e.slice == 0 {
 		processes = 2
 	}
-	one := func(ctx context.Context, n int) ([]*redisserver.Server, error) { return startSeveral(ctx, n) }
 	var alone, all, busiest samples
 	for range e.fewer() {
-		single, err := by.round(ctx, w, processes, e.fleetLogins(), 1, one, by.single)
+		single, err := by.round(ctx, w, processes, e.fleetLogins(), 1, startSeveral, by.single)
 		if err != nil {
 			return err
 		}
@@ -57,7 +56,7 @@ func (sharing) round(
 	return measureFleet(ctx, w, processes, logins, servers, func() (storage, error) { return open(servers) })
 }
 
-// startSeveral starts n servers that do not know each other.
+// startSeveral starts n servers, each on its own.
 func startSeveral(ctx context.Context, n int) ([]*redisserver.Server, error) {
 	var servers []*redisserver.Server
 	for range n {
@@ -84,11 +83,8 @@ func skipIfMissing(err error) error {
 
 // sharedUsers returns a store in memory that all processes of a fleet share. Its user is
 // registered, and registering the user again returns the same one.
-func (w *world) sharedUsers() (scangate.UserStore, error) {
-	w.users.once.Do(func() {
-		store := scangate.NewMemoryStore()
-		user, err := w.register(context.Background(), store)
-		w.users.store, w.users.err = usersOf{store, user}, err
-	})
-	return w.users.store, w.users.err
+func (w *world) sharedUsers(ctx context.Context) (scangate.UserStore, error) {
+	store := scangate.NewMemoryStore()
+	user, err := w.register(ctx, store)
+	return usersOf{store, user}, err
 }

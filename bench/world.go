@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 
 	"github.com/scangate/scangate"
 	"github.com/scangate/scangate/wechat"
@@ -29,14 +28,6 @@ type world struct {
 	official  account
 	website   account
 	memory    http.RoundTripper // calls the simulator without a network
-	users     sharedUsers
-}
-
-// sharedUsers is the store that [world.sharedUsers] returns.
-type sharedUsers struct {
-	once  sync.Once
-	store scangate.UserStore
-	err   error
 }
 
 // account is one of the simulator's apps.
