@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,6 +68,20 @@ func isForm(r *http.Request) bool {
 func hasMediaType(r *http.Request, want string) bool {
 	got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && got == want
+}
+
+// cookieValue returns the value of the request's first cookie of that name, and reports
+// whether there is one.
+func cookieValue(r *http.Request, name string) (string, bool) {
+	// Most requests lack most of the gate's cookies, and parsing a header allocates.
+	if !slices.ContainsFunc(r.Header["Cookie"], func(line string) bool { return strings.Contains(line, name) }) {
+		return "", false
+	}
+	cookie, err := r.Cookie(name)
+	if err != nil {
+		return "", false
+	}
+	return cookie.Value, true
 }
 
 // query returns the request's query. A repeated parameter is an error.

@@ -1,0 +1,169 @@
+package scangate_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/wechattest"
+)
+
+// bareBrowser calls a gate without a network and without net/http's client, so that what it
+// measures is the gate's. It keeps cookies by name.
+type bareBrowser struct {
+	t       testing.TB
+	gate    http.Handler
+	agent   string
+	cookies map[string]string
+	allocs  uint64 // of the gate, in all requests
+}
+
+// bareAnswer is an http.ResponseWriter that keeps the answer.
+type bareAnswer struct {
+	header http.Header
+	status int
+	body   []byte
+}
+
+func (a *bareAnswer) Header() http.Header { return a.header }
+
+func (a *bareAnswer) Write(b []byte) (int, error) {
+	a.body = append(a.body, b...)
+	return len(b), nil
+}
+
+func (a *bareAnswer) WriteHeader(status int) { a.status = status }
+
+// do sends a request with the form, and checks the status of its answer.
+func (b *bareBrowser) do(method, target, form string, want int) *bareAnswer {
+	b.t.Helper()
+	r := b.request(method, target, form)
+	a := &bareAnswer{header: make(http.Header, 16), status: http.StatusOK, body: make([]byte, 0, 16<<10)}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	b.gate.ServeHTTP(a, r)
+	runtime.ReadMemStats(&after)
+	b.allocs += after.Mallocs - before.Mallocs
+	if a.status != want {
+		b.t.Fatalf("%s %s: status = %d, want %d\n%s", method, target, a.status, want, a.body)
+	}
+	for _, line := range a.header["Set-Cookie"] {
+		pair, _, _ := strings.Cut(line, ";")
+		name, value, _ := strings.Cut(pair, "=")
+		b.cookies[name] = value
+	}
+	return a
+}
+
+// request returns a request as net/http's server passes it to a handler.
+func (b *bareBrowser) request(method, target, form string) *http.Request {
+	b.t.Helper()
+	at, err := url.Parse(target)
+	if err != nil {
+		b.t.Fatalf("parse %s: %v", target, err)
+	}
+	at.Scheme, at.Host = "", ""
+	var cookies []string
+	for name, value := range b.cookies {
+		cookies = append(cookies, name+"="+value)
+	}
+	header := http.Header{
+		"Accept": {"text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}, "Accept-Language": {"zh-CN,zh;q=0.9"}, "User-Agent": {b.agent},
+		"Cookie": {strings.Join(cookies, "; ")},
+	}
+	if method == http.MethodPost {
+		header["Content-Type"], header["Origin"] = []string{"application/x-www-form-urlencoded"}, []string{appURL}
+	}
+	r := &http.Request{
+		Method: method, URL: at, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, Host: "app.example.com",
+		Body: io.NopCloser(strings.NewReader(form)), ContentLength: int64(len(form)), RequestURI: at.String(), RemoteAddr: "192.0.2.1:1234",
+	}
+	return r.WithContext(b.t.Context())
+}
+
+// cutOut returns the text between two marks of the body.
+func (a *bareAnswer) cutOut(t testing.TB, before, after string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(string(a.body), before)
+	text, _, ends := strings.Cut(rest, after)
+	if !found || !ends {
+		t.Fatalf("the page has nothing between %q and %q:\n%s", before, after, a.body)
+	}
+	return text
+}
+
+// wechatOf answers each call to WeChat with the token of one person.
+type wechatOf struct{ openID string }
+
+// RoundTrip implements [http.RoundTripper].
+func (w wechatOf) RoundTrip(*http.Request) (*http.Response, error) {
+	body := `{"access_token":"t","expires_in":7200,"refresh_token":"r","openid":"` + w.openID + `","scope":"snsapi_base"}`
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/plain"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
+}
+
+// bareGate returns a gate whose requests all come from one address and one person.
+func bareGate(t testing.TB, options ...func(*scangate.Config)) *scangate.Gate {
+	t.Helper()
+	w := newWorld(t, append([]func(*scangate.Config){func(c *scangate.Config) {
+		c.Users, c.OnEvent, c.Limits.Address = nil, nil, 1<<30
+		c.WeChat.HTTPClient = &http.Client{Transport: wechatOf{"openid-of-lin"}}
+		c.Logger = slog.New(slog.DiscardHandler)
+	}}, options...)...)
+	return w.gate
+}
+
+// bareScanLogin performs a scan login with every request of a desktop and a phone, and
+// returns the gate's allocations.
+func bareScanLogin(t testing.TB, gate http.Handler) uint64 {
+	t.Helper()
+	desktop := &bareBrowser{t: t, gate: gate, agent: wechattest.UserAgentChrome, cookies: make(map[string]string)}
+	phone := &bareBrowser{t: t, gate: gate, agent: wechattest.UserAgentPhone, cookies: make(map[string]string)}
+	page := desktop.do(http.MethodGet, "/wechat/login?return_to=%2Faccount", "", http.StatusOK)
+	id := page.cutOut(t, `data-state-url="/wechat/login/`, `/state"`)
+	desktop.do(http.MethodGet, "/wechat/login/"+id+"/qr.svg", "", http.StatusOK)
+	desktop.do(http.MethodGet, "/wechat/login/"+id+"/state?seen=none", "", http.StatusOK)
+	scanned := phone.do(http.MethodGet, "/wechat/scan/"+id, "", http.StatusSeeOther)
+	wechatPage, err := url.Parse(scanned.header.Get("Location"))
+	if err != nil {
+		t.Fatalf("parse the address of WeChat's page: %v", err)
+	}
+	phone.do(http.MethodGet, "/wechat/callback?code=c&state="+wechatPage.Query().Get("state"), "", http.StatusSeeOther)
+	confirm := phone.do(http.MethodGet, "/wechat/confirm/"+id, "", http.StatusOK)
+	token := confirm.cutOut(t, `name="token" value="`, `"`)
+	phone.do(http.MethodPost, "/wechat/confirm/"+id, "token="+token+"&answer=approve", http.StatusSeeOther)
+	phone.do(http.MethodGet, "/wechat/confirm/"+id, "", http.StatusOK)
+	desktop.do(http.MethodGet, "/wechat/login?return_to=%2Faccount", "", http.StatusOK)
+	done := desktop.do(http.MethodPost, "/wechat/login/"+id+"/finish", "", http.StatusSeeOther)
+	if to := done.header.Get("Location"); to != "/account" {
+		t.Fatalf("finish: location = %q, want /account", to)
+	}
+	return desktop.allocs + phone.allocs
+}
+
+func BenchmarkScanLogin(b *testing.B) {
+	gate := bareGate(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		bareScanLogin(b, gate)
+	}
+}
+
+// maxScanAllocs bounds the allocations of a scan login in memory, with one poll.
+const maxScanAllocs = 800
+
+func TestScanLoginAllocations(t *testing.T) {
+	gate := bareGate(t)
+	least := ^uint64(0)
+	for range 10 { // the first one learns the pages' shapes; others may meet work of the runtime
+		least = min(least, bareScanLogin(t, gate))
+	}
+	t.Logf("a scan login in memory allocates %d times", least)
+	if least > maxScanAllocs {
+		t.Errorf("allocations of a scan login in memory = %d, want at most %d", least, maxScanAllocs)
+	}
+}
