@@ -75,7 +75,7 @@ func (c *commandCounter) count(ctx context.Context, server *redisserver.Server, 
 }
 
 // pollDuration is how long a poll waits whose commands are counted.
-const pollDuration = 50 * time.Millisecond
+const pollDuration = 500 * time.Millisecond
 
 // redisOperations returns the operations to count. The first one does nothing: it
 // measures the overhead of reading the statistics.
