@@ -131,11 +131,14 @@ func (c browserCookies) lastUser() browserCookies { return c.named("-last") }
 // replaced. If a fresh browser opens several tabs at once, each gets a key, and the last one
 // stays.
 func (c browserCookies) keep(w http.ResponseWriter, r *http.Request, id string, key login.Key) {
-	if len(c.ofLogins(r)) >= maxLoginCookies {
+	if !c.haveRoom(r) {
 		return // no person opens that many tabs at once
 	}
 	http.SetCookie(w, c.ofLogin(id).cookie(encodeKeys(browserKey{key, time.Now()}), browserKeyTTL))
 }
+
+// haveRoom reports whether keep stores another key.
+func (c browserCookies) haveRoom(r *http.Request) bool { return len(c.ofLogins(r)) < maxLoginCookies }
 
 // ofLogins returns the cookies of single logins that the request has.
 func (c browserCookies) ofLogins(r *http.Request) []browserCookies {

@@ -1,13 +1,20 @@
 package scangate_test
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/gomodule/redigo/redis"
 
 	"github.com/scangate/scangate"
 	"github.com/scangate/scangate/wechattest"
@@ -117,16 +124,18 @@ func bareGate(t testing.TB, options ...func(*scangate.Config)) *scangate.Gate {
 	return w.gate
 }
 
-// bareScanLogin performs a scan login with every request of a desktop and a phone, and
-// returns the gate's allocations.
-func bareScanLogin(t testing.TB, gate http.Handler) uint64 {
+// bareScanLogin performs a scan login with every request of a desktop and a phone, with one
+// poll if polls is set. It returns the gate's allocations.
+func bareScanLogin(t testing.TB, gate http.Handler, polls bool) uint64 {
 	t.Helper()
 	desktop := &bareBrowser{t: t, gate: gate, agent: wechattest.UserAgentChrome, cookies: make(map[string]string)}
 	phone := &bareBrowser{t: t, gate: gate, agent: wechattest.UserAgentPhone, cookies: make(map[string]string)}
 	page := desktop.do(http.MethodGet, "/wechat/login?return_to=%2Faccount", "", http.StatusOK)
 	id := page.cutOut(t, `data-state-url="/wechat/login/`, `/state"`)
 	desktop.do(http.MethodGet, "/wechat/login/"+id+"/qr.svg", "", http.StatusOK)
-	desktop.do(http.MethodGet, "/wechat/login/"+id+"/state?seen=none", "", http.StatusOK)
+	if polls {
+		desktop.do(http.MethodGet, "/wechat/login/"+id+"/state?seen=none", "", http.StatusOK)
+	}
 	scanned := phone.do(http.MethodGet, "/wechat/scan/"+id, "", http.StatusSeeOther)
 	wechatPage, err := url.Parse(scanned.header.Get("Location"))
 	if err != nil {
@@ -149,7 +158,7 @@ func BenchmarkScanLogin(b *testing.B) {
 	gate := bareGate(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		bareScanLogin(b, gate)
+		bareScanLogin(b, gate, true)
 	}
 }
 
@@ -160,10 +169,87 @@ func TestScanLoginAllocations(t *testing.T) {
 	gate := bareGate(t)
 	least := ^uint64(0)
 	for range 10 { // the first one learns the pages' shapes; others may meet work of the runtime
-		least = min(least, bareScanLogin(t, gate))
+		least = min(least, bareScanLogin(t, gate, true))
 	}
 	t.Logf("a scan login in memory allocates %d times", least)
 	if least > maxScanAllocs {
 		t.Errorf("allocations of a scan login in memory = %d, want at most %d", least, maxScanAllocs)
+	}
+}
+
+// sentCommands are the commands that a pool's connections have sent, in order.
+type sentCommands struct {
+	mu    sync.Mutex
+	names []string
+}
+
+// add notes a command. Connections receive pending answers with a command without a name.
+func (c *sentCommands) add(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if name != "" {
+		c.names = append(c.names, name)
+	}
+}
+
+// take returns the commands since the last call.
+func (c *sentCommands) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken := c.names
+	c.names = nil
+	return taken
+}
+
+// notingConn is a connection that notes its commands.
+type notingConn struct {
+	redis.Conn
+	sent *sentCommands
+}
+
+func (c notingConn) Do(command string, args ...any) (any, error) {
+	c.sent.add(command)
+	return c.Conn.Do(command, args...)
+}
+
+func (c notingConn) DoWithTimeout(limit time.Duration, command string, args ...any) (any, error) {
+	c.sent.add(command)
+	return redis.DoWithTimeout(c.Conn, limit, command, args...)
+}
+
+func (c notingConn) ReceiveWithTimeout(limit time.Duration) (any, error) {
+	return redis.ReceiveWithTimeout(c.Conn, limit)
+}
+
+func TestScanLoginCommands(t *testing.T) {
+	sent := new(sentCommands)
+	pool := redisPool(t, miniredis.RunT(t).Addr())
+	dial := pool.DialContext
+	pool.DialContext = func(ctx context.Context) (redis.Conn, error) {
+		conn, err := dial(ctx)
+		return notingConn{conn, sent}, err
+	}
+	for _, c := range []struct {
+		name   string
+		option func(*scangate.Config)
+		most   int
+	}{
+		{"alone", func(*scangate.Config) {}, 18},
+		{"with events, for which a scan is noted", func(c *scangate.Config) { c.OnEvent = func(context.Context, scangate.Event) {} }, 19},
+		{"with OnLogin, which is asked before the session is written", func(c *scangate.Config) {
+			c.OnLogin = func(context.Context, scangate.Login) error { return nil }
+		}, 19},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			gate := bareGate(t, func(config *scangate.Config) { config.Redis = pool }, c.option)
+			bareScanLogin(t, gate, false) // the first one registers the user and loads the scripts
+			sent.take()
+			bareScanLogin(t, gate, false)
+			names := slices.DeleteFunc(sent.take(), func(name string) bool { return name == "SUBSCRIBE" })
+			if len(names) > c.most {
+				t.Errorf("a scan login sends %d commands, want at most %d: %s", len(names), c.most, strings.Join(names, " "))
+			}
+			t.Logf("a scan login sends %d commands: %s", len(names), strings.Join(names, " "))
+		})
 	}
 }

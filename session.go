@@ -99,6 +99,11 @@ func (s *sessions) open(r *http.Request, l *session.Late) (sessionValue, bool, e
 	return value, ok, nil
 }
 
+// carried reports whether the request has a session, or a cookie of its name.
+func (s *sessions) carried(r *http.Request) bool {
+	return s.loaded(r.Context()) || len(r.CookiesNamed(s.manager.Cookie.Name)) > 0
+}
+
 // load returns a context that holds the request's session. It changes nothing. For a
 // damaged session it returns one without values, so the browser is not logged in and its
 // next login or logout deletes the stored record.

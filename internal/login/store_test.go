@@ -151,8 +151,8 @@ func TestCaseE01ExchangeGivesItsLeaseBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	failed, err := s.Exchange(t.Context(), l.ID(), phone, ScopeBase, "code", func(_ context.Context, l *Login) (Person, error) {
-		if _, err := s.Exchange(t.Context(), l.ID(), attacker, ScopeBase, "code", nil); !errors.Is(err, ErrExchanging) {
+	failed, err := s.Exchange(t.Context(), l, phone, ScopeBase, "code", func(_ context.Context, l *Login) (Person, error) {
+		if _, err := s.Exchange(t.Context(), l, attacker, ScopeBase, "code", nil); !errors.Is(err, ErrExchanging) {
 			t.Errorf("exchange beside another: error = %v, want ErrExchanging", err)
 		}
 		return Person{}, errAway
@@ -160,13 +160,13 @@ func TestCaseE01ExchangeGivesItsLeaseBack(t *testing.T) {
 	if !errors.Is(err, errAway) || failed.State() != StateWaiting || failed.AuthorizedBy(phone) {
 		t.Errorf("failed exchange: error = %v, state = %s, want the failure's, and waiting for any phone", err, failed.State())
 	}
-	done, err := s.Exchange(t.Context(), l.ID(), phone, ScopeBase, "code", func(context.Context, *Login) (Person, error) {
+	done, err := s.Exchange(t.Context(), l, phone, ScopeBase, "code", func(context.Context, *Login) (Person, error) {
 		return Person{UserID: "u"}, nil
 	})
 	if err != nil || done.State() != StateIdentified || !done.AuthorizedBy(phone) || done.AuthorizedBy(attacker) {
 		t.Errorf("exchange: error = %v, state = %s, want identified by the phone", err, done.State())
 	}
-	if _, err := s.Exchange(t.Context(), l.ID(), phone, ScopeBase, "code", nil); !errors.Is(err, ErrRepeated) {
+	if _, err := s.Exchange(t.Context(), l, phone, ScopeBase, "code", nil); !errors.Is(err, ErrRepeated) {
 		t.Errorf("repeated exchange: error = %v, want ErrRepeated", err)
 	}
 }
