@@ -18,7 +18,7 @@ require (
 	github.com/gorilla/sessions v1.4.0
 	github.com/markbates/goth v1.82.0
 	github.com/redis/go-redis/v9 v9.23.0
-	github.com/scangate/scangate v0.0.0-00010101000000-000000000000
+	github.com/scangate/scangate v0.1.0
 	github.com/scangate/scangate/goredis v0.0.0-00010101000000-000000000000
 	github.com/silenceper/wechat/v2 v2.1.14
 	github.com/skip2/go-qrcode v0.0.0-20200617195104-da1b6568686e
