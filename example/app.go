@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"os"
 
 	"github.com/scangate/scangate"
 )
@@ -40,8 +39,6 @@ func newApp(gate *scangate.Gate) http.Handler {
 	// Public routes. "{$}" matches the root path only, so that unknown paths get
 	// status 404 and not the home page.
 	mux.HandleFunc("GET /{$}", a.home)
-	mux.Handle("GET /spa/", newSPA())
-	mux.Handle("GET /tags/", newTags(os.Getenv("SCANGATE_NPM")))
 	return mux
 }
 

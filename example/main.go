@@ -59,16 +59,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		o.publicURL = "http://" + listener.Addr().String()
 	}
 
-	// An application that has a table of users gives it to sqlstore instead: see package
-	// ownusers.
-	users, closeUsers, err := openUsers(ctx, o)
+	// The users are in memory, or in Redis with -redis. An application that has a table of
+	// users gives it to sqlstore instead: see the folder sql.
+	users, closeUsers, err := openUsers(o)
 	if err != nil {
 		return err
 	}
 	defer closeUsers()
-	if o.redis != nil {
-		defer func() { _ = o.redis.Close() }()
-	}
 
 	// The simulator sets the accounts and the endpoint, so newGate comes after it.
 	if o.simulated() {
@@ -78,20 +75,20 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 		defer stopSimulator()
 	}
-	counts := newMetrics()
-	gate, err := newGate(o, users, counts)
+	gate, err := newGate(o, users)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "Listening on", listener.Addr())
+	if o.verbose {
+		fmt.Fprintln(out, "Listening on", listener.Addr())
+	}
 	fmt.Fprintln(out, "Open", o.publicURL)
-	fmt.Fprintln(out, "Press Ctrl-C to stop")
-	return serve(ctx, listener, gate, counts.handler(newApp(gate), gate))
+	return serve(ctx, listener, gate, newApp(gate))
 }
 
 // newGate configures the gate. PublicURL and one account are required; the zero
 // value of every other field works too.
-func newGate(o options, users scangate.UserStore, counts *metrics) (*scangate.Gate, error) {
+func newGate(o options, users scangate.UserStore) (*scangate.Gate, error) {
 	return scangate.New(scangate.Config{
 		PublicURL:       o.publicURL,
 		AppName:         "Example",
@@ -103,15 +100,12 @@ func newGate(o options, users scangate.UserStore, counts *metrics) (*scangate.Ga
 		Endpoint:        o.endpoint,
 		FetchProfile:    o.fetchProfile,
 		Registration:    scangate.Registration(o.registration),
-		Phone:           scangate.Phone{Require: o.requirePhone, SendCode: sendCode, Normalize: normalizePhone},
+		Phone:           scangate.Phone{Require: o.requirePhone, SendCode: sendCode},
 		Users:           users,
 		Redis:           o.redis,
-		OnEvent: func(ctx context.Context, e scangate.Event) {
-			logEvent(ctx, e)
-			counts.count(e)
-		},
-		ClientIP:     o.clientIP(),
-		InsecureHTTP: o.insecureHTTP,
+		OnEvent:         logEvent,
+		ClientIP:        o.clientIP(),
+		InsecureHTTP:    o.insecureHTTP,
 	})
 }
 

@@ -47,8 +47,12 @@ func startSimulator(ctx context.Context, o *options, users scangate.UserStore, o
 	o.endpoint.Open = "http://" + listener.Addr().String()
 	o.endpoint.API = o.endpoint.Open
 	simulateChat(sim, o)
-	fmt.Fprintln(out, "No AppID given: WeChat is simulated at", o.endpoint.Open)
-	fmt.Fprintln(out, "With -registration phone, this number can log in:", knownNumber)
+	if o.verbose {
+		fmt.Fprintln(out, "WeChat is simulated at", o.endpoint.Open)
+	}
+	if o.registration == string(scangate.RegisterByPhone) {
+		fmt.Fprintln(out, "This number can log in:", knownNumber)
+	}
 	return func() { _ = server.Close() }, nil
 }
 
@@ -83,7 +87,7 @@ func registerKnownPerson(ctx context.Context, sim *wechattest.WeChat, o *options
 	identity := func(account wechat.Account) scangate.Identity {
 		return scangate.Identity{AppID: account.AppID, OpenID: sim.OpenID(knownPerson, account.AppID), UnionID: sim.UnionID(knownPerson)}
 	}
-	// With -db the user is still there after a restart.
+	// With -redis the user is still there after a restart.
 	user, err := users.Register(ctx, scangate.NewUser{Identity: identity(o.official), Nickname: "林小北"})
 	if errors.Is(err, scangate.ErrIdentityTaken) {
 		user, err = users.FindByWeChat(ctx, identity(o.official))

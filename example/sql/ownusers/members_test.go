@@ -85,7 +85,7 @@ func TestOldMembers(t *testing.T) {
 func TestImport(t *testing.T) {
 	db := open(t)
 	var statements []string
-	for _, name := range []string{"../../README.md", "../../README.zh-CN.md"} {
+	for _, name := range []string{"../../../README.md", "../../../README.zh-CN.md"} {
 		readme, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

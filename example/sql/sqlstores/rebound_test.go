@@ -13,7 +13,7 @@ import (
 // documentation, which cannot run without a driver. The next login then brings new
 // unionids.
 func TestForgetUnionIDs(t *testing.T) {
-	code, err := os.ReadFile("../../sqlstore/example_accounts_test.go")
+	code, err := os.ReadFile("../../../sqlstore/example_accounts_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,8 +56,8 @@ func newMetrics() *metrics {
 	return m
 }
 
-// count counts one event.
-func (m *metrics) count(e scangate.Event) {
+// count counts one event. It is a scangate.Config.OnEvent.
+func (m *metrics) count(_ context.Context, e scangate.Event) {
 	// The number of series is bounded: the gate chooses names, ways and reasons from
 	// constants. A client cannot add a label.
 	m.events.WithLabelValues(string(e.Name), string(e.Way)).Inc()

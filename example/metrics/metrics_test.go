@@ -1,9 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -14,12 +13,70 @@ import (
 
 	"github.com/scangate/scangate"
 	"github.com/scangate/scangate/wechat"
+	"github.com/scangate/scangate/wechattest"
 )
+
+// patience is how long a test waits for the gauge.
+const patience = 30 * time.Second
+
+// testApp is the application on a server of its own, with a simulated WeChat that fails
+// the test if the gate breaks the protocol.
+type testApp struct {
+	url    string
+	counts *metrics
+	wechat *wechattest.Server
+}
+
+// newTestApp starts the application until the test ends.
+func newTestApp(t *testing.T) *testApp {
+	t.Helper()
+	account := wechat.Account{AppID: "wx0000000000000001", Secret: "51a1a7ed51a1a7ed51a1a7ed51a1a7ed"}
+	a := &testApp{counts: newMetrics(), wechat: wechattest.NewServer(t, wechattest.App{Account: account})}
+	// Not started yet: the gate needs the server's address first.
+	server := httptest.NewUnstartedServer(nil)
+	t.Cleanup(server.Close)
+	a.url = "http://" + server.Listener.Addr().String()
+	gate, err := scangate.New(scangate.Config{
+		PublicURL: a.url, OfficialAccount: account, Endpoint: a.wechat.Endpoint(), OnEvent: a.counts.count,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = gate.Close() })
+	server.Config.Handler = a.counts.handler(newApp(gate), gate)
+	server.Start()
+	return a
+}
+
+// body reads and closes a response's body.
+func body(t *testing.T, resp *http.Response, err error) string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// newDesktop returns a browser without cookies.
+func newDesktop(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Jar: jar}
+}
 
 // metric returns the value of a series at /metrics, or "" if there is none.
 func metric(t *testing.T, address, series string) string {
 	t.Helper()
-	page := body(t, get(t, address+"/metrics", "*/*"))
+	resp, err := http.Get(address + "/metrics")
+	page := body(t, resp, err)
 	for line := range strings.Lines(page) {
 		if value, ok := strings.CutPrefix(line, series+" "); ok {
 			return strings.TrimSpace(value)
@@ -40,8 +97,9 @@ func TestMetrics(t *testing.T) {
 	// The series exist before the first event: a rate needs that.
 	want(`scangate_events_total{event="started",way="web"}`, "0")
 	want(`scangate_events_total{event="finished",way="web"}`, "0")
-	a.open(t, a.phone("lin"), "/account")
-	get(t, a.url+"/wechat/scan/"+strings.Repeat("A", 26), "text/html")
+	a.wechat.LogIn(t, newDesktop(t), a.url+"/account", "lin")
+	resp, err := http.Get(a.url + "/wechat/scan/" + strings.Repeat("A", 26))
+	body(t, resp, err)
 	want(`scangate_events_total{event="started",way="web"}`, "1")
 	want(`scangate_events_total{event="finished",way="web"}`, "1")
 	want(`scangate_login_seconds_count`, "1")
@@ -53,16 +111,9 @@ func TestMetrics(t *testing.T) {
 // after the browser has closed its connection.
 func TestMetricsCountWaitingBrowsers(t *testing.T) {
 	a := newTestApp(t)
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	desktop := &http.Client{Jar: jar}
+	desktop := newDesktop(t)
 	resp, err := desktop.Post(a.url+"/wechat/login", "application/json", strings.NewReader(`{}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	state := regexp.MustCompile(`"state_url":"([^"]+)"`).FindStringSubmatch(body(t, resp))
+	state := regexp.MustCompile(`"state_url":"([^"]+)"`).FindStringSubmatch(body(t, resp, err))
 	if state == nil {
 		t.Fatal("POST /wechat/login: no state_url in the answer")
 	}
@@ -94,21 +145,14 @@ func TestMetricsCountWaitingBrowsers(t *testing.T) {
 // TestMetricsSeconds counts logins of which this process has seen only the end. Their
 // duration comes from the start time in the event.
 func TestMetricsSeconds(t *testing.T) {
-	m := newMetrics()
-	o := options{official: wechat.Account{AppID: "wx0000000000000001", Secret: simulatedSecret}, publicURL: "http://127.0.0.1"}
-	gate, err := newGate(o, scangate.NewMemoryStore(), m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(m.handler(http.NotFoundHandler(), gate))
-	defer server.Close()
+	a := newTestApp(t)
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, seconds := range []time.Duration{7, 20} {
-		m.count(scangate.Event{Name: scangate.EventFinished, Started: start, Time: start.Add(seconds * time.Second)})
+		a.counts.count(t.Context(), scangate.Event{Name: scangate.EventFinished, Started: start, Time: start.Add(seconds * time.Second)})
 	}
 	// Only finished logins have a duration.
-	m.count(scangate.Event{Name: scangate.EventDenied, Started: start, Time: start.Add(time.Second)})
-	m.count(scangate.Event{Name: scangate.EventLimited, Reason: "codes", Started: start, Time: start.Add(time.Second)})
+	a.counts.count(t.Context(), scangate.Event{Name: scangate.EventDenied, Started: start, Time: start.Add(time.Second)})
+	a.counts.count(t.Context(), scangate.Event{Name: scangate.EventLimited, Reason: "codes", Started: start, Time: start.Add(time.Second)})
 	for series, want := range map[string]string{
 		`scangate_login_seconds_bucket{le="5"}`:  "0",
 		`scangate_login_seconds_bucket{le="10"}`: "1",
@@ -117,37 +161,8 @@ func TestMetricsSeconds(t *testing.T) {
 		`scangate_limited_total{limit="codes"}`:  "1",
 		`scangate_refused_total{reason="codes"}`: "",
 	} {
-		if got := metric(t, server.URL, series); got != want {
+		if got := metric(t, a.url, series); got != want {
 			t.Errorf("%s = %q, want %q", series, got, want)
-		}
-	}
-}
-
-// TestRequestID sends a request that the gate refuses. Both log records, the gate's own
-// and the one of its event, must have the ID of the answer's X-Request-Id.
-func TestRequestID(t *testing.T) {
-	previous := slog.Default()
-	defer slog.SetDefault(previous)
-	// With calls WithAttrs, which must keep the handler.
-	var text bytes.Buffer
-	slog.SetDefault(slog.New(requestLog{slog.NewTextHandler(&text, nil)}).With("program", "example"))
-	o := options{official: wechat.Account{AppID: "wx0000000000000001", Secret: simulatedSecret}, publicURL: "http://127.0.0.1"}
-	gate, err := newGate(o, scangate.NewMemoryStore(), newMetrics())
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler := withRequestID(newApp(gate))
-	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/wechat/callback?code=c0de&state=st4te", nil))
-	id := answer.Header().Get("X-Request-Id")
-	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
-	if len(lines) != 2 || id == "" {
-		t.Fatalf("log of request %q = %q, want two lines", id, lines)
-	}
-	// The query's code is a secret and must not be in the log.
-	for _, line := range lines {
-		if !strings.Contains(line, "program=example") || !strings.Contains(line, "request="+id) || strings.Contains(line, "c0de") {
-			t.Errorf("log line = %s, want program=example and request=%s, without the code", line, id)
 		}
 	}
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -13,26 +15,25 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
 	_ "modernc.org/sqlite"             // registers the driver "sqlite"
 
-	"github.com/scangate/scangate"
 	"github.com/scangate/scangate/sqlstore"
 )
 
-// openUsers opens the store of users: in the database that -db names, or in Redis.
-// An application that has a table of users describes it to sqlstore; see package
-// ownusers.
-func openUsers(ctx context.Context, o options) (users scangate.UserStore, closeUsers func(), err error) {
-	switch o.db {
-	case "memory":
-		return scangate.NewMemoryStore(), func() {}, nil
-	case "":
-		// If Config.Users is nil, the gate creates this store itself. The example
-		// creates it because startSimulator registers users in it.
-		store, err := scangate.NewRedisStore(o.redis, "")
-		return store, func() { _ = store.Close() }, err
-	}
-	db, dialect, err := openDatabase(o.db)
+// userStore is the store of users, with the database that it closes.
+type userStore struct {
+	*sqlstore.Store
+	db *sql.DB
+}
+
+// Close closes the database.
+func (u userStore) Close() error { return u.db.Close() }
+
+// openUsers opens the store of users in the database that dsn names. If dsn is empty, the
+// environment variable EXAMPLE_DB names it; the default is a file of SQLite. An application
+// that has a table of users describes it to sqlstore; see package ownusers.
+func openUsers(ctx context.Context, dsn string) (userStore, error) {
+	db, dialect, err := openDatabase(cmp.Or(dsn, os.Getenv("EXAMPLE_DB"), "example.db"))
 	if err != nil {
-		return nil, nil, err
+		return userStore{}, err
 	}
 	// Without a limit database/sql opens one connection for each concurrent query.
 	db.SetMaxOpenConns(20)
@@ -47,9 +48,9 @@ func openUsers(ctx context.Context, o options) (users scangate.UserStore, closeU
 	}
 	if err != nil {
 		_ = db.Close()
-		return nil, nil, err
+		return userStore{}, err
 	}
-	return store, func() { _ = db.Close() }, nil
+	return userStore{store, db}, nil
 }
 
 // openDatabase returns the database that dsn names and its dialect. It does not

@@ -1,4 +1,4 @@
-package main
+package phonenumbers
 
 import (
 	"fmt"
@@ -72,8 +72,8 @@ func TestThreat73Satellites(t *testing.T) {
 		}
 		number := phonenumbers.GetExampleNumberForNonGeoEntity(code)
 		typed := phonenumbers.Format(number, phonenumbers.E164)
-		if got, err := normalizePhone(typed); err == nil {
-			t.Errorf("normalizePhone(%s) = %q, want an error", typed, got)
+		if got, err := Normalize(typed); err == nil {
+			t.Errorf("Normalize(%s) = %q, want an error", typed, got)
 		}
 	}
 }

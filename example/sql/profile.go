@@ -1,4 +1,4 @@
-package recipes
+package main
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// WithProfile makes sure that every user who logs in has a row in a table of the
+// withProfile makes sure that every user who logs in has a row in a table of the
 // application's own:
 //
 //	CREATE TABLE profiles (user_id TEXT PRIMARY KEY, nickname TEXT NOT NULL, created_at TIMESTAMP NOT NULL)
@@ -17,7 +17,7 @@ import (
 // It does not use the event "registered": a process could end between the registration and
 // the row. OnLogin runs before every session begins, so the row exists before anyone can see
 // a page. A UserStore of your own can insert both rows in one transaction instead.
-func WithProfile(config *scangate.Config, db *sql.DB) {
+func withProfile(config *scangate.Config, db *sql.DB) {
 	config.OnLogin = func(ctx context.Context, l scangate.Login) error {
 		_, err := db.ExecContext(ctx, `INSERT INTO profiles (user_id, nickname, created_at) VALUES ($1, $2, $3)
 			ON CONFLICT (user_id) DO NOTHING`, l.User.ID, l.User.Nickname, time.Now().UTC()) // MySQL: INSERT IGNORE, and "?"
@@ -27,3 +27,6 @@ func WithProfile(config *scangate.Config, db *sql.DB) {
 		return nil
 	}
 }
+
+// This program has no such table: withProfile is for yours.
+var _ = withProfile
