@@ -257,7 +257,7 @@ func TestProgramRefuses(t *testing.T) {
 		{"push settings without an AppID", []string{"-push-token", "0123456789abcdef"}, "-appid"},
 		{"an unknown way", []string{"-scan", "sometimes"}, "Config.Scan"},
 		{"a way without push settings", []string{"-appid", "wx0000000000000001", "-secret", simulatedSecret, "-scan", "follow"}, "Config.Push"},
-		{"an unknown registration", []string{"-registration", "sometimes"}, "Config.Registration"},
+		{"an unknown registration", []string{"-registration", "sometimes"}, "Config.Registration.Mode"},
 		{"an unreachable Redis", []string{"-redis", "127.0.0.1:1"}, "Redis"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 //	gate, err := scangate.New(scangate.Config{
 //		PublicURL:       "http://127.0.0.1:8080",
 //		OfficialAccount: weChat.Account(),
-//		Endpoint:        weChat.Endpoint(),
+//		WeChat:          scangate.WeChat{Endpoint: weChat.Endpoint()},
 //	})
 //
 // The address is a host and a port, as for [net.Listen]. Browsers open the simulator's pages,

@@ -154,7 +154,7 @@ func newGate(c serverConfig) (*scangate.Gate, error) {
 	config := scangate.Config{
 		PublicURL:       publicURL,
 		OfficialAccount: wechat.Account(c.Account),
-		Endpoint:        wechat.Endpoint{Open: c.WeChat, API: c.WeChat},
+		WeChat:          scangate.WeChat{Endpoint: wechat.Endpoint{Open: c.WeChat, API: c.WeChat}},
 		Limits:          scangate.Limits{Waiting: c.MaxWaiting, Address: 1 << 20},
 		Logger:          slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 		ClientIP: func(r *http.Request) netip.Addr {

@@ -17,8 +17,8 @@ func main() {
 	counts := newMetrics()
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "http://127.0.0.1:8080",
-		OfficialAccount: weChat.Account(),  // in your application: wechat.Account{AppID: "wx...", Secret: os.Getenv("WECHAT_SECRET")}
-		Endpoint:        weChat.Endpoint(), // in your application: leave it out
+		OfficialAccount: weChat.Account(),                             // in your application: wechat.Account{AppID: "wx...", Secret: os.Getenv("WECHAT_SECRET")}
+		WeChat:          scangate.WeChat{Endpoint: weChat.Endpoint()}, // in your application: leave it out
 		OnEvent:         counts.count,
 	})
 	if err != nil {

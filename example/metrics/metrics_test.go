@@ -37,7 +37,7 @@ func newTestApp(t *testing.T) *testApp {
 	t.Cleanup(server.Close)
 	a.url = "http://" + server.Listener.Addr().String()
 	gate, err := scangate.New(scangate.Config{
-		PublicURL: a.url, OfficialAccount: account, Endpoint: a.wechat.Endpoint(), OnEvent: a.counts.count,
+		PublicURL: a.url, OfficialAccount: account, WeChat: scangate.WeChat{Endpoint: a.wechat.Endpoint()}, OnEvent: a.counts.count,
 	})
 	if err != nil {
 		t.Fatal(err)

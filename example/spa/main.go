@@ -26,7 +26,7 @@ func main() {
 		PublicURL:       "http://localhost:8080", // another site than the simulator's, as with WeChat itself
 		OfficialAccount: account,
 		Website:         website,
-		Endpoint:        weChat.Endpoint(), // in your application: leave it out
+		WeChat:          scangate.WeChat{Endpoint: weChat.Endpoint()}, // in your application: leave it out
 	})
 	if err != nil {
 		log.Fatal(err)

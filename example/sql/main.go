@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, out io.Writer, account wechat.Accou
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       publicURL,
 		OfficialAccount: account,
-		Endpoint:        weChat,
+		WeChat:          scangate.WeChat{Endpoint: weChat},
 		Users:           users,
 	})
 	if err != nil {

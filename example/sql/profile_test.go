@@ -26,7 +26,7 @@ func TestProfile(t *testing.T) {
 	server := httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
 	address := "http://" + server.Listener.Addr().String()
-	config := scangate.Config{PublicURL: address, OfficialAccount: weChat.Account(), Endpoint: weChat.Endpoint()}
+	config := scangate.Config{PublicURL: address, OfficialAccount: weChat.Account(), WeChat: scangate.WeChat{Endpoint: weChat.Endpoint()}}
 	withProfile(&config, db)
 	gate, err := scangate.New(config)
 	if err != nil {

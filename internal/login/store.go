@@ -113,7 +113,7 @@ func (s *Store) create(ctx context.Context, r *record, ttl time.Duration) (*Logi
 	if err != nil {
 		return nil, err
 	}
-	r.ID, r.Salt = rand.Text(), rand.Text()
+	r.ID, r.Salt = r.newID(), rand.Text()
 	r.Number = 10 + int(number.Int64())
 	r.Created = time.Now()
 	r.Expires = r.Created.Add(ttl)
@@ -127,7 +127,14 @@ func (s *Store) create(ctx context.Context, r *record, ttl time.Duration) (*Logi
 	return &Login{record: r, version: 1}, nil
 }
 
-func recordKey(id string) string { return "login:" + id }
+func recordKey(id string) string { return state.LoginKind + id }
+
+// place returns the place of the initiator's logins and index entries in a store on several
+// servers, where they are on the same server.
+func (r *Request) place() string { return state.NewPlace(r.Initiator[:]) }
+
+// newID returns an ID for a login of the request: 120 random bits behind its place.
+func (r *Request) newID() string { return r.place() + rand.Text()[state.PlaceLength:] }
 
 // indexKey returns the key of the slot's index entry.
 func (r *Request) indexKey() string {
@@ -135,7 +142,7 @@ func (r *Request) indexKey() string {
 	for _, part := range []string{string(r.Initiator[:]), string(r.Kind), string(r.Purpose), r.TargetUserID, r.AppID, r.ReturnTo, string(r.Way)} {
 		fmt.Fprintf(sum, "%d:%s", len(part), part) // the length keeps ("ab", "c") and ("a", "bc") apart
 	}
-	return "open:" + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
+	return state.IndexKind + r.place() + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
 }
 
 // Load returns the login of that ID, an expired one too, or [ErrUnknown].
