@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/wechattest"
 )
 
 func main() {
@@ -68,9 +69,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	defer closeUsers()
 
 	// The simulator sets the accounts and the endpoint, so newGate comes after it.
+	var sim *wechattest.WeChat
 	if o.simulated() {
-		stopSimulator, err := startSimulator(ctx, &o, users, out)
-		if err != nil {
+		var stopSimulator func()
+		if sim, stopSimulator, err = startSimulator(ctx, &o, users, out); err != nil {
 			return err
 		}
 		defer stopSimulator()
@@ -79,11 +81,19 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	handler, closeAll := newApp(gate), func() { _ = gate.Close() } // never fails
+	if sim != nil {
+		t, err := newTry(ctx, o, sim)
+		if err != nil {
+			return err
+		}
+		handler, closeAll = withTry(handler, t), func() { _ = gate.Close(); t.close() }
+	}
 	if o.verbose {
 		fmt.Fprintln(out, "Listening on", listener.Addr())
 	}
 	fmt.Fprintln(out, "Open", o.publicURL)
-	return serve(ctx, listener, gate, newApp(gate))
+	return serve(ctx, listener, handler, closeAll)
 }
 
 // newGate configures the gate. PublicURL and one account are required; the zero
@@ -110,7 +120,7 @@ func newGate(o options, users scangate.UserStore) (*scangate.Gate, error) {
 
 // serve answers requests until ctx ends. Then it gives the requests in progress 10
 // seconds to finish.
-func serve(ctx context.Context, listener net.Listener, gate *scangate.Gate, app http.Handler) error {
+func serve(ctx context.Context, listener net.Listener, app http.Handler, closeGates func()) error {
 	server := &http.Server{
 		Handler: withRequestID(app),
 		// Without timeouts a slow client could hold a connection forever. Short
@@ -128,9 +138,9 @@ func serve(ctx context.Context, listener net.Listener, gate *scangate.Gate, app 
 		return err
 	case <-ctx.Done():
 	}
-	// Close answers the browsers that wait for a phone. Otherwise Shutdown would
+	// closeGates answers the browsers that wait for a phone. Otherwise Shutdown would
 	// wait for those requests, up to 25 seconds.
-	_ = gate.Close() // never fails
+	closeGates()
 	// 10 seconds, because Shutdown itself waits 5 seconds for a new connection to
 	// send its first request.
 	// Not ctx itself, which is done.
