@@ -185,11 +185,11 @@ func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) e
 		_, err := g.logins.refuse(r.Context(), l, errOtherUser)
 		return err
 	case stepRegister:
-		if g.config.RegisterURL == "" {
+		if g.config.Registration.URL == "" {
 			_, err := g.logins.refuse(r.Context(), l, errNotRegistered)
 			return err
 		}
-		leaveWeChat(w, r, withQuery(g.config.RegisterURL, url.Values{"login": {l.ID()}}))
+		leaveWeChat(w, r, withQuery(g.config.Registration.URL, url.Values{"login": {l.ID()}}))
 	case stepFinish:
 		return g.finishSameDevice(w, r, l)
 	default:

@@ -241,7 +241,7 @@ func (g *Gate) scanLogin(r *http.Request, l *login.Login) scanLogin {
 	}
 	if l.Way() != login.WayWeb { // the page has other words then
 		s.Way = string(l.Way())
-		s.Simulated = g.config.Endpoint.Open != "" && strings.HasPrefix(s.ScanURL, g.config.Endpoint.Open+"/")
+		s.Simulated = g.config.WeChat.Endpoint.Open != "" && strings.HasPrefix(s.ScanURL, g.config.WeChat.Endpoint.Open+"/")
 	}
 	if g.pictures.shown(l) {
 		s.QRURL = g.urls.path("login", l.ID(), "qr.png")

@@ -120,7 +120,7 @@ func bareGate(t testing.TB, options ...func(*scangate.Config)) *scangate.Gate {
 	t.Helper()
 	w := newWorld(t, append([]func(*scangate.Config){func(c *scangate.Config) {
 		c.Users, c.OnEvent, c.Limits.Address = nil, nil, 1<<30
-		c.HTTPClient = &http.Client{Transport: wechatOf{"openid-of-lin"}}
+		c.WeChat.HTTPClient = &http.Client{Transport: wechatOf{"openid-of-lin"}}
 		c.Logger = slog.New(slog.DiscardHandler)
 	}}, options...)...)
 	return w.gate

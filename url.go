@@ -20,7 +20,7 @@ type urls struct {
 	public    *url.URL            // scheme and host
 	base      string              // Config.BasePath
 	shown     Way                 // of the login page, unless a request asks for another
-	relay     string              // Config.CallbackURL
+	relay     string              // Config.WeChat.CallbackURL
 	loginPage string              // Config.LoginPage
 	allowed   func(*url.URL) bool // Config.AllowReturnTo; may be nil
 }

@@ -260,7 +260,7 @@ func TestProgramRefuses(t *testing.T) {
 		{"push settings without an AppID", []string{"-push-token", "0123456789abcdef"}, "-appid"},
 		{"an unknown way", []string{"-scan", "sometimes"}, "Config.Scan"},
 		{"a way without push settings", []string{"-appid", "wx0000000000000001", "-secret", simulatedSecret, "-scan", "follow"}, "Config.Push"},
-		{"an unknown registration", []string{"-registration", "sometimes"}, "Config.Registration"},
+		{"an unknown registration", []string{"-registration", "sometimes"}, "Config.Registration.Mode"},
 		{"an unknown kind of database", []string{"-db", "oracle://scott:tiger@127.0.0.1/x"}, "oracle://"},
 		{"a file in a missing folder", []string{"-db", "nowhere/users.db"}, "database file"},
 		{"an unreachable Redis", []string{"-db", "", "-redis", "127.0.0.1:1"}, "Redis"},

@@ -24,7 +24,7 @@ type options struct {
 	mini         wechat.Account  // zero without -mini-appid
 	endpoint     wechat.Endpoint // zero: WeChat's own hosts
 	fetchProfile bool            // ask new users for nickname and picture
-	registration string          // a scangate.Registration; scangate.New checks it
+	registration string          // a scangate.RegistrationMode; scangate.New checks it
 	scan         string          // a scangate.ScanMode; scangate.New checks it
 	push         scangate.Push   // zero without -push-token, -push-key and -account-qr
 	requirePhone bool

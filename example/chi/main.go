@@ -21,9 +21,9 @@ func main() {
 	sessions.IdleTimeout = 24 * time.Hour // a session ends after a day without requests
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "http://127.0.0.1:8080",
-		OfficialAccount: weChat.Account,                      // in your application: wechat.Account{AppID: "wx...", Secret: os.Getenv("WECHAT_SECRET")}
-		Endpoint:        weChat.Endpoint,                     // in your application: leave it out
-		Session:         scangate.Session{Manager: sessions}, // handlers and the gate share the session
+		OfficialAccount: weChat.Account,                             // in your application: wechat.Account{AppID: "wx...", Secret: os.Getenv("WECHAT_SECRET")}
+		WeChat:          scangate.WeChat{Endpoint: weChat.Endpoint}, // in your application: leave it out
+		Session:         scangate.Session{Manager: sessions},        // handlers and the gate share the session
 	})
 	if err != nil {
 		log.Fatal(err)

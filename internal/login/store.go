@@ -44,12 +44,14 @@ func NewSlot(request Request) Slot { return Slot{request: request} }
 // FirstSlot is NewSlot for a browser whose key was just made. Its login gets the ID that
 // [Key.FirstID] returns. It follows from the key, so the login needs no index entry: see
 // [Store.FindFirst].
-func FirstSlot(request Request, id string) Slot { return Slot{request: request, first: id} }
+func FirstSlot(request Request, id string) Slot {
+	return Slot{request: request, first: request.placed(id)}
+}
 
 // FindFirst is FindSlot for a browser that has begun a login with [FirstSlot], which has that
 // ID.
 func (s *Store) FindFirst(ctx context.Context, request Request, id string) (Slot, error) {
-	l, err := s.Load(ctx, id)
+	l, err := s.Load(ctx, request.placed(id))
 	if err != nil && !errors.Is(err, ErrUnknown) {
 		return NewSlot(request), err
 	}
@@ -139,7 +141,7 @@ func (s *Store) StartIdentified(ctx context.Context, request Request, who Person
 
 // create stores a record under a random ID.
 func (s *Store) create(ctx context.Context, r *record, ttl time.Duration) (*Login, error) {
-	return s.createAs(ctx, rand.Text(), r, ttl)
+	return s.createAs(ctx, r.newID(), r, ttl)
 }
 
 // createAs fills in what every new record has, and stores it.
@@ -162,7 +164,17 @@ func (s *Store) createAs(ctx context.Context, id string, r *record, ttl time.Dur
 	return &Login{record: r, version: 1}, nil
 }
 
-func recordKey(id string) string { return "login:" + id }
+func recordKey(id string) string { return state.LoginKind + id }
+
+// place returns the place of the initiator's logins and index entries in a store on several
+// servers, where they are on the same server.
+func (r *Request) place() string { return state.NewPlace(r.Initiator[:]) }
+
+// newID returns an ID for a login of the request: 120 random bits behind its place.
+func (r *Request) newID() string { return r.placed(rand.Text()) }
+
+// placed returns the ID with the request's place at its beginning.
+func (r *Request) placed(id string) string { return r.place() + id[state.PlaceLength:] }
 
 // slot returns the parts of a request that make its slot.
 func (r *Request) slot() [7]string {
@@ -177,7 +189,7 @@ func (r *Request) indexKey() string {
 		named = append(append(strconv.AppendInt(named, int64(len(part)), 10), ':'), part...)
 	}
 	sum := sha256.Sum256(named)
-	return "open:" + base64.RawURLEncoding.EncodeToString(sum[:])
+	return state.IndexKind + r.place() + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // Load returns the login of that ID, an expired one too, or [ErrUnknown].
@@ -241,12 +253,27 @@ func (s *Store) change(ctx context.Context, l *Login, step func(*record) error) 
 			}
 			return changed, err
 		}
-		if err := s.update(ctx, changed); !errors.Is(err, state.ErrConflict) {
+		storing := ctx
+		if !l.wakes(changed) {
+			storing = state.Quietly(ctx)
+		}
+		if err := s.update(storing, changed); !errors.Is(err, state.ErrConflict) {
 			return changed, err
 		}
 		read = true
 	}
 	return l, fmt.Errorf("changing a login: %w", state.ErrConflict)
+}
+
+// wakes reports whether a call of Wait has to return for this change. Most calls wait for
+// another public state, and need the time at which the login expires. Store.WaitExchanged
+// waits for the end of a lease. The page of a login that a person has confirmed in a chat
+// waits for what the gate learns about that person.
+func (l *Login) wakes(changed *Login) bool {
+	return l.PublicState() != changed.PublicState() ||
+		!l.Expires().Equal(changed.Expires()) ||
+		l.State() == StateExchanging ||
+		l.InChat() && l.Identified()
 }
 
 // update stores the login if the store still has the version that it was made of.

@@ -21,7 +21,7 @@ func Groups(t *testing.T, build func(gate *scangate.Gate, log io.Writer) http.Ha
 	t.Cleanup(server.Close)
 	s.url = "http://" + server.Listener.Addr().String()
 	gate, err := scangate.New(scangate.Config{
-		PublicURL: s.url, OfficialAccount: official, Endpoint: s.wechat.Endpoint(), Users: s.users(t), Logger: slog.New(slog.DiscardHandler),
+		PublicURL: s.url, OfficialAccount: official, WeChat: scangate.WeChat{Endpoint: s.wechat.Endpoint()}, Users: s.users(t), Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

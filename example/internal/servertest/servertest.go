@@ -106,7 +106,7 @@ func start(t *testing.T, build Build, writeTimeout time.Duration) *site {
 		PublicURL:       s.url,
 		OfficialAccount: official,
 		Website:         website,
-		Endpoint:        s.wechat.Endpoint(),
+		WeChat:          scangate.WeChat{Endpoint: s.wechat.Endpoint()},
 		Session:         scangate.Session{Manager: sessions},
 		Users:           s.users(t),
 		Logger:          slog.New(slog.NewTextHandler(log, nil)),
