@@ -101,7 +101,8 @@ func (s *sessions) open(r *http.Request, l *session.Late) (sessionValue, bool, e
 
 // carried reports whether the request has a session, or a cookie of its name.
 func (s *sessions) carried(r *http.Request) bool {
-	return s.loaded(r.Context()) || len(r.CookiesNamed(s.manager.Cookie.Name)) > 0
+	_, has := cookieValue(r, s.manager.Cookie.Name)
+	return has || s.loaded(r.Context())
 }
 
 // load returns a context that holds the request's session. It changes nothing. For a

@@ -29,9 +29,9 @@ func (k Key) Digest() Digest { return sha256.Sum256([]byte(k)) }
 
 // mac binds text to the browser, for one purpose. It returns 32 characters of A-Z2-7.
 func (k Key) mac(purpose, text string) string {
-	m := hmac.New(sha256.New, []byte(k))
-	b := make([]byte, 0, 128)
-	b = append(append(append(b, purpose...), ' '), text...)
+	b := append(make([]byte, 0, 128), k...)
+	m := hmac.New(sha256.New, b)
+	b = append(append(append(b[:0], purpose...), ' '), text...)
 	m.Write(b)
 	b = m.Sum(b[:0])
 	return string(base32.StdEncoding.AppendEncode(b, b[:20])[len(b):])
