@@ -36,25 +36,20 @@ type try struct {
 	pages  *template.Template
 	bases  map[string]string // the base paths of the gates, by way
 	mini   wechat.Account
-	gates  []*scangate.Gate
+	gates  map[string]*scangate.Gate // by way
 	phones tryPhones
 }
 
 // newTry returns the handler of /try. The simulator must have the accounts of tryApps.
 func newTry(ctx context.Context, o options, sim *wechattest.WeChat) (*try, error) {
-	t := &try{o: o, sim: sim, routes: http.NewServeMux(), pages: parsePages(), bases: make(map[string]string)}
+	t := &try{o: o, sim: sim, routes: http.NewServeMux(), pages: parsePages(), bases: make(map[string]string), gates: make(map[string]*scangate.Gate)}
 	for _, way := range tryWays {
-		// The web gate has the website application too: it is a link on the login page.
-		if way == "website" {
-			t.bases[way] = t.bases["web"]
-			continue
-		}
 		gate, err := t.newGate(ctx, way)
 		if err != nil {
 			t.close()
 			return nil, err
 		}
-		t.gates = append(t.gates, gate)
+		t.gates[way] = gate
 		t.routes.Handle(t.bases[way]+"/", gate)
 	}
 	t.routes.Handle("GET /try", http.RedirectHandler("/try/web", http.StatusSeeOther))
@@ -101,7 +96,9 @@ func (t *try) newGate(ctx context.Context, way string) (*scangate.Gate, error) {
 	account := apps[way].Account
 	switch way {
 	case "web":
-		config.OfficialAccount, config.Website = account, apps["website"].Account
+		config.OfficialAccount = account
+	case "website":
+		config.Website = account
 	case "mini":
 		config.MiniProgram, config.Scan = account, scangate.ScanMiniProgram
 		t.mini = account
@@ -110,12 +107,7 @@ func (t *try) newGate(ctx context.Context, way string) (*scangate.Gate, error) {
 		config.Push = pushTo(t.sim, account, t.o.publicURL+base+"/push")
 	}
 	known := scangate.Identity{AppID: account.AppID, OpenID: t.sim.OpenID(knownPerson, account.AppID), UnionID: t.sim.UnionID(knownPerson)}
-	user, err := users.Register(ctx, scangate.NewUser{Identity: known, Nickname: "林小北"})
-	if err == nil && config.Website.AppID != "" {
-		known.AppID, known.OpenID = config.Website.AppID, t.sim.OpenID(knownPerson, config.Website.AppID)
-		err = users.LinkWeChat(ctx, user.ID, known)
-	}
-	if err != nil {
+	if _, err := users.Register(ctx, scangate.NewUser{Identity: known, Nickname: "林小北"}); err != nil {
 		return nil, err
 	}
 	return scangate.New(config)
@@ -171,7 +163,7 @@ func (t *try) page(w http.ResponseWriter, r *http.Request) {
 // done serves the page to which a login by WeChat's own page returns, in the desktop's frame.
 func (t *try) done(w http.ResponseWriter, r *http.Request) {
 	v := tryView{words: wordsFor(r), Way: "website", Base: t.bases["website"]}
-	user, err := t.gates[0].Check(r)
+	user, err := t.gates["website"].Check(r)
 	if err != nil {
 		t.render(w, r, "try-again", v)
 		return

@@ -201,13 +201,15 @@ func (t *try) show(w http.ResponseWriter, p *tryPhone, prefix string, resp *http
 	policy := strings.ReplaceAll(resp.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'", "frame-ancestors 'self'")
 	h.Set("Content-Security-Policy", policy)
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
-		own := "/try/phone/" + p.id
-		body = []byte(strings.NewReplacer(
-			t.o.publicURL+"/", own+"/"+hostApp+"/",
-			t.o.endpoint.Open+"/", own+"/"+hostWeChat+"/",
-			`="/`, `="`+prefix+"/",
-			` target="_blank"`, "",
-		).Replace(string(body)))
+		own, pairs := "/try/phone/"+p.id, []string{` target="_blank"`, "", ` autofocus`, ""} // a frame has no focus of its own
+		// Addresses in other attributes are data of the page's.
+		for _, link := range []string{`href="`, `src="`, `action="`} {
+			pairs = append(pairs,
+				link+t.o.publicURL+"/", link+own+"/"+hostApp+"/",
+				link+t.o.endpoint.Open+"/", link+own+"/"+hostWeChat+"/",
+				link+"/", link+prefix+"/")
+		}
+		body = []byte(strings.NewReplacer(pairs...).Replace(string(body)))
 	}
 	w.WriteHeader(resp.StatusCode)
 	_, _ = w.Write(body)

@@ -15,9 +15,20 @@ async function call(method, route, body) {
   return response.status === 204 ? null : response.json();
 }
 
+// The element shows a mini program's code as a picture only. The address of the picture has
+// the login's ID, as the text of the code does.
+let drawn = "";
+new PerformanceObserver((list) => {
+  for (const { name } of list.getEntries()) {
+    const found = name.match(/\/login\/([A-Z2-7]+)\/qr\.svg/);
+    if (found) drawn = found[1];
+  }
+}).observe({ type: "resource", buffered: true });
+
 // code returns the text of the code on the desktop.
 function code() {
   if (site) return link;
+  if (way === "mini") return drawn && location.origin + base + "/scan/" + drawn;
   const shown = login.shadowRoot && login.shadowRoot.querySelector("a.qr");
   return shown ? shown.href : "";
 }
@@ -29,6 +40,7 @@ form.addEventListener("submit", (event) => {
     return;
   }
   phone.hidden = false;
+  form.scrollIntoView({ block: "nearest" }); // in a narrow window the phone is below the desktop
 });
 
 // The desktop's code is a link. Here it is the phone at the side that opens it.
