@@ -98,7 +98,7 @@ func (g *Gate) wire(set *pages.Set) {
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
 	language := g.cookies.named("-lang")
 	g.respond = responder{
-		urls: g.urls, pages: set, languageCookie: func(tag string) *http.Cookie { return language.cookie(tag, browserKeyTTL) },
+		urls: g.urls, pages: set, languageName: language.name, languageCookie: func(tag string) *http.Cookie { return language.cookie(tag, browserKeyTTL) },
 		logger: c.Logger, failureLog: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
 	}
 	g.locator = newLocator(c.Locate, g.respond.failureLog)

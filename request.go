@@ -66,7 +66,11 @@ func isForm(r *http.Request) bool {
 
 // hasMediaType compares the body's type without parameters such as charset.
 func hasMediaType(r *http.Request, want string) bool {
-	got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	sent := r.Header.Get("Content-Type")
+	if !strings.Contains(sent, ";") {
+		return strings.EqualFold(strings.TrimSpace(sent), want)
+	}
+	got, _, err := mime.ParseMediaType(sent)
 	return err == nil && got == want
 }
 

@@ -163,7 +163,8 @@ func (e retryError) Unwrap() error { return e.error }
 type responder struct {
 	urls           urls
 	pages          *pages.Set
-	languageCookie func(tag string) *http.Cookie // keeps the language
+	languageName   string                        // of the cookie that keeps the language
+	languageCookie func(tag string) *http.Cookie // of that name
 	logger         *slog.Logger
 	failureLog     *summary.Log                 // of answers from 500 on
 	onEvent        func(context.Context, Event) // may be nil
@@ -251,7 +252,7 @@ func (a *responder) language(r *http.Request) pages.Language {
 	if lang, ok := a.queriedLanguage(r); ok {
 		return lang
 	}
-	if tag, ok := cookieValue(r, a.languageCookie("").Name); ok {
+	if tag, ok := cookieValue(r, a.languageName); ok {
 		if lang, ok := a.pages.LanguageNamed(tag); ok {
 			return lang
 		}

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -166,6 +168,9 @@ func BenchmarkScanLogin(b *testing.B) {
 const maxScanAllocs = 800
 
 func TestScanLoginAllocations(t *testing.T) {
+	if build, ok := debug.ReadBuildInfo(); ok && slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		t.Skip("the race detector allocates too")
+	}
 	gate := bareGate(t)
 	least := ^uint64(0)
 	for range 10 { // the first one learns the pages' shapes; others may meet work of the runtime
@@ -251,5 +256,38 @@ func TestScanLoginCommands(t *testing.T) {
 			}
 			t.Logf("a scan login sends %d commands: %s", len(names), strings.Join(names, " "))
 		})
+	}
+}
+
+// rejecting answers each exchange at WeChat with an error about the code.
+type rejecting struct{ calls int }
+
+// RoundTrip implements [http.RoundTripper].
+func (w *rejecting) RoundTrip(*http.Request) (*http.Response, error) {
+	w.calls++
+	body := io.NopCloser(strings.NewReader(`{"errcode":40029,"errmsg":"invalid code"}`))
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/plain"}}, Body: body}, nil
+}
+
+// TestLaterCallbacksAreCounted: the start of a login counts for its first exchange. Each other
+// callback counts as one of its address.
+func TestLaterCallbacksAreCounted(t *testing.T) {
+	const limit = 3
+	weixin := new(rejecting)
+	gate := bareGate(t, func(c *scangate.Config) { c.Limits.Address, c.WeChat.HTTPClient = limit, &http.Client{Transport: weixin} })
+	attacker := &bareBrowser{t: t, gate: gate, agent: wechattest.UserAgentPhone, cookies: make(map[string]string)}
+	desktop := &bareBrowser{t: t, gate: gate, agent: wechattest.UserAgentChrome, cookies: make(map[string]string)}
+	id := desktop.do(http.MethodGet, "/wechat/login", "", http.StatusOK).cutOut(t, `data-state-url="/wechat/login/`, `/state"`)
+	scanned, err := url.Parse(attacker.do(http.MethodGet, "/wechat/scan/"+id, "", http.StatusSeeOther).header.Get("Location"))
+	if err != nil {
+		t.Fatalf("parse the address of WeChat's page: %v", err)
+	}
+	callback := "/wechat/callback?state=" + scanned.Query().Get("state") + "&code="
+	for i := range 1 + limit {
+		attacker.do(http.MethodGet, callback+strconv.Itoa(i), "", http.StatusBadRequest)
+	}
+	attacker.do(http.MethodGet, callback+"last", "", http.StatusTooManyRequests)
+	if weixin.calls != 1+limit {
+		t.Errorf("calls to WeChat = %d, want %d: the first of the login, and the limit of later ones", weixin.calls, 1+limit)
 	}
 }
