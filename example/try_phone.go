@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -186,6 +187,9 @@ func (t *try) follow(w http.ResponseWriter, r *http.Request, p *tryPhone, next s
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
+// scripts match the scripts of a page. The frame runs none: a script would see the desktop.
+var scripts = regexp.MustCompile(`<script[^>]*></script>`)
+
 // show sends a page of the phone's to its frame. Its links lead to other pages of the phone.
 func (t *try) show(w http.ResponseWriter, p *tryPhone, prefix string, resp *http.Response) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxTryBody))
@@ -209,7 +213,7 @@ func (t *try) show(w http.ResponseWriter, p *tryPhone, prefix string, resp *http
 				link+t.o.endpoint.Open+"/", link+own+"/"+hostWeChat+"/",
 				link+"/", link+prefix+"/")
 		}
-		body = []byte(strings.NewReplacer(pairs...).Replace(string(body)))
+		body = []byte(strings.NewReplacer(pairs...).Replace(scripts.ReplaceAllString(string(body), "")))
 	}
 	w.WriteHeader(resp.StatusCode)
 	_, _ = w.Write(body)
