@@ -99,7 +99,8 @@ func (t *try) scan(w http.ResponseWriter, r *http.Request) {
 		p.login = path.Base(code)
 		to = "/try/phone/" + p.id + "/mini"
 	case "follow", "message", "website":
-		// The simulator asks for the person on a page that another device shows.
+		// A code of WeChat's opens on the phone of this person. The gate's own code does too,
+		// because the phone has the cookie.
 		separator := "?"
 		if strings.Contains(to, "?") {
 			separator = "&"
@@ -138,20 +139,11 @@ func (t *try) browse(w http.ResponseWriter, r *http.Request, p *tryPhone) {
 		http.NotFound(w, r)
 		return
 	}
-	address := base + strings.TrimPrefix(r.URL.EscapedPath(), prefix)
-	if r.URL.RawQuery != "" {
-		address += "?" + r.URL.RawQuery
-	}
-	req, err := http.NewRequestWithContext(r.Context(), r.Method, address, http.MaxBytesReader(w, r.Body, maxTryBody))
+	r.Body = http.MaxBytesReader(w, r.Body, maxTryBody)
+	req, err := phoneRequest(r, base, strings.TrimPrefix(r.URL.EscapedPath(), prefix))
 	if err != nil {
 		http.NotFound(w, r)
 		return
-	}
-	req.Header.Set("Accept", "text/html")
-	req.Header.Set("Accept-Language", r.Header.Get("Accept-Language"))
-	if r.Method == http.MethodPost {
-		req.Header.Set("Content-Type", r.Header.Get("Content-Type"))
-		req.Header.Set("Origin", base)
 	}
 	client := *p.browser.Client
 	// The frame follows redirects, so that its address is that of the page.
@@ -167,6 +159,26 @@ func (t *try) browse(w http.ResponseWriter, r *http.Request, p *tryPhone) {
 		return
 	}
 	t.show(w, p, prefix, resp)
+}
+
+// phoneRequest returns the request of the phone for a page or a form in its frame.
+func phoneRequest(r *http.Request, base, path string) (*http.Request, error) {
+	address := base + path
+	if r.URL.RawQuery != "" {
+		address += "?" + r.URL.RawQuery
+	}
+	req, err := http.NewRequestWithContext(r.Context(), r.Method, address, r.Body)
+	if err != nil {
+		return nil, err
+	}
+	// No other header: the cookies and the origin of the frame are the desktop's.
+	req.Header.Set("Accept", "text/html")
+	req.Header.Set("Accept-Language", r.Header.Get("Accept-Language"))
+	if r.Method == http.MethodPost {
+		req.Header.Set("Content-Type", r.Header.Get("Content-Type"))
+		req.Header.Set("Origin", base)
+	}
+	return req, nil
 }
 
 // follow answers with a redirect of a page's. The callback of WeChat's own QR page belongs to
