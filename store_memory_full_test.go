@@ -212,7 +212,7 @@ func approve(ctx context.Context, logins *login.Store, l *login.Login) (*login.L
 	if err != nil {
 		return nil, err
 	}
-	l, err = logins.Exchange(ctx, l.ID(), login.NewKey(), login.ScopeBase, "code", func(context.Context, *login.Login) (login.Person, error) {
+	l, err = logins.Exchange(ctx, l, login.NewKey(), login.ScopeBase, "code", func(context.Context, *login.Login) (login.Person, error) {
 		return login.Person{UserID: "user"}, nil
 	})
 	if err != nil {

@@ -114,17 +114,18 @@ func (c *conn) once(ctx context.Context, call func(context.Context) (any, error)
 	return reply, c.noted(ctx, begun, err)
 }
 
-// read makes a call that changes nothing. If the connection breaks, read repeats the call
-// on another one.
+// read makes a call that may be made twice. If the connection breaks, or leads to a
+// replica that refuses a change, read repeats the call on another one.
 func (c *conn) read(ctx context.Context, call func(context.Context) (any, error)) (any, error) {
 	limited, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	begun := time.Now()
 	reply, err := call(limited)
-	if broke(err) {
+	again := func() bool { return broke(err) || redis.HasErrorPrefix(err, "READONLY") }
+	if again() {
 		// After an outage all idle connections are broken: there may be as many failures
 		// before the pool makes a new one, and one more on the connection just dropped.
-		for idle := c.idle() + 1; broke(err) && idle > 0; idle-- {
+		for idle := c.idle() + 1; again() && idle > 0; idle-- {
 			reply, err = call(limited)
 		}
 	}

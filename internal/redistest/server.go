@@ -162,11 +162,10 @@ func (s *Server) Reads() int {
 	return n
 }
 
-// Listeners returns how many connections are subscribed to the changes of the store
-// with the prefix "scangate".
+// Listeners returns how many processes with the prefix "scangate" listen for wake-ups.
 func (s *Server) Listeners() int {
 	s.t.Helper()
-	reply, _ := redis.Values(s.Do("PUBSUB", "NUMSUB", "{scangate}:changed"), nil)
+	reply, _ := redis.Values(s.Do("PUBSUB", "NUMSUB", "{scangate}:wake:all"), nil)
 	n, _ := redis.Int(reply[1], nil)
 	return n
 }

@@ -1,4 +1,4 @@
-package main
+package waiting
 
 import (
 	"context"
@@ -23,7 +23,7 @@ const (
 
 // trial is a measurement of one number of browsers on one setup.
 type trial struct {
-	plan
+	Plan
 	setup
 	wechat    *wechattest.WeChat
 	processes []*process
@@ -34,100 +34,46 @@ type trial struct {
 }
 
 // measure runs a trial with n browsers.
-func (s setup) measure(ctx context.Context, p plan, n int) (findings, error) {
-	t := &trial{plan: p, setup: s, failed: make(chan error, n), closing: make(chan struct{})}
+func (s setup) measure(ctx context.Context, p Plan, n int) (Finding, error) {
+	t := &trial{Plan: p, setup: s, failed: make(chan error, n), closing: make(chan struct{})}
 	defer t.stop()
 	if err := t.start(ctx, n); err != nil {
-		return findings{}, err
+		return Finding{}, err
 	}
 	before, err := t.awaitWaiting(ctx, 0)
 	if err != nil {
-		return findings{}, err
+		return Finding{}, err
 	}
 	// Costs of a browser: the difference between n waiting browsers and none.
-	var f findings
-	start := time.Now()
+	f := Finding{Name: s.name, Browsers: n}
 	if err := t.open(ctx, n); err != nil {
 		return f, err
 	}
-	f.opened = float64(n) / time.Since(start).Seconds()
 	after, err := t.awaitWaiting(ctx, n)
 	if err != nil {
 		return f, err
 	}
-	f.rss = float64(after.RSS-before.RSS) / float64(n) / 1024
-	f.live = float64(after.Live-before.Live) / float64(n) / 1024
-	if f.cpu, f.redisCPU, err = t.measureIdle(ctx); err != nil {
+	f.RSS = float64(after.RSS-before.RSS) / float64(n)
+	f.Live = float64(after.Live-before.Live) / float64(n)
+	if f.CPU, f.RedisCPU, err = t.measureIdle(ctx); err != nil {
 		return f, err
 	}
-	if t.bare { // has no logins to approve
-		return f, nil
+	if !t.bare { // which has no logins to approve
+		f.Notified, err = t.approveSome(ctx, min(t.Logins, n/2))
 	}
-	f.notified, f.baseline, err = t.approveWithBaseline(ctx, min(t.logins, n/2))
+	slices.Sort(f.Notified)
 	return f, err
 }
 
-// approveWithBaseline runs approveSome and measureBaseline at the same time.
-func (t *trial) approveWithBaseline(ctx context.Context, n int) (notified, baseline []time.Duration, err error) {
-	prober, err := openBrowser(ctx, t.processes[0].address, wechattest.UserAgentChrome, addressOf(0))
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { _ = prober.conn.Close() }()
-	done := make(chan struct{})
-	var probing sync.WaitGroup
-	probing.Go(func() { baseline = prober.measureBaseline(done) })
-	notified, err = t.approveSome(ctx, n)
-	close(done)
-	probing.Wait()
-	return notified, baseline, err
-}
-
-// measureBaseline sends a request every 2 ms until done is closed, and returns how long
-// each answer took.
-func (b *browser) measureBaseline(done <-chan struct{}) (took []time.Duration) {
-	for due := time.Now(); ; due = due.Add(2 * time.Millisecond) {
-		select {
-		case <-done:
-			return took
-		case <-time.After(time.Until(due)):
-		}
-		if _, _, err := b.get(baselinePath); err != nil {
-			return took
-		}
-		// From the time at which the request was due, not sent. A slow answer delays
-		// later requests, and they include that delay.
-		took = append(took, time.Since(due))
-	}
+// officialAccount returns the simulated account.
+func officialAccount() account {
+	return account{AppID: "wx00000000official", Secret: "0ff1c1a10ff1c1a10ff1c1a10ff1c1a1"}
 }
 
 // start starts WeChat and the processes, and logs in one browser at each process.
 func (t *trial) start(ctx context.Context, n int) error {
-	official := account{AppID: "wx00000000official", Secret: "0ff1c1a10ff1c1a10ff1c1a10ff1c1a1"}
-	t.wechat = wechattest.New(nil, wechattest.App{Account: wechat.Account(official)})
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
+	if err := t.startProcesses(ctx, n); err != nil || t.bare {
 		return err
-	}
-	server := &http.Server{Handler: t.wechat, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = server.Serve(l) }()
-	t.waiting.Go(func() { <-t.closing; _ = server.Close() })
-	// The browsers of one trial must not reach the gate's limit.
-	c := serverConfig{WeChat: "http://" + l.Addr().String(), Account: official, MaxWaiting: n + spareFiles}
-	if t.redis != nil {
-		c.Redis = t.redis.Addr
-	}
-	c.Bare = t.bare
-	for range t.setup.processes {
-		p, err := startProcess(ctx, c)
-		if err != nil {
-			return err
-		}
-		t.processes = append(t.processes, p)
-	}
-	if t.bare {
-		return nil
 	}
 	// Warm up: the first login allocates memory that does not belong to a browser.
 	if err := t.open(ctx, len(t.processes)); err != nil {
@@ -137,6 +83,34 @@ func (t *trial) start(ctx context.Context, n int) error {
 		return err
 	}
 	t.desktops = nil // these logins are finished, and their browsers are not counted
+	return nil
+}
+
+// startProcesses starts WeChat and the processes, for n browsers.
+func (t *trial) startProcesses(ctx context.Context, n int) error {
+	t.wechat = wechattest.New(nil, wechattest.App{Account: wechat.Account(officialAccount())})
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: t.wechat, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(l) }()
+	t.waiting.Go(func() { <-t.closing; _ = server.Close() })
+	c := serverConfig{
+		WeChat: "http://" + l.Addr().String(), Account: officialAccount(), Bare: t.bare, Protocol: t.protocol,
+		MaxWaiting: n + spareFiles, // the browsers of one trial must not reach the limit
+	}
+	if t.redis != nil {
+		c.Redis = t.redis.Addr
+	}
+	for range t.setup.processes {
+		p, err := startProcess(ctx, c)
+		if err != nil {
+			return err
+		}
+		t.processes = append(t.processes, p)
+	}
 	return nil
 }
 
@@ -249,7 +223,7 @@ func (t *trial) measureIdle(ctx context.Context) (cpu, redisCPU float64, err err
 		return 0, 0, err
 	}
 	start := time.Now()
-	if err := t.sleep(ctx, t.idle); err != nil {
+	if err := t.sleep(ctx, t.Idle); err != nil {
 		return 0, 0, err
 	}
 	after, redisAfter, err := t.cpuTime(ctx)
@@ -295,7 +269,7 @@ func (t *trial) approveSome(ctx context.Context, n int) ([]time.Duration, error)
 	var all sync.WaitGroup
 	for i, p := range phones {
 		all.Go(func() { delays[i], errs[i] = p.approve(ctx) })
-		if err := t.sleep(ctx, t.pause); err != nil {
+		if err := t.sleep(ctx, t.Pause); err != nil {
 			return nil, err
 		}
 	}

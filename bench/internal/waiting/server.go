@@ -1,4 +1,4 @@
-package main
+package waiting
 
 import (
 	"bufio"
@@ -36,7 +36,6 @@ const (
 	// browser's.
 	addressHeader = "X-Bench-Address"
 	statsPath     = "/bench/stats"
-	baselinePath  = "/bench/baseline"
 )
 
 // serverConfig is the configuration of a server process.
@@ -45,6 +44,7 @@ type serverConfig struct {
 	Account    account
 	Redis      string // address of the redis-server; empty for in memory
 	Bare       bool   // the handler bare in place of the gate
+	Protocol   protocol
 	MaxWaiting int
 }
 
@@ -52,9 +52,9 @@ type serverConfig struct {
 // hides the secret.
 type account struct{ AppID, Secret string }
 
-// runAsServer runs a server if the environment asks for one. It reports whether it
-// does.
-func runAsServer() (bool, error) {
+// RunAsServer runs a server until its standard input is closed, if the environment asks for
+// one. It reports whether it does. Every program that measures calls it first.
+func RunAsServer() (bool, error) {
 	text := os.Getenv(serverVariable)
 	if text == "" {
 		return false, nil
@@ -85,20 +85,29 @@ func serve(c serverConfig) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(l.Addr()) // startProcess reads it
+	// Statistics have a port of their own: it needs neither TLS nor HTTP/2.
+	admin, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(l.Addr(), admin.Addr()) // startProcess reads them
 	var waiting counter
+	statistics := &http.Server{Handler: http.HandlerFunc(waiting.serveStats), ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = statistics.Serve(admin) }()
 	mux := http.NewServeMux()
 	mux.Handle("/wechat/", waiter)
 	// Only the long polls count as waiting.
 	mux.Handle("GET /wechat/login/{id}/state", waiting.count(waiter))
-	mux.HandleFunc("GET "+statsPath, waiting.serveStats)
-	mux.HandleFunc("GET "+baselinePath, func(http.ResponseWriter, *http.Request) {})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
+	if l, err = c.Protocol.listen(server, l); err != nil {
+		return err
+	}
 	// Standard input is a pipe. The system also closes it if the parent process dies.
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		_ = waiter.Close() // ends the waiting requests
 		_ = server.Close()
+		_ = statistics.Close()
 	}()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -226,7 +235,8 @@ func rss() int64 {
 
 // process is a server process that this process has started.
 type process struct {
-	address string
+	address string // for browsers
+	admin   string // address for statistics
 	cmd     *exec.Cmd
 	stdin   io.Closer
 }
@@ -256,13 +266,13 @@ func startProcess(ctx context.Context, c serverConfig) (*process, error) {
 		return nil, err
 	}
 	p := &process{cmd: cmd, stdin: stdin}
-	// serve prints its address once it listens.
+	// serve prints its addresses once it listens.
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		p.stop()
 		return nil, fmt.Errorf("reading the address of a server process: %w", err)
 	}
-	p.address = strings.TrimSpace(line)
+	p.address, p.admin, _ = strings.Cut(strings.TrimSpace(line), " ")
 	return p, nil
 }
 
@@ -277,7 +287,7 @@ func (p *process) stop() {
 // stats requests the statistics of the process.
 func (p *process) stats(ctx context.Context, query string) (stats, error) {
 	var s stats
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+statsPath+query, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.admin+statsPath+query, nil)
 	if err != nil {
 		return s, err
 	}
