@@ -148,7 +148,7 @@ func (t *try) browse(w http.ResponseWriter, r *http.Request, p *tryPhone) {
 	client := *p.browser.Client
 	// The frame follows redirects, so that its address is that of the page.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:gosec // to the application or the simulator, see browse
 	if err != nil {
 		http.Error(w, "The page does not answer.", http.StatusBadGateway)
 		return
@@ -167,7 +167,7 @@ func phoneRequest(r *http.Request, base, path string) (*http.Request, error) {
 	if r.URL.RawQuery != "" {
 		address += "?" + r.URL.RawQuery
 	}
-	req, err := http.NewRequestWithContext(r.Context(), r.Method, address, r.Body)
+	req, err := http.NewRequestWithContext(r.Context(), r.Method, address, r.Body) //nolint:gosec // base is one of two addresses, see browse
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (t *try) follow(w http.ResponseWriter, r *http.Request, p *tryPhone, next s
 		http.Error(w, "The page leads to another site.", http.StatusBadGateway)
 		return
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // onScreen returns a path below /try/phone/
 }
 
 // scripts match the scripts of a page. The frame runs none: a script would see the desktop.
