@@ -44,14 +44,12 @@ func NewSlot(request Request) Slot { return Slot{request: request} }
 // FirstSlot is NewSlot for a browser whose key was just made. Its login gets the ID that
 // [Key.FirstID] returns. It follows from the key, so the login needs no index entry: see
 // [Store.FindFirst].
-func FirstSlot(request Request, id string) Slot {
-	return Slot{request: request, first: request.placed(id)}
-}
+func FirstSlot(request Request, id string) Slot { return Slot{request: request, first: id} }
 
 // FindFirst is FindSlot for a browser that has begun a login with [FirstSlot], which has that
 // ID.
 func (s *Store) FindFirst(ctx context.Context, request Request, id string) (Slot, error) {
-	l, err := s.Load(ctx, request.placed(id))
+	l, err := s.Load(ctx, id)
 	if err != nil && !errors.Is(err, ErrUnknown) {
 		return NewSlot(request), err
 	}
@@ -166,15 +164,12 @@ func (s *Store) createAs(ctx context.Context, id string, r *record, ttl time.Dur
 
 func recordKey(id string) string { return state.LoginKind + id }
 
-// place returns the place of the initiator's logins and index entries in a store on several
+// place returns the place of an initiator's logins and index entries in a store on several
 // servers, where they are on the same server.
-func (r *Request) place() string { return state.NewPlace(r.Initiator[:]) }
+func place(initiator Digest) string { return state.NewPlace(initiator[:]) }
 
 // newID returns an ID for a login of the request: 120 random bits behind its place.
-func (r *Request) newID() string { return r.placed(rand.Text()) }
-
-// placed returns the ID with the request's place at its beginning.
-func (r *Request) placed(id string) string { return r.place() + id[state.PlaceLength:] }
+func (r *Request) newID() string { return place(r.Initiator) + rand.Text()[state.PlaceLength:] }
 
 // slot returns the parts of a request that make its slot.
 func (r *Request) slot() [7]string {
@@ -189,7 +184,7 @@ func (r *Request) indexKey() string {
 		named = append(append(strconv.AppendInt(named, int64(len(part)), 10), ':'), part...)
 	}
 	sum := sha256.Sum256(named)
-	return state.IndexKind + r.place() + base64.RawURLEncoding.EncodeToString(sum[:])
+	return state.IndexKind + place(r.Initiator) + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // Load returns the login of that ID, an expired one too, or [ErrUnknown].
