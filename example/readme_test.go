@@ -17,8 +17,8 @@ import (
 // bilingual are the documents in English that have a Chinese translation beside them.
 var bilingual = []string{"../README.md", "../docs/guide.md", "../docs/stores.md", "../docs/deploy.md", "../docs/pages.md"}
 
-// chinese returns the path of a document's translation.
-func chinese(name string) string { return strings.TrimSuffix(name, ".md") + ".zh-CN.md" }
+// translation returns the path of a document's translation.
+func translation(name string) string { return strings.TrimSuffix(name, ".md") + ".zh-CN.md" }
 
 // readFile returns the text of a file.
 func readFile(t *testing.T, name string) string {
@@ -108,7 +108,7 @@ func TestReadmeIsShort(t *testing.T) {
 // code, tables, pictures, links and commands.
 func TestReadmeLanguages(t *testing.T) {
 	for _, name := range bilingual {
-		t.Run(strings.TrimPrefix(name, "../"), func(t *testing.T) { testLanguages(t, readFile(t, name), readFile(t, chinese(name))) })
+		t.Run(strings.TrimPrefix(name, "../"), func(t *testing.T) { testLanguages(t, readFile(t, name), readFile(t, translation(name))) })
 	}
 }
 
