@@ -26,7 +26,7 @@ func ExampleCodec() {
 	// Output: 7 <nil>
 }
 
-// A proxy looks into a stored session, and need not know the types of its values.
+// The types of the other values need not be registered with gob.
 func ExampleCodec_Peek() {
 	record, err := scscodec.Codec{}.Encode(time.Now(), map[string]any{"theme": "dark", "visits": 7})
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"encoding/base32"
 	"fmt"
 	"time"
+
+	"github.com/scangate/scangate/internal/state"
 )
 
 // Key is a secret that one browser keeps in a cookie of its own. It binds requests
@@ -16,9 +18,13 @@ type Key string
 // NewKey returns a random key of 130 bits.
 func NewKey() Key { return Key(rand.Text()) }
 
-// FirstID returns the ID of the first login of a key: 130 bits of a MAC, which only the
-// browser and the gate can compute. A key made by [NewKey] has only one first login.
-func (k Key) FirstID() string { return k.mac("first", "")[:idLength] }
+// FirstID returns the ID of the first login of a key: 120 bits of a MAC, which only the
+// browser and the gate can compute, behind the place of all the key's logins. A key made by
+// [NewKey] has only one first login.
+func (k Key) FirstID() string {
+	digest := k.Digest()
+	return state.NewPlace(digest[:]) + k.mac("first", "")[state.PlaceLength:idLength]
+}
 
 // Digest is what a store keeps of a [Key].
 type Digest [sha256.Size]byte

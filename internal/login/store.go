@@ -44,14 +44,12 @@ func NewSlot(request Request) Slot { return Slot{request: request} }
 // FirstSlot is NewSlot for a browser whose key was just made. Its login gets the ID that
 // [Key.FirstID] returns. It follows from the key, so the login needs no index entry: see
 // [Store.FindFirst].
-func FirstSlot(request Request, id string) Slot {
-	return Slot{request: request, first: request.placed(id)}
-}
+func FirstSlot(request Request, id string) Slot { return Slot{request: request, first: id} }
 
 // FindFirst is FindSlot for a browser that has begun a login with [FirstSlot], which has that
 // ID.
 func (s *Store) FindFirst(ctx context.Context, request Request, id string) (Slot, error) {
-	l, err := s.Load(ctx, request.placed(id))
+	l, err := s.Load(ctx, id)
 	if err != nil && !errors.Is(err, ErrUnknown) {
 		return NewSlot(request), err
 	}
@@ -171,10 +169,7 @@ func recordKey(id string) string { return state.LoginKind + id }
 func (r *Request) place() string { return state.NewPlace(r.Initiator[:]) }
 
 // newID returns an ID for a login of the request: 120 random bits behind its place.
-func (r *Request) newID() string { return r.placed(rand.Text()) }
-
-// placed returns the ID with the request's place at its beginning.
-func (r *Request) placed(id string) string { return r.place() + id[state.PlaceLength:] }
+func (r *Request) newID() string { return r.place() + rand.Text()[state.PlaceLength:] }
 
 // slot returns the parts of a request that make its slot.
 func (r *Request) slot() [7]string {

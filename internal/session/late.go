@@ -114,7 +114,7 @@ type reading struct {
 	record []byte
 }
 
-// readStore is a store that returns the record of the context, whatever the token is. scs
+// readStore is a store that returns the record of the context and ignores the token. scs
 // then loads a session without a second look-up.
 type readStore struct{ scs.Store }
 
