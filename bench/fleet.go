@@ -64,7 +64,7 @@ func (f *fleet) stop() {
 func (f *fleet) warmUp(ctx context.Context) error {
 	waiting, cancel := context.WithCancel(ctx)
 	f.cancel = cancel
-	return f.each(len(f.apps), func(i int) error {
+	return each(len(f.apps), warmUpWorkers, func(i int) error {
 		if err := scanLogin(ctx, f.w, desktopOf(f.apps[i])); err != nil {
 			return err
 		}
@@ -78,11 +78,11 @@ func (f *fleet) warmUp(ctx context.Context) error {
 	})
 }
 
-// workers is the number of phones that act at the same time.
-const workers = 8
+// warmUpWorkers is the number of processes that warm up at the same time.
+const warmUpWorkers = 8
 
-// each calls do for 0 to n-1 with several workers, and returns the first error.
-func (*fleet) each(n int, do func(i int) error) error {
+// each calls do for 0 to n-1 with several workers, and returns their errors.
+func each(n, workers int, do func(i int) error) error {
 	errs := make([]error, workers)
 	var all sync.WaitGroup
 	for worker := range workers {
@@ -105,7 +105,9 @@ type polledLogin struct {
 }
 
 // logIn performs n logins, each with a browser at one process and a phone at the next.
-// Each browser waits before its phone acts, as outside of benchmarks.
+// Each browser waits before its phone acts, as outside of benchmarks. There is one worker
+// for each server: commands that Redis handles at the same time cost less each, and how
+// many those are would otherwise depend on the number of servers and on other load.
 func (f *fleet) logIn(ctx context.Context, n int) error {
 	logins := make([]*polledLogin, n)
 	steps := []func(i int) error{
@@ -115,7 +117,7 @@ func (f *fleet) logIn(ctx context.Context, n int) error {
 		func(i int) error { return finishLogin(ctx, logins[i].desktop, logins[i].id) },
 	}
 	for _, step := range steps {
-		if err := f.each(n, step); err != nil {
+		if err := each(n, len(f.servers), step); err != nil {
 			return err
 		}
 		if err := f.settle(ctx); err != nil {
