@@ -40,7 +40,7 @@ func main() {
 
 // findModules returns the directories at root and below it that contain a go.mod, parents
 // first. Like the go command, it leaves out testdata, and directories whose names begin
-// with a dot or an underscore.
+// with a dot or an underscore. The module tools has no packages.
 func findModules(root string) ([]string, error) {
 	var modules []string
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -48,7 +48,7 @@ func findModules(root string) ([]string, error) {
 			return err
 		}
 		name := entry.Name()
-		if entry.IsDir() && path != root && (name[0] == '.' || name[0] == '_' || name == "testdata" || name == "node_modules") {
+		if entry.IsDir() && path != root && (name[0] == '.' || name[0] == '_' || slices.Contains([]string{"testdata", "node_modules", "tools"}, name)) {
 			return filepath.SkipDir
 		}
 		if !entry.IsDir() && name == "go.mod" {

@@ -9,7 +9,7 @@ import (
 
 func TestFindModules(t *testing.T) {
 	root := t.TempDir()
-	for _, dir := range []string{".", "b", "a/deep", ".git", "_old", "a/testdata", "a/node_modules", "nothing"} {
+	for _, dir := range []string{".", "b", "a/deep", ".git", "_old", "a/testdata", "a/node_modules", "tools", "nothing"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
