@@ -142,9 +142,12 @@ func finishLogin(t *testing.T, process func() scangate.StateStore, key string) {
 		woken := make(chan error, 1)
 		waits, seen := process(), version
 		go func() {
-			_, _, err := waits.Wait(t.Context(), key, seen)
+			ctx, cancel := context.WithTimeout(t.Context(), Patience)
+			defer cancel()
+			_, _, err := waits.Wait(ctx, key, seen)
 			woken <- err
 		}()
+		<-time.After(5 * time.Millisecond) // for the poll to reach Redis
 		update(t.Context())
 		if err := <-woken; err != nil {
 			t.Error(err)
