@@ -98,7 +98,7 @@ func (g *Gate) wire(set *pages.Set) {
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
 	language := g.cookies.named("-lang")
 	g.respond = responder{
-		urls: g.urls, pages: set, languageCookie: func(tag string) *http.Cookie { return language.cookie(tag, browserKeyTTL) },
+		urls: g.urls, pages: set, languageName: language.name, languageCookie: func(tag string) *http.Cookie { return language.cookie(tag, browserKeyTTL) },
 		logger: c.Logger, failureLog: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
 	}
 	g.locator = newLocator(c.Locate, g.respond.failureLog)
@@ -122,12 +122,19 @@ func (g *Gate) wire(set *pages.Set) {
 		},
 		users: users, readers: readers, ends: ends, appUser: c.CurrentUser, requirePhone: c.Phone.Require,
 	}
-	for _, store := range []any{c.State, c.Users, g.redis} {
-		if r, ok := store.(*RedisStore); ok && r != nil {
-			r.logTo(c.Logger)
-		}
-		if shards, ok := store.(*shardedState); ok {
-			shards.logTo(c.Logger)
+	g.logStores()
+}
+
+// logStores makes the stores in Redis log to the gate's logger.
+func (g *Gate) logStores() {
+	for _, store := range []any{g.config.State, g.config.Users, g.redis} {
+		switch store := store.(type) {
+		case *RedisStore:
+			if store != nil {
+				store.logTo(g.config.Logger)
+			}
+		case *shardedState:
+			store.logTo(g.config.Logger)
 		}
 	}
 }

@@ -18,10 +18,9 @@ import (
 	"github.com/scangate/scangate/internal/redistest"
 )
 
-// onRedis makes a gate keep everything in Redis.
+// onRedis makes gates keep everything in Redis. Each has a pool of its own.
 func onRedis(t *testing.T, addr string) func(*scangate.Config) {
-	pool := redisPool(t, addr)
-	return func(c *scangate.Config) { c.Users, c.Redis = nil, pool }
+	return func(c *scangate.Config) { c.Users, c.Redis = nil, redisPool(t, addr) }
 }
 
 // twoProcesses returns a world with two gates that keep everything in one Redis.

@@ -156,7 +156,7 @@ func (g *Gate) enterMini(r *http.Request, l *login.Login, key login.Key, code st
 // exchangeMini exchanges the code for the authorizer's identity, once.
 func (g *Gate) exchangeMini(r *http.Request, l *login.Login, key login.Key, code string) (*login.Login, error) {
 	trip := login.Trip{ID: l.ID(), Kind: l.Kind(), Scope: login.ScopeBase}
-	return g.exchangeBy(r, trip, key, code, func(ctx context.Context, l *login.Login) (login.Person, error) {
+	return g.exchangeBy(r, l, trip, key, code, func(ctx context.Context, l *login.Login) (login.Person, error) {
 		return g.registrar.identifyMini(ctx, l, code)
 	})
 }

@@ -42,12 +42,16 @@ func (a *admission) Value(key any) any {
 // markPrivate keeps an answer for one user out of shared caches.
 func (a *admission) markPrivate(h http.Header) {
 	a.values = [...]string{"private", "Cookie"}
-	h["Cache-Control"] = a.values[0:1:1]
-	if vary := h["Vary"]; len(vary) > 0 {
-		h["Vary"] = append(vary, a.values[1])
-		return
+	var vary []string
+	if len(h) > 0 { // usually it is empty, and needs no look-up
+		vary = h["Vary"]
 	}
-	h["Vary"] = a.values[1:2:2]
+	h["Cache-Control"] = a.values[0:1:1]
+	if len(vary) > 0 {
+		h["Vary"] = append(vary, a.values[1])
+	} else {
+		h["Vary"] = a.values[1:2:2]
+	}
 }
 
 // passage is an admission to a handler that may use the session.
@@ -86,15 +90,16 @@ func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := &passage{}
-		user, _, err := g.auth.openUser(r, &p.session)
-		if err = g.auth.checkPhone(user, err); err != nil {
+		var err error
+		p.user, _, err = g.auth.openUser(r, &p.session)
+		if err = g.auth.checkPhone(p.user, err); err != nil {
 			g.refuse(w, r, err)
 			return
 		}
-		p.Context, p.user = &p.session, user
+		p.Context = &p.session
 		p.markPrivate(w.Header())
 		passing := r.WithContext(p)
-		if g.auth.sessions.loaded(r.Context()) {
+		if p.session.Within(r.Context()) {
 			next.ServeHTTP(w, passing) // the outer LoadAndSave saves the session
 			return
 		}

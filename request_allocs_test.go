@@ -35,9 +35,9 @@ func requestAllocs(t *testing.T, options ...func(*scangate.Config)) float64 {
 }
 
 // TestIssue17RequestAllocations counts the allocations of a request on the memory store.
-// These are eight: two for the cookie, one each for the gate's value, the user's
-// identities, the context with all that the gate keeps, the request with that context, and
-// two for the header of the answer, one of which is the test's own.
+// These are eight. The cookie takes two, and so does the header of the answer, one of which
+// is the test's own. The gate's value, the user's identities, the passage and the request
+// with that context take one each.
 func TestIssue17RequestAllocations(t *testing.T) {
 	const limit = 9 // one more than today, because net/http's own may change
 	memory := func(c *scangate.Config) { c.Users = nil }

@@ -16,35 +16,35 @@ import (
 
 var _ StateStore = (*shardedState)(nil)
 
-// RedisShards returns a store for [Config.State] on several Redis servers, so that each
-// does a part of the work. Each of the stores is on a server of its own. The caller closes
-// them, after the gate. Stores of module goredis can be given as well.
+// RedisShards returns a store for [Config.State] on several Redis servers, so that each does
+// a part of the work. Each of the stores is on a server of its own. Stores of module goredis
+// can be given as well. The caller closes them, after the gate. [Session.Redis] does the same
+// for sessions. Users are not shared among servers: keep them in SQL, or on one server.
 //
-// A record is on one server. A hash of its key decides which one, by rendezvous hashing
-// with the server's place in the list. A login and its index by browser are on the same
-// server. All processes need the same servers in the same order: a process with another
-// list does not find the logins of the others.
+// A hash of a record's key decides which server keeps it, by rendezvous hashing with the
+// server's place in the list. All logins of a browser are on one server. All processes need
+// the same servers in the same order: a process with another list does not find the logins
+// of the others.
 //
 // # One server is down
 //
-// Its share of the logins gets 503 with Retry-After, and the error in the log has the number
-// of the server, counted from 1. All other logins go on. [StateStore.Add] counts at another
-// server meanwhile, so an outage of one server stops no other login. A limit that is counted
-// there begins anew, and again when the server is back. Give each server a replica, with
-// Sentinel.
+// Its share of the logins gets 503 with Retry-After, and the error in the log has the
+// server's number, counted from 1. All other logins go on, because [StateStore.Add] counts
+// at another server meanwhile. The limits that are counted there begin anew, and once more
+// when the server is back. A login by a message also needs the server that has the record
+// of the person's chat. Give each server a replica, with Sentinel.
 //
 // With [Config.UserTTL], the announcements of ended sessions are one record. While its
-// server is down, processes read the user on every request, and ending all sessions of a
-// user returns an error.
+// server is down, every request reads the user, and [Gate.EndSessions] returns an error.
 //
 // # Another server
 //
-// A new server goes to the end of the list. It takes an equal share of all keys, and no
-// other key moves. The logins of that share which are under way end, and people start again:
-// they scan another code. A quota of codes that moves begins anew, once. Start all processes
-// with the new list within a short time: until then, a login in the share that moves works
-// only if all its requests reach processes with the same list. To replace a server, put the
-// new one into its place. Only the last one can be removed without moving other keys.
+// Put a new server at the end of the list. It takes an equal share of all keys, and no other
+// key moves. The logins under way in that share end, and their browsers begin again. A quota
+// of codes in that share begins anew, once. Start all processes with the new list within a
+// short time: until then, a login in that share works only if all its requests reach
+// processes with the same list. To replace a server, put the new one in its place. Only the
+// last server of the list can be removed without moving keys of the others.
 //
 // RedisShards returns an error if there is no store, if one of them is nil or twice in the
 // list, or if there are more than 256.

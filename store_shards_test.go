@@ -1,8 +1,10 @@
 package scangate_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
+	"log"
 	"maps"
 	"net/http"
 	"net/netip"
@@ -20,6 +22,34 @@ import (
 	"github.com/scangate/scangate/internal/redistest"
 	"github.com/scangate/scangate/storetest"
 )
+
+// Logins and sessions are on three servers, users in a database. All processes list the
+// servers in the same order.
+func ExampleRedisShards() {
+	var stores []*scangate.RedisStore
+	var sessions []*redis.Pool
+	for _, addr := range []string{"10.0.0.1:6379", "10.0.0.2:6379", "10.0.0.3:6379"} {
+		pool := &redis.Pool{DialContext: func(ctx context.Context) (redis.Conn, error) { // with limits, see NewRedisStore
+			return redis.DialContext(ctx, "tcp", addr)
+		}}
+		store, err := scangate.NewRedisStore(pool, "myapp")
+		if err != nil {
+			log.Fatal(err)
+		}
+		stores, sessions = append(stores, store), append(sessions, pool)
+	}
+	state, err := scangate.RedisShards(stores)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = scangate.Config{
+		State:       state,
+		Session:     scangate.Session{Redis: sessions},
+		RedisPrefix: "myapp", // of the sessions
+		// Users, PublicURL, OfficialAccount
+	}
+	// When the application ends, close the gate, each of the stores, and each of the pools.
+}
 
 // shardStores returns a store with a pool of its own for each address.
 func shardStores(t *testing.T, prefix string, addrs []string) []*scangate.RedisStore {

@@ -86,7 +86,7 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = gate.Close() })
-	s.gate, s.app = gate, newApp(gate)
+	s.gate, s.app = gate, withFront(newApp(gate))
 	server.Config.Handler = s.withFakeState(s.app)
 	server.Start()
 	return s

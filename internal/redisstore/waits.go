@@ -48,7 +48,7 @@ type waiter struct {
 	key          string
 	version      int64
 	reads        bool            // it reads and registers itself, because it has joined no other waiter
-	began        int64           // the round in which that began, or what it joined
+	began        int64           // the round in which that registration began
 	registration uint32          // that it makes if it reads
 	confirmed    <-chan struct{} // the record's, when the waiter entered
 	result       chan record     // has room for the only result

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/alexedwards/scs/v2"
 
@@ -16,10 +17,12 @@ type Late struct {
 	context.Context
 	manager *Manager
 	token   string
-	record  []byte // as the store returned it
+	record  []byte // as the store returned it to Open
+	opened  bool   // by Open
 
-	mu   sync.Mutex
-	data any // scs's own, nil until a handler asks for it
+	decoded atomic.Bool // data is there, and does not change any more
+	mu      sync.Mutex
+	data    any // scs's own
 }
 
 // Open reads the session of the token into l, whose parent is ctx, which must not hold
@@ -34,29 +37,37 @@ func (m *Manager) Open(ctx context.Context, l *Late, token, key string) (text st
 	if err != nil || !found {
 		return "", false, err
 	}
-	l.Context, l.manager, l.token, l.record = ctx, m, token, record
+	l.Context, l.manager, l.token, l.record, l.opened = ctx, m, token, record, true
 	if value, ok := (scscodec.Codec{}).Peek(record, key); ok {
 		return string(value), true, nil
 	}
 	if l.data, err = m.decode(ctx, token, record); err != nil {
 		return "", false, err
 	}
+	l.decoded.Store(true)
 	return m.GetString(l, key), true, nil
 }
 
 // Hold makes l hold the session that is in ctx, which is its parent.
 func (m *Manager) Hold(l *Late, ctx context.Context) { //nolint:revive // l receives the context
 	l.Context, l.manager, l.token, l.data = ctx, m, m.Token(ctx), ctx.Value(m.key)
+	l.decoded.Store(true)
 }
+
+// Within reports whether l holds the session that another handler has loaded into ctx.
+func (l *Late) Within(ctx context.Context) bool { return !l.opened && l.Context == ctx }
 
 // Value implements [context.Context].
 func (l *Late) Value(key any) any {
 	if key != l.manager.key {
 		return l.Context.Value(key)
 	}
+	if l.asked() {
+		return l.data
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.data == nil {
+	if !l.asked() {
 		data, err := l.manager.decode(l.Context, l.token, l.record)
 		if err != nil {
 			// Not reached, because Open has checked the record. Without the session's
@@ -64,16 +75,13 @@ func (l *Late) Value(key any) any {
 			data = l.manager.decodeBlank(l.Context, l.token)
 		}
 		l.data = data
+		l.decoded.Store(true)
 	}
 	return l.data
 }
 
 // asked reports whether a handler has asked for the session. It has not changed otherwise.
-func (l *Late) asked() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.data != nil
-}
+func (l *Late) asked() bool { return l.decoded.Load() }
 
 // decode returns what scs keeps in a context for the session of the token.
 func (m *Manager) decode(ctx context.Context, token string, record []byte) (any, error) {
@@ -106,7 +114,7 @@ type reading struct {
 	record []byte
 }
 
-// readStore is a store that returns the record of the context, whatever the token is. scs
+// readStore is a store that returns the record of the context and ignores the token. scs
 // then loads a session without a second look-up.
 type readStore struct{ scs.Store }
 
