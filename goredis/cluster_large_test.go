@@ -17,7 +17,7 @@ func TestClusterReshard(t *testing.T) {
 	redistest.WallClock(t)
 	cluster := redistest.StartCluster(t)
 	here, there := newClusterStore(t, cluster), newClusterStore(t, cluster)
-	keys := createRecords(t, there, redistest.Crowd(60, 300))
+	keys := createRecords(t, there, redistest.Crowd(400, 800))
 	var f followers
 	for _, key := range keys {
 		f.follow(t, here, key)
@@ -108,8 +108,8 @@ func TestClusterFailover(t *testing.T) {
 	}
 }
 
-// The busiest of three masters does less than half of what one server does for the same
-// logins.
+// The busiest of three masters does less than one server does for the same logins. Most
+// of this work are polls, which cost a Cluster more: three commands instead of one.
 func TestClusterSharesTheWork(t *testing.T) {
 	redistest.WallClock(t)
 	logins := redistest.Crowd(60, 600)
@@ -147,7 +147,7 @@ func TestClusterSharesTheWork(t *testing.T) {
 			alone/time.Duration(logins), busiest/time.Duration(logins), share)
 		least = min(least, share)
 	}
-	if limit := 0.5; redistest.LargeCrowd() && least >= limit {
+	if limit := 0.75; redistest.LargeCrowd() && least >= limit {
 		t.Errorf("share of the busiest master = %.2f, want less than %.2f", least, limit)
 	}
 }

@@ -48,10 +48,13 @@ func (s *Store) listenSharded(ctx context.Context) {
 	s.sharded.SubscribeShards(ctx, s.channels, redisconn.ShardEvents{
 		Subscribed: func(key string) {
 			s.subscription.Succeeded(time.Now())
-			s.waits.note(key)
+			s.waits.confirm(key)
 		},
 		Received: func(key string) { s.waits.note(key) },
-		Failed:   s.listenFailed,
+		Failed: func(err error) {
+			s.waits.hurry() // the reads then fail as well
+			s.listenFailed(err)
+		},
 	})
 }
 

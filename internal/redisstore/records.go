@@ -79,6 +79,7 @@ func (s *Store) Wait(ctx context.Context, key string, version int64) ([]byte, in
 	w := s.waits.enter(s.key("state", key), version)
 	defer s.waits.leave(w)
 	if w.reads {
+		s.awaitChannel(ctx, w)
 		r := s.readFor(ctx, key, w)
 		s.waits.settle(w, r)
 		if r.err != nil || r.version != version {
@@ -92,6 +93,27 @@ func (s *Store) Wait(ctx context.Context, key string, version int64) ([]byte, in
 		return r.value, r.version, r.err
 	case <-ctx.Done():
 		return nil, 0, failure("waiting for a record", ctx.Err())
+	}
+}
+
+// channelLimit is how long Wait waits on a Cluster until it reads without a confirmed
+// channel.
+const channelLimit = time.Second
+
+// awaitChannel returns when Redis has confirmed the channel of the waiter's record, so
+// that one read is enough. Without a channel, or a confirmation in time, it returns too.
+func (s *Store) awaitChannel(ctx context.Context, w *waiter) {
+	if w.confirmed == nil {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, channelLimit)
+	defer cancel()
+	select {
+	case <-w.confirmed:
+	case <-limited.Done():
+		// The waiter reads now or not at all. Those that have joined it need a read after
+		// the confirmation.
+		s.waits.hurry(w.key)
 	}
 }
 

@@ -67,7 +67,7 @@ func NewSharded(conn redisconn.Sharded, prefix string) *Store {
 	s.sharded, s.channels = conn, redisconn.NewChannelSet()
 	s.scripts.update = redisconn.NewScript(luaCheckVersion + luaReplace + luaWakeSharded + luaOK)
 	s.waits.watch, s.waits.unwatch = s.channels.Add, s.channels.Remove
-	s.start(s.listenSharded)
+	s.start(s.listenSharded, s.unsubscribe)
 	return s
 }
 

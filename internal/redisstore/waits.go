@@ -13,11 +13,11 @@ const batch = 256
 // entry in a map, and no goroutine.
 type waits struct {
 	start func() // starts listening; called once
-	// watch is called for a record that gets its first waiter, unwatch when it has none
-	// any more. Both are nil unless each record has a channel of its own.
+	// watch is called for a record that gets its first waiter, and unwatch by dropLeft when
+	// it has none any more. Both are nil unless each record has a channel of its own.
 	watch, unwatch func(key string)
 	news           chan struct{} // holds a token when take may return records
-	left           chan struct{} // holds a token when takeLeft may return records
+	left           chan struct{} // holds a token when records have lost their last waiter
 
 	mu            sync.Mutex
 	round         int64  // counts the calls of take
@@ -27,6 +27,7 @@ type waits struct {
 	records       map[string]*watched // the records that have waiters, by Redis key
 	changed       map[string]struct{} // keys of records to read
 	leaving       map[string]uint32   // records whose last waiter has left, and their last registration
+	subscribed    map[string]struct{} // the records whose channels Redis has confirmed, if they have channels
 }
 
 // watched is a record that has waiters.
@@ -37,16 +38,20 @@ type watched struct {
 	version      int64
 	began        int64  // the round in which that registration began
 	registration uint32 // its number
+	// confirmed is closed when Redis has confirmed the record's channel, so that a read
+	// misses no change. It is nil if nothing has to be awaited.
+	confirmed chan struct{}
 }
 
 // waiter waits until a record has another version.
 type waiter struct {
 	key          string
 	version      int64
-	reads        bool        // it reads and registers itself, because it has joined no other waiter
-	began        int64       // the round in which that began, or what it joined
-	registration uint32      // that it makes if it reads
-	result       chan record // has room for the only result
+	reads        bool            // it reads and registers itself, because it has joined no other waiter
+	began        int64           // the round in which that registration began
+	registration uint32          // that it makes if it reads
+	confirmed    <-chan struct{} // the record's, when the waiter entered
+	result       chan record     // has room for the only result
 }
 
 // init prepares the zero value. The first waiter calls start.
@@ -56,6 +61,7 @@ func (ws *waits) init(start func()) {
 	ws.records = make(map[string]*watched)
 	ws.changed = make(map[string]struct{})
 	ws.leaving = make(map[string]uint32)
+	ws.subscribed = make(map[string]struct{})
 }
 
 // enter adds a waiter. After close, the waiter gets an error at once.
@@ -77,10 +83,12 @@ func (ws *waits) enter(key string, version int64) *waiter {
 		record = &watched{waiters: make(map[*waiter]struct{}, 1)}
 		ws.records[key] = record
 		delete(ws.leaving, key)
-		if ws.watch != nil {
+		if _, subscribed := ws.subscribed[key]; ws.watch != nil && !subscribed {
+			record.confirmed = make(chan struct{})
 			ws.watch(key)
 		}
 	}
+	w.confirmed = record.confirmed
 	record.waiters[w] = struct{}{}
 	if record.version == 0 || record.version != version {
 		ws.registrations++
@@ -133,9 +141,15 @@ func (ws *waits) leave(w *waiter) {
 	ws.remove(w)
 	if len(record.waiters) == 0 {
 		// No message has ended the registration, if there was one.
-		ws.leaving[w.key] = record.registration
-		token(ws.left)
+		ws.keep(w.key, record.registration)
 	}
+}
+
+// keep keeps the registration or the subscription to a record without waiters until
+// takeLeft or dropLeft. The caller holds the lock.
+func (ws *waits) keep(key string, registration uint32) {
+	ws.leaving[key] = registration
+	token(ws.left)
 }
 
 // remove removes a waiter, and its record with the last one. The caller holds the lock.
@@ -149,8 +163,59 @@ func (ws *waits) remove(w *waiter) {
 
 // forget removes a record with its waiters. The caller holds the lock.
 func (ws *waits) forget(key string) {
+	ws.records[key].confirm()
 	delete(ws.records, key)
 	if ws.unwatch != nil {
+		ws.keep(key, 0)
+	}
+}
+
+// confirm ends the awaiting of the record's channel. It reports whether there was any.
+func (r *watched) confirm() bool {
+	if r.confirmed == nil {
+		return false
+	}
+	close(r.confirmed)
+	r.confirmed = nil
+	return true
+}
+
+// confirm notes that Redis has confirmed the record's channel. Its waiters read the record
+// now, or it is marked as changed if they have read it before.
+func (ws *waits) confirm(key string) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	ws.subscribed[key] = struct{}{}
+	if record := ws.records[key]; record != nil && !record.confirm() {
+		ws.changed[key] = struct{}{}
+		ws.signal()
+	}
+}
+
+// hurry makes the waiters of these records, or of all if none is given, read before
+// Redis has confirmed the channels.
+func (ws *waits) hurry(keys ...string) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, key := range keys {
+		if record := ws.records[key]; record != nil {
+			record.confirm()
+		}
+	}
+	if len(keys) == 0 {
+		for _, record := range ws.records {
+			record.confirm()
+		}
+	}
+}
+
+// dropLeft ends the subscriptions to records that have no waiter.
+func (ws *waits) dropLeft() {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for key := range ws.leaving {
+		delete(ws.leaving, key)
+		delete(ws.subscribed, key)
 		ws.unwatch(key)
 	}
 }

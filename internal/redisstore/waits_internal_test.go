@@ -134,7 +134,8 @@ func BenchmarkWaits(b *testing.B) {
 	}
 }
 
-// A record is watched from its first waiter to its last, however the last one ends.
+// A record is watched from its first waiter until a while after its last, however the last
+// one ends.
 func TestWaitsWatch(t *testing.T) {
 	watched := make(map[string]int)
 	ws := &waits{
@@ -142,28 +143,59 @@ func TestWaitsWatch(t *testing.T) {
 		unwatch: func(key string) { watched[key]-- },
 	}
 	ws.init(func() {})
-	demand := func(doing, key string, want int) {
+	demand := func(doing string, want int) {
 		t.Helper()
-		if watched[key] != want {
-			t.Errorf("%s: watched %q = %d, want %d", doing, key, watched[key], want)
+		if watched["k"] != want {
+			t.Errorf("%s: watched = %d, want %d", doing, watched["k"], want)
 		}
+		ws.dropLeft()
 	}
 	first, second := ws.enter("k", 1), ws.enter("k", 1)
-	demand("two waiters", "k", 1)
+	demand("two waiters", 1)
 	ws.leave(first)
-	demand("one waiter", "k", 1)
+	demand("one waiter", 1)
+	ws.confirm("k")
 	ws.note("k")
 	ws.take()
 	ws.deliver("k", record{version: 2})
-	demand("after the delivery", "k", 0)
+	demand("after the delivery", 1)
+	demand("a while after the delivery", 0)
 	ws.leave(second)
-	demand("leaving after the delivery", "k", 0)
-	failed := ws.enter("k", 1)
+	demand("leaving after the delivery", 0)
+	ws.leave(ws.enter("k", 1))
+	ws.confirm("k")
+	again := ws.enter("k", 1)
+	demand("a waiter that comes soon after the last", 1)
+	if again.confirmed != nil {
+		t.Error("a waiter that comes soon after the last awaits the channel, want it to read at once")
+	}
 	ws.fail(errClosed)
-	demand("after a failure", "k", 0)
-	ws.leave(failed)
-	demand("leaving after a failure", "k", 0)
+	demand("after a failure", 1)
+	demand("a while after a failure", 0)
 	ws.close()
 	ws.leave(ws.enter("k", 1))
-	demand("after close", "k", 0)
+	demand("after close", 0)
+}
+
+// A read that begins after the channel is confirmed is enough. An earlier one is repeated.
+func TestWaitsConfirm(t *testing.T) {
+	ws := &waits{watch: func(string) {}, unwatch: func(string) {}}
+	ws.init(func() {})
+	in := ws.enter("in time", 1)
+	ws.enter("late", 1)
+	ws.hurry("late")
+	ws.confirm("in time")
+	ws.confirm("late")
+	select {
+	case <-in.confirmed:
+	default:
+		t.Error("channel of a confirmed record is open, want it closed")
+	}
+	if records, _ := ws.take(); len(records) != 1 || records[0].key != "late" {
+		t.Errorf("records to read again = %v, want only \"late\"", records)
+	}
+	ws.confirm("in time") // a new connection
+	if records, _ := ws.take(); len(records) != 1 || records[0].key != "in time" {
+		t.Errorf("records to read after a new subscription = %v, want \"in time\"", records)
+	}
 }

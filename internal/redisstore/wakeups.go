@@ -155,12 +155,12 @@ func (s *Store) receive(message string) {
 }
 
 // leaveDelay is how long a record whose last call of Wait has ended keeps the
-// registration of the process. A browser usually polls again at once, often at the same
+// registration of the process, or on a Cluster its subscription. A browser usually polls again at once, often at the same
 // process.
 const leaveDelay = time.Second
 
-// unregister removes the registrations that no call needs any more, until ctx ends.
-func (s *Store) unregister(ctx context.Context) {
+// afterLeaving calls do when records have had no waiter for about a second, until ctx ends.
+func (s *Store) afterLeaving(ctx context.Context, do func()) {
 	for {
 		select {
 		case <-s.waits.left:
@@ -174,6 +174,16 @@ func (s *Store) unregister(ctx context.Context) {
 			timer.Stop()
 			return
 		}
+		do()
+	}
+}
+
+// unsubscribe ends the subscriptions that no call needs any more, until ctx ends.
+func (s *Store) unsubscribe(ctx context.Context) { s.afterLeaving(ctx, s.waits.dropLeft) }
+
+// unregister removes the registrations that no call needs any more, until ctx ends.
+func (s *Store) unregister(ctx context.Context) {
+	s.afterLeaving(ctx, func() {
 		for keys, registrations := s.waits.takeLeft(); len(keys) > 0 && ctx.Err() == nil; keys, registrations = s.waits.takeLeft() {
 			args := make([]any, 1, 1+len(keys))
 			args[0] = s.id
@@ -183,5 +193,5 @@ func (s *Store) unregister(ctx context.Context) {
 			// If this fails, the process gets messages that it ignores.
 			_, _ = s.conn.WriteScript(ctx, s.scripts.leave, keys, args...)
 		}
-	}
+	})
 }

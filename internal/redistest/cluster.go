@@ -62,7 +62,7 @@ func StartReplicatedCluster(t *testing.T, args ...string) *Cluster {
 	return c
 }
 
-// start starts a server that knows no other.
+// start starts a server that is in no Cluster yet.
 func (c *Cluster) start(args []string) *Server {
 	c.t.Helper()
 	// Not the default, which is the port plus 10000 and may be beyond 65535.

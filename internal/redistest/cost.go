@@ -87,7 +87,7 @@ func costOf(t *testing.T, server *Server, processes []scangate.StateStore, name 
 	return server.Spent().per(before, logins)
 }
 
-// RunLogins does with records what gates do with logins, 16 at a time. Each request
+// RunLogins changes records as gates change logins, 16 at a time. Each request
 // reaches another process. A real poll ends long before the phone scans. Therefore
 // between, which gets the last key, runs after all polls and waits until nothing is left
 // of them.
@@ -114,7 +114,7 @@ func RunLogins(t *testing.T, processes []scangate.StateStore, name string, login
 	each(finishLogin)
 }
 
-// pollLogin does with a record what a gate does until the phone scans.
+// pollLogin creates a record and polls it, as a gate does until the phone scans.
 func pollLogin(t *testing.T, process func() scangate.StateStore, key string) {
 	if err := process().Create(t.Context(), key, loginValue(), time.Hour); err != nil {
 		t.Error(err)
@@ -126,7 +126,7 @@ func pollLogin(t *testing.T, process func() scangate.StateStore, key string) {
 	}
 }
 
-// finishLogin does with a record what a gate does from the scan on: two changes that the
+// finishLogin changes a record as a gate does from the scan on: two changes that the
 // browser waits for, and three that it does not see.
 func finishLogin(t *testing.T, process func() scangate.StateStore, key string) {
 	version := int64(1)
@@ -142,9 +142,12 @@ func finishLogin(t *testing.T, process func() scangate.StateStore, key string) {
 		woken := make(chan error, 1)
 		waits, seen := process(), version
 		go func() {
-			_, _, err := waits.Wait(t.Context(), key, seen)
+			ctx, cancel := context.WithTimeout(t.Context(), Patience)
+			defer cancel()
+			_, _, err := waits.Wait(ctx, key, seen)
 			woken <- err
 		}()
+		<-time.After(5 * time.Millisecond) // for the poll to reach Redis
 		update(t.Context())
 		if err := <-woken; err != nil {
 			t.Error(err)
