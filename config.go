@@ -341,9 +341,10 @@ type Limits struct {
 	Waiting int
 
 	// Address is how many logins one address may begin in a minute. Callbacks, and
-	// requests for unknown logins, have the same limit, each counted separately. An IPv6
-	// address counts by its /64, and its /48 has five times the limit. Zero means 600,
-	// because a whole school may share one address.
+	// requests for unknown logins, have the same limit, each counted separately. The first
+	// callback of a login is not counted, because its start was. An IPv6 address counts by
+	// its /64, and its /48 has five times the limit. Zero means 600, because a whole school
+	// may share one address.
 	Address int
 }
 

@@ -274,7 +274,9 @@ func (w *rejecting) RoundTrip(*http.Request) (*http.Response, error) {
 func TestLaterCallbacksAreCounted(t *testing.T) {
 	const limit = 3
 	weixin := new(rejecting)
-	gate := bareGate(t, func(c *scangate.Config) { c.Limits.Address, c.WeChat.HTTPClient = limit, &http.Client{Transport: weixin} })
+	gate := bareGate(t, func(c *scangate.Config) {
+		c.Limits.Address, c.WeChat.HTTPClient = limit, &http.Client{Transport: weixin}
+	})
 	attacker := &bareBrowser{t: t, gate: gate, agent: wechattest.UserAgentPhone, cookies: make(map[string]string)}
 	desktop := &bareBrowser{t: t, gate: gate, agent: wechattest.UserAgentChrome, cookies: make(map[string]string)}
 	id := desktop.do(http.MethodGet, "/wechat/login", "", http.StatusOK).cutOut(t, `data-state-url="/wechat/login/`, `/state"`)

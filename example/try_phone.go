@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -98,7 +99,8 @@ func (t *try) scan(w http.ResponseWriter, r *http.Request) {
 		p.login = path.Base(code)
 		to = "/try/phone/" + p.id + "/mini"
 	case "follow", "message", "website":
-		// The simulator asks for the person on a page that another device shows.
+		// A code of WeChat's opens on the phone of this person. The gate's own code does too,
+		// because the phone has the cookie.
 		separator := "?"
 		if strings.Contains(to, "?") {
 			separator = "&"
@@ -137,25 +139,16 @@ func (t *try) browse(w http.ResponseWriter, r *http.Request, p *tryPhone) {
 		http.NotFound(w, r)
 		return
 	}
-	address := base + strings.TrimPrefix(r.URL.EscapedPath(), prefix)
-	if r.URL.RawQuery != "" {
-		address += "?" + r.URL.RawQuery
-	}
-	req, err := http.NewRequestWithContext(r.Context(), r.Method, address, http.MaxBytesReader(w, r.Body, maxTryBody))
+	r.Body = http.MaxBytesReader(w, r.Body, maxTryBody)
+	req, err := phoneRequest(r, base, strings.TrimPrefix(r.URL.EscapedPath(), prefix))
 	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
-	req.Header.Set("Accept", "text/html")
-	req.Header.Set("Accept-Language", r.Header.Get("Accept-Language"))
-	if r.Method == http.MethodPost {
-		req.Header.Set("Content-Type", r.Header.Get("Content-Type"))
-		req.Header.Set("Origin", base)
-	}
 	client := *p.browser.Client
 	// The frame follows redirects, so that its address is that of the page.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:gosec // to the application or the simulator, see browse
 	if err != nil {
 		http.Error(w, "The page does not answer.", http.StatusBadGateway)
 		return
@@ -166,6 +159,26 @@ func (t *try) browse(w http.ResponseWriter, r *http.Request, p *tryPhone) {
 		return
 	}
 	t.show(w, p, prefix, resp)
+}
+
+// phoneRequest returns the request of the phone for a page or a form in its frame.
+func phoneRequest(r *http.Request, base, path string) (*http.Request, error) {
+	address := base + path
+	if r.URL.RawQuery != "" {
+		address += "?" + r.URL.RawQuery
+	}
+	req, err := http.NewRequestWithContext(r.Context(), r.Method, address, r.Body) //nolint:gosec // base is one of two addresses, see browse
+	if err != nil {
+		return nil, err
+	}
+	// No other header: the cookies and the origin of the frame are the desktop's.
+	req.Header.Set("Accept", "text/html")
+	req.Header.Set("Accept-Language", r.Header.Get("Accept-Language"))
+	if r.Method == http.MethodPost {
+		req.Header.Set("Content-Type", r.Header.Get("Content-Type"))
+		req.Header.Set("Origin", base)
+	}
+	return req, nil
 }
 
 // follow answers with a redirect of a page's. The callback of WeChat's own QR page belongs to
@@ -183,8 +196,11 @@ func (t *try) follow(w http.ResponseWriter, r *http.Request, p *tryPhone, next s
 		http.Error(w, "The page leads to another site.", http.StatusBadGateway)
 		return
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // onScreen returns a path below /try/phone/
 }
+
+// scripts match the scripts of a page. The frame runs none: a script would see the desktop.
+var scripts = regexp.MustCompile(`<script[^>]*></script>`)
 
 // show sends a page of the phone's to its frame. Its links lead to other pages of the phone.
 func (t *try) show(w http.ResponseWriter, p *tryPhone, prefix string, resp *http.Response) {
@@ -209,7 +225,7 @@ func (t *try) show(w http.ResponseWriter, p *tryPhone, prefix string, resp *http
 				link+t.o.endpoint.Open+"/", link+own+"/"+hostWeChat+"/",
 				link+"/", link+prefix+"/")
 		}
-		body = []byte(strings.NewReplacer(pairs...).Replace(string(body)))
+		body = []byte(strings.NewReplacer(pairs...).Replace(scripts.ReplaceAllString(string(body), "")))
 	}
 	w.WriteHeader(resp.StatusCode)
 	_, _ = w.Write(body)

@@ -93,6 +93,7 @@ func TestIssue18Try(t *testing.T) {
 				d.allowErrors = true
 				d.click(`#try`)
 				d.click(`nav a[href="/try/` + tt.way + `"]`)
+				d.waitFor("the page of "+tt.way, fmt.Sprintf(`document.readyState === "complete" && document.body.dataset.way === %q`, tt.way))
 				d.choose(tt.person)
 				d.scan()
 				tt.play(d)

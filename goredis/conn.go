@@ -20,7 +20,7 @@ type servers interface {
 	do(ctx context.Context, key string, args ...any) (any, error)
 	// readHashes sends one command for each key, and returns a reply or an error for each.
 	readHashes(ctx context.Context, keys []string, fields []string) ([]any, error)
-	// reload is called when a connection has broken.
+	// reload is called when a server could not be reached or a connection has broken.
 	reload(ctx context.Context)
 	// idle returns how many idle connections there may be.
 	idle() int
@@ -135,7 +135,10 @@ func (c *conn) read(ctx context.Context, call func(context.Context) (any, error)
 // noted returns the error of a call that began at that time as the methods return it,
 // and notes it.
 func (c *conn) noted(ctx context.Context, begun time.Time, err error) error {
-	if broke(err) || redis.HasErrorPrefix(err, "CLUSTERDOWN") {
+	// A master that cannot be reached may have been replaced. go-redis would otherwise ask
+	// only once a minute which server has which slots.
+	var refused redis.Error
+	if err != nil && (!errors.As(err, &refused) || redis.HasErrorPrefix(err, "CLUSTERDOWN")) {
 		c.reload(ctx)
 	}
 	err = plainError(err)

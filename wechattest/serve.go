@@ -27,7 +27,7 @@ import (
 // system chooses a free port. Serve prints the simulator's address to standard error.
 //
 // Without apps the simulator has one official account, with an AppID and a secret that are
-// made up. [Server.Account] returns the first account. The persons are those of [People].
+// made up. [Server.Account] returns the first account. Its persons are the default ones, see [People].
 //
 // For logins in a chat, the accounts' codes lead to a simulated chat. Pass the application's
 // push settings to [WeChat.SetPush], and [WeChat.AccountCode] to scangate.Push.AccountQR.

@@ -18,12 +18,11 @@ type Key string
 // NewKey returns a random key of 130 bits.
 func NewKey() Key { return Key(rand.Text()) }
 
-// FirstID returns the ID of the first login of a key: 120 bits of a MAC, which only the
-// browser and the gate can compute, behind the place of all the key's logins. A key made by
-// [NewKey] has only one first login.
+// FirstID returns the ID of the first login of a key: 120 bits of a MAC, which only the browser
+// and the gate can compute, behind the place of the browser's logins. A key made by [NewKey]
+// has only one first login.
 func (k Key) FirstID() string {
-	digest := k.Digest()
-	return state.NewPlace(digest[:]) + k.mac("first", "")[state.PlaceLength:idLength]
+	return place(k.Digest()) + k.mac("first", "")[state.PlaceLength:idLength]
 }
 
 // Digest is what a store keeps of a [Key].

@@ -164,12 +164,12 @@ func (s *Store) createAs(ctx context.Context, id string, r *record, ttl time.Dur
 
 func recordKey(id string) string { return state.LoginKind + id }
 
-// place returns the place of the initiator's logins and index entries in a store on several
+// place returns the place of an initiator's logins and index entries in a store on several
 // servers, where they are on the same server.
-func (r *Request) place() string { return state.NewPlace(r.Initiator[:]) }
+func place(initiator Digest) string { return state.NewPlace(initiator[:]) }
 
 // newID returns an ID for a login of the request: 120 random bits behind its place.
-func (r *Request) newID() string { return r.place() + rand.Text()[state.PlaceLength:] }
+func (r *Request) newID() string { return place(r.Initiator) + rand.Text()[state.PlaceLength:] }
 
 // slot returns the parts of a request that make its slot.
 func (r *Request) slot() [7]string {
@@ -184,7 +184,7 @@ func (r *Request) indexKey() string {
 		named = append(append(strconv.AppendInt(named, int64(len(part)), 10), ':'), part...)
 	}
 	sum := sha256.Sum256(named)
-	return state.IndexKind + r.place() + base64.RawURLEncoding.EncodeToString(sum[:])
+	return state.IndexKind + place(r.Initiator) + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // Load returns the login of that ID, an expired one too, or [ErrUnknown].

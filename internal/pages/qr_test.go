@@ -62,7 +62,7 @@ func TestQRCodePNG(t *testing.T) {
 	}
 }
 
-// TestEncodeIsThatOfQR compares the codes with those of package qr, for which no plan is kept.
+// TestEncodeIsThatOfQR compares the codes with those of package qr, which keeps no plan.
 func TestEncodeIsThatOfQR(t *testing.T) {
 	codes := new(QRCodes)
 	for n := range 2400 {

@@ -107,12 +107,15 @@ func (s *Server) Follow(master *Server) {
 	s.t.Helper()
 	host, port, _ := net.SplitHostPort(master.Addr)
 	s.Do("REPLICAOF", host, port)
-	if !Within(10*time.Second, func() bool {
-		text, _ := redis.String(s.Do("INFO", "replication"), nil)
-		return strings.Contains(text, "master_link_status:up")
-	}) {
+	if !Within(10*time.Second, s.copied) {
 		s.t.Fatal("the replica has not copied the master within 10 s")
 	}
+}
+
+// copied reports whether the server is a replica that has copied its master.
+func (s *Server) copied() bool {
+	text, _ := redis.String(s.Do("INFO", "replication"), nil)
+	return strings.Contains(text, "master_link_status:up")
 }
 
 // Signal sends a signal to the server's process.

@@ -184,7 +184,8 @@ func testWakeManyProcesses(t *testing.T, b Backend) {
 	}
 }
 
-// What another program wrote to the field is neither repeated without bound nor fatal.
+// Another program may write to the field. That neither grows without bound nor stops
+// wake-ups.
 func testWakeDamagedRegistrations(t *testing.T, b Backend) {
 	server := Start(t)
 	p := startProcess(t, b, server)
