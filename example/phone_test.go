@@ -58,8 +58,9 @@ func TestNormalizePhone(t *testing.T) {
 // between. Only the first login may ask for a phone number.
 func TestBrowserPhone(t *testing.T) {
 	browser := startChromium(t)
-	for _, w := range []window{{"desktop", 1280, 800}, {"phone", 360, 740}} {
+	for _, w := range turns(1, windows...) {
 		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
 			args := []string{"-require-phone", "-db", filepath.Join(t.TempDir(), "users.db")}
 			first := startProcess(t, args...)
 			desktop := openTabAt(t, browser, w, first.url)
