@@ -26,21 +26,21 @@ func newAccounts(c *Config) (accounts, error) {
 	a := accounts{officialID: c.OfficialAccount.AppID, shown: c.shownWay(), ways: c.ways(), push: !c.Push.isZero()}
 	var err error
 	if c.OfficialAccount.Secret != "" {
-		if a.official, err = wechat.NewClient(c.OfficialAccount, c.Endpoint, c.HTTPClient); err != nil {
-			return a, configError("OfficialAccount or Endpoint", "%w", err)
+		if a.official, err = wechat.NewClient(c.OfficialAccount, c.WeChat.Endpoint, c.WeChat.HTTPClient); err != nil {
+			return a, configError("OfficialAccount or WeChat.Endpoint", "%w", err)
 		}
 		if c.Push.TokenSource != nil {
 			a.official = a.official.WithTokenSource(c.Push.TokenSource)
 		}
 	}
 	if c.Website != none {
-		if a.website, err = wechat.NewClient(c.Website, c.Endpoint, c.HTTPClient); err != nil {
-			return a, configError("Website or Endpoint", "%w", err)
+		if a.website, err = wechat.NewClient(c.Website, c.WeChat.Endpoint, c.WeChat.HTTPClient); err != nil {
+			return a, configError("Website or WeChat.Endpoint", "%w", err)
 		}
 	}
 	if c.MiniProgram != none {
-		if a.mini, err = wechat.NewClient(c.MiniProgram, c.Endpoint, c.HTTPClient); err != nil {
-			return a, configError("MiniProgram or Endpoint", "%w", err)
+		if a.mini, err = wechat.NewClient(c.MiniProgram, c.WeChat.Endpoint, c.WeChat.HTTPClient); err != nil {
+			return a, configError("MiniProgram or WeChat.Endpoint", "%w", err)
 		}
 	}
 	return a, nil

@@ -24,7 +24,7 @@ type chats struct {
 	gate        string   // the gate's name, which its scenes contain
 	ticketKeys  [][]byte // the current one first
 	takesDigits bool     // a login page may show digits
-	registerURL string   // Config.RegisterURL
+	registerURL string   // Config.Registration.URL
 
 	accounts  accounts
 	locator   *locator
@@ -40,7 +40,7 @@ type chats struct {
 // newChats returns the chats of a gate whose other parts are connected.
 func newChats(c *Config, logins *logins, registrar *registrar, locator *locator, lookups *background) *chats {
 	ch := &chats{
-		gate: strings.TrimSuffix(c.name(), ":"), takesDigits: !c.Push.isZero(), registerURL: c.RegisterURL,
+		gate: strings.TrimSuffix(c.name(), ":"), takesDigits: !c.Push.isZero(), registerURL: c.Registration.URL,
 		accounts: logins.accounts, locator: locator, logins: logins, registrar: registrar, respond: logins.respond,
 		state: registrar.state, logger: c.Logger, lookups: lookups,
 	}

@@ -38,7 +38,7 @@ func TestDigitsAreNotReissuedForAnHour(t *testing.T) {
 	for name, used := range map[string]bool{"used": true, "expired": false} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newChatWorld(t, scangate.ScanMessage, withoutSecret, func(c *scangate.Config) {
-				c.State, c.LoginTTL = fewDigits{scangate.NewMemoryStore()}, ttl
+				c.State, c.Limits.LoginTTL = fewDigits{scangate.NewMemoryStore()}, ttl
 			})
 			first, second := w.desktop(), w.desktop()
 			logins := map[*browser]scan{first: first.start(), second: second.start()}
@@ -73,7 +73,7 @@ func TestDigitsAreNotReissuedForAnHour(t *testing.T) {
 func TestDigitsAreValidForLoginTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const ttl = 7 * time.Minute
-		w := newChatWorld(t, scangate.ScanMessage, withoutSecret, func(c *scangate.Config) { c.LoginTTL = ttl })
+		w := newChatWorld(t, scangate.ScanMessage, withoutSecret, func(c *scangate.Config) { c.Limits.LoginTTL = ttl })
 		desktop := w.desktop()
 		var s struct {
 			scan

@@ -76,8 +76,8 @@ func newChatWorld(t testing.TB, mode scangate.ScanMode, options ...func(*scangat
 	t.Helper()
 	s := &scenes{}
 	note := func(c *scangate.Config) {
-		s.next = c.HTTPClient.Transport
-		c.HTTPClient = &http.Client{Transport: s}
+		s.next = c.WeChat.HTTPClient.Transport
+		c.WeChat.HTTPClient = &http.Client{Transport: s}
 	}
 	w := &chatWorld{world: newWorld(t, append([]func(*scangate.Config){withChat(mode), note}, options...)...), scenes: s}
 	w.pusher = w.pusherTo(wechattest.PushServer{})

@@ -53,7 +53,7 @@ func TestSimulatedCodeIsALink(t *testing.T) {
 		const simulator = "https://wechat.example"
 		w := newChatWorld(t, scangate.ScanFollow, func(c *scangate.Config) {
 			if simulated {
-				c.Endpoint.Open = simulator
+				c.WeChat.Endpoint.Open = simulator
 			}
 		})
 		if simulated {
@@ -179,7 +179,7 @@ func TestLinkAWeChatInAChat(t *testing.T) {
 
 func TestRegisterURLAfterAScan(t *testing.T) {
 	w := newChatWorld(t, scangate.ScanFollow, func(c *scangate.Config) {
-		c.Registration, c.RegisterURL = scangate.RegisterClosed, "/join"
+		c.Registration.Mode, c.Registration.URL = scangate.RegisterClosed, "/join"
 	})
 	s := w.desktop().start()
 	w.scanCode("wang", s)
@@ -191,7 +191,7 @@ func TestRegisterURLAfterAScan(t *testing.T) {
 }
 
 func TestNotRegisteredInAChat(t *testing.T) {
-	w := newChatWorld(t, scangate.ScanFollow, func(c *scangate.Config) { c.Registration = scangate.RegisterClosed })
+	w := newChatWorld(t, scangate.ScanFollow, func(c *scangate.Config) { c.Registration.Mode = scangate.RegisterClosed })
 	desktop := w.desktop()
 	s := desktop.start()
 	if got := w.scanCode("wang", s); !strings.Contains(got, "account") || desktop.state(s) != "rejected" {

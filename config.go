@@ -75,20 +75,8 @@ type Config struct {
 	// unionids up, and logs in known users only. Zero means none.
 	MiniProgram wechat.Account
 
-	// CallbackURL is where WeChat redirects to after its authorization, if that is not
-	// PublicURL, BasePath and "/callback": a complete URL without a user, a query or a
-	// fragment, such as "https://login.example.com/relay/shop". Its host is the one that is
-	// registered at WeChat, and a [Relay] there leads back to this gate. It is https, with the
-	// same exceptions as PublicURL. Empty means the gate's own callback.
-	CallbackURL string
-
-	// Endpoint is the address of WeChat's servers; zero means WeChat's own hosts.
-	Endpoint wechat.Endpoint
-
-	// FetchProfile asks a new person for their nickname and picture, on a page that also
-	// offers "not now". If it is false, the gate learns only an identity, and WeChat
-	// shows no consent page, unless more than one account is set.
-	FetchProfile bool
+	// WeChat configures how the gate and WeChat reach each other.
+	WeChat WeChat
 
 	// LoginPage is the application's own login page, for an application that has other ways
 	// to log in too: a path on this server, or a URL that begins with PublicURL, but not
@@ -111,15 +99,8 @@ type Config struct {
 	// host that merely ends with yours may be an attacker's. Nil allows no other host.
 	AllowReturnTo func(*url.URL) bool
 
-	// Registration decides how a person without a user becomes one; empty means
-	// RegisterOpen.
+	// Registration configures how a person without a user becomes one.
 	Registration Registration
-
-	// RegisterURL is the application's own registration page, for RegisterClosed: a path
-	// on this server, or a URL that begins with PublicURL, but not below BasePath. The gate
-	// adds the parameter "login", and [Gate.Pending] returns the person. If it is empty, a
-	// person who is not registered is refused.
-	RegisterURL string
 
 	// Phone configures phone numbers.
 	Phone Phone
@@ -166,17 +147,13 @@ type Config struct {
 	// Session configures sessions.
 	Session Session
 
-	// LoginTTL is how long a login may take until WeChat has answered. From then on it
-	// has 10 more minutes. Zero means 5 minutes; the range is 1 to 30 minutes.
-	LoginTTL time.Duration
-
 	// MatchNumber makes the person type the two digits that the other screen shows, with
 	// one try. If it is false, both screens show the number, to compare. It excludes
 	// Website: WeChat's own QR page shows no number, so an attacker could send a victim
 	// there instead.
 	MatchNumber bool
 
-	// Limits bounds what one process and one address may take.
+	// Limits bounds the duration of a login, and the requests of one process and one address.
 	Limits Limits
 
 	// ClientIP returns a request's address, for limits and for the page that shows where
@@ -208,11 +185,6 @@ type Config struct {
 	// number of those that follow every 10 seconds. With Redis it also receives when Redis
 	// goes away and when it is back. Nil means slog.Default().
 	Logger *slog.Logger
-
-	// HTTPClient makes the calls to WeChat. Its Timeout bounds one call with its
-	// retries; zero means 5 seconds. Redirects are never followed. Nil means a client of
-	// the gate's own.
-	HTTPClient *http.Client
 
 	// InsecureHTTP accepts a PublicURL of plain http on any host, for trying a WeChat
 	// test account in a LAN. Anyone on the network path can hijack sessions.
@@ -340,14 +312,28 @@ type Session struct {
 	// has room for 262,144; beyond that a login gets 503.
 	Manager *scs.SessionManager
 
+	// Redis keeps the sessions of New's manager on these servers, each session on one of
+	// them. A hash of the session's token decides which one; see [RedisShards] about adding
+	// a server. A browser whose session moves has none, and its user logs in again. While a
+	// server is down, requests with a session on it get 503, and all others are served. The
+	// pools are set up like the one of Config.Redis, and Config.RedisPrefix begins the keys.
+	// The caller closes the pools after the gate. It excludes Manager. Empty means the
+	// server of Config.Redis if that is set.
+	Redis []*redis.Pool
+
 	// Lifetime is how long a session lasts from its login, without a Manager: from 1 minute
 	// to 400 days, which is the longest that browsers keep a cookie. A Manager has a
 	// Lifetime of its own. Zero means 7 days.
 	Lifetime time.Duration
 }
 
-// Limits bounds what one process and one address may take; see [Config.Limits].
+// Limits bounds the duration of a login, and the requests of one process and one address;
+// see [Config.Limits].
 type Limits struct {
+	// LoginTTL is how long a login may take until WeChat has answered. From then on it
+	// has 10 more minutes. Zero means 5 minutes; the range is 1 to 30 minutes.
+	LoginTTL time.Duration
+
 	// Waiting bounds the requests of this process that wait for a login to change. One
 	// address may hold a tenth of them (one /48 of IPv6 five times as many), and one
 	// login 5. Beyond the total a request gets 503, beyond the others 429. Zero means
@@ -355,25 +341,12 @@ type Limits struct {
 	Waiting int
 
 	// Address is how many logins one address may begin in a minute. Callbacks, and
-	// requests for unknown logins, have the same limit, each counted separately. An IPv6
-	// address counts by its /64, and its /48 has five times the limit. Zero means 600,
-	// because a whole school may share one address.
+	// requests for unknown logins, have the same limit, each counted separately. The first
+	// callback of a login is not counted, because its start was. An IPv6 address counts by
+	// its /64, and its /48 has five times the limit. Zero means 600, because a whole school
+	// may share one address.
 	Address int
 }
-
-// Registration is a rule by which a person becomes a user.
-type Registration string
-
-const (
-	// RegisterOpen makes a user of everyone for whom WeChat vouches. It is the
-	// default.
-	RegisterOpen Registration = "open"
-	// RegisterByPhone admits a person only if their phone number belongs to a user
-	// already. They prove it by a one-time code, and their WeChat is linked to that user.
-	RegisterByPhone Registration = "phone"
-	// RegisterClosed admits no new users; see [Config.RegisterURL].
-	RegisterClosed Registration = "closed"
-)
 
 // Login is the login that [Config.OnLogin] decides about.
 type Login struct {
@@ -395,10 +368,10 @@ type Login struct {
 func (c *Config) fillDefaults(public *url.URL) {
 	setDefault(&c.BasePath, defaultBasePath)
 	setDefault(&c.AppName, public.Hostname())
-	setDefault(&c.LoginTTL, 5*time.Minute)
+	setDefault(&c.Limits.LoginTTL, 5*time.Minute)
 	setDefault(&c.Limits.Waiting, 10_000)
 	setDefault(&c.Limits.Address, 600)
-	setDefault(&c.Registration, RegisterOpen)
+	setDefault(&c.Registration.Mode, RegisterOpen)
 	c.Phone.fillDefaults()
 	if c.ClientIP == nil {
 		c.ClientIP = remoteAddr
@@ -456,12 +429,12 @@ func setDefault[T comparable](field *T, value T) {
 // openStores fills in the stores that are not set: in Redis if that is set, otherwise in
 // memory. It returns the store that the gate has to close, or nil.
 func (c *Config) openStores() (*RedisStore, error) {
+	setDefault(&c.RedisPrefix, "scangate")
 	if c.Redis == nil {
 		memory := NewMemoryStore()
 		c.setStores(memory, memory)
 		return nil, nil
 	}
-	setDefault(&c.RedisPrefix, "scangate")
 	store, err := NewRedisStore(c.Redis, c.RedisPrefix)
 	if err != nil {
 		return nil, publicError(fmt.Errorf("Config.Redis: %w", err))

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
-	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +14,7 @@ import (
 
 	"github.com/scangate/scangate/internal/phone"
 	"github.com/scangate/scangate/internal/redisstore"
+	"github.com/scangate/scangate/internal/shard"
 	"github.com/scangate/scangate/wechat"
 )
 
@@ -113,7 +114,7 @@ func (c *Config) checkAccounts(faults *configErrors) {
 			faults.add("MatchNumber and Config.Website", "WeChat's own QR page shows no number, so an attacker could choose it instead: set one of the two")
 		}
 	}
-	faults.addError("Endpoint", c.Endpoint.Validate())
+	faults.addError("WeChat.Endpoint", c.WeChat.Endpoint.Validate())
 }
 
 // checkPhone checks that codes can be sent where they are needed.
@@ -121,7 +122,7 @@ func (c *Config) checkPhone(faults *configErrors) {
 	switch {
 	case c.Phone.SendCode == nil && c.Phone.Require:
 		faults.add("Phone.SendCode", "Phone.Require needs it")
-	case c.Phone.SendCode == nil && c.Registration == RegisterByPhone:
+	case c.Phone.SendCode == nil && c.Registration.Mode == RegisterByPhone:
 		faults.add("Phone.SendCode", "RegisterByPhone needs it")
 	}
 	if users, ok := c.Users.(phoneKeeper); ok && !holdsNil(c.Users) && !users.KeepsPhones() {
@@ -143,25 +144,25 @@ func (c *Config) checkPhone(faults *configErrors) {
 // checkRegistration checks the rule by which a person becomes a user. An empty public or
 // base is at fault itself.
 func (c *Config) checkRegistration(faults *configErrors, public *url.URL, base string) {
-	switch c.Registration {
+	switch c.Registration.Mode {
 	case "", RegisterOpen, RegisterByPhone, RegisterClosed:
 	default:
-		faults.add("Registration", "%q is not RegisterOpen, RegisterByPhone or RegisterClosed", c.Registration)
+		faults.add("Registration.Mode", "%q is not RegisterOpen, RegisterByPhone or RegisterClosed", c.Registration.Mode)
 		return
 	}
-	local := strings.TrimPrefix(c.RegisterURL, public.String())
-	_, fragment, hasFragment := strings.Cut(c.RegisterURL, "#")
+	local := strings.TrimPrefix(c.Registration.URL, public.String())
+	_, fragment, hasFragment := strings.Cut(c.Registration.URL, "#")
 	switch {
-	case c.RegisterURL == "" || public.Host == "" && !strings.HasPrefix(c.RegisterURL, "/"):
-	case c.Registration != RegisterClosed:
-		faults.add("RegisterURL", "only RegisterClosed uses it")
+	case c.Registration.URL == "" || public.Host == "" && !strings.HasPrefix(c.Registration.URL, "/"):
+	case c.Registration.Mode != RegisterClosed:
+		faults.add("Registration.URL", "only RegisterClosed uses it")
 	case hasFragment && strings.HasPrefix(local, "/"):
-		faults.add("RegisterURL", "%q has the fragment %q, in which a server cannot read the parameter \"login\": use a path like \"/join\"",
-			c.RegisterURL, "#"+fragment)
+		faults.add("Registration.URL", "%q has the fragment %q, in which a server cannot read the parameter \"login\": use a path like \"/join\"",
+			c.Registration.URL, "#"+fragment)
 	case localPath(local) != local || hasFragment:
-		faults.add("RegisterURL", "%q is neither a path on this server nor begins with PublicURL", c.RegisterURL)
+		faults.add("Registration.URL", "%q is neither a path on this server nor begins with PublicURL", c.Registration.URL)
 	case base != "" && isBelow(local, base):
-		faults.add("RegisterURL", "%q is below BasePath, where the gate has no such page", c.RegisterURL)
+		faults.add("Registration.URL", "%q is below BasePath, where the gate has no such page", c.Registration.URL)
 	}
 }
 
@@ -173,8 +174,8 @@ func (c *Config) checkInterfaces(faults *configErrors) {
 		value any
 	}
 	fields := []field{{"Users", c.Users}, {"State", c.State}}
-	if hc := c.HTTPClient; hc != nil {
-		fields = append(fields, field{"HTTPClient.Transport", hc.Transport}, field{"HTTPClient.Jar", hc.Jar})
+	if hc := c.WeChat.HTTPClient; hc != nil {
+		fields = append(fields, field{"WeChat.HTTPClient.Transport", hc.Transport}, field{"WeChat.HTTPClient.Jar", hc.Jar})
 	}
 	if c.Logger != nil {
 		if c.Logger.Handler() == nil {
@@ -194,12 +195,6 @@ func (c *Config) checkInterfaces(faults *configErrors) {
 	}
 }
 
-// holdsNil reports whether the value of an interface is a nil pointer or function.
-func holdsNil(value any) bool {
-	v := reflect.ValueOf(value)
-	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
-}
-
 // checkRedis checks the pool and the prefix.
 func (c *Config) checkRedis(faults *configErrors) {
 	if c.Redis != nil && c.Redis.Dial == nil && c.Redis.DialContext == nil {
@@ -210,10 +205,34 @@ func (c *Config) checkRedis(faults *configErrors) {
 	}
 }
 
+// checkSessionRedis checks the pools for sessions.
+func (c *Config) checkSessionRedis(faults *configErrors) {
+	pools := c.Session.Redis
+	switch {
+	case len(pools) == 0:
+		return
+	case c.Session.Manager != nil:
+		faults.add("Session.Redis", "Session.Manager has a store of its own")
+	case len(pools) > shard.Max:
+		faults.add("Session.Redis", "there are %d pools, want at most %d", len(pools), shard.Max)
+	}
+	for i, pool := range pools {
+		switch {
+		case pool == nil:
+			faults.add("Session.Redis", "pool %d is nil", i+1)
+		case pool.Dial == nil && pool.DialContext == nil:
+			faults.add("Session.Redis", "pool %d has neither DialContext nor Dial", i+1)
+		case slices.Contains(pools[:i], pool):
+			faults.add("Session.Redis", "pool %d is in the list twice", i+1)
+		}
+	}
+}
+
 // checkSession checks the application's session manager.
 func (c *Config) checkSession(faults *configErrors, public *url.URL) {
 	m := c.Session.Manager
 	c.checkLifetime(faults)
+	c.checkSessionRedis(faults)
 	if m == nil {
 		return
 	}
@@ -289,8 +308,8 @@ func cookieNameFault(cookie *scs.SessionCookie, plain bool) string {
 
 // checkLimits checks times and numbers.
 func (c *Config) checkLimits(faults *configErrors) {
-	if c.LoginTTL != 0 && (c.LoginTTL < time.Minute || c.LoginTTL > 30*time.Minute) {
-		faults.add("LoginTTL", "%v is not between 1 and 30 minutes", c.LoginTTL)
+	if c.Limits.LoginTTL != 0 && (c.Limits.LoginTTL < time.Minute || c.Limits.LoginTTL > 30*time.Minute) {
+		faults.add("Limits.LoginTTL", "%v is not between 1 and 30 minutes", c.Limits.LoginTTL)
 	}
 	if c.UserTTL < 0 {
 		faults.add("UserTTL", "%v is negative", c.UserTTL)

@@ -26,13 +26,13 @@ func (c *Config) checkMiniProgram(faults *configErrors) {
 
 // checkCallbackURL checks the URL to which WeChat redirects.
 func (c *Config) checkCallbackURL(faults *configErrors) {
-	if c.CallbackURL == "" {
+	if c.WeChat.CallbackURL == "" {
 		return
 	}
-	u, err := url.Parse(c.CallbackURL)
+	u, err := url.Parse(c.WeChat.CallbackURL)
 	plain := err == nil && u.Scheme == "http" && (c.InsecureHTTP || isLoopback(u.Hostname()))
-	if fault := callbackFault(c.CallbackURL, plain); fault != "" {
-		faults.add("CallbackURL", "it %s", fault)
+	if fault := callbackFault(c.WeChat.CallbackURL, plain); fault != "" {
+		faults.add("WeChat.CallbackURL", "it %s", fault)
 	}
 }
 

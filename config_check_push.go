@@ -139,7 +139,7 @@ func (c *Config) checkPush(faults *configErrors) {
 	if p.AccountQR == "" {
 		return
 	}
-	if _, err := pages.NewQRCode(p.AccountQR); err != nil || len(p.AccountQR) > maxAccountQR || strings.ContainsFunc(p.AccountQR, isControl) {
+	if _, err := new(pages.QRCodes).Encode(p.AccountQR); err != nil || len(p.AccountQR) > maxAccountQR || strings.ContainsFunc(p.AccountQR, isControl) {
 		faults.add("Push.AccountQR", "it is not a text of at most %d bytes that a QR code can contain", maxAccountQR)
 	}
 }

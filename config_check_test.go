@@ -53,34 +53,33 @@ func TestCaseD06AllAtOnce(t *testing.T) {
 			BasePath:        "wechat\n",
 			OfficialAccount: wechat.Account{AppID: official.Secret, Secret: official.AppID},
 			Website:         wechat.Account{AppID: "wx...", Secret: "..."},
-			Endpoint:        wechat.Endpoint{API: "http://\x7f"},
+			WeChat: scangate.WeChat{
+				Endpoint: wechat.Endpoint{API: "http://\x7f"}, HTTPClient: &http.Client{Transport: (*http.Transport)(nil)},
+				CallbackURL: "http://login.example.com/callback",
+			},
 			Pages: scangate.Pages{
 				Logo: "logo.svg", AccentColor: "teal", Languages: []string{"en", "fr"},
 				Templates: template.Must(template.New("login.html").Parse("\n{{.Missing}}")),
 			},
 			MiniProgram:  wechat.Account{AppID: "..."},
-			CallbackURL:  "http://login.example.com/callback",
 			Phone:        scangate.Phone{Require: true, CodeLimit: -1},
-			Registration: scangate.RegisterOpen,
-			RegisterURL:  "/join",
+			Registration: scangate.Registration{Mode: scangate.RegisterOpen, URL: "/join"},
 			Users:        (*scangate.MemoryStore)(nil),
 			State:        (*scangate.MemoryStore)(nil),
 			UserTTL:      -1,
 			Redis:        &redis.Pool{},
 			RedisPrefix:  "a}b",
 			Session:      scangate.Session{Manager: &scs.SessionManager{}},
-			LoginTTL:     time.Second,
 			MatchNumber:  true,
-			Limits:       scangate.Limits{Waiting: -1, Address: -1},
+			Limits:       scangate.Limits{LoginTTL: time.Second, Waiting: -1, Address: -1},
 			Logger:       &slog.Logger{},
-			HTTPClient:   &http.Client{Transport: (*http.Transport)(nil)},
 		}
 	})
 	checkErrorText(t, "New", err)
 	for _, field := range []string{
-		"PublicURL", "BasePath", "OfficialAccount", "Website", "MiniProgram", "CallbackURL", "Endpoint", "MatchNumber and Config.Website", "Pages.Languages", "Pages.AccentColor", "Pages.Logo",
-		"Pages.Templates", "RegisterURL", "Phone.SendCode", "Phone.CodeLimit", "Users", "State", "UserTTL", "Redis", "RedisPrefix", "Session.Manager", "LoginTTL",
-		"Limits.Waiting", "Limits.Address", "Logger", "HTTPClient.Transport",
+		"PublicURL", "BasePath", "OfficialAccount", "Website", "MiniProgram", "WeChat.CallbackURL", "WeChat.Endpoint", "MatchNumber and Config.Website", "Pages.Languages", "Pages.AccentColor", "Pages.Logo",
+		"Pages.Templates", "Registration.URL", "Phone.SendCode", "Phone.CodeLimit", "Users", "State", "UserTTL", "Redis", "RedisPrefix", "Session.Manager", "Limits.LoginTTL",
+		"Limits.Waiting", "Limits.Address", "Logger", "WeChat.HTTPClient.Transport",
 	} {
 		if !strings.Contains(err.Error(), "Config."+field+": ") {
 			t.Errorf("New: error = %q, want one that names Config.%s", err, field)
@@ -100,21 +99,21 @@ func TestCaseD06AllAtOnce(t *testing.T) {
 
 // TestCaseD06OneFault spoils one field. The error names it once.
 func TestCaseD06OneFault(t *testing.T) {
-	err := refusal(t, func(c *scangate.Config) { c.LoginTTL = time.Hour })
-	if got, want := err.Error(), "scangate: Config.LoginTTL: 1h0m0s is not between 1 and 30 minutes"; got != want {
+	err := refusal(t, func(c *scangate.Config) { c.Limits.LoginTTL = time.Hour })
+	if got, want := err.Error(), "scangate: Config.Limits.LoginTTL: 1h0m0s is not between 1 and 30 minutes"; got != want {
 		t.Errorf("New: error = %q, want %q", got, want)
 	}
 	// A fault of one field must not cause a complaint about another.
 	err = refusal(t, func(c *scangate.Config) {
-		c.PublicURL, c.Registration, c.RegisterURL = "app.example.com", scangate.RegisterClosed, "https://app.example.com/join"
+		c.PublicURL, c.Registration.Mode, c.Registration.URL = "app.example.com", scangate.RegisterClosed, "https://app.example.com/join"
 	})
-	if strings.Contains(err.Error(), "RegisterURL") {
+	if strings.Contains(err.Error(), "Registration.URL") {
 		t.Errorf("New with a bad PublicURL: error = %q, want one about PublicURL only", err)
 	}
 	err = refusal(t, func(c *scangate.Config) {
-		c.BasePath, c.Registration, c.RegisterURL = "/auth/", scangate.RegisterClosed, "/wechat/join"
+		c.BasePath, c.Registration.Mode, c.Registration.URL = "/auth/", scangate.RegisterClosed, "/wechat/join"
 	})
-	if strings.Contains(err.Error(), "RegisterURL") {
+	if strings.Contains(err.Error(), "Registration.URL") {
 		t.Errorf("New with a bad BasePath: error = %q, want one about BasePath only", err)
 	}
 }
@@ -258,7 +257,7 @@ func TestCaseD06SessionCookieAccepted(t *testing.T) {
 func TestCaseD06RegisterURL(t *testing.T) {
 	at := func(base, target string) func(*scangate.Config) {
 		return func(c *scangate.Config) {
-			c.BasePath, c.Registration, c.RegisterURL = base, scangate.RegisterClosed, target
+			c.BasePath, c.Registration.Mode, c.Registration.URL = base, scangate.RegisterClosed, target
 		}
 	}
 	for _, c := range []struct{ base, target string }{
@@ -270,7 +269,7 @@ func TestCaseD06RegisterURL(t *testing.T) {
 		{"", appURL + "/wechat/join"},
 		{"/auth/wx", "/auth/wx/join"},
 	} {
-		if err := refusal(t, at(c.base, c.target)); !strings.HasPrefix(err.Error(), "scangate: Config.RegisterURL: ") {
+		if err := refusal(t, at(c.base, c.target)); !strings.HasPrefix(err.Error(), "scangate: Config.Registration.URL: ") {
 			t.Errorf("New with BasePath %q and RegisterURL %q: error = %q, want one about RegisterURL", c.base, c.target, err)
 		}
 	}
@@ -284,11 +283,11 @@ func TestCaseD06RegisterURL(t *testing.T) {
 func TestCaseD06NilPointers(t *testing.T) {
 	var handler *slog.TextHandler
 	for field, change := range map[string]func(*scangate.Config){
-		"Users":                func(c *scangate.Config) { c.Users = (*scangate.RedisStore)(nil) },
-		"State":                func(c *scangate.Config) { c.State = (*scangate.RedisStore)(nil) },
-		"Logger":               func(c *scangate.Config) { c.Logger = slog.New(handler) },
-		"HTTPClient.Transport": func(c *scangate.Config) { c.HTTPClient = &http.Client{Transport: (*http.Transport)(nil)} },
-		"HTTPClient.Jar":       func(c *scangate.Config) { c.HTTPClient = &http.Client{Jar: (*cookiejar.Jar)(nil)} },
+		"Users":                       func(c *scangate.Config) { c.Users = (*scangate.RedisStore)(nil) },
+		"State":                       func(c *scangate.Config) { c.State = (*scangate.RedisStore)(nil) },
+		"Logger":                      func(c *scangate.Config) { c.Logger = slog.New(handler) },
+		"WeChat.HTTPClient.Transport": func(c *scangate.Config) { c.WeChat.HTTPClient = &http.Client{Transport: (*http.Transport)(nil)} },
+		"WeChat.HTTPClient.Jar":       func(c *scangate.Config) { c.WeChat.HTTPClient = &http.Client{Jar: (*cookiejar.Jar)(nil)} },
 	} {
 		if err := refusal(t, change); !strings.HasPrefix(err.Error(), "scangate: Config."+field+": ") {
 			t.Errorf("New with a nil %s: error = %q, want one about %s", field, err, field)
@@ -296,7 +295,7 @@ func TestCaseD06NilPointers(t *testing.T) {
 	}
 	// A nil pointer in a field of a concrete type means the default.
 	accept(t, func(c *scangate.Config) {
-		c.Redis, c.Session.Manager, c.HTTPClient, c.Logger, c.Pages.Templates = nil, nil, nil, nil, nil
+		c.Redis, c.Session.Manager, c.WeChat.HTTPClient, c.Logger, c.Pages.Templates = nil, nil, nil, nil, nil
 	})
 }
 

@@ -38,9 +38,9 @@ func TestCaseD07RegisterURLNamesTheMistake(t *testing.T) {
 		"/../join":            "is neither",
 	} {
 		_, err := scangate.New(scangate.Config{
-			PublicURL: appURL, OfficialAccount: official, Registration: scangate.RegisterClosed, RegisterURL: registerURL,
+			PublicURL: appURL, OfficialAccount: official, Registration: scangate.Registration{Mode: scangate.RegisterClosed, URL: registerURL},
 		})
-		if err == nil || !strings.HasPrefix(err.Error(), "scangate: Config.RegisterURL: ") || !strings.Contains(err.Error(), want) {
+		if err == nil || !strings.HasPrefix(err.Error(), "scangate: Config.Registration.URL: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("New with RegisterURL %q: %v, want an error with %s", registerURL, err, want)
 		}
 	}

@@ -2,6 +2,7 @@ package scangate_test
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -15,12 +16,12 @@ func sendNothing(context.Context, string, string) error { return nil }
 // registerURL returns an option that closes registration and sends new identities to the
 // target.
 func registerURL(target string) func(*scangate.Config) {
-	return func(c *scangate.Config) { c.Registration, c.RegisterURL = scangate.RegisterClosed, target }
+	return func(c *scangate.Config) { c.Registration.Mode, c.Registration.URL = scangate.RegisterClosed, target }
 }
 
-// callbackURL returns a change of Config.CallbackURL.
+// callbackURL returns a change of Config.WeChat.CallbackURL.
 func callbackURL(to string) func(*scangate.Config) {
-	return func(c *scangate.Config) { c.CallbackURL = to }
+	return func(c *scangate.Config) { c.WeChat.CallbackURL = to }
 }
 
 func TestNewRefusesField(t *testing.T) {
@@ -33,13 +34,13 @@ func TestNewRefusesField(t *testing.T) {
 		{"RedisPrefix with a brace", func(c *scangate.Config) { c.RedisPrefix = "a}b" }, "RedisPrefix", ""},
 		{"negative UserTTL", func(c *scangate.Config) { c.UserTTL = -time.Second }, "UserTTL", ""},
 		{"negative Phone.CodeLimit", func(c *scangate.Config) { c.Phone.CodeLimit, c.Phone.SendCode = -1, sendNothing }, "Phone.CodeLimit", ""},
-		{"unknown Registration", func(c *scangate.Config) { c.Registration = "invited" }, "Registration", ""},
-		{"RegisterURL with open registration", func(c *scangate.Config) { c.RegisterURL = "/join" }, "RegisterURL", "RegisterClosed"},
-		{"RegisterURL on another site", registerURL("https://other.example.com/join"), "RegisterURL", ""},
-		{"RegisterURL on a longer host name", registerURL(appURL + ".example.net/join"), "RegisterURL", ""},
-		{"RegisterURL without a scheme", registerURL("//other.example.com/join"), "RegisterURL", ""},
-		{"RegisterURL that is a relative path", registerURL("join"), "RegisterURL", ""},
-		{"RegisterURL with a fragment", registerURL("/join#form"), "RegisterURL", ""},
+		{"unknown Registration.Mode", func(c *scangate.Config) { c.Registration.Mode = "invited" }, "Registration.Mode", ""},
+		{"RegisterURL with open registration", func(c *scangate.Config) { c.Registration.URL = "/join" }, "Registration.URL", "RegisterClosed"},
+		{"RegisterURL on another site", registerURL("https://other.example.com/join"), "Registration.URL", ""},
+		{"RegisterURL on a longer host name", registerURL(appURL + ".example.net/join"), "Registration.URL", ""},
+		{"RegisterURL without a scheme", registerURL("//other.example.com/join"), "Registration.URL", ""},
+		{"RegisterURL that is a relative path", registerURL("join"), "Registration.URL", ""},
+		{"RegisterURL with a fragment", registerURL("/join#form"), "Registration.URL", ""},
 		{"Phone.Require without SendCode", func(c *scangate.Config) { c.Phone.Require = true }, "Phone.SendCode", "Phone.Require"},
 		{"ScanMiniProgram without a mini program", func(c *scangate.Config) { c.Scan = scangate.ScanMiniProgram }, "MiniProgram", "Scan"},
 		{"ScanMiniProgramCode without a mini program", func(c *scangate.Config) { c.Scan = scangate.ScanMiniProgramCode }, "MiniProgram", "Scan"},
@@ -54,15 +55,15 @@ func TestNewRefusesField(t *testing.T) {
 			miniOnly(c)
 			c.Push = scangate.Push{Token: pushToken, EncodingAESKey: pushKey}
 		}, "OfficialAccount", "Push"},
-		{"CallbackURL of plain http", callbackURL("http://login.example.com/relay/app"), "CallbackURL", "https"},
-		{"CallbackURL without a scheme", callbackURL("login.example.com/relay/app"), "CallbackURL", ""},
-		{"CallbackURL without a path", callbackURL("https://login.example.com"), "CallbackURL", "path"},
-		{"CallbackURL with a user", callbackURL("https://me:secret@login.example.com/relay/app"), "CallbackURL", "user"},
-		{"CallbackURL with a query", callbackURL("https://login.example.com/relay?site=app"), "CallbackURL", "query"},
-		{"CallbackURL with a fragment", callbackURL("https://login.example.com/relay/app#x"), "CallbackURL", "fragment"},
-		{"CallbackURL with dots", callbackURL("https://login.example.com/relay/../app"), "CallbackURL", "path"},
-		{"CallbackURL with a default port", callbackURL("https://login.example.com:443/relay/app"), "CallbackURL", "port"},
-		{"RegisterByPhone without SendCode", func(c *scangate.Config) { c.Registration = scangate.RegisterByPhone }, "Phone.SendCode", "RegisterByPhone"},
+		{"CallbackURL of plain http", callbackURL("http://login.example.com/relay/app"), "WeChat.CallbackURL", "https"},
+		{"CallbackURL without a scheme", callbackURL("login.example.com/relay/app"), "WeChat.CallbackURL", ""},
+		{"CallbackURL without a path", callbackURL("https://login.example.com"), "WeChat.CallbackURL", "path"},
+		{"CallbackURL with a user", callbackURL("https://me:secret@login.example.com/relay/app"), "WeChat.CallbackURL", "user"},
+		{"CallbackURL with a query", callbackURL("https://login.example.com/relay?site=app"), "WeChat.CallbackURL", "query"},
+		{"CallbackURL with a fragment", callbackURL("https://login.example.com/relay/app#x"), "WeChat.CallbackURL", "fragment"},
+		{"CallbackURL with dots", callbackURL("https://login.example.com/relay/../app"), "WeChat.CallbackURL", "path"},
+		{"CallbackURL with a default port", callbackURL("https://login.example.com:443/relay/app"), "WeChat.CallbackURL", "port"},
+		{"RegisterByPhone without SendCode", func(c *scangate.Config) { c.Registration.Mode = scangate.RegisterByPhone }, "Phone.SendCode", "RegisterByPhone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := scangate.Config{PublicURL: appURL, OfficialAccount: official}
@@ -99,13 +100,13 @@ func TestNewAcceptsField(t *testing.T) {
 		{"CallbackURL", callbackURL("https://login.example.com/relay/app")},
 		{"CallbackURL with a port", callbackURL("https://login.example.com:8443/callback")},
 		{"CallbackURL of this machine", callbackURL("http://localhost:8080/relay/app")},
-		{"RegisterOpen", func(c *scangate.Config) { c.Registration = scangate.RegisterOpen }},
-		{"RegisterClosed without RegisterURL", func(c *scangate.Config) { c.Registration = scangate.RegisterClosed }},
+		{"RegisterOpen", func(c *scangate.Config) { c.Registration.Mode = scangate.RegisterOpen }},
+		{"RegisterClosed without RegisterURL", func(c *scangate.Config) { c.Registration.Mode = scangate.RegisterClosed }},
 		{"RegisterURL of a path", registerURL("/join?lang=zh")},
 		{"RegisterURL below PublicURL", registerURL(appURL + "/join")},
 		{"Phone.Require with SendCode", func(c *scangate.Config) { c.Phone.Require, c.Phone.SendCode = true, sendNothing }},
 		{"RegisterByPhone with SendCode", func(c *scangate.Config) {
-			c.Registration, c.Phone.SendCode = scangate.RegisterByPhone, sendNothing
+			c.Registration.Mode, c.Phone.SendCode = scangate.RegisterByPhone, sendNothing
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -117,5 +118,15 @@ func TestNewAcceptsField(t *testing.T) {
 			}
 			_ = gate.Close()
 		})
+	}
+}
+
+// TestConfigFields counts the fields at the top of Config.
+func TestConfigFields(t *testing.T) {
+	// A newcomer reads all of them to find the few that matter. So every new field must earn
+	// its place there: a group, such as Session or Limits, is the usual place.
+	const most = 30
+	if got := reflect.TypeFor[scangate.Config]().NumField(); got > most {
+		t.Errorf("Config: %d fields, want at most %d: put the new one into a group", got, most)
 	}
 }

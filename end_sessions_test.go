@@ -46,9 +46,15 @@ type processes struct {
 
 func newProcesses(t *testing.T) *processes {
 	t.Helper()
+	return newProcessesOn(t, scangate.NewMemoryStore())
+}
+
+// newProcessesOn is newProcesses with the state in that store.
+func newProcessesOn(t *testing.T, shared scangate.StateStore) *processes {
+	t.Helper()
 	p := &processes{state: &lossyState{}}
 	p.manager, p.sessions = plainSessions()
-	users, shared := scangate.NewMemoryStore(), scangate.NewMemoryStore()
+	users := scangate.NewMemoryStore()
 	p.state.StateStore = shared
 	configure := func(state scangate.StateStore) func(*scangate.Config) {
 		return func(c *scangate.Config) {

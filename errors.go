@@ -3,6 +3,7 @@ package scangate
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/scangate/scangate/wechat"
@@ -66,6 +67,9 @@ var (
 	errCrowded     = errors.New("too many browsers wait")
 	errClosing     = errors.New("the gate is closed")
 )
+
+// errInvented is the error of a store that returns a record for an ID that no one has made.
+var errInvented = errors.New("it returned a record for a random ID, instead of \"not found\"")
 
 // detailedError is an error that the client may read about in a problem's detail.
 type detailedError struct {
@@ -180,4 +184,10 @@ func (e *configErrors) addError(field string, err error) {
 	if err != nil {
 		e.add(field, "%w", err)
 	}
+}
+
+// holdsNil reports whether the value of an interface is a nil pointer or function.
+func holdsNil(value any) bool {
+	v := reflect.ValueOf(value)
+	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
 }

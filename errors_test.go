@@ -41,7 +41,7 @@ func TestErrorsOfNewHaveOnePrefix(t *testing.T) {
 		"no PublicURL":     func(c *scangate.Config) { c.PublicURL = "" },
 		"a base path":      func(c *scangate.Config) { c.BasePath = "wechat\n" },
 		"a bad account":    func(c *scangate.Config) { c.OfficialAccount.Secret = "" },
-		"a bad endpoint":   func(c *scangate.Config) { c.Endpoint.API = "http://\x7f" },
+		"a bad endpoint":   func(c *scangate.Config) { c.WeChat.Endpoint.API = "http://\x7f" },
 		"no account":       func(c *scangate.Config) { c.OfficialAccount = wechat.Account{} },
 		"a bad template":   func(c *scangate.Config) { c.Pages.Templates = broken },
 		"a bad pool":       func(c *scangate.Config) { c.Redis = &redis.Pool{} },

@@ -102,7 +102,7 @@ func ExampleConfig_currentUser() {
 	_, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
-		Registration:    scangate.RegisterClosed, // a login by WeChat creates no user
+		Registration:    scangate.Registration{Mode: scangate.RegisterClosed}, // a login by WeChat creates no user
 		Session:         scangate.Session{Manager: sessions},
 		CurrentUser: func(r *http.Request) (id string, ok bool) {
 			ctx, err := sessions.Load(r.Context(), cookieValue(r, sessions.Cookie.Name))
@@ -126,13 +126,26 @@ func cookieValue(r *http.Request, name string) string {
 	return cookie.Value
 }
 
-// The gate redirects unknown visitors to a page of the application. See Gate.Pending.
-func ExampleConfig_registerURL() {
+// The gate redirects a person without a user to a page of the application. See Gate.Pending.
+func ExampleRegistration() {
 	_, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
-		Registration:    scangate.RegisterClosed,
-		RegisterURL:     "/join",
+		Registration:    scangate.Registration{Mode: scangate.RegisterClosed, URL: "/join"},
+	})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+// WeChat redirects to a relay on the host that is registered there. See Relay.
+func ExampleWeChat() {
+	_, err := scangate.New(scangate.Config{
+		PublicURL:       "https://shop.example.com",
+		OfficialAccount: account,
+		WeChat: scangate.WeChat{
+			HTTPClient:  &http.Client{Timeout: 3 * time.Second}, // for one call with its retries
+			CallbackURL: "https://login.example.com/relay/shop",
+		},
 	})
 	fmt.Println(err)
 	// Output: <nil>

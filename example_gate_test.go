@@ -48,7 +48,7 @@ func Example_simulated() {
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
-		HTTPClient:      &http.Client{Transport: network(nil)},
+		WeChat:          scangate.WeChat{HTTPClient: &http.Client{Transport: network(nil)}},
 		OnEvent:         func(_ context.Context, e scangate.Event) { fmt.Println(e.Name) },
 	})
 	if err != nil {
@@ -166,15 +166,14 @@ func ExampleUserFromContext() {
 	// Output: This handler isn't behind RequireWeChat.
 }
 
-// The application has a registration page of its own at Config.RegisterURL.
+// The application has a registration page of its own at Config.Registration.URL.
 func ExampleGate_Pending() {
 	users := scangate.NewMemoryStore() // or your own
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "https://app.example.com",
 		OfficialAccount: account,
 		Users:           users,
-		Registration:    scangate.RegisterClosed,
-		RegisterURL:     "/join",
+		Registration:    scangate.Registration{Mode: scangate.RegisterClosed, URL: "/join"},
 	})
 	if err != nil {
 		log.Fatal(err)

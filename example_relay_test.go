@@ -16,8 +16,7 @@ func newSite(host, callbackURL string, client *http.Client) (http.Handler, error
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "https://" + host,
 		OfficialAccount: wechat.Account{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"},
-		CallbackURL:     callbackURL,
-		HTTPClient:      client,
+		WeChat:          scangate.WeChat{CallbackURL: callbackURL, HTTPClient: client},
 	})
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func TestLoginEndsDuringExchange(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, func(config *scangate.Config) { config.LoginTTL = time.Minute })
+				w := newWorld(t, func(config *scangate.Config) { config.Limits.LoginTTL = time.Minute })
 				desktop, phone := w.desktop(), w.phone("lin")
 				login := desktop.start()
 				pass(57 * time.Second)

@@ -70,7 +70,9 @@ func TestCaseA09CleanAddressOfTheWebsite(t *testing.T) {
 }
 
 func TestCaseA09CleanAddressOfTheRegistrationPage(t *testing.T) {
-	w := newWorld(t, func(c *scangate.Config) { c.Registration, c.RegisterURL = scangate.RegisterClosed, "/join?from=wechat" })
+	w := newWorld(t, func(c *scangate.Config) {
+		c.Registration.Mode, c.Registration.URL = scangate.RegisterClosed, "/join?from=wechat"
+	})
 	if got := w.phone("lin").visit(appURL + "/account"); !strings.HasPrefix(got, "/join?from=wechat&login=") || strings.Contains(got, "wechat_redirect") {
 		t.Errorf("a new person is sent to %q, want /join without WeChat's fragment", got)
 	}

@@ -55,7 +55,7 @@ func New(config Config) (*Gate, error) {
 	}
 	g := &Gate{
 		urls: urls{
-			public: public, base: config.BasePath, shown: config.shownWay(), relay: config.CallbackURL,
+			public: public, base: config.BasePath, shown: config.shownWay(), relay: config.WeChat.CallbackURL,
 			loginPage: config.LoginPage, allowed: config.AllowReturnTo,
 		},
 		waiting: waitingRoom{max: config.Limits.Waiting},
@@ -98,15 +98,15 @@ func (g *Gate) wire(set *pages.Set) {
 	g.limiter = limiter{state: g.state, max: int64(c.Limits.Address), clientIP: c.ClientIP}
 	language := g.cookies.named("-lang")
 	g.respond = responder{
-		urls: g.urls, pages: set, languageCookie: func(tag string) *http.Cookie { return language.cookie(tag, browserKeyTTL) },
+		urls: g.urls, pages: set, languageName: language.name, languageCookie: func(tag string) *http.Cookie { return language.cookie(tag, browserKeyTTL) },
 		logger: c.Logger, failureLog: summary.New(c.Logger), onEvent: c.OnEvent, address: g.limiter.address,
 	}
 	g.locator = newLocator(c.Locate, g.respond.failureLog)
-	g.logins = logins{Store: login.NewStore(g.state, c.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
+	g.logins = logins{Store: login.NewStore(g.state, c.Limits.LoginTTL), cookies: g.cookies, limiter: g.limiter, accounts: g.accounts, respond: &g.respond}
 	g.codes = codeSender{phone: c.Phone, logger: c.Logger}
 	g.registrar = registrar{
 		users: users, state: g.state, accounts: g.accounts, logger: c.Logger,
-		mode: c.Registration, fetchProfile: c.FetchProfile, requirePhone: c.Phone.Require,
+		mode: c.Registration.Mode, fetchProfile: c.Registration.FetchProfile, requirePhone: c.Phone.Require,
 		terms: c.Pages.agreement(), keepToken: c.OnLogin != nil, otherLogin: c.CurrentUser != nil,
 	}
 	g.wireChats()
@@ -122,9 +122,19 @@ func (g *Gate) wire(set *pages.Set) {
 		},
 		users: users, readers: readers, ends: ends, appUser: c.CurrentUser, requirePhone: c.Phone.Require,
 	}
-	for _, store := range []any{c.State, c.Users, g.redis} {
-		if r, ok := store.(*RedisStore); ok && r != nil {
-			r.logTo(c.Logger)
+	g.logStores()
+}
+
+// logStores makes the stores in Redis log to the gate's logger.
+func (g *Gate) logStores() {
+	for _, store := range []any{g.config.State, g.config.Users, g.redis} {
+		switch store := store.(type) {
+		case *RedisStore:
+			if store != nil {
+				store.logTo(g.config.Logger)
+			}
+		case *shardedState:
+			store.logTo(g.config.Logger)
 		}
 	}
 }
@@ -149,7 +159,10 @@ func (g *Gate) wireChats() {
 // sessionManager returns the manager of a gate whose application brought none.
 func (g *Gate) sessionManager(site string, secure bool) *scs.SessionManager {
 	var store scs.Store // nil means memory
-	if g.config.Redis != nil {
+	switch {
+	case len(g.config.Session.Redis) > 0:
+		store = session.NewShards(g.config.Session.Redis, g.config.RedisPrefix, site, g.config.Logger)
+	case g.config.Redis != nil:
 		sessions := session.NewRedis(g.config.Redis, g.config.RedisPrefix, site)
 		if g.redis != nil {
 			sessions.Outage = g.redis.store.Outage() // one outage of Redis is one line in the log

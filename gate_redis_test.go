@@ -18,17 +18,22 @@ import (
 	"github.com/scangate/scangate/internal/redistest"
 )
 
-// onRedis makes a gate keep everything in Redis.
+// onRedis makes gates keep everything in Redis. Each has a pool of its own.
 func onRedis(t *testing.T, addr string) func(*scangate.Config) {
-	pool := redisPool(t, addr)
-	return func(c *scangate.Config) { c.Users, c.Redis = nil, pool }
+	return func(c *scangate.Config) { c.Users, c.Redis = nil, redisPool(t, addr) }
 }
 
-// twoProcesses returns a world with two gates that share one Redis and one WeChat, like
-// two processes of an application. Requests to the application go to either in turn.
+// twoProcesses returns a world with two gates that keep everything in one Redis.
 func twoProcesses(t *testing.T, addr string, options ...func(*scangate.Config)) *world {
-	one := newWorld(t, append(options, onRedis(t, addr))...)
-	two := newWorld(t, append(options, onRedis(t, addr), func(c *scangate.Config) { c.HTTPClient = &http.Client{Transport: one.hosts} })...)
+	return sharedProcesses(t, append(options, onRedis(t, addr))...)
+}
+
+// sharedProcesses returns a world with two gates that share one WeChat and the stores of the
+// options, like two processes of an application. Requests to the application go to either in
+// turn.
+func sharedProcesses(t *testing.T, options ...func(*scangate.Config)) *world {
+	one := newWorld(t, options...)
+	two := newWorld(t, append(options, func(c *scangate.Config) { c.WeChat.HTTPClient = &http.Client{Transport: one.hosts} })...)
 	var mu sync.Mutex
 	turn := 0
 	hosts := one.hosts

@@ -34,8 +34,8 @@ func TestNewRefuses(t *testing.T) {
 		{"BasePath ending in a slash", func(c *scangate.Config) { c.BasePath = "/wechat/" }, "BasePath"},
 		{"BasePath of the root", func(c *scangate.Config) { c.BasePath = "/" }, "BasePath"},
 		{"BasePath with a pattern", func(c *scangate.Config) { c.BasePath = "/{x}" }, "BasePath"},
-		{"LoginTTL too short", func(c *scangate.Config) { c.LoginTTL = time.Second }, "LoginTTL"},
-		{"LoginTTL too long", func(c *scangate.Config) { c.LoginTTL = time.Hour }, "LoginTTL"},
+		{"LoginTTL too short", func(c *scangate.Config) { c.Limits.LoginTTL = time.Second }, "Limits.LoginTTL"},
+		{"LoginTTL too long", func(c *scangate.Config) { c.Limits.LoginTTL = time.Hour }, "Limits.LoginTTL"},
 		{"negative Limits.Waiting", func(c *scangate.Config) { c.Limits.Waiting = -1 }, "Limits.Waiting"},
 		{"negative Limits.Address", func(c *scangate.Config) { c.Limits.Address = -1 }, "Limits.Address"},
 		{"a session cookie without HttpOnly", func(c *scangate.Config) {

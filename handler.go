@@ -356,7 +356,9 @@ func (g *Gate) serveRoute(w http.ResponseWriter, r *http.Request, route guarded)
 	}
 	limit := route.maxBody
 	setDefault(&limit, maxBody)
-	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	if r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+	}
 	return route.serve(w, r)
 }
 

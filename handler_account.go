@@ -200,12 +200,12 @@ func (g *Gate) serveMe(w http.ResponseWriter, r *http.Request) error {
 }
 
 // Pending is an identified person without a user. The application's own registration
-// page, [Config.RegisterURL], works on it.
+// page, [Registration.URL], works on it.
 type Pending struct {
 	// Identity is what to register or to link, by [UserStore.Register],
 	// [UserStore.LinkWeChat] or in the application's own way.
 	Identity Identity
-	// Nickname and AvatarURL are empty unless Config.FetchProfile is set and the
+	// Nickname and AvatarURL are empty unless [Registration.FetchProfile] is set and the
 	// person agreed.
 	Nickname, AvatarURL string
 	// ContinueURL is where to send the person once they are registered. The login

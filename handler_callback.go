@@ -27,11 +27,17 @@ func (g *Gate) serveCallback(w http.ResponseWriter, r *http.Request) error {
 	if code == "" || code == "authdeny" { // WeChat documents the first and sends the second
 		return g.cancelled(w, r, trip)
 	}
-	if err := g.logins.limit(r, "callback"); err != nil {
-		return err
+	l, err := g.logins.Load(r.Context(), trip.ID)
+	// The start of a login was counted, and stands for its first exchange too.
+	if err != nil || !l.Untried() {
+		if err := g.logins.limit(r, "callback"); err != nil {
+			return err
+		}
 	}
 	extendDeadlines(w, time.Now().Add(slowAnswer)) // WeChat may take its time
-	l, err := g.exchange(r, trip, key, code)
+	if err == nil {
+		l, err = g.exchange(r, l, trip, key, code)
+	}
 	if err == nil {
 		err = g.advance(w, r, l)
 	}
@@ -56,16 +62,17 @@ func (g *Gate) beginAgain(trip login.Trip, err error) error {
 
 // exchange exchanges the code for the authorizer's identity. If another callback of the
 // login does so already, exchange waits for its answer.
-func (g *Gate) exchange(r *http.Request, trip login.Trip, key login.Key, code string) (*login.Login, error) {
-	return g.exchangeBy(r, trip, key, code, func(ctx context.Context, l *login.Login) (login.Person, error) {
+func (g *Gate) exchange(r *http.Request, l *login.Login, trip login.Trip, key login.Key, code string) (*login.Login, error) {
+	return g.exchangeBy(r, l, trip, key, code, func(ctx context.Context, l *login.Login) (login.Person, error) {
 		return g.registrar.identify(ctx, l, trip.Scope, code)
 	})
 }
 
 // exchangeBy is exchange with another call to WeChat.
-func (g *Gate) exchangeBy(r *http.Request, trip login.Trip, key login.Key, code string, ask func(context.Context, *login.Login) (login.Person, error)) (*login.Login, error) {
+func (g *Gate) exchangeBy(r *http.Request, l *login.Login, trip login.Trip, key login.Key, code string, ask func(context.Context, *login.Login) (login.Person, error)) (*login.Login, error) {
 	for {
-		l, err := g.logins.Exchange(r.Context(), trip.ID, key, trip.Scope, code, ask)
+		var err error
+		l, err = g.logins.Exchange(r.Context(), l, key, trip.Scope, code, ask)
 		switch {
 		case err == nil:
 			if !l.InChat() { // the chat has identified the person before
@@ -82,6 +89,13 @@ func (g *Gate) exchangeBy(r *http.Request, trip login.Trip, key login.Key, code 
 		}
 		if err := g.awaitExchange(r, trip.ID); err != nil {
 			return l, wrap("waiting for another callback", err)
+		}
+		// This is not the login's first exchange any more.
+		if err := g.logins.limit(r, "callback"); err != nil {
+			return l, err
+		}
+		if l, err = g.logins.Load(r.Context(), trip.ID); err != nil {
+			return l, err
 		}
 	}
 }
@@ -171,11 +185,11 @@ func (g *Gate) advance(w http.ResponseWriter, r *http.Request, l *login.Login) e
 		_, err := g.logins.refuse(r.Context(), l, errOtherUser)
 		return err
 	case stepRegister:
-		if g.config.RegisterURL == "" {
+		if g.config.Registration.URL == "" {
 			_, err := g.logins.refuse(r.Context(), l, errNotRegistered)
 			return err
 		}
-		leaveWeChat(w, r, withQuery(g.config.RegisterURL, url.Values{"login": {l.ID()}}))
+		leaveWeChat(w, r, withQuery(g.config.Registration.URL, url.Values{"login": {l.ID()}}))
 	case stepFinish:
 		return g.finishSameDevice(w, r, l)
 	default:

@@ -140,8 +140,8 @@ func TestCallbackGivesUpBeforeAnotherTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		counter := &exchangeCounter{}
 		w := newWorld(t, func(c *scangate.Config) {
-			counter.next = c.HTTPClient.Transport
-			c.HTTPClient = &http.Client{Transport: counter, Timeout: time.Minute}
+			counter.next = c.WeChat.HTTPClient.Transport
+			c.WeChat.HTTPClient = &http.Client{Transport: counter, Timeout: time.Minute}
 		})
 		phone := w.phone("lin")
 		callback := w.approvedCallback(phone, "lin", "/wechat/login?return_to=/account")

@@ -108,19 +108,15 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 	if err != nil {
 		return l, err
 	}
-	who := l.Person() // Finish drops the token, which OnLogin may want
-	l, err = g.logins.Finish(r.Context(), l, begun)
-	repeated := errors.Is(err, login.ErrRepeated)
-	if err != nil && !repeated {
-		return l, err
+	finish := g.finishThenBegin
+	if g.config.OnLogin == nil && !g.auth.sessions.carried(r) {
+		finish = g.beginThenFinish
 	}
-	if err := g.allowLogin(ctx, Login{User: user, Way: wayOf(l)}, who); err != nil {
+	l, repeated, err := finish(w, r, l, preparedLogin{ctx, user, before, begun})
+	if err != nil {
 		return l, err
 	}
 	key := g.logins.initiatorKey(r, l)
-	if err := g.beginSession(ctx, w, r, l, before, l.SessionToken(key)); err != nil {
-		return l, err
-	}
 	g.rememberUser(w, r, user)
 	if !repeated {
 		if l.Kind() == login.CrossDevice {
@@ -131,6 +127,51 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 		g.respond.emit(r, loginEvent(EventFinished, l))
 	}
 	return l, nil
+}
+
+// preparedLogin is what the end of a login needs, besides the login itself.
+type preparedLogin struct {
+	session context.Context // of prepareSession
+	user    User
+	before  sessionValue
+	begun   time.Time
+}
+
+// finishThenBegin finishes the login, asks Config.OnLogin, and begins the session. It reports
+// whether the login was finished before.
+func (g *Gate) finishThenBegin(w http.ResponseWriter, r *http.Request, l *login.Login, p preparedLogin) (*login.Login, bool, error) {
+	who := l.Person() // Finish drops the token, which OnLogin may want
+	l, err := g.logins.Finish(r.Context(), l, p.begun)
+	repeated := errors.Is(err, login.ErrRepeated)
+	if err != nil && !repeated {
+		return l, repeated, err
+	}
+	if err := g.allowLogin(p.session, Login{User: p.user, Way: wayOf(l)}, who); err != nil {
+		return l, repeated, err
+	}
+	return l, repeated, g.beginSession(p.session, w, r, l, p.before, l.SessionToken(g.logins.initiatorKey(r, l)))
+}
+
+// beginThenFinish is finishThenBegin for a request without a session, if Config.OnLogin is not
+// set. It writes the session first: the step that finishes the login also shows that no logout
+// came meanwhile, which saves a read. If the step is refused, the session is taken back. No one
+// has its token yet.
+func (g *Gate) beginThenFinish(w http.ResponseWriter, r *http.Request, l *login.Login, p preparedLogin) (*login.Login, bool, error) {
+	value := sessionValue{userID: p.user.ID, login: l.ID(), begun: p.begun}
+	if l.State() == login.StateFinished {
+		value.begun = l.Finished()
+	}
+	repeated := false
+	token := l.SessionToken(g.logins.initiatorKey(r, l))
+	err := g.auth.sessions.begin(p.session, w, r, value, token, func() error {
+		var err error
+		l, err = g.logins.Finish(r.Context(), l, p.begun)
+		if repeated = errors.Is(err, login.ErrRepeated); repeated {
+			return nil
+		}
+		return err
+	})
+	return l, repeated, wrap("beginning a session", err)
 }
 
 // prepareSession prepares the session that the login begins. A fresh login only renews

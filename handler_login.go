@@ -146,13 +146,10 @@ func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.K
 	request.Kind, request.Way, request.AppID = flow.kind, flow.way, flow.appID
 	request.Language = g.respond.language(r).Tag()
 	request.Initiator, request.Origin = key.Digest(), g.logins.origin(r)
-	slot := login.NewSlot(request)
 	firstContact := g.cookies.key(r) != key // a browser whose key is new has no login yet
-	if !firstContact {
-		var err error
-		if slot, err = g.logins.FindSlot(r.Context(), request); err != nil {
-			return nil, err
-		}
+	slot, err := g.findSlot(r, key, request, firstContact)
+	if err != nil {
+		return nil, err
 	}
 	if slot.Login != nil {
 		return g.chats.offer(r, slot.Login)
@@ -169,6 +166,20 @@ func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.K
 	}
 	g.respond.emit(r, loginEvent(EventStarted, l))
 	return g.chats.offer(r, l)
+}
+
+// findSlot returns the slot for the request of the browser with that key.
+func (g *Gate) findSlot(r *http.Request, key login.Key, request login.Request, firstContact bool) (login.Slot, error) {
+	id := key.FirstID()
+	switch {
+	case firstContact && g.cookies.haveRoom(r):
+		return login.FirstSlot(request, id), nil
+	case firstContact:
+		return login.NewSlot(request), nil
+	case g.cookies.ofLogin(id).key(r) == key:
+		return g.logins.FindFirst(r.Context(), request, id)
+	}
+	return g.logins.FindSlot(r.Context(), request)
 }
 
 // serveRenew ends the login and begins a new one in its place.
@@ -230,7 +241,7 @@ func (g *Gate) scanLogin(r *http.Request, l *login.Login) scanLogin {
 	}
 	if l.Way() != login.WayWeb { // the page has other words then
 		s.Way = string(l.Way())
-		s.Simulated = g.config.Endpoint.Open != "" && strings.HasPrefix(s.ScanURL, g.config.Endpoint.Open+"/")
+		s.Simulated = g.config.WeChat.Endpoint.Open != "" && strings.HasPrefix(s.ScanURL, g.config.WeChat.Endpoint.Open+"/")
 	}
 	if g.pictures.shown(l) {
 		s.QRURL = g.urls.path("login", l.ID(), "qr.png")

@@ -156,7 +156,7 @@ func (g *Gate) enterMini(r *http.Request, l *login.Login, key login.Key, code st
 // exchangeMini exchanges the code for the authorizer's identity, once.
 func (g *Gate) exchangeMini(r *http.Request, l *login.Login, key login.Key, code string) (*login.Login, error) {
 	trip := login.Trip{ID: l.ID(), Kind: l.Kind(), Scope: login.ScopeBase}
-	return g.exchangeBy(r, trip, key, code, func(ctx context.Context, l *login.Login) (login.Person, error) {
+	return g.exchangeBy(r, l, trip, key, code, func(ctx context.Context, l *login.Login) (login.Person, error) {
 		return g.registrar.identifyMini(ctx, l, code)
 	})
 }
@@ -189,7 +189,7 @@ func (g *Gate) miniStep(r *http.Request, l *login.Login) (step, error) {
 	case stepOther:
 		_, err = g.logins.refuse(r.Context(), l, errOtherUser)
 	case stepRegister:
-		if g.config.RegisterURL == "" {
+		if g.config.Registration.URL == "" {
 			_, err = g.logins.refuse(r.Context(), l, errNotRegistered)
 		}
 	case stepPhone:
@@ -227,7 +227,7 @@ func (g *Gate) miniAnswer(r *http.Request, l *login.Login) (miniAnswer, error) {
 	case stepDone:
 		a.State = l.PublicState()
 	case stepRegister:
-		a.RegisterURL = g.miniURL(withQuery(g.config.RegisterURL, url.Values{"login": {l.ID()}}))
+		a.RegisterURL = g.miniURL(withQuery(g.config.Registration.URL, url.Values{"login": {l.ID()}}))
 	case stepCode:
 		number, sent := l.Code()
 		a.Phone, a.ResendIn = phone.Mask(number), secondsUntil(sent.Add(codeGap))

@@ -78,6 +78,6 @@ func (g *Gate) qrCode(r *http.Request, l *login.Login) (pages.QRCode, error) {
 	if text == "" {
 		return pages.QRCode{}, login.ErrUnknown
 	}
-	code, err := pages.NewQRCode(text)
+	code, err := g.respond.pages.QRCode(text)
 	return code, wrap("drawing a QR code", err)
 }

@@ -72,7 +72,7 @@ func loginsInEveryState(t *testing.T, g *Gate, desktop, phone login.Key) []*logi
 		return l
 	}
 	identify := func(l *login.Login, key login.Key) *login.Login {
-		l, err := g.logins.Exchange(ctx, l.ID(), key, login.ScopeBase, "code", func(context.Context, *login.Login) (login.Person, error) {
+		l, err := g.logins.Exchange(ctx, l, key, login.ScopeBase, "code", func(context.Context, *login.Login) (login.Person, error) {
 			return login.Person{UserID: "user", Identity: login.Identity{OpenID: "openid"}}, nil
 		})
 		if err != nil {

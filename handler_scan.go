@@ -42,8 +42,8 @@ func (g *Gate) serveScan(w http.ResponseWriter, r *http.Request) error {
 // markScanned notes that the login's QR code was opened. The initiator's page does not show
 // that, because a link checker opens it too.
 func (g *Gate) markScanned(r *http.Request, l *login.Login) error {
-	if l.State() != login.StateWaiting {
-		return nil
+	if l.State() != login.StateWaiting || g.config.OnEvent == nil {
+		return nil // the note is for the event, which is emitted once
 	}
 	l, err := g.logins.Scan(r.Context(), l)
 	if errors.Is(err, login.ErrRepeated) {

@@ -74,7 +74,7 @@ func newWorld(t testing.TB, options ...func(*scangate.Config)) *world {
 		AppName:         "Example",
 		OfficialAccount: official,
 		Users:           w.users,
-		HTTPClient:      &http.Client{Transport: wechattest.Transport(hosts)},
+		WeChat:          scangate.WeChat{HTTPClient: &http.Client{Transport: wechattest.Transport(hosts)}},
 		Logger:          slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		OnEvent: func(_ context.Context, e scangate.Event) {
 			w.mu.Lock()
@@ -120,7 +120,7 @@ func application(gate *scangate.Gate) http.Handler {
 func withWebsite(c *scangate.Config) { c.Website = website }
 
 func withWebsiteOnly(c *scangate.Config) { c.OfficialAccount, c.Website = wechat.Account{}, website }
-func withProfile(c *scangate.Config)     { c.FetchProfile = true }
+func withProfile(c *scangate.Config)     { c.Registration.FetchProfile = true }
 func withNumber(c *scangate.Config)      { c.MatchNumber = true }
 
 // browser is the browser of a desktop or a phone, with its own cookies. Its methods fail t

@@ -20,6 +20,6 @@ func (g *Gate) rememberUser(w http.ResponseWriter, r *http.Request, user User) {
 // remembersUser reports whether the user was the last one to log in with the request's
 // browser, has not logged out there, and has not ended their sessions since.
 func (g *Gate) remembersUser(r *http.Request, user User) bool {
-	cookie, err := r.Cookie(g.cookies.lastUser().name)
-	return err == nil && login.VerifyUser(cookie.Value, g.auth.sessions.site, user.ID, user.SessionsEndedAt, g.logins.origin(r))
+	value, ok := cookieValue(r, g.cookies.lastUser().name)
+	return ok && login.VerifyUser(value, g.auth.sessions.site, user.ID, user.SessionsEndedAt, g.logins.origin(r))
 }

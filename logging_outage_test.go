@@ -50,7 +50,7 @@ func TestCaseE07OutageOfRedisInTheLog(t *testing.T) {
 	poll.Go(func() { _, _ = desktop.try(waiting, false, http.MethodGet, own.StateURL+"?seen=waiting", "") })
 	defer poll.Wait()
 	defer leave()
-	if !within(patience, func() bool { return server.PubSubNumSub("{scangate}:changed")["{scangate}:changed"] == 1 }) {
+	if !within(patience, func() bool { return server.PubSubNumSub("{scangate}:wake:all")["{scangate}:wake:all"] == 1 }) {
 		t.Fatal("the store has not subscribed")
 	}
 	server.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,25 +42,31 @@ func (k browserKey) age() time.Duration { return time.Since(k.made) }
 // encodeKeys returns the value of a cookie with the keys: each of them, and the seconds
 // since 1970 in base 36 when it was made, with dots between.
 func encodeKeys(keys ...browserKey) string {
-	var parts []string
-	for _, k := range keys {
-		parts = append(parts, string(k.Key), strconv.FormatInt(k.made.Unix(), 36))
+	value := make([]byte, 0, 72)
+	for i, k := range keys {
+		if i > 0 {
+			value = append(value, '.')
+		}
+		value = append(append(value, k.Key...), '.')
+		value = strconv.AppendInt(value, k.made.Unix(), 36)
 	}
-	return strings.Join(parts, ".")
+	return string(value)
 }
 
 // decodeKeys reverses encodeKeys for one or two keys. It leaves out the keys that count for
 // nothing.
 func decodeKeys(value string) []browserKey {
-	parts := strings.SplitN(value, ".", 5)
-	if len(parts) != 2 && len(parts) != 4 {
+	if dots := strings.Count(value, "."); dots != 1 && dots != 3 {
 		return nil
 	}
-	var keys []browserKey
-	for ; len(parts) > 0; parts = parts[2:] {
-		made, err := strconv.ParseInt(parts[1], 36, 64)
-		k := browserKey{login.Key(parts[0]), time.Unix(made, 0)}
-		if err != nil || !login.ValidID(parts[0]) || k.age() < -clockSkew || k.age() >= keyAccepted {
+	keys := make([]browserKey, 0, 2)
+	for value != "" {
+		var key, seconds string
+		key, value, _ = strings.Cut(value, ".")
+		seconds, value, _ = strings.Cut(value, ".")
+		made, err := strconv.ParseInt(seconds, 36, 64)
+		k := browserKey{login.Key(key), time.Unix(made, 0)}
+		if err != nil || !login.ValidID(key) || k.age() < -clockSkew || k.age() >= keyAccepted {
 			break
 		}
 		keys = append(keys, k)
@@ -77,11 +84,11 @@ type browserCookies struct {
 
 // keys returns the keys that the request carries, the present one first.
 func (c browserCookies) keys(r *http.Request) []browserKey {
-	cookie, err := r.Cookie(c.name)
-	if err != nil {
+	value, ok := cookieValue(r, c.name)
+	if !ok {
 		return nil
 	}
-	return decodeKeys(cookie.Value)
+	return decodeKeys(value)
 }
 
 // key returns the present key that the request carries, or "".
@@ -124,15 +131,21 @@ func (c browserCookies) lastUser() browserCookies { return c.named("-last") }
 // replaced. If a fresh browser opens several tabs at once, each gets a key, and the last one
 // stays.
 func (c browserCookies) keep(w http.ResponseWriter, r *http.Request, id string, key login.Key) {
-	if len(c.ofLogins(r)) >= maxLoginCookies {
+	if !c.haveRoom(r) {
 		return // no person opens that many tabs at once
 	}
 	http.SetCookie(w, c.ofLogin(id).cookie(encodeKeys(browserKey{key, time.Now()}), browserKeyTTL))
 }
 
+// haveRoom reports whether keep stores another key.
+func (c browserCookies) haveRoom(r *http.Request) bool { return len(c.ofLogins(r)) < maxLoginCookies }
+
 // ofLogins returns the cookies of single logins that the request has.
 func (c browserCookies) ofLogins(r *http.Request) []browserCookies {
 	var own []browserCookies
+	if !slices.ContainsFunc(r.Header["Cookie"], func(line string) bool { return strings.Contains(line, c.name+"-") }) {
+		return nil
+	}
 	for _, cookie := range r.Cookies() {
 		if rest, ok := strings.CutPrefix(cookie.Name, c.name+"-"); ok && len(rest) == 8 {
 			own = append(own, c.named("-"+rest))
@@ -217,11 +230,11 @@ func (s *logins) authorized(r *http.Request) (*login.Login, error) {
 }
 
 // keys returns all keys of the request's browser that may belong to the login of that
-// ID: the browser's, and the one in the login's own cookie.
-func (s *logins) keys(r *http.Request, id string) []login.Key {
-	keys := []login.Key{s.cookies.ofLogin(id).key(r)}
-	for _, k := range s.cookies.keys(r) {
-		keys = append(keys, k.Key)
+// ID: the browser's, and the one in the login's own cookie. Keys that it lacks are empty.
+func (s *logins) keys(r *http.Request, id string) [3]login.Key {
+	keys := [3]login.Key{s.cookies.ofLogin(id).key(r)}
+	for i, k := range s.cookies.keys(r) { // two at most
+		keys[i+1] = k.Key
 	}
 	return keys
 }

@@ -16,8 +16,49 @@ type userContextKey struct{}
 // UserFromContext returns the user whose request [Gate.RequireWeChat] or [Gate.Admit]
 // let pass. It reports false if neither did.
 func UserFromContext(ctx context.Context) (User, bool) {
-	u, ok := ctx.Value(userContextKey{}).(User)
-	return u, ok
+	u, ok := ctx.Value(userContextKey{}).(*User)
+	if !ok {
+		return User{}, false
+	}
+	return *u, true
+}
+
+// admission is the context of a request that may pass. Its fields are in one allocation
+// with it.
+type admission struct {
+	context.Context
+	user   User
+	values [2]string // of headers of the answer
+}
+
+// Value implements [context.Context].
+func (a *admission) Value(key any) any {
+	if key == (userContextKey{}) {
+		return &a.user
+	}
+	return a.Context.Value(key)
+}
+
+// markPrivate keeps an answer for one user out of shared caches.
+func (a *admission) markPrivate(h http.Header) {
+	a.values = [...]string{"private", "Cookie"}
+	var vary []string
+	if len(h) > 0 { // usually it is empty, and needs no look-up
+		vary = h["Vary"]
+	}
+	h["Cache-Control"] = a.values[0:1:1]
+	if len(vary) > 0 {
+		h["Vary"] = append(vary, a.values[1])
+	} else {
+		h["Vary"] = a.values[1:2:2]
+	}
+}
+
+// passage is an admission to a handler that may use the session.
+type passage struct {
+	admission
+	session session.Late
+	writer  session.Writer
 }
 
 // authenticator finds the user who is logged in.
@@ -48,32 +89,24 @@ func (g *Gate) RequireWeChat(next http.Handler) http.Handler {
 		g.respond.fail(w, r, wrap("saving the session", err))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, err := g.auth.sessions.load(r)
-		if err != nil {
+		p := &passage{}
+		var err error
+		p.user, _, err = g.auth.openUser(r, &p.session)
+		if err = g.auth.checkPhone(p.user, err); err != nil {
 			g.refuse(w, r, err)
 			return
 		}
-		user, _, err := g.auth.sessionUser(ctx)
-		if err = g.auth.checkPhone(user, err); err != nil {
-			g.refuse(w, r, err)
-			return
-		}
-		markPrivate(w.Header())
-		passing := r.WithContext(context.WithValue(ctx, userContextKey{}, user))
-		if ctx == r.Context() {
+		p.Context = &p.session
+		p.markPrivate(w.Header())
+		passing := r.WithContext(p)
+		if p.session.Within(r.Context()) {
 			next.ServeHTTP(w, passing) // the outer LoadAndSave saves the session
 			return
 		}
-		saving := session.NewWriter(w, passing, g.auth.sessions.manager, failSaving)
-		next.ServeHTTP(saving, passing)
-		saving.Save() //nolint:contextcheck // the request carries the context
+		p.writer = session.NewWriter(w, passing, &p.session, failSaving)
+		next.ServeHTTP(&p.writer, passing)
+		p.writer.Save() //nolint:contextcheck // the request carries the context
 	})
-}
-
-// markPrivate keeps an answer for one user out of shared caches.
-func markPrivate(h http.Header) {
-	h.Set("Cache-Control", "private")
-	h.Add("Vary", "Cookie")
 }
 
 // Check decides about a request and answers nothing. It returns the logged-in user, or
@@ -110,24 +143,35 @@ func (g *Gate) Admit(w http.ResponseWriter, r *http.Request) (*http.Request, boo
 		g.refuse(w, r, err)
 		return nil, false
 	}
-	markPrivate(w.Header())
-	return r.WithContext(context.WithValue(r.Context(), userContextKey{}, user)), true
+	a := &admission{Context: r.Context(), user: user}
+	a.markPrivate(w.Header())
+	return r.WithContext(a), true
 }
 
 // currentUser loads the session for reading and returns its user.
 func (a *authenticator) currentUser(r *http.Request) (User, sessionValue, error) {
-	ctx, err := a.sessions.load(r)
+	return a.openUser(r, &session.Late{})
+}
+
+// openUser opens the session and returns its user. Without an error, l holds the session.
+func (a *authenticator) openUser(r *http.Request, l *session.Late) (User, sessionValue, error) {
+	value, ok, err := a.sessions.open(r, l)
 	if err != nil {
 		return User{}, sessionValue{}, err
 	}
-	return a.sessionUser(ctx)
+	return a.userOf(l, value, ok)
 }
 
-// sessionUser returns the user of the session in ctx, and the session's value. It reads
-// the user every time, so that disabling a user or ending their sessions takes effect at
-// once (or after Config.UserTTL).
+// sessionUser returns the user of the session in ctx, and the session's value.
 func (a *authenticator) sessionUser(ctx context.Context) (User, sessionValue, error) {
 	value, ok := a.sessions.current(ctx)
+	return a.userOf(ctx, value, ok)
+}
+
+// userOf returns the user of a session that may count if ok is true, and the session's
+// value. It reads the user every time, so that disabling a user or ending their sessions
+// takes effect at once (or after Config.UserTTL).
+func (a *authenticator) userOf(ctx context.Context, value sessionValue, ok bool) (User, sessionValue, error) {
 	if !ok {
 		return User{}, sessionValue{}, ErrLoginRequired
 	}

@@ -73,7 +73,7 @@ func miniLogins(t *testing.T, g *Gate, way login.Way, appID string, token login.
 		if err != nil {
 			t.Fatalf("start a login: %v", err)
 		}
-		l, err = g.logins.Exchange(t.Context(), l.ID(), token, login.ScopeBase, "code", func(context.Context, *login.Login) (login.Person, error) {
+		l, err = g.logins.Exchange(t.Context(), l, token, login.ScopeBase, "code", func(context.Context, *login.Login) (login.Person, error) {
 			return login.Person{UserID: "user", HasPhone: true, Identity: login.Identity{AppID: request.AppID, OpenID: "openid"}}, nil
 		})
 		if err != nil {

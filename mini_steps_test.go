@@ -126,7 +126,7 @@ func TestMiniProgramAsksForTermsFirst(t *testing.T) {
 }
 
 func TestMiniProgramClosedRegistration(t *testing.T) {
-	closed := func(c *scangate.Config) { c.Registration = scangate.RegisterClosed }
+	closed := func(c *scangate.Config) { c.Registration.Mode = scangate.RegisterClosed }
 	w := newWorld(t, miniOnly, closed)
 	desktop, phone := w.desktop(), w.mini("lin")
 	s := desktop.start()
@@ -136,7 +136,7 @@ func TestMiniProgramClosedRegistration(t *testing.T) {
 	}
 	wantProblem(t, "login of a new person", phone.post("/wechat/mini/login", map[string]any{"code": phone.loginCode()}), http.StatusForbidden, "not_registered")
 
-	w = newWorld(t, miniOnly, closed, func(c *scangate.Config) { c.RegisterURL = "/join" })
+	w = newWorld(t, miniOnly, closed, func(c *scangate.Config) { c.Registration.URL = "/join" })
 	desktop, phone = w.desktop(), w.mini("lin")
 	s = desktop.start()
 	a := phone.enter(s)

@@ -2,7 +2,9 @@ package scangate
 
 import (
 	"html/template"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/scangate/scangate/internal/login"
 	"github.com/scangate/scangate/internal/pages"
@@ -140,6 +142,7 @@ type PageData struct {
 	// empty if the login goes on at another screen.
 	NextURL string
 
+	initial    string   // the first character of Nickname
 	ways       []wayURL // to log in instead, on login.html
 	formTarget string   // an origin to which the form's answer may redirect, besides this one
 
@@ -214,12 +217,79 @@ func (p PageData) Lang() string { return p.lang.Attr() }
 // Asset returns the path of one of the gate's own files: "style.css" or "script.js".
 func (p PageData) Asset(file string) string { return p.pages.AssetPath(file) }
 
+// Initial returns the first character of Nickname, or "?" without one.
+func (p PageData) Initial() string {
+	if p.initial == "" {
+		return "?"
+	}
+	return p.initial
+}
+
 // forTemplate returns the data as the template with that name gets it.
 func (p PageData) forTemplate(set *pages.Set, lang pages.Language, name string) PageData {
 	p.pages, p.lang = set, lang
 	if p.Name == "" {
 		p.Name = name
 	}
+	_, size := utf8.DecodeRuneInString(p.Nickname)
+	p.initial = p.Nickname[:size]
+	return p
+}
+
+// fields passes each field that a template can see to f: those that decide about parts of a
+// page as traits and flags, and all others as values. A page's code, its state, and so on have
+// one of a few values, so that a request cannot make many shapes.
+func (p *PageData) fields(f *pages.Fields) {
+	for _, trait := range []string{p.Name, p.Purpose, p.State, p.Way, p.Wrong} {
+		f.Trait(trait)
+	}
+	for _, flag := range []bool{p.OnPhone, p.Simulated, p.MatchNumber, p.NewAccount, p.AutoFinish, p.International} {
+		f.Flag(flag)
+	}
+	for _, text := range []*string{
+		&p.Token, &p.Digits, &p.Nickname, &p.initial, &p.TargetName, &p.Browser, &p.System, &p.Address, &p.Place, &p.Agreement, &p.Phone, &p.Typed,
+	} {
+		f.Text(text)
+	}
+	for _, address := range []*string{
+		&p.ScanURL, &p.QRURL, &p.StateURL, &p.LoginURL, &p.RenewURL, &p.FinishURL, &p.AvatarURL, &p.WeChatURL, &p.CodeURL, &p.PhoneURL, &p.NextURL,
+	} {
+		f.URL(address)
+	}
+	for _, number := range []*int{&p.RenewIn, &p.Number, &p.ResendIn} {
+		f.Number(number)
+	}
+	for i := range p.ways {
+		f.Trait(string(p.ways[i].Way))
+		f.URL(&p.ways[i].URL)
+	}
+}
+
+// execute renders the page of that name. The result is that of the template, which may be
+// custom; built-in pages are filled in without executing it, once their shape is known.
+func (p PageData) execute(set *pages.Set, lang pages.Language, name string) ([]byte, error) {
+	p = p.forTemplate(set, lang, name)
+	f := pages.NewFields(name, lang)
+	p.fields(&f)
+	if body, ok := set.Fill(&f); ok {
+		return body, nil
+	}
+	return p.executeAndLearn(set, name, f)
+}
+
+// executeAndLearn executes the template, and makes a shape of a built-in page.
+func (p PageData) executeAndLearn(set *pages.Set, name string, f pages.Fields) ([]byte, error) {
+	body, err := set.Execute(name, p)
+	if err == nil {
+		set.Learn(&f, func(f *pages.Fields) any { return p.marked(f) })
+	}
+	return body, err
+}
+
+// marked returns a copy of the data whose values f has replaced.
+func (p PageData) marked(f *pages.Fields) PageData {
+	p.ways = slices.Clone(p.ways)
+	p.fields(f)
 	return p
 }
 

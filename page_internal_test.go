@@ -13,7 +13,7 @@ import (
 )
 
 // newTestPages returns the pages of a Config that option has changed.
-func newTestPages(t *testing.T, option func(*Config)) *pages.Set {
+func newTestPages(t testing.TB, option func(*Config)) *pages.Set {
 	t.Helper()
 	config := Config{AppName: "Example", BasePath: "/wechat", Pages: Pages{Languages: []string{"zh", "en"}}}
 	option(&config)

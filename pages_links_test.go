@@ -2,6 +2,7 @@ package scangate_test
 
 import (
 	"fmt"
+	"log"
 	"net/http"
 	"net/url"
 	"strings"
@@ -235,4 +236,23 @@ func TestNewRefusesLinks(t *testing.T) {
 			t.Errorf("New with the URL %.60q: error = %v, want one about Config.Pages.Footer[0]", link, err)
 		}
 	}
+}
+
+// A new user agrees to the documents in Terms. Links are below the QR code, and Footer is at
+// the foot of every page.
+func ExamplePages_links() {
+	pages := scangate.Pages{
+		Terms: []scangate.Link{
+			{Text: "《用户协议》", Texts: map[string]string{"en": "Terms of Use"}, URL: "/terms", Version: "2025-06-01"},
+			{Text: "《隐私政策》", Texts: map[string]string{"en": "Privacy Policy"}, URL: "/privacy", Version: "2025-06-01"},
+		},
+		Links:  []scangate.Link{{Text: "密码登录", Texts: map[string]string{"en": "Log in with a password"}, URL: "/login"}},
+		Footer: []scangate.Link{{Text: "沪ICP备00000000号-1", URL: "https://beian.miit.gov.cn/"}},
+	}
+	gate, err := scangate.New(scangate.Config{PublicURL: "https://app.example.com", OfficialAccount: account, Pages: pages})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = gate.Close()
+	// Output:
 }

@@ -2,6 +2,7 @@ package scangate_test
 
 import (
 	"errors"
+	"log"
 	"strings"
 	"testing"
 
@@ -102,4 +103,18 @@ func TestNewRefusesTextsAtOnce(t *testing.T) {
 	if _, err := scangate.New(config); err == nil || !strings.Contains(err.Error(), "letter case") {
 		t.Errorf("New with pt-BR and pt-br: error = %v, want one about letter case", err)
 	}
+}
+
+// A text replaces the built-in one of its language and key. {app} is Config.AppName.
+func ExamplePages_texts() {
+	pages := scangate.Pages{Texts: map[string]map[string]string{
+		"zh": {"login.heading": "扫码登录 {app}", "error.not_registered.text": "请拨打 010-12345678 开通账号。"},
+		"en": {"login.heading": "Scan to log in to {app}"},
+	}}
+	gate, err := scangate.New(scangate.Config{PublicURL: "https://app.example.com", OfficialAccount: account, Pages: pages})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = gate.Close()
+	// Output:
 }

@@ -103,8 +103,8 @@ func TestCaseB05PanicGivesTheLeaseBack(t *testing.T) {
 				users := &interceptedUsers{}
 				transport := &panickingTransport{}
 				w := newWorld(t, users.wrap, func(c *scangate.Config) {
-					transport.RoundTripper = c.HTTPClient.Transport
-					c.HTTPClient = &http.Client{Transport: transport}
+					transport.RoundTripper = c.WeChat.HTTPClient.Transport
+					c.WeChat.HTTPClient = &http.Client{Transport: transport}
 				})
 				phone := w.phone("lin")
 				s := w.desktop().start()

@@ -55,7 +55,7 @@ func (s *texts) withPhone(c *scangate.Config) { c.Phone.Require, c.Phone.SendCod
 // byPhone is an option of newWorld. It admits a new identity only with the number of
 // a user.
 func (s *texts) byPhone(c *scangate.Config) {
-	c.Registration, c.Phone.SendCode = scangate.RegisterByPhone, s.send
+	c.Registration.Mode, c.Phone.SendCode = scangate.RegisterByPhone, s.send
 }
 
 // sendCode posts the number on the phone page and returns the answer.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+
+	"github.com/scangate/scangate/internal/session"
 )
 
 // Ping asks each of the gate's stores once for something that does not exist: State, Users
@@ -31,10 +33,10 @@ func (g *Gate) Ping(ctx context.Context) error {
 	return publicError(failed)
 }
 
-// errInvented is the error of a store that returns a record for an ID that no one has made.
-var errInvented = errors.New("it returned a record for a random ID, instead of \"not found\"")
-
 func (g *Gate) pingState(ctx context.Context, id string) error {
+	if shards, ok := g.config.State.(*shardedState); ok {
+		return shards.ping(ctx, id)
+	}
 	_, _, err := g.state.Load(ctx, "ping:"+id)
 	return err
 }
@@ -50,7 +52,14 @@ func (g *Gate) pingUsers(ctx context.Context, id string) error {
 }
 
 func (g *Gate) pingSessions(ctx context.Context, id string) error {
-	found, err := g.auth.sessions.manager.Has(ctx, id)
+	if shards, ok := g.auth.sessions.manager.Store.(*session.Shards); ok {
+		return pingAll(len(shards.Servers), func(i int) error { return missing(shards.FindOn(i, id)) })
+	}
+	return missing(g.auth.sessions.manager.Has(ctx, id))
+}
+
+// missing returns err, or ErrNotFound if there is neither an error nor a record.
+func missing(found bool, err error) error {
 	if err == nil && !found {
 		err = ErrNotFound
 	}

@@ -22,7 +22,7 @@ type registrar struct {
 	state        state.Store // for locks
 	accounts     accounts
 	logger       *slog.Logger
-	mode         Registration
+	mode         RegistrationMode
 	fetchProfile bool
 	requirePhone bool
 	terms        string // the versions of Config.Pages.Terms
@@ -122,8 +122,8 @@ func rejectionCause(err error) error {
 const refusalDisabled = "disabled"
 
 // addProfile notes that a new person was asked for user info, if the token's scope shows
-// that. It fetches it with Config.FetchProfile, or if the unionid is needed. Without an
-// answer of WeChat's the person goes on without a profile, because the openid is known,
+// that. It fetches it with Registration.FetchProfile, or if the unionid is needed. Without
+// an answer of WeChat's the person goes on without a profile, because the openid is known,
 // unless the unionid is needed.
 func (r *registrar) addProfile(ctx context.Context, client *wechat.Client, token wechat.Token, who *login.Person) error {
 	// A website application has one scope, even if WeChat's answer lacks it.

@@ -15,7 +15,7 @@ import (
 )
 
 // closed is an option of newWorld. Its gate registers no one.
-func closed(c *scangate.Config) { c.Registration = scangate.RegisterClosed }
+func closed(c *scangate.Config) { c.Registration.Mode = scangate.RegisterClosed }
 
 // knowPhone registers a user with that number.
 func (w *world) knowPhone(phone string, identity scangate.Identity) scangate.User {
@@ -119,7 +119,7 @@ func (w *world) serveJoin() {
 }
 
 func TestOwnRegistrationPage(t *testing.T) {
-	w := newWorld(t, closed, func(c *scangate.Config) { c.RegisterURL = "/join?lang=zh" })
+	w := newWorld(t, closed, func(c *scangate.Config) { c.Registration.URL = "/join?lang=zh" })
 	w.serveJoin()
 	desktop, phone := w.desktop(), w.phone("lin")
 	login := desktop.start()
@@ -273,7 +273,7 @@ func (u *overtakenUsers) FindByWeChat(ctx context.Context, identity scangate.Ide
 func TestApprovedLoginKeepsItsUser(t *testing.T) {
 	users := &overtakenUsers{}
 	w := newWorld(t, closed, func(c *scangate.Config) {
-		c.RegisterURL = "/join"
+		c.Registration.URL = "/join"
 		users.UserStore, c.Users = c.Users, users
 	})
 	desktop, phone := w.desktop(), w.phone("lin")
@@ -336,7 +336,7 @@ func (u *pendingUsers) FindByPhone(ctx context.Context, phone string) (scangate.
 func TestResumeOfADisabledUser(t *testing.T) {
 	users, codes := &pendingUsers{}, &texts{}
 	w := newWorld(t, closed, codes.withPhone, func(c *scangate.Config) {
-		c.RegisterURL = "/join"
+		c.Registration.URL = "/join"
 		users.UserStore, c.Users = c.Users, users
 	})
 	w.serveJoin()

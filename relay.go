@@ -25,10 +25,10 @@ type relay struct {
 // redirects to the few registered hosts of an account only. Mount it on a registered host
 // below any prefix. The last element of a request's path is a name, and sites has the
 // complete https URL of that site's callback, which is PublicURL, BasePath and "/callback" of
-// its gate. [Config.CallbackURL] of that gate is the URL at which the relay has the name:
+// its gate. [WeChat.CallbackURL] of that gate is the URL at which the relay has the name:
 //
 //	relay, err := scangate.Relay(map[string]string{"shop": "https://shop.example.com/wechat/callback"})
-//	mux.Handle("/relay/", relay) // CallbackURL: "https://login.example.com/relay/shop"
+//	mux.Handle("/relay/", relay) // the shop's WeChat.CallbackURL: "https://login.example.com/relay/shop"
 //
 // A code is worth a login at each of the sites, so all of them must trust each other. Do not
 // list a site of staging or of a developer's machine for an account in production.

@@ -160,7 +160,7 @@ func TestRelayKeepsItsSites(t *testing.T) {
 
 // Two gates with one account log in by a relay, which alone is on the account's host.
 func TestLoginsByARelay(t *testing.T) {
-	w := newWorld(t, func(c *scangate.Config) { c.CallbackURL = "https://login.example.com/relay/app" })
+	w := newWorld(t, func(c *scangate.Config) { c.WeChat.CallbackURL = "https://login.example.com/relay/app" })
 	relay, err := scangate.Relay(map[string]string{"app": appURL + "/wechat/callback", "shop": shopCallback})
 	if err != nil {
 		t.Fatalf("Relay: %v", err)

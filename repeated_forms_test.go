@@ -154,8 +154,8 @@ func TestCaseB12PlantedKeyOfASameDeviceLogin(t *testing.T) {
 func TestCaseE04UnreachableWeChatRejectsNothing(t *testing.T) {
 	var down atomic.Bool
 	w := newWorld(t, func(c *scangate.Config) {
-		next := c.HTTPClient.Transport
-		c.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		next := c.WeChat.HTTPClient.Transport
+		c.WeChat.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			if down.Load() {
 				return nil, errors.New("connection refused")
 			}

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,8 +66,26 @@ func isForm(r *http.Request) bool {
 
 // hasMediaType compares the body's type without parameters such as charset.
 func hasMediaType(r *http.Request, want string) bool {
-	got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	sent := r.Header.Get("Content-Type")
+	if !strings.Contains(sent, ";") {
+		return strings.EqualFold(strings.TrimSpace(sent), want)
+	}
+	got, _, err := mime.ParseMediaType(sent)
 	return err == nil && got == want
+}
+
+// cookieValue returns the value of the request's first cookie of that name, and reports
+// whether there is one.
+func cookieValue(r *http.Request, name string) (string, bool) {
+	// Most requests lack most of the gate's cookies, and parsing a header allocates.
+	if !slices.ContainsFunc(r.Header["Cookie"], func(line string) bool { return strings.Contains(line, name) }) {
+		return "", false
+	}
+	cookie, err := r.Cookie(name)
+	if err != nil {
+		return "", false
+	}
+	return cookie.Value, true
 }
 
 // query returns the request's query. A repeated parameter is an error.

@@ -163,7 +163,8 @@ func (e retryError) Unwrap() error { return e.error }
 type responder struct {
 	urls           urls
 	pages          *pages.Set
-	languageCookie func(tag string) *http.Cookie // keeps the language
+	languageName   string                        // of the cookie that keeps the language
+	languageCookie func(tag string) *http.Cookie // of that name
 	logger         *slog.Logger
 	failureLog     *summary.Log                 // of answers from 500 on
 	onEvent        func(context.Context, Event) // may be nil
@@ -202,7 +203,7 @@ func allowFormTarget(h http.Header, origin string) {
 // render answers with a page.
 func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, name string, p PageData) {
 	lang := a.language(r)
-	body, err := a.pages.Execute(name, p.forTemplate(a.pages, lang, name))
+	body, err := p.execute(a.pages, lang, name)
 	if err != nil {
 		a.logger.ErrorContext(r.Context(), "scangate: rendering a page", "page", name, "error", err)
 		status = http.StatusInternalServerError
@@ -221,8 +222,7 @@ func (a *responder) render(w http.ResponseWriter, r *http.Request, status int, n
 	if p.formTarget != "" {
 		allowFormTarget(h, p.formTarget)
 	}
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", lang.Attr())
+	setHeaders(h, [][2]string{{"Content-Type", "text/html; charset=utf-8"}, {"Content-Language", lang.Attr()}})
 	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) //nolint:gosec // html/template has escaped it; a client that has gone needs no answer
@@ -252,8 +252,8 @@ func (a *responder) language(r *http.Request) pages.Language {
 	if lang, ok := a.queriedLanguage(r); ok {
 		return lang
 	}
-	if cookie, err := r.Cookie(a.languageCookie("").Name); err == nil {
-		if lang, ok := a.pages.LanguageNamed(cookie.Value); ok {
+	if tag, ok := cookieValue(r, a.languageName); ok {
+		if lang, ok := a.pages.LanguageNamed(tag); ok {
 			return lang
 		}
 	}
@@ -412,11 +412,24 @@ func (a *responder) requestLoginID(r *http.Request) string {
 
 // secureHeaders sets the headers of every answer of the gate's own.
 func secureHeaders(h http.Header) {
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", contentSecurityPolicy)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
+	setHeaders(h, [][2]string{
+		{"Cache-Control", "no-store"},
+		{"Content-Security-Policy", contentSecurityPolicy},
+		{"Referrer-Policy", "no-referrer"},
+		{"X-Content-Type-Options", "nosniff"},
+		{"X-Frame-Options", "DENY"},
+	})
+}
+
+// setHeaders sets headers, whose names are in their canonical form.
+func setHeaders(h http.Header, headers [][2]string) {
+	// One array for all values of an answer, not one slice each. Answers share none: a
+	// middleware of the application's may change a value in place.
+	values := make([]string, len(headers))
+	for i, header := range headers {
+		values[i] = header[1]
+		h[header[0]] = values[i : i+1 : i+1]
+	}
 }
 
 // problem is an application/problem+json (RFC 9457).

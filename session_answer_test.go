@@ -116,7 +116,7 @@ func TestCaseB13HandlersHeadersDoNotCutThePage(t *testing.T) {
 		"X-Sendfile": "/file", "Cdn-Cache-Control": "max-age=60", "Surrogate-Control": "max-age=60",
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
+			g := newGated(t, scs.GobCodec{}, func(m *scs.SessionManager) http.HandlerFunc {
 				return func(w http.ResponseWriter, r *http.Request) {
 					m.Put(r.Context(), "draft", "tea")
 					w.Header().Set(name, value)

@@ -16,6 +16,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/scscodec"
 )
 
 // countedSessions counts the sessions that are saved. It can refuse to save.
@@ -59,12 +60,19 @@ type gated struct {
 	desktop *browser
 }
 
+// eachWay runs a test with sessions that scs decodes before the handler runs, as with its
+// default codec, and with those that it decodes when the handler asks for one.
+func eachWay(t *testing.T, test func(*testing.T, scs.Codec)) {
+	t.Run("at once", func(t *testing.T) { test(t, scs.GobCodec{}) })
+	t.Run("late", func(t *testing.T) { test(t, scscodec.Codec{}) })
+}
+
 // newGated puts the handler that build returns behind RequireWeChat.
-func newGated(t *testing.T, build func(*scs.SessionManager) http.HandlerFunc) *gated {
+func newGated(t *testing.T, codec scs.Codec, build func(*scs.SessionManager) http.HandlerFunc) *gated {
 	t.Helper()
 	store := &countedSessions{mapSessions: mapSessions{m: map[string][]byte{}}}
 	m := ownSessions()
-	m.Store = store
+	m.Store, m.Codec = store, codec
 	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = m })
 	desktop := w.desktop()
 	w.scanLogin(desktop, w.phone("lin"))
@@ -138,9 +146,13 @@ var writers = []struct {
 }
 
 func TestSessionIsSavedOnceBeforeTheAnswer(t *testing.T) {
+	eachWay(t, testSessionIsSavedOnceBeforeTheAnswer)
+}
+
+func testSessionIsSavedOnceBeforeTheAnswer(t *testing.T, codec scs.Codec) {
 	for _, c := range writers {
 		t.Run(c.name, func(t *testing.T) {
-			g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
+			g := newGated(t, codec, func(m *scs.SessionManager) http.HandlerFunc {
 				return func(w http.ResponseWriter, r *http.Request) {
 					m.Put(r.Context(), "draft", "tea")
 					if err := c.write(w); err != nil {
@@ -169,10 +181,14 @@ func TestSessionIsSavedOnceBeforeTheAnswer(t *testing.T) {
 // sent if its session cannot be saved. Otherwise it would report a success that did not
 // last.
 func TestUnsavedSessionReplacesTheAnswer(t *testing.T) {
+	eachWay(t, testUnsavedSessionReplacesTheAnswer)
+}
+
+func testUnsavedSessionReplacesTheAnswer(t *testing.T, codec scs.Codec) {
 	for _, c := range writers {
 		t.Run(c.name, func(t *testing.T) {
 			got := make(chan error, 1)
-			g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
+			g := newGated(t, codec, func(m *scs.SessionManager) http.HandlerFunc {
 				return func(w http.ResponseWriter, r *http.Request) {
 					m.Put(r.Context(), "draft", "tea")
 					got <- c.write(w)
@@ -214,7 +230,11 @@ func checkUnsaved(t *testing.T, g *gated, a answer) {
 // TestUnsavedSessionIsAProblemForScripts is TestUnsavedSessionReplacesTheAnswer for a
 // client that accepts JSON.
 func TestUnsavedSessionIsAProblemForScripts(t *testing.T) {
-	g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
+	eachWay(t, testUnsavedSessionIsAProblemForScripts)
+}
+
+func testUnsavedSessionIsAProblemForScripts(t *testing.T, codec scs.Codec) {
+	g := newGated(t, codec, func(m *scs.SessionManager) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			m.Put(r.Context(), "draft", "tea")
 			_, _ = io.WriteString(w, written)
@@ -230,8 +250,10 @@ func TestUnsavedSessionIsAProblemForScripts(t *testing.T) {
 
 // TestSessionIsSavedAfterEarlyHints checks that an informational response, which
 // comes before the answer, does not save the session: the handler still changes it.
-func TestSessionIsSavedAfterEarlyHints(t *testing.T) {
-	g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
+func TestSessionIsSavedAfterEarlyHints(t *testing.T) { eachWay(t, testSessionIsSavedAfterEarlyHints) }
+
+func testSessionIsSavedAfterEarlyHints(t *testing.T, codec scs.Codec) {
+	g := newGated(t, codec, func(m *scs.SessionManager) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Link", "</style.css>; rel=preload")
 			w.WriteHeader(http.StatusEarlyHints)
@@ -262,8 +284,10 @@ func TestSessionIsSavedAfterEarlyHints(t *testing.T) {
 
 // TestUnsavedSessionAfterEarlyHints checks that the page replaces the answer even after
 // informational responses.
-func TestUnsavedSessionAfterEarlyHints(t *testing.T) {
-	g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
+func TestUnsavedSessionAfterEarlyHints(t *testing.T) { eachWay(t, testUnsavedSessionAfterEarlyHints) }
+
+func testUnsavedSessionAfterEarlyHints(t *testing.T, codec scs.Codec) {
+	g := newGated(t, codec, func(m *scs.SessionManager) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusEarlyHints)
 			m.Put(r.Context(), "draft", "tea")
@@ -277,7 +301,11 @@ func TestUnsavedSessionAfterEarlyHints(t *testing.T) {
 // TestSessionIsSavedBeforeSwitchingProtocols checks that 101, which is an answer
 // although its number is below 200, carries the session's cookie.
 func TestSessionIsSavedBeforeSwitchingProtocols(t *testing.T) {
-	g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
+	eachWay(t, testSessionIsSavedBeforeSwitchingProtocols)
+}
+
+func testSessionIsSavedBeforeSwitchingProtocols(t *testing.T, codec scs.Codec) {
+	g := newGated(t, codec, func(m *scs.SessionManager) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			m.Put(r.Context(), "draft", "tea")
 			w.WriteHeader(http.StatusSwitchingProtocols)
@@ -294,7 +322,9 @@ func TestSessionIsSavedBeforeSwitchingProtocols(t *testing.T) {
 
 // TestSessionIsSavedBeforeHijack checks both outcomes: the handler receives the
 // connection after its session has been saved, and none if it cannot be saved.
-func TestSessionIsSavedBeforeHijack(t *testing.T) {
+func TestSessionIsSavedBeforeHijack(t *testing.T) { eachWay(t, testSessionIsSavedBeforeHijack) }
+
+func testSessionIsSavedBeforeHijack(t *testing.T, codec scs.Codec) {
 	hijacked := make(chan error, 1)
 	hijack := func(m *scs.SessionManager) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -309,7 +339,7 @@ func TestSessionIsSavedBeforeHijack(t *testing.T) {
 		}
 	}
 	t.Run("saved", func(t *testing.T) {
-		g := newGated(t, hijack)
+		g := newGated(t, codec, hijack)
 		a := g.desktop.get("/own")
 		if err := <-hijacked; err != nil || a.StatusCode != http.StatusOK || a.body != written {
 			t.Errorf("GET /own: %d %q, Hijack error = %v, want 200 %q", a.StatusCode, a.body, err, written)
@@ -319,7 +349,7 @@ func TestSessionIsSavedBeforeHijack(t *testing.T) {
 		}
 	})
 	t.Run("not saved", func(t *testing.T) {
-		g := newGated(t, hijack)
+		g := newGated(t, codec, hijack)
 		g.store.failWith(errors.New("connection refused"))
 		a := g.desktop.get("/own")
 		if err := <-hijacked; err == nil {
@@ -331,8 +361,10 @@ func TestSessionIsSavedBeforeHijack(t *testing.T) {
 
 // TestUnchangedSessionIsNotSaved checks that a request that only reads costs no write,
 // and that its answer sets no cookie.
-func TestUnchangedSessionIsNotSaved(t *testing.T) {
-	g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
+func TestUnchangedSessionIsNotSaved(t *testing.T) { eachWay(t, testUnchangedSessionIsNotSaved) }
+
+func testUnchangedSessionIsNotSaved(t *testing.T, codec scs.Codec) {
+	g := newGated(t, codec, func(m *scs.SessionManager) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, written+m.GetString(r.Context(), "draft"))
 		}
@@ -346,8 +378,10 @@ func TestUnchangedSessionIsNotSaved(t *testing.T) {
 
 // TestDestroyedSessionTakesTheCookie checks that a handler that destroys the session
 // logs the browser out.
-func TestDestroyedSessionTakesTheCookie(t *testing.T) {
-	g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
+func TestDestroyedSessionTakesTheCookie(t *testing.T) { eachWay(t, testDestroyedSessionTakesTheCookie) }
+
+func testDestroyedSessionTakesTheCookie(t *testing.T, codec scs.Codec) {
+	g := newGated(t, codec, func(m *scs.SessionManager) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			if err := m.Destroy(r.Context()); err != nil {
 				t.Errorf("Destroy: %v", err)
@@ -367,7 +401,11 @@ func TestDestroyedSessionTakesTheCookie(t *testing.T) {
 // TestUnsavedSessionDropsTheAnswersHeaders checks that headers about the handler's body
 // do not describe the page that replaces it.
 func TestUnsavedSessionDropsTheAnswersHeaders(t *testing.T) {
-	g := newGated(t, func(m *scs.SessionManager) http.HandlerFunc {
+	eachWay(t, testUnsavedSessionDropsTheAnswersHeaders)
+}
+
+func testUnsavedSessionDropsTheAnswersHeaders(t *testing.T, codec scs.Codec) {
+	g := newGated(t, codec, func(m *scs.SessionManager) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			m.Put(r.Context(), "draft", "tea")
 			w.Header().Set("Content-Length", fmt.Sprint(len(written)))

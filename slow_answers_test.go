@@ -75,7 +75,7 @@ func TestCaseA19SlowSender(t *testing.T) {
 
 // hangingWeChat never answers the server's calls.
 func hangingWeChat(c *scangate.Config) {
-	c.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+	c.WeChat.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	})}

@@ -119,7 +119,7 @@ func newSequence(t *testing.T, seed uint64) *sequence {
 	}
 	s.world = newWorld(t, s.mistake.users, func(c *scangate.Config) {
 		c.State = mistakenState{s.state, s.mistake}
-		c.FetchProfile = seed%2 == 0
+		c.Registration.FetchProfile = seed%2 == 0
 		if seed%5 == 0 {
 			c.Website = website
 		}

@@ -46,7 +46,7 @@ type NewUser struct {
 	Identity Identity
 	// Phone is a verified number in E.164 form, or empty.
 	Phone string
-	// Nickname and AvatarURL are empty unless [Config.FetchProfile] is set and the
+	// Nickname and AvatarURL are empty unless [Registration.FetchProfile] is set and the
 	// person agreed.
 	Nickname  string
 	AvatarURL string

@@ -86,6 +86,43 @@ func TestCaseB08EndedLoginsAreDropped(t *testing.T) {
 	}
 }
 
+// A login keeps its place for 7 minutes after its approval, 10 after it began, and 15 after
+// WeChat has answered. Then the store has dropped it.
+func TestCaseB08LoginsAreDropped(t *testing.T) {
+	for _, c := range []struct {
+		state string
+		steps func(phone *browser, s scan)
+		after time.Duration
+	}{
+		{"approved", func(phone *browser, s scan) { phone.scan(s); phone.answer(s, "approve") }, 7 * time.Minute},
+		{"waiting", func(*browser, scan) {}, 10 * time.Minute},
+		{"identified", func(phone *browser, s scan) { phone.scan(s) }, 15 * time.Minute},
+	} {
+		t.Run(c.state, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := scangate.NewMemoryStore()
+				w := newWorld(t, func(config *scangate.Config) { config.State = store })
+				desktop := w.desktop()
+				s := desktop.start()
+				c.steps(w.phone("lin"), s)
+				pass(c.after - time.Second)
+				if a := desktop.get(s.StateURL); a.StatusCode != http.StatusOK {
+					t.Errorf("a second before %v: status = %d, want %d", c.after, a.StatusCode, http.StatusOK)
+				}
+				pass(time.Second)
+				if a := desktop.get(s.StateURL); a.StatusCode != http.StatusNotFound {
+					t.Errorf("after %v: status = %d, want %d", c.after, a.StatusCode, http.StatusNotFound)
+				}
+				pass(15*time.Minute - c.after) // the entry that leads from the browser to the login
+				fill(t, store, "last", 1, time.Hour)
+				if got := store.Records(); got != 1 {
+					t.Errorf("records after 15 minutes = %d, want only the one that was added last", got)
+				}
+			})
+		})
+	}
+}
+
 // An attacker cannot make a full store drop the quotas of codes, or the lock of an
 // unlinking.
 func TestCaseB08QuotasAndLocksAreNotDropped(t *testing.T) {
@@ -135,14 +172,15 @@ func startLogin(ctx context.Context, logins *login.Store, returnTo string) (*log
 }
 
 // A flood of logins, with the longest return_to or with a short one, takes at most
-// 350 MB.
+// 350 MB. The store has room for as many of them as docs/performance.md promises.
 func TestCaseB08FloodOfLoginsTakes350MB(t *testing.T) {
 	for _, c := range []struct {
 		name, returnTo string
 		small, large   int // logins
+		room           int // logins
 	}{
-		{"short", "/account", 20_000, 1_000_000},
-		{"long", "/" + strings.Repeat("%E4", 682), 20_000, 200_000},
+		{"short", "/account", 20_000, 1_000_000, 509_000},
+		{"long", "/" + strings.Repeat("%E4", 682), 20_000, 200_000, 123_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := scangate.NewMemoryStore()
@@ -162,6 +200,9 @@ func TestCaseB08FloodOfLoginsTakes350MB(t *testing.T) {
 			// The store counts at least what its records take, so that its bound holds.
 			if took > size*350/340 {
 				t.Errorf("heap = %d bytes, want at most 350/340 of the %d that the store counts", took, size)
+			}
+			if room := min(maxRecords/2, 340_000_000/(size/(count/2))); room < c.room*99/100 || room > c.room*101/100 {
+				t.Errorf("room for logins with a %s return_to = %d, want %d", c.name, room, c.room)
 			}
 			runtime.KeepAlive(store)
 		})
@@ -212,7 +253,7 @@ func approve(ctx context.Context, logins *login.Store, l *login.Login) (*login.L
 	if err != nil {
 		return nil, err
 	}
-	l, err = logins.Exchange(ctx, l.ID(), login.NewKey(), login.ScopeBase, "code", func(context.Context, *login.Login) (login.Person, error) {
+	l, err = logins.Exchange(ctx, l, login.NewKey(), login.ScopeBase, "code", func(context.Context, *login.Login) (login.Person, error) {
 		return login.Person{UserID: "user"}, nil
 	})
 	if err != nil {

@@ -34,7 +34,9 @@ var (
 // read on another connection. It does not retry a change, and an error of a change leaves
 // open whether the change was made.
 //
-// Besides the pool's connections, a process has one connection that listens for changes.
+// Besides the pool's connections, a process has one connection that listens for changes of
+// the logins for which its browsers wait. Redis sends it nothing else, so that the cost of
+// a change does not depend on the number of processes.
 // The first [RedisStore.Wait] makes it, by the pool's DialContext or Dial. When it breaks,
 // the store makes it again and keeps trying until that succeeds. For a minute after a
 // connection has died without a sign, the store also makes a new one each time it reads the
@@ -53,9 +55,16 @@ var (
 // From Redis 6.2 on, the application's Redis user may be restricted. For the prefix
 // "scangate":
 //
-//	ACL SETUSER app on >password ~{scangate}:* &{scangate}:changed +ping
+//	ACL SETUSER app on >password ~{scangate}:* &{scangate}:wake:* +ping
 //		+eval +evalsha +exists +get +set +del +incr +pexpire
 //		+hget +hset +hdel +hmget +hgetall +publish +subscribe
+//
+// Messages on the channels {scangate}:wake:* contain records of logins. No other Redis user
+// may read or write these channels: before Redis 7, a new Redis user may use all channels
+// unless acl-pubsub-default is resetchannels. During an update from a version that listened
+// to {scangate}:changed, allow both. Processes of the two versions do not wake each other:
+// a browser then sees a change made at the other version only with its next poll, within
+// 25 seconds.
 //
 // A Redis Cluster is not supported. The module goredis, over go-redis, works on one.
 //

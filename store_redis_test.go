@@ -79,6 +79,8 @@ func TestRedisStores(t *testing.T) { redistest.Stores(t, redigo()) }
 
 func TestRedisWaits(t *testing.T) { redistest.Waits(t, redigo()) }
 
+func TestRedisWakeUps(t *testing.T) { redistest.WakeUps(t, redigo()) }
+
 func TestRedisFailover(t *testing.T) { redistest.Failover(t, redigo()) }
 
 func TestRedisOutages(t *testing.T) { redistest.Outages(t, redigo()) }

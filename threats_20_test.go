@@ -139,8 +139,8 @@ func TestThreat23WeChatRedirects(t *testing.T) {
 func TestThreat24AvatarOnAnInternalHost(t *testing.T) {
 	var calls atomic.Int64
 	w := newWorld(t, withProfile, func(c *scangate.Config) {
-		next := c.HTTPClient.Transport
-		c.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		next := c.WeChat.HTTPClient.Transport
+		c.WeChat.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			if r.URL.Host != "api.weixin.qq.com" {
 				calls.Add(1)
 			}

@@ -105,7 +105,7 @@ func TestThreat57MiniLoginFromAWebPage(t *testing.T) {
 // to their own account.
 func TestThreat57RegistrationFromAWebPage(t *testing.T) {
 	w := newWorld(t, miniOnly, func(c *scangate.Config) {
-		c.Registration, c.RegisterURL = scangate.RegisterClosed, "/join"
+		c.Registration.Mode, c.Registration.URL = scangate.RegisterClosed, "/join"
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/", application(w.gate))

@@ -63,8 +63,8 @@ func TestThreat61AnotherPersonScans(t *testing.T) {
 	for name, options := range map[string][]func(*scangate.Config){
 		"open registration":   nil,
 		"with user info":      {withProfile},
-		"by phone":            {func(c *scangate.Config) { c.Registration = scangate.RegisterByPhone }},
-		"closed registration": {closed, func(c *scangate.Config) { c.RegisterURL = "/join" }},
+		"by phone":            {func(c *scangate.Config) { c.Registration.Mode = scangate.RegisterByPhone }},
+		"closed registration": {closed, func(c *scangate.Config) { c.Registration.URL = "/join" }},
 		"a required number":   {func(c *scangate.Config) { c.Phone.Require = true }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 func recordHosts(hosts *[]string) func(*scangate.Config) {
 	return func(c *scangate.Config) {
 		var mu sync.Mutex
-		next := c.HTTPClient.Transport
-		c.HTTPClient = &http.Client{
+		next := c.WeChat.HTTPClient.Transport
+		c.WeChat.HTTPClient = &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
 			Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 				mu.Lock()
@@ -31,8 +31,8 @@ func recordHosts(hosts *[]string) func(*scangate.Config) {
 // redirectTo makes every answer of WeChat's API to one path a redirect.
 func redirectTo(path, target string, status int) func(*scangate.Config) {
 	return func(c *scangate.Config) {
-		next := c.HTTPClient.Transport
-		c.HTTPClient.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		next := c.WeChat.HTTPClient.Transport
+		c.WeChat.HTTPClient.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 			if r.URL.Path != path {
 				return next.RoundTrip(r)
 			}

@@ -20,13 +20,20 @@ type urls struct {
 	public    *url.URL            // scheme and host
 	base      string              // Config.BasePath
 	shown     Way                 // of the login page, unless a request asks for another
-	relay     string              // Config.CallbackURL
+	relay     string              // Config.WeChat.CallbackURL
 	loginPage string              // Config.LoginPage
 	allowed   func(*url.URL) bool // Config.AllowReturnTo; may be nil
 }
 
 // path returns the path of a route.
-func (u *urls) path(parts ...string) string { return u.base + "/" + strings.Join(parts, "/") }
+func (u *urls) path(parts ...string) string {
+	b := make([]byte, 0, 96)
+	b = append(b, u.base...)
+	for _, part := range parts {
+		b = append(append(b, '/'), part...)
+	}
+	return string(b)
+}
 
 // absolute returns the path of a route as a URL that works from anywhere.
 func (u *urls) absolute(parts ...string) string { return u.public.String() + u.path(parts...) }
@@ -229,6 +236,9 @@ func parseLocalPath(s string) (string, bool) {
 
 // escapeNonASCII percent-encodes the bytes that a header must not contain.
 func escapeNonASCII(s string) string {
+	if !strings.ContainsFunc(s, func(c rune) bool { return c >= utf8.RuneSelf }) {
+		return s
+	}
 	var b strings.Builder
 	for _, c := range []byte(s) {
 		if c < utf8.RuneSelf {

@@ -86,7 +86,7 @@ func TestEventsHaveTheWayOfTheLogin(t *testing.T) {
 
 // A refusal in a chat has the way. That of a request has only what the request names.
 func TestRefusedEventsHaveTheWayInAChat(t *testing.T) {
-	w := newChatWorld(t, scangate.ScanFollow, func(c *scangate.Config) { c.Registration = scangate.RegisterClosed })
+	w := newChatWorld(t, scangate.ScanFollow, func(c *scangate.Config) { c.Registration.Mode = scangate.RegisterClosed })
 	s := w.desktop().start()
 	w.scanCode("wang", s)
 	w.desktop().get(s.StateURL)

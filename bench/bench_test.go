@@ -1,40 +1,103 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"io"
+	"log"
 	"math"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scangate/scangate/bench/internal/waiting"
 )
 
-// TestAllSections runs every operation of every section once.
-func TestAllSections(t *testing.T) {
-	var out strings.Builder
-	if err := run(t.Context(), &out, effort{rounds: 1}, "", t.TempDir()); err != nil {
-		t.Fatalf("run = %v, want nil; output:\n%s", err, out.String())
-	}
-	for _, part := range []string{
-		"\n| scangate RequireWeChat ", "\n| WeChat in memory ", "\n| WeChat over loopback ", "\n| scangate GET qr.svg ", "\n| in memory ", "\n## 5.",
-	} {
-		if !strings.Contains(out.String(), part) {
-			t.Errorf("output: got\n%s\nwant %q in it", out.String(), part)
+// TestMain runs a server if a section started this program again: in a test, that is the
+// test binary.
+func TestMain(m *testing.M) {
+	if served, err := waiting.RunAsServer(); served {
+		if err != nil {
+			log.Fatal(err)
 		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// smoke is the effort of a test: every operation runs once, at the smallest size.
+func smoke() effort { return effort{rounds: 1} }
+
+// TestSections runs every section with tiny sizes.
+func TestSections(t *testing.T) {
+	w, err := newWorld()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range sections(t.TempDir()) {
+		t.Run(one.name, func(t *testing.T) {
+			s := &sheet{}
+			if err := s.measure(t.Context(), one, smoke(), w); err != nil {
+				t.Fatalf("measure = %v, want nil", err)
+			}
+			if s.skipped != "" {
+				requireOrSkip(t, s.skipped)
+			}
+			if len(s.rows) == 0 {
+				t.Error("rows = 0, want some")
+			}
+			for _, r := range s.rows {
+				if r.Section != one.name || r.Case == "" || len(r.Figures) == 0 {
+					t.Errorf("row = %+v, want the section, a case and figures", r)
+				}
+				for c, v := range r.Figures {
+					if math.IsNaN(v) || math.IsInf(v, 0) || !slices.Contains(columns(), c) {
+						t.Errorf("%s: %s = %v, want a number in a column of the table", r.Case, c, v)
+					}
+				}
+			}
+		})
+	}
+}
+
+// requireOrSkip skips the test because a program is missing, or fails it if
+// SCANGATE_REQUIRE names redis.
+func requireOrSkip(t *testing.T, reason string) {
+	t.Helper()
+	if slices.Contains(strings.Split(os.Getenv("SCANGATE_REQUIRE"), ","), "redis") {
+		t.Fatalf("skipped, because %s; SCANGATE_REQUIRE names redis", reason)
+	}
+	t.Skip(reason)
+}
+
+func TestSkippedSection(t *testing.T) {
+	s := &sheet{}
+	one := section{name: "teapots", measure: func(context.Context, *sheet, effort, *world) error {
+		return fmt.Errorf("heating: %w", skippedError("there is no water"))
+	}}
+	if err := s.measure(t.Context(), one, smoke(), nil); err != nil {
+		t.Fatalf("measure = %v, want nil", err)
+	}
+	var out strings.Builder
+	s.print(&out)
+	if want := "- teapots: skipped, because there is no water\n"; out.String() != want {
+		t.Errorf("output = %q, want %q", out.String(), want)
 	}
 }
 
 func TestInvalidArguments(t *testing.T) {
 	for name, test := range map[string]struct {
-		effort effort
-		only   string
-		want   string
+		options options
+		want    string
 	}{
-		"unknown section": {effort{rounds: 1}, "teapots", `-only: unknown section "teapots"`},
-		"no rounds":       {effort{}, "", "-rounds must be positive, and -slice must not be negative"},
-		"negative slice":  {effort{rounds: 1, slice: -1}, "", "-rounds must be positive, and -slice must not be negative"},
+		"unknown section": {options{effort: smoke(), sections: []string{"teapots"}}, `unknown section "teapots"; -h lists them`},
+		"no rounds":       {options{}, "-rounds must be positive, and -slice must not be negative"},
+		"negative slice":  {options{effort: effort{rounds: 1, slice: -1}}, "-rounds must be positive, and -slice must not be negative"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := run(t.Context(), io.Discard, test.effort, test.only, ""); err == nil || err.Error() != test.want {
+			if err := run(t.Context(), io.Discard, test.options); err == nil || err.Error() != test.want {
 				t.Errorf("run = %v, want %q", err, test.want)
 			}
 		})
@@ -64,12 +127,23 @@ func TestNumber(t *testing.T) {
 	}
 }
 
-func TestTable(t *testing.T) {
+func TestSheetPrint(t *testing.T) {
+	s := &sheet{section: "brewing"}
+	s.add("tea", figures{cpuColumn: 1234, ratioColumn: 0.5})
+	s.rows[0].Spread = "(0.40 to 0.60)"
+	s.add("coffee", figures{cpuColumn: 7})
+	s.note("with %d cups", 2)
 	var out strings.Builder
-	table{{"what", "µs"}, {"log in", "1,234"}}.print(&out)
-	want := "| what   |    µs |\n| ------ | ----: |\n| log in | 1,234 |\n\n"
+	s.print(&out)
+	want := `| section | case   | CPU, µs |        first / this |
+| ------- | ------ | ------: | ------------------: |
+| brewing | tea    |   1,234 | 0.50 (0.40 to 0.60) |
+| brewing | coffee |       7 |                     |
+
+- brewing: with 2 cups
+`
 	if out.String() != want {
-		t.Errorf("table: got\n%s\nwant\n%s", out.String(), want)
+		t.Errorf("sheet: got\n%s\nwant\n%s", out.String(), want)
 	}
 }
 

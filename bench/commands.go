@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -16,8 +15,8 @@ import (
 )
 
 // countCommands counts the commands that one login and one long poll send to Redis,
-// and prints them.
-func (w *world) countCommands(ctx context.Context, out io.Writer, server *redisserver.Server) error {
+// and adds rows for them.
+func (w *world) countCommands(ctx context.Context, s *sheet, server *redisserver.Server) error {
 	counted := &commandCounter{calls: make(map[string]int64)}
 	pool := redisserver.Pool(server.Addr)
 	defer func() { _ = pool.Close() }()
@@ -40,7 +39,6 @@ func (w *world) countCommands(ctx context.Context, out io.Writer, server *rediss
 	if err != nil {
 		return err
 	}
-	t := table{{"Redis, for each", "sent by the process", "run by Redis, including in scripts", "B to Redis", "B from Redis"}}
 	overhead := redisserver.Stats{}
 	for _, c := range operations {
 		did, sent, err := counted.count(ctx, server, c)
@@ -51,30 +49,33 @@ func (w *world) countCommands(ctx context.Context, out io.Writer, server *rediss
 			overhead = did
 			continue
 		}
-		t = append(t, []string{c.name, sent, formatCalls(did.Calls), number(float64(did.In - overhead.In)), number(float64(did.Out - overhead.Out))})
+		s.add("Redis, for a "+c.name, figures{
+			commandsColumn: float64(sum(sent)),
+			inColumn:       float64(did.In - overhead.In), outColumn: float64(did.Out - overhead.Out),
+		})
+		s.note("a %s sends %s; Redis runs %s, those in scripts included", c.name, formatCalls(sent), formatCalls(did.Calls))
 	}
-	t.print(out)
-	return reportMemory(out, pool)
+	return s.reportMemory(pool)
 }
 
 // count runs an operation once. It returns Redis's statistics for it and the
 // commands that this process sent.
-func (c *commandCounter) count(ctx context.Context, server *redisserver.Server, operation contestant) (redisserver.Stats, string, error) {
+func (c *commandCounter) count(ctx context.Context, server *redisserver.Server, operation contestant) (redisserver.Stats, map[string]int64, error) {
 	before, err := server.Stats(ctx)
 	if err != nil {
-		return before, "", err
+		return before, nil, err
 	}
 	c.reset()
 	if err := operation.do(1); err != nil {
-		return before, "", err
+		return before, nil, err
 	}
-	sent := c.String() // before Stats, which sends INFO
+	sent := c.copy() // before Stats, which sends INFO
 	after, err := server.Stats(ctx)
 	return after.Since(before), sent, err
 }
 
 // pollDuration is how long a poll waits whose commands are counted.
-const pollDuration = 50 * time.Millisecond
+const pollDuration = 500 * time.Millisecond
 
 // redisOperations returns the operations to count. The first one does nothing: it
 // measures the overhead of reading the statistics.
@@ -108,16 +109,15 @@ func poll(ctx context.Context, desktop *visitor, id string) error {
 // memorySamples is the maximum number of keys of one kind to measure.
 const memorySamples = 50
 
-// reportMemory prints the memory that keys take in Redis.
-func reportMemory(out io.Writer, pool *redis.Pool) error {
+// reportMemory adds rows with the memory that keys take in Redis.
+func (s *sheet) reportMemory(pool *redis.Pool) error {
 	conn := pool.Get()
 	defer func() { _ = conn.Close() }()
-	t := table{{"in Redis's memory", "B each", "lifetime"}}
 	for _, k := range [][3]string{
 		{"a login", "{scangate}:state:*:login:*", "5 to 15 minutes"},
 		{"its index by browser", "{scangate}:state:*:open:*", "15 minutes"},
 		{"a session", "scangate:session:*", "7 days"},
-		{"a user", "{scangate}:user:*", "unlimited"},
+		{"a user", "{scangate}:user:*", "good"},
 	} {
 		// KEYS blocks Redis, which does not matter to a server of our own.
 		keys, err := redis.Strings(conn.Do("KEYS", k[1]))
@@ -132,9 +132,8 @@ func reportMemory(out io.Writer, pool *redis.Pool) error {
 			}
 			total += size
 		}
-		t = append(t, []string{k[0], number(float64(total) / float64(max(len(keys), 1))), k[2]})
+		s.add(k[0]+" in Redis, for "+k[2], figures{sizeColumn: float64(total) / float64(max(len(keys), 1))})
 	}
-	t.print(out)
 	return nil
 }
 
@@ -163,24 +162,32 @@ func (c *commandCounter) reset() {
 	clear(c.calls)
 }
 
-// String returns the counts as text.
-func (c *commandCounter) String() string {
+// copy returns a copy of the counts.
+func (c *commandCounter) copy() map[string]int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return formatCalls(c.calls)
+	return maps.Clone(c.calls)
 }
 
-// formatCalls returns the total and the counts by name, such as "7: 3 GET, 4 SET".
+// sum returns the total of the counts.
+func sum(calls map[string]int64) int64 {
+	total := int64(0)
+	for _, n := range calls {
+		total += n
+	}
+	return total
+}
+
+// formatCalls returns the counts by name, such as "3 GET, 4 SET".
 func formatCalls(calls map[string]int64) string {
-	text, total := "", int64(0)
+	text := ""
 	for _, name := range slices.Sorted(maps.Keys(calls)) {
 		text += fmt.Sprintf(", %d %s", calls[name], name)
-		total += calls[name]
 	}
-	if total == 0 {
-		return "0"
+	if text == "" {
+		return "nothing"
 	}
-	return fmt.Sprintf("%d: %s", total, text[2:])
+	return text[2:]
 }
 
 // countingConn is a connection that counts its commands. It implements the optional

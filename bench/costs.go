@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -61,17 +60,17 @@ var costs = []cost{
 	{"runtime.", "the scheduler and the rest of the runtime"},
 }
 
-// reportCosts prints the five largest costs of the library in a CPU profile, as
+// reportCosts adds rows with the five largest costs of the library in a CPU profile, as
 // parts of its total.
-func reportCosts(out io.Writer, backendName string, r io.Reader) error {
+func (s *sheet) reportCosts(backendName string, r io.Reader) error {
 	p, err := profile.Parse(r)
 	if err != nil {
 		return err
 	}
 	times := make(map[string]int64)
 	own, all := int64(0), int64(0)
-	for _, s := range p.Sample {
-		spent, name := s.Value[len(s.Value)-1], costOf(s) // the last value is CPU time
+	for _, one := range p.Sample {
+		spent, name := one.Value[len(one.Value)-1], costOf(one) // the last value is CPU time
 		all += spent
 		// Names in parentheses are the benchmark's or the simulator's.
 		if !strings.HasPrefix(name, "(") {
@@ -84,12 +83,10 @@ func reportCosts(out io.Writer, backendName string, r io.Reader) error {
 		sorted = append(sorted, name)
 	}
 	slices.SortFunc(sorted, func(a, b string) int { return int(times[b] - times[a]) })
-	t := table{{"CPU of scan logins " + backendName, "part of the library's"}}
 	for _, name := range sorted[:min(5, len(sorted))] {
-		t = append(t, []string{name, fmt.Sprintf("%.0f %%", 100*float64(times[name])/float64(own))})
+		s.add("part of a login's CPU "+backendName+": "+name, figures{percentColumn: 100 * float64(times[name]) / float64(own)})
 	}
-	t.print(out)
-	fmt.Fprintf(out, "The library takes %.0f %% of the process's CPU. Browsers, phones and WeChat take the rest.\n\n", 100*float64(own)/float64(max(all, 1)))
+	s.note("%s, the library takes %.0f %% of the process's CPU; browsers, phones and WeChat take the rest", backendName, 100*float64(own)/float64(max(all, 1)))
 	return nil
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -103,12 +102,11 @@ func (w *world) gateContestant(ctx context.Context, api http.RoundTripper) conte
 }
 
 // measureLogins compares the login of a registered user.
-func measureLogins(ctx context.Context, out io.Writer, e effort, w *world) error {
-	fmt.Fprint(out, "## 2. Login of a registered user\n\n"+
-		"A login takes two requests of one browser: start and callback. Handlers, clients and the simulated WeChat run in one process.\n"+
-		"scangate's login takes place in WeChat's built-in browser. Logins written by hand keep state and session in scs with its defaults.\n"+
-		"A real call to WeChat takes tens of milliseconds, so the number of calls decides how long a real login takes.\n\n")
-	if err := w.compareLogins(ctx, out, e, "WeChat in memory", w.memory); err != nil {
+func measureLogins(ctx context.Context, s *sheet, e effort, w *world) error {
+	s.note("two requests of one browser, start and callback; handlers, clients and the simulated WeChat run in one process; " +
+		"scangate's login takes place in WeChat's built-in browser; logins written by hand keep state and session in scs with its defaults; " +
+		"a real call to WeChat takes tens of milliseconds, so the number of calls decides how long a real login takes")
+	if err := w.compareLogins(ctx, s, e, "WeChat in memory: ", w.memory); err != nil {
 		return err
 	}
 	address, stop, err := w.serveSimulator(ctx)
@@ -119,12 +117,12 @@ func measureLogins(ctx context.Context, out io.Writer, e effort, w *world) error
 	// Enough idle connections that no login has to open one.
 	pool := &http.Transport{MaxIdleConnsPerHost: 8}
 	defer pool.CloseIdleConnections()
-	return w.compareLogins(ctx, out, e, "WeChat over loopback", singleHost{address, pool})
+	return w.compareLogins(ctx, s, e, "WeChat over loopback: ", singleHost{address, pool})
 }
 
 // compareLogins measures the logins of all libraries, with api as the transport to
-// WeChat's API, and prints a table.
-func (w *world) compareLogins(ctx context.Context, out io.Writer, e effort, heading string, api http.RoundTripper) error {
+// WeChat's API, and adds rows whose names begin with the prefix.
+func (w *world) compareLogins(ctx context.Context, s *sheet, e effort, prefix string, api http.RoundTripper) error {
 	// Several peers have WeChat's address built in. They use http.DefaultClient, so
 	// its transport is the only way to redirect them to the simulator.
 	before := http.DefaultClient.Transport
@@ -150,7 +148,7 @@ func (w *world) compareLogins(ctx context.Context, out io.Writer, e effort, head
 	if err != nil {
 		return err
 	}
-	report(out, cpu, heading, results)
+	s.report(cpu, prefix, results)
 	return nil
 }
 

@@ -2,12 +2,10 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -77,11 +75,15 @@ type result struct {
 type effort struct {
 	rounds int
 	slice  time.Duration // for each contestant in a round; 0 runs the operation once
+	large  bool          // the largest sizes too
 }
+
+// fewer returns the number of rounds for a measurement that takes seconds.
+func (e effort) fewer() int { return (e.rounds + 4) / 5 }
 
 // shorterSlices returns the same total effort in shorter slices. Other processes
 // then interrupt fewer of the slices.
-func (e effort) shorterSlices() effort { return effort{4 * e.rounds, e.slice / 4} }
+func (e effort) shorterSlices() effort { return effort{4 * e.rounds, e.slice / 4, e.large} }
 
 // maxRepeats limits the number of operations in one slice. The simulator keeps
 // 10,000 codes, and a round may need one for each operation.
@@ -186,71 +188,6 @@ func quantile(values []float64, q float64) float64 {
 	// A copy: callers keep the order of the rounds.
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[int(math.Round(q*float64(len(sorted)-1)))]
-}
-
-// report prints results as a table. Its last column has the first result's time
-// divided by the row's: the median and the quartiles of the rounds.
-func report(out io.Writer, by clock, heading string, results []result) {
-	// The ratio is taken within each round, in which both had the same conditions.
-	t := table{{heading, by.String(), "B", "allocs", "first / this (quartiles)"}}
-	sized := slices.ContainsFunc(results, func(r result) bool { return r.size > 0 })
-	if sized {
-		t[0] = append(t[0], "size, B")
-	}
-	for i, r := range results {
-		ratio := ""
-		if i > 0 {
-			ratios := results[0].ratios(r)
-			ratio = fmt.Sprintf("%.2f (%.2f to %.2f)", quantile(ratios, 0.5), quantile(ratios, 0.25), quantile(ratios, 0.75))
-		}
-		row := []string{r.name, number(r.medianOf(nsOf)), number(r.medianOf(bytesOf)), number(r.medianOf(allocsOf)), ratio}
-		if sized {
-			row = append(row, number(float64(r.size)))
-		}
-		t = append(t, row)
-	}
-	t.print(out)
-}
-
-// table holds rows of cells. The first row is the heading.
-type table [][]string
-
-// print writes the table as Markdown with aligned columns.
-func (t table) print(out io.Writer) {
-	widths := make([]int, len(t[0]))
-	for _, row := range t {
-		for i, cell := range row {
-			widths[i] = max(widths[i], len([]rune(cell)))
-		}
-	}
-	for i, row := range t {
-		t.line(out, row, widths)
-		if i > 0 {
-			continue
-		}
-		// The first column is aligned to the left, the others to the right.
-		rule := make([]string, len(row))
-		for j := range rule {
-			rule[j] = strings.Repeat("-", widths[j]-1) + ":"
-		}
-		rule[0] = strings.Repeat("-", widths[0])
-		t.line(out, rule, widths)
-	}
-	fmt.Fprintln(out)
-}
-
-// line writes one row.
-func (table) line(out io.Writer, row []string, widths []int) {
-	var line strings.Builder
-	for i, cell := range row {
-		pad := strings.Repeat(" ", widths[i]-len([]rune(cell)))
-		if i == 0 {
-			line.WriteString("| " + cell + pad + " |")
-		} else {
-			line.WriteString(" " + pad + cell + " |")
-		}
-	}
-	fmt.Fprintln(out, line.String())
 }
 
 // number formats v: below 100 with three significant digits, above as an integer

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"image/png"
-	"io"
 	"net/http"
 	"net/url"
 
@@ -21,10 +20,9 @@ import (
 const pixels = 8 * 45
 
 // measureQR compares the costs of QR codes.
-func measureQR(ctx context.Context, out io.Writer, e effort, w *world) error {
-	fmt.Fprint(out, "## 3. QR codes\n\n"+
-		"scangate's rows are whole requests: the gate finds the login, checks the browser, and draws and writes the picture. The state route\n"+
-		"does the first two only. The other libraries only draw, with the same text and the same error correction level (M).\n\n")
+func measureQR(ctx context.Context, s *sheet, e effort, w *world) error {
+	s.note("scangate's rows are whole requests: the gate finds the login, checks the browser, and draws and writes the picture; " +
+		"the state route does the first two only; the other libraries only draw, with the same text and error correction level (M)")
 	gate, err := w.gate(ctx, w.memory)
 	if err != nil {
 		return err
@@ -55,7 +53,7 @@ func measureQR(ctx context.Context, out io.Writer, e effort, w *world) error {
 	if err != nil {
 		return err
 	}
-	report(out, cpu, "QR code", results)
+	s.report(cpu, "", results)
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -16,25 +15,17 @@ import (
 // redisRequests is the number of requests for measuring Redis's CPU time.
 const redisRequests = 5000
 
-// startRedis starts a redis-server. If none is installed, it writes a note to the
-// report and returns [redisserver.ErrNotInstalled].
-func startRedis(ctx context.Context, out io.Writer) (*redisserver.Server, error) {
+// startRedis starts a redis-server. The error is a skippedError if none is installed.
+func startRedis(ctx context.Context) (*redisserver.Server, error) {
 	server, err := redisserver.Start(ctx)
-	if errors.Is(err, redisserver.ErrNotInstalled) {
-		fmt.Fprint(out, "(redis-server is not installed, so nothing is measured on Redis.)\n\n")
-	}
-	return server, err
+	return server, skipIfMissing(err)
 }
 
 // measureRedis compares a request of a logged-in user with the bare commands that it
 // sends to Redis.
-func measureRedis(ctx context.Context, out io.Writer, e effort, w *world) error {
-	fmt.Fprint(out, "## 1b. The same on Redis\n\n"+
-		"A redis-server on loopback. The bare rows only call redigo's Do, either on one connection or on one from the pool for each command.\n\n")
-	server, err := startRedis(ctx, out)
-	if errors.Is(err, redisserver.ErrNotInstalled) {
-		return nil
-	}
+func measureRedis(ctx context.Context, s *sheet, e effort, w *world) error {
+	s.note("a redis-server on loopback; the bare rows only call redigo's Do, on one connection or on one from the pool for each command")
+	server, err := startRedis(ctx)
 	if err != nil {
 		return err
 	}
@@ -51,25 +42,25 @@ func measureRedis(ctx context.Context, out io.Writer, e effort, w *world) error 
 		return err
 	}
 	for _, c := range []struct {
-		heading     string
+		prefix      string
 		contestants []contestant
 	}{
-		{"request on Redis", []contestant{uncached, pooledCommands(pool, get, hgetall), singleConnCommands(pool, get, hgetall)}},
-		{"request on Redis, with UserTTL", []contestant{cached, pooledCommands(pool, cachedGet), singleConnCommands(pool, cachedGet)}},
+		{"request: ", []contestant{uncached, pooledCommands(pool, get, hgetall), singleConnCommands(pool, get, hgetall)}},
+		{"with UserTTL: ", []contestant{cached, pooledCommands(pool, cachedGet), singleConnCommands(pool, cachedGet)}},
 	} {
 		// Elapsed time: Redis works in another process.
 		results, err := e.shorterSlices().contest(wall, c.contestants)
 		if err != nil {
 			return err
 		}
-		report(out, wall, c.heading, results)
+		s.report(wall, c.prefix, results)
 	}
 	uncached.name, cached.name = "request that passes: GET and HGETALL", "with UserTTL: GET"
 	pollContestants, err := w.pollContestants(ctx, pool)
 	if err != nil {
 		return err
 	}
-	return reportServer(ctx, out, e, server, append([]contestant{uncached, cached}, pollContestants...))
+	return s.reportServer(ctx, e, server, append([]contestant{uncached, cached}, pollContestants...))
 }
 
 // pollContestants returns the requests of a browser before the QR code is scanned.
@@ -91,15 +82,14 @@ func (w *world) pollContestants(ctx context.Context, pool *redis.Pool) ([]contes
 	}, nil
 }
 
-// reportServer prints the CPU time of this process and of Redis for each request. The
-// process is also the browser.
-func reportServer(ctx context.Context, out io.Writer, e effort, server *redisserver.Server, contestants []contestant) error {
+// reportServer adds rows with the CPU time of this process and of Redis for each request.
+// The process is also the browser.
+func (s *sheet) reportServer(ctx context.Context, e effort, server *redisserver.Server, contestants []contestant) error {
 	count := redisRequests
 	if e.slice == 0 {
 		count = 10
 	}
-	each := func(d time.Duration) string { return number(float64(d) / 1e3 / float64(count)) }
-	t := table{{"each request on Redis", "CPU, µs", "Redis's CPU, µs"}}
+	each := func(d time.Duration) float64 { return float64(d) / 1e3 / float64(count) }
 	for _, c := range contestants {
 		// The two calls of Stats cost Redis little, compared with count requests.
 		before, err := server.Stats(ctx)
@@ -115,9 +105,8 @@ func reportServer(ctx context.Context, out io.Writer, e effort, server *redisser
 		if err != nil {
 			return err
 		}
-		t = append(t, []string{c.name, each(took), each(after.Since(before).CPU)})
+		s.add("each "+c.name, figures{cpuColumn: each(took), redisColumn: each(after.Since(before).CPU)})
 	}
-	t.print(out)
 	return nil
 }
 

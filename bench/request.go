@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -26,10 +25,9 @@ const (
 )
 
 // measureRequests compares the costs of a request of a logged-in user.
-func measureRequests(ctx context.Context, out io.Writer, e effort, w *world) error {
-	fmt.Fprint(out, "## 1. Request of a logged-in user\n\n"+
-		"Each library loads the session, checks the user, and calls a handler that does nothing. The answer is discarded.\n"+
-		"All libraries except go-pkgz/auth, which has no users, read the user from the same MemoryStore.\n\n")
+func measureRequests(ctx context.Context, s *sheet, e effort, w *world) error {
+	s.note("each library loads the session, checks the user, and calls a handler that does nothing; " +
+		"all except go-pkgz/auth, which has no users, read the user from the same MemoryStore")
 	users := scangate.NewMemoryStore()
 	user, err := w.register(ctx, users)
 	if err != nil {
@@ -64,7 +62,7 @@ func measureRequests(ctx context.Context, out io.Writer, e effort, w *world) err
 	if err != nil {
 		return err
 	}
-	report(out, cpu, "request", results)
+	s.report(cpu, "", results)
 	return nil
 }
 

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -53,12 +51,11 @@ type load struct {
 }
 
 // measure measures logins in memory and, if redis-server is installed, on Redis.
-func (t throughput) measure(ctx context.Context, out io.Writer, e effort, w *world) error {
-	fmt.Fprint(out, "## 4. Whole scan logins\n\n"+
-		"A login takes nine requests: login page, QR code, scan, callback, confirm page, answer, page after the answer, page with the account, finish.\n"+
-		"One process runs the gate, the browsers, the phones and WeChat (in memory).\n\n")
+func (t throughput) measure(ctx context.Context, s *sheet, e effort, w *world) error {
+	s.note("nine requests: login page, QR code, scan, callback, confirm page, answer, page after the answer, page with the account, finish; " +
+		"no long polls; one process runs the gate, the browsers, the phones and WeChat")
 	backends := []*backend{{name: "in memory", browsers: memoryBrowsers, gate: w.memoryApplication}}
-	server, err := startRedis(ctx, out)
+	server, err := startRedis(ctx)
 	switch {
 	case err == nil:
 		defer server.Stop()
@@ -68,7 +65,9 @@ func (t throughput) measure(ctx context.Context, out io.Writer, e effort, w *wor
 			name: "on Redis", browsers: redisBrowsers, server: server,
 			gate: func(ctx context.Context) (http.Handler, error) { return w.redisApplication(ctx, pool) },
 		})
-	case !errors.Is(err, redisserver.ErrNotInstalled):
+	case errors.As(err, new(skippedError)):
+		s.note("only in memory, because %v", err)
+	default:
 		return err
 	}
 	// Take turns, so that other load on the machine affects both equally.
@@ -81,15 +80,15 @@ func (t throughput) measure(ctx context.Context, out io.Writer, e effort, w *wor
 			b.samples = append(b.samples, sample)
 		}
 	}
-	reportLoads(out, backends)
+	s.reportLoads(backends)
 	if server != nil {
-		if err := w.countCommands(ctx, out, server); err != nil {
+		if err := w.countCommands(ctx, s, server); err != nil {
 			return err
 		}
 	}
 	// Profiles come last: profiling itself costs CPU time.
 	for _, b := range backends {
-		if err := t.profile(ctx, out, e, w, b); err != nil {
+		if err := t.profile(ctx, s, e, w, b); err != nil {
 			return err
 		}
 	}
@@ -194,31 +193,31 @@ func (b *backend) usage(ctx context.Context) (usage, error) {
 	return u, nil
 }
 
-// reportLoads prints the medians of all rounds.
-func reportLoads(out io.Writer, backends []*backend) {
-	t := table{{"scan logins", "logins/s", "CPU each, µs", "B each", "allocs each", "Redis's CPU each, µs"}}
+// reportLoads adds rows with the medians of all rounds.
+func (s *sheet) reportLoads(backends []*backend) {
 	for _, b := range backends {
-		median := func(f func(load) float64) string {
+		median := func(f func(load) float64) float64 {
 			var values []float64
 			for _, l := range b.samples {
 				values = append(values, f(l))
 			}
-			return number(quantile(values, 0.5))
+			return quantile(values, 0.5)
 		}
-		t = append(t, []string{
-			b.name,
-			median(func(l load) float64 { return l.perSecond }),
-			median(func(l load) float64 { return l.cpu / 1e3 }),
-			median(func(l load) float64 { return l.bytes }),
-			median(func(l load) float64 { return l.allocs }),
-			median(func(l load) float64 { return l.redisCPU / 1e3 }),
-		})
+		f := figures{
+			rateColumn:   median(func(l load) float64 { return l.perSecond }),
+			cpuColumn:    median(func(l load) float64 { return l.cpu / 1e3 }),
+			bytesColumn:  median(func(l load) float64 { return l.bytes }),
+			allocsColumn: median(func(l load) float64 { return l.allocs }),
+		}
+		if b.server != nil {
+			f[redisColumn] = median(func(l load) float64 { return l.redisCPU / 1e3 })
+		}
+		s.add("scan login "+b.name, f)
 	}
-	t.print(out)
 }
 
-// profile profiles a backend's logins and prints the five largest costs.
-func (t throughput) profile(ctx context.Context, out io.Writer, e effort, w *world, b *backend) error {
+// profile profiles a backend's logins and adds rows with the five largest costs.
+func (t throughput) profile(ctx context.Context, s *sheet, e effort, w *world, b *backend) error {
 	var profiled bytes.Buffer
 	if err := pprof.StartCPUProfile(&profiled); err != nil {
 		return err
@@ -234,5 +233,5 @@ func (t throughput) profile(ctx context.Context, out io.Writer, e effort, w *wor
 			return err
 		}
 	}
-	return reportCosts(out, b.name, &profiled)
+	return s.reportCosts(b.name, &profiled)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 type visitor struct {
 	handler http.Handler
 	agent   string
+	address string // empty means one that all such visitors share
 	cookies []cookie
 }
 
@@ -107,10 +109,14 @@ func (v *visitor) request(ctx context.Context, method, target, form string) (*ht
 	// Not http.NewRequest: its requests lack RequestURI and RemoteAddr.
 	r := &http.Request{
 		Method: method, URL: u, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, Host: appHost,
-		Body: body, ContentLength: int64(len(form)), RequestURI: target, RemoteAddr: "192.0.2.1:1234",
+		Body: body, ContentLength: int64(len(form)), RequestURI: target, RemoteAddr: cmp.Or(v.address, "192.0.2.1") + ":1234",
 	}
 	return r.WithContext(ctx), nil
 }
+
+// addressOf returns the address of number i. Counters are by address, so visitors with one
+// address share keys.
+func addressOf(i int) string { return fmt.Sprintf("10.%d.%d.%d", i>>16&255, i>>8&255, i&255) }
 
 // cookieHeader returns the value of the Cookie header.
 func (v *visitor) cookieHeader() string {

@@ -67,7 +67,7 @@ func (w *world) gate(ctx context.Context, api http.RoundTripper, options ...func
 		PublicURL:       appURL,
 		AppName:         "Example",
 		OfficialAccount: w.official.Account,
-		HTTPClient:      &http.Client{Transport: api},
+		WeChat:          scangate.WeChat{HTTPClient: &http.Client{Transport: api}},
 		Limits:          scangate.Limits{Address: 1 << 30}, // all requests come from one address
 		Logger:          slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}

@@ -5,15 +5,31 @@ import (
 	"embed"
 	"encoding/json"
 	"html/template"
+	"io/fs"
 	"log/slog"
 	"net/http"
-	"os"
 
 	"github.com/scangate/scangate"
 )
 
-//go:embed pages.html
+//go:embed pages.html try.html
 var pageFiles embed.FS
+
+// parsePages returns the templates of the application's pages.
+func parsePages() *template.Template {
+	// Must panics on a broken template. The files are embedded, so the tests find
+	// that before a release does.
+	return template.Must(template.ParseFS(pageFiles, "*.html"))
+}
+
+// mustSub returns a folder of embedded files.
+func mustSub(files fs.FS, folder string) fs.FS {
+	sub, err := fs.Sub(files, folder)
+	if err != nil {
+		panic(err) // impossible: Sub fails only for an invalid path
+	}
+	return sub
+}
 
 // app serves the application's pages: a public one and the account page, which
 // requires a login.
@@ -23,9 +39,7 @@ type app struct {
 
 // newApp returns the application's handler.
 func newApp(gate *scangate.Gate) http.Handler {
-	// Must panics on a broken template. The file is embedded, so the tests find
-	// that before a release does.
-	a := &app{pages: template.Must(template.ParseFS(pageFiles, "pages.html"))}
+	a := &app{pages: parsePages()}
 	mux := http.NewServeMux()
 
 	// The gate as a handler: login page, QR code, callback, logout.
@@ -40,14 +54,24 @@ func newApp(gate *scangate.Gate) http.Handler {
 	// Public routes. "{$}" matches the root path only, so that unknown paths get
 	// status 404 and not the home page.
 	mux.HandleFunc("GET /{$}", a.home)
-	mux.Handle("GET /spa/", newSPA())
-	mux.Handle("GET /tags/", newTags(os.Getenv("SCANGATE_NPM")))
 	return mux
 }
 
-// home serves the public page. It is the same for all visitors.
+// homeView is the data of the public page.
+type homeView struct {
+	words
+	Simulated bool // WeChat is, and there is a page /try
+}
+
+// accountView is the data of the account page.
+type accountView struct {
+	words
+	view
+}
+
+// home serves the public page. It is the same for all visitors of a language.
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
-	a.render(w, r, "home", nil)
+	render(w, r, a.pages, "home", homeView{words: wordsFor(r)})
 }
 
 // account serves the page that greets the user by name.
@@ -58,7 +82,11 @@ func (a *app) account(w http.ResponseWriter, r *http.Request) {
 	// By default the gate lets the browser keep the page, as "private". After a
 	// logout, the Back button must not show this page again.
 	w.Header().Set("Cache-Control", "no-store")
-	a.render(w, r, "account", newView(user))
+	v := accountView{wordsFor(r), newView(user)}
+	if user.Nickname == "" {
+		v.Name = v.T("account.nameless")
+	}
+	render(w, r, a.pages, "account", v)
 }
 
 // accountJSON returns the data of the account page to scripts.
@@ -98,16 +126,17 @@ func (v view) Initial() string {
 	return ""
 }
 
-// render executes a template of pages.html and sends the page.
-func (a *app) render(w http.ResponseWriter, r *http.Request, name string, data any) {
+// render executes a template and sends the page.
+func render(w http.ResponseWriter, r *http.Request, pages *template.Template, name string, data any) {
 	// Render into memory first: if the template fails, the client gets status 500
 	// and not half a page with status 200.
 	var page bytes.Buffer
-	if err := a.pages.ExecuteTemplate(&page, name, data); err != nil {
+	if err := pages.ExecuteTemplate(&page, name, data); err != nil {
 		slog.ErrorContext(r.Context(), "example: rendering a page", "page", name, "error", err)
 		http.Error(w, "Something went wrong.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Add("Vary", "Accept-Language")
 	_, _ = page.WriteTo(w) // fails only if the client has gone
 }

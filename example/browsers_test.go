@@ -158,8 +158,7 @@ func (b *browser) open(t *testing.T) (context.Context, context.CancelFunc) {
 	if err != nil {
 		t.Fatalf("opening a tab: %v", err)
 	}
-	// What the test sets in its session, for example the size of the window, ends with the
-	// session.
+	// Settings of a session, for example the size of the window, end with it.
 	ctx, detach := chromedp.NewContext(p.ctx, chromedp.WithTargetID(p.tab), chromedp.WithDetachOnCancel())
 	// Tabs that the test opens belong to the profile too.
 	chromedp.FromContext(ctx).BrowserContextID = chromedp.FromContext(p.ctx).BrowserContextID

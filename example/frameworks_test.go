@@ -9,7 +9,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/scangate/scangate"
-	"github.com/scangate/scangate/example/internal/servertest"
+	"github.com/scangate/scangate/internal/servertest"
 )
 
 // TestNetHTTP runs the suite of all routers against this program, which uses net/http's
@@ -17,7 +17,7 @@ import (
 func TestNetHTTP(t *testing.T) {
 	servertest.Run(t, func(gate *scangate.Gate, _ *scs.SessionManager, routes map[string]http.Handler) http.Handler {
 		mux := http.NewServeMux()
-		mux.Handle("/", newMetrics().handler(newApp(gate), gate))
+		mux.Handle("/", newApp(gate))
 		// The suite's own routes, behind the gate.
 		for path, handler := range routes {
 			mux.Handle(path, gate.RequireWeChat(handler))

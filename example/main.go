@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/wechattest"
 )
 
 func main() {
@@ -59,39 +60,45 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		o.publicURL = "http://" + listener.Addr().String()
 	}
 
-	// An application that has a table of users gives it to sqlstore instead: see package
-	// ownusers.
-	users, closeUsers, err := openUsers(ctx, o)
+	// The users are in memory, or in Redis with -redis. An application that has a table of
+	// users gives it to sqlstore instead: see the folder sql.
+	users, closeUsers, err := openUsers(o)
 	if err != nil {
 		return err
 	}
 	defer closeUsers()
-	if o.redis != nil {
-		defer func() { _ = o.redis.Close() }()
-	}
 
 	// The simulator sets the accounts and the endpoint, so newGate comes after it.
+	var sim *wechattest.WeChat
 	if o.simulated() {
-		stopSimulator, err := startSimulator(ctx, &o, users, out)
-		if err != nil {
+		var stopSimulator func()
+		if sim, stopSimulator, err = startSimulator(ctx, &o, users, out); err != nil {
 			return err
 		}
 		defer stopSimulator()
 	}
-	counts := newMetrics()
-	gate, err := newGate(o, users, counts)
+	gate, err := newGate(o, users)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "Listening on", listener.Addr())
+	handler, closeAll := newApp(gate), func() { _ = gate.Close() } // never fails
+	if sim != nil {
+		t, err := newTry(ctx, o, sim)
+		if err != nil {
+			return err
+		}
+		handler, closeAll = withTry(handler, t), func() { _ = gate.Close(); t.close() }
+	}
+	if o.verbose {
+		fmt.Fprintln(out, "Listening on", listener.Addr())
+	}
 	fmt.Fprintln(out, "Open", o.publicURL)
-	fmt.Fprintln(out, "Press Ctrl-C to stop")
-	return serve(ctx, listener, gate, counts.handler(newApp(gate), gate))
+	return serve(ctx, listener, handler, closeAll)
 }
 
 // newGate configures the gate. PublicURL and one account are required; the zero
 // value of every other field works too.
-func newGate(o options, users scangate.UserStore, counts *metrics) (*scangate.Gate, error) {
+func newGate(o options, users scangate.UserStore) (*scangate.Gate, error) {
 	return scangate.New(scangate.Config{
 		PublicURL:       o.publicURL,
 		AppName:         "Example",
@@ -100,24 +107,20 @@ func newGate(o options, users scangate.UserStore, counts *metrics) (*scangate.Ga
 		Push:            o.push,
 		Website:         o.website,
 		MiniProgram:     o.mini,
-		Endpoint:        o.endpoint,
-		FetchProfile:    o.fetchProfile,
-		Registration:    scangate.Registration(o.registration),
-		Phone:           scangate.Phone{Require: o.requirePhone, SendCode: sendCode, Normalize: normalizePhone},
+		WeChat:          scangate.WeChat{Endpoint: o.endpoint},
+		Registration:    scangate.Registration{Mode: scangate.RegistrationMode(o.registration), FetchProfile: o.fetchProfile},
+		Phone:           scangate.Phone{Require: o.requirePhone, SendCode: sendCode},
 		Users:           users,
 		Redis:           o.redis,
-		OnEvent: func(ctx context.Context, e scangate.Event) {
-			logEvent(ctx, e)
-			counts.count(e)
-		},
-		ClientIP:     o.clientIP(),
-		InsecureHTTP: o.insecureHTTP,
+		OnEvent:         logEvent,
+		ClientIP:        o.clientIP(),
+		InsecureHTTP:    o.insecureHTTP,
 	})
 }
 
 // serve answers requests until ctx ends. Then it gives the requests in progress 10
 // seconds to finish.
-func serve(ctx context.Context, listener net.Listener, gate *scangate.Gate, app http.Handler) error {
+func serve(ctx context.Context, listener net.Listener, app http.Handler, closeGates func()) error {
 	server := &http.Server{
 		Handler: withRequestID(app),
 		// Without timeouts a slow client could hold a connection forever. Short
@@ -135,9 +138,9 @@ func serve(ctx context.Context, listener net.Listener, gate *scangate.Gate, app 
 		return err
 	case <-ctx.Done():
 	}
-	// Close answers the browsers that wait for a phone. Otherwise Shutdown would
+	// closeGates answers the browsers that wait for a phone. Otherwise Shutdown would
 	// wait for those requests, up to 25 seconds.
-	_ = gate.Close() // never fails
+	closeGates()
 	// 10 seconds, because Shutdown itself waits 5 seconds for a new connection to
 	// send its first request.
 	// Not ctx itself, which is done.

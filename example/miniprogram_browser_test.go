@@ -100,7 +100,9 @@ func looks(t *testing.T, language string, labels map[string]string) []look {
 	phone.tap(labels["login"])
 	take("account")
 
-	s = newSite(t, both(withMiniProgram, func(c *scangate.Config) { c.Registration, c.RegisterURL = scangate.RegisterClosed, "/register" }))
+	s = newSite(t, both(withMiniProgram, func(c *scangate.Config) {
+		c.Registration.Mode, c.Registration.URL = scangate.RegisterClosed, "/register"
+	}))
 	phone = newMiniPhone(t, s, "wang", "LANGUAGE="+language)
 	phone.scan(newDesktop(t, s).login.ScanURL)
 	take("register")

@@ -189,7 +189,7 @@ func TestMiniProgramTerms(t *testing.T) {
 func TestMiniProgramRegister(t *testing.T) {
 	var users scangate.UserStore
 	s := newSite(t, both(withMiniProgram, func(c *scangate.Config) {
-		c.Registration, c.RegisterURL, users = scangate.RegisterClosed, "/register", c.Users
+		c.Registration.Mode, c.Registration.URL, users = scangate.RegisterClosed, "/register", c.Users
 	}))
 	desktop, phone := newDesktop(t, s), newMiniPhone(t, s, "wang")
 	status := http.StatusInternalServerError
@@ -222,7 +222,7 @@ func TestMiniProgramRegister(t *testing.T) {
 	phone.tap("Log in")
 	desktop.finish()
 
-	s = newSite(t, both(withMiniProgram, func(c *scangate.Config) { c.Registration = scangate.RegisterClosed }))
+	s = newSite(t, both(withMiniProgram, func(c *scangate.Config) { c.Registration.Mode = scangate.RegisterClosed }))
 	phone = newMiniPhone(t, s, "wang")
 	phone.scan(newDesktop(t, s).login.ScanURL)
 	phone.want("Not registered", "Please ask the people who run this site.")
@@ -233,7 +233,7 @@ func TestMiniProgramRegister(t *testing.T) {
 // number the person may try the next one.
 func TestMiniProgramByPhone(t *testing.T) {
 	s := newSite(t, both(withMiniProgram, withPhone, func(c *scangate.Config) {
-		c.Registration = scangate.RegisterByPhone
+		c.Registration.Mode = scangate.RegisterByPhone
 		register(t, c, scangate.NewUser{Identity: scangate.Identity{AppID: "elsewhere", OpenID: "clerk"}, Phone: "+8613580006666", Nickname: "Clerk"})
 	}))
 	desktop, phone := newDesktop(t, s), newMiniPhone(t, s, "wang")

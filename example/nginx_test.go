@@ -232,8 +232,9 @@ func TestNginx(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body(t, resp); resp.StatusCode != http.StatusNotFound {
-		t.Errorf("GET /metrics through nginx: status = %d, want 404", resp.StatusCode)
+	// The program sets X-Request-Id in every answer.
+	if body(t, resp); resp.StatusCode != http.StatusNotFound || resp.Header.Get("X-Request-Id") != "" {
+		t.Errorf("GET /metrics through nginx: status = %d, request ID = %q, want 404 from nginx itself", resp.StatusCode, resp.Header.Get("X-Request-Id"))
 	}
 	s.testDown(t)
 }

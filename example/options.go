@@ -24,14 +24,14 @@ type options struct {
 	mini         wechat.Account  // zero without -mini-appid
 	endpoint     wechat.Endpoint // zero: WeChat's own hosts
 	fetchProfile bool            // ask new users for nickname and picture
-	registration string          // a scangate.Registration; scangate.New checks it
+	registration string          // a scangate.RegistrationMode; scangate.New checks it
 	scan         string          // a scangate.ScanMode; scangate.New checks it
 	push         scangate.Push   // zero without -push-token, -push-key and -account-qr
 	requirePhone bool
-	db           string      // empty: the users are in Redis
 	redis        *redis.Pool // nil without -redis
 	insecureHTTP bool        // accept plain http on another host
 	behindProxy  bool        // trust the X-Real-IP header
+	verbose      bool        // print more than the address to open
 }
 
 // parseOptions reads the arguments and then the environment. The flag package
@@ -57,13 +57,13 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.push.EncodingAESKey, "push-key", "", "the `EncodingAESKey` of the account's messages; safer in the environment variable WECHAT_PUSH_KEY")
 	f.StringVar(&o.push.AccountQR, "account-qr", "", "the `text` in the account's own QR code, such as http://weixin.qq.com/r/...; -scan message requires it")
 	f.BoolVar(&o.requirePhone, "require-phone", false, "require a phone number from every user; the program writes the verification codes to its log")
-	f.StringVar(&o.db, "db", "", "the `database` of users: a file name for SQLite, mysql://user:password@host/name, postgres://user:password@host/name, or memory; if it contains a password, safer in the environment variable EXAMPLE_DB (default example.db; with -redis, Redis)")
-	f.Func("redis", "the `address` of a Redis server, such as 127.0.0.1:6379, for logins and sessions; several processes can share it (default: keep them in memory)", func(address string) error {
+	f.Func("redis", "the `address` of a Redis server, such as 127.0.0.1:6379, for logins, sessions and users; several processes can share it (default: keep them in memory)", func(address string) error {
 		o.redis = newRedisPool(address)
 		return nil
 	})
 	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "accept a plain http -public-url on another host than this machine; for trying a test account with a phone in the same network, never in production")
 	f.BoolVar(&o.behindProxy, "behind-proxy", false, "take the client's address from the X-Real-IP header, which the reverse proxy has to set; see nginx/nginx.conf")
+	f.BoolVar(&o.verbose, "verbose", false, "print the addresses of the listener and of the simulated WeChat too")
 	if err := f.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -71,10 +71,6 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		return options{}, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
 	o.fillFromEnvironment()
-	// Without Redis the users have to be in a file, so that they outlive the process.
-	if o.db == "" && o.redis == nil {
-		o.db = "example.db"
-	}
 	return o, o.check()
 }
 
@@ -109,7 +105,6 @@ func (o *options) fillFromEnvironment() {
 	if o.mini.AppID != "" {
 		o.mini.Secret = cmp.Or(o.mini.Secret, os.Getenv("WECHAT_MINI_SECRET"))
 	}
-	o.db = cmp.Or(o.db, os.Getenv("EXAMPLE_DB"))
 }
 
 // simulated reports whether the program has to simulate WeChat, because no account

@@ -94,7 +94,7 @@ var pageStates = []pageState{
 	{"error-rejected", func(c *scangate.Config) {
 		c.OnLogin = func(context.Context, scangate.Login) error { return errors.New("rejected by the test") }
 	}, func(v *visit) { v.openInWeChat("wang") }},
-	{"error-not-registered", func(c *scangate.Config) { c.Registration = scangate.RegisterClosed }, func(v *visit) { v.openInWeChat("wang") }},
+	{"error-not-registered", func(c *scangate.Config) { c.Registration.Mode = scangate.RegisterClosed }, func(v *visit) { v.openInWeChat("wang") }},
 	{"error-snapshot", withProfile, func(v *visit) {
 		v.scan("zhao")
 		v.click(`a.primary`)
@@ -111,7 +111,7 @@ func withWebsite(c *scangate.Config) {
 }
 
 // withProfile asks new users for their profile.
-func withProfile(c *scangate.Config) { c.FetchProfile = true }
+func withProfile(c *scangate.Config) { c.Registration.FetchProfile = true }
 
 // withNumber makes the person enter the number that the desktop shows.
 func withNumber(c *scangate.Config) { c.MatchNumber = true }

@@ -42,7 +42,7 @@ type process struct {
 func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
 	// Not t.Context: that would kill the process before p.stop can.
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], append([]string{"-addr", "127.0.0.1:0", "-verbose"}, args...)...)
 	cmd.Env = append(os.Environ(), processEnv+"=1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -1,26 +1,24 @@
 package main
 
 import (
-	"bytes"
 	"go/ast"
 	"go/format"
 	"go/parser"
-	"go/printer"
 	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/scangate/scangate"
 )
 
-// readmes are the English and the Chinese README.
-var readmes = []string{"../README.md", "../README.zh-CN.md"}
+// bilingual are the documents in English that have a Chinese translation beside them.
+var bilingual = []string{"../README.md", "../docs/guide.md", "../docs/stores.md", "../docs/deploy.md", "../docs/pages.md", "../docs/performance.md"}
+
+// translation returns the path of a document's translation.
+func translation(name string) string { return strings.TrimSuffix(name, ".md") + ".zh-CN.md" }
 
 // readFile returns the text of a file.
 func readFile(t *testing.T, name string) string {
@@ -67,55 +65,56 @@ func sources(t *testing.T) []string {
 	return all
 }
 
-// TestReadmeCode checks that every code block of README.md is a part of a file that
-// compiles, or of nginx.conf. TestReadmeLanguages checks the Chinese README.
+// TestReadmeCode checks that every code block of the documents is a part of a file that
+// compiles, or of nginx.conf. TestReadmeLanguages checks the Chinese documents.
 func TestReadmeCode(t *testing.T) {
-	readme := readFile(t, readmes[0])
-	blocks := fenced(readme, "go")
-	if len(blocks) == 0 {
-		t.Error("README.md: got no Go blocks, want some")
-	}
 	all := sources(t)
-	for _, block := range blocks {
-		if got, err := format.Source([]byte(block)); err != nil || string(got) != block {
-			t.Errorf("README.md: block is not in gofmt's form (error %v):\n%s\nwant:\n%s", err, block, got)
+	for _, name := range bilingual {
+		blocks := fenced(readFile(t, name), "go")
+		if len(blocks) == 0 && name != "../docs/deploy.md" {
+			t.Errorf("%s: got no Go blocks, want some", name)
 		}
-		if block == apiBlock(t, readme) {
-			continue // TestReadmeAPI checks it
+		for _, block := range blocks {
+			if got, err := format.Source([]byte(block)); err != nil || string(got) != block {
+				t.Errorf("%s: block is not in gofmt's form (error %v):\n%s\nwant:\n%s", name, err, block, got)
+			}
+			quoted := block
+			if _, body, ok := strings.Cut(block, "func main() {\n"); ok {
+				// In its file the body of main is the body of an Example.
+				quoted = strings.TrimSuffix(body, "}\n")
+			}
+			if !slices.ContainsFunc(all, func(code string) bool { return strings.Contains(code, unindent(quoted)) }) {
+				t.Errorf("%s: block is in no Go file, want it in one:\n%s", name, block)
+			}
 		}
-		quoted := block
-		if _, body, ok := strings.Cut(block, "func main() {\n"); ok {
-			// In its file the body of main is the body of an Example.
-			quoted = strings.TrimSuffix(body, "}\n")
-		}
-		if !slices.ContainsFunc(all, func(code string) bool { return strings.Contains(code, unindent(quoted)) }) {
-			t.Errorf("README.md: block is in no Go file, want it in one:\n%s", block)
-		}
-	}
-	for _, block := range fenced(readme, "nginx") {
-		if !strings.Contains(readFile(t, "nginx/nginx.conf"), block) {
-			t.Errorf("README.md: block is not in nginx/nginx.conf:\n%s", block)
-		}
-	}
-}
-
-// TestReadmeSettings checks that the tables of both READMEs have one row for each field of
-// Config.
-func TestReadmeSettings(t *testing.T) {
-	for _, name := range readmes {
-		readme := readFile(t, name)
-		for _, field := range reflect.VisibleFields(reflect.TypeFor[scangate.Config]()) {
-			if n := strings.Count(readme, "\n| `"+field.Name+"` | "); n != 1 {
-				t.Errorf("%s: got %d rows for Config.%s, want 1", name, n, field.Name)
+		for _, block := range fenced(readFile(t, name), "nginx") {
+			if !strings.Contains(readFile(t, "nginx/nginx.conf"), block) {
+				t.Errorf("%s: block is not in nginx/nginx.conf:\n%s", name, block)
 			}
 		}
 	}
 }
 
-// TestReadmeLanguages checks that both READMEs have the same headings, code, settings,
-// pictures, links and commands.
+// TestReadmeIsShort keeps both READMEs at a length that people read.
+func TestReadmeIsShort(t *testing.T) {
+	for _, name := range []string{"../README.md", "../README.zh-CN.md"} {
+		if n := strings.Count(readFile(t, name), "\n"); n < 150 || n > 200 {
+			t.Errorf("%s has %d lines, want 150 to 200", name, n)
+		}
+	}
+}
+
+// TestReadmeLanguages checks that a document and its translation have the same headings,
+// code, tables, pictures, links and commands.
 func TestReadmeLanguages(t *testing.T) {
-	english, chinese := readFile(t, readmes[0]), readFile(t, readmes[1])
+	for _, name := range bilingual {
+		t.Run(strings.TrimPrefix(name, "../"), func(t *testing.T) { testLanguages(t, readFile(t, name), readFile(t, translation(name))) })
+	}
+}
+
+// testLanguages compares a document with its translation.
+func testLanguages(t *testing.T, english, chinese string) {
+	t.Helper()
 	level := func(s string) string { return strings.SplitN(s, " ", 2)[0] }
 	same := func(s string) string { return s }
 	for _, c := range []struct {
@@ -125,7 +124,8 @@ func TestReadmeLanguages(t *testing.T) {
 		{"levels of headings", `(?m)^#+ .*$`, level},
 		{"blocks of code", "(?sm)^```.*?^```$", same},
 		{"commands", `(?m)^    \S.*$`, same},
-		{"first columns of settings", "(?m)^\\| `\\w+` \\|", same},
+		{"rows of tables", `(?m)^\|`, same},
+		{"code in the rows of tables", `(?m)^\|.*$`, codeOf},
 		{"WeChat's error codes", `(?m)^\| 100\d\d`, same},
 		{"numbers of steps", `(?m)^\d+\. `, same},
 		{"links", `\]\([^)#]+`, same},
@@ -138,7 +138,7 @@ func TestReadmeLanguages(t *testing.T) {
 			}
 			found := regexp.MustCompile(c.pattern).FindAllString(text, -1)
 			for i, s := range found {
-				found[i] = strings.NewReplacer("README.zh-CN.md", "README.md").Replace(c.as(s))
+				found[i] = strings.ReplaceAll(c.as(s), ".zh-CN.md", ".md")
 			}
 			if c.name == "links" {
 				// The two languages order the parts of a sentence differently.
@@ -148,10 +148,18 @@ func TestReadmeLanguages(t *testing.T) {
 			return found
 		}
 		en, zh := list(english), list(chinese)
-		if len(en) == 0 || !slices.Equal(en, zh) {
-			t.Errorf("%s: only in README.md: %q, only in README.zh-CN.md: %q, want no difference", c.name, onlyIn(en, zh), onlyIn(zh, en))
+		if !slices.Equal(en, zh) {
+			t.Errorf("%s: only in English: %q, only in Chinese: %q, want no difference", c.name, onlyIn(en, zh), onlyIn(zh, en))
 		}
 	}
+}
+
+// codeOf returns the code within a line, sorted, because the two languages order the parts
+// of a sentence differently.
+func codeOf(line string) string {
+	code := regexp.MustCompile("`[^`]+`").FindAllString(line, -1)
+	slices.Sort(code)
+	return strings.Join(slices.Compact(code), " ")
 }
 
 // onlyIn returns the elements of list that other does not contain. If the lists differ
@@ -164,208 +172,92 @@ func onlyIn(list, other []string) []string {
 	return only
 }
 
-// TestReadmeLinks checks that every file exists that a README links to.
+// TestReadmeLinks checks that every file exists that a document of this repository links
+// to, and in it the heading.
 func TestReadmeLinks(t *testing.T) {
-	for _, name := range readmes {
-		readme := readFile(t, name)
-		for _, link := range regexp.MustCompile(`\]\(([^)]+)\)|<img src="([^"]+)"`).FindAllStringSubmatch(readme, -1) {
-			path, _, _ := strings.Cut(link[1]+link[2], "#")
-			if strings.Contains(path, "://") {
-				continue
+	for _, name := range documents(t) {
+		for _, link := range regexp.MustCompile(`\]\(([^)\s]+)\)|<img src="([^"]+)"`).FindAllStringSubmatch(withoutCode(readFile(t, name)), -1) {
+			path, heading, _ := strings.Cut(link[1]+link[2], "#")
+			if strings.Contains(path, ":") {
+				continue // another site
 			}
-			if _, err := os.Stat(filepath.Join("..", path)); err != nil {
+			file := filepath.Join(filepath.Dir(name), path)
+			if path == "" {
+				file = name
+			}
+			if _, err := os.Stat(file); err != nil {
 				t.Errorf("%s: %v", name, err)
+			} else if heading != "" && !slices.Contains(anchors(readFile(t, file)), heading) {
+				t.Errorf("%s links to #%s of %s, which has no such heading", name, heading, file)
 			}
 		}
 	}
 }
 
-// apiBlock returns the code block with the API of the root package.
-func apiBlock(t *testing.T, readme string) string {
+// documents returns the paths of all Markdown files of the repository.
+func documents(t *testing.T) []string {
 	t.Helper()
-	for _, block := range fenced(readme, "go") {
-		if strings.Contains(block, "\nfunc New(config Config) (*Gate, error)\n") {
-			return block
-		}
-	}
-	t.Fatal("README.md: got no block with func New, want one with the API")
-	return ""
-}
-
-// api holds what a package exports.
-type api struct {
-	funcs map[string]string // from "New" or "Gate.Check" to the signature
-	types map[string]string // from the name to the type, see typeCode
-	names []string          // of constants and variables
-}
-
-// elided are the types whose fields README.md does not show.
-var elided = []string{"Config", "Gate", "PageData", "MemoryStore", "RedisStore", "StateStore"}
-
-// TestReadmeAPI checks that README.md shows the exported API of the root package, all of
-// it and nothing else.
-func TestReadmeAPI(t *testing.T) {
-	block := apiBlock(t, readFile(t, readmes[0]))
-	parse := func(name string, source any) *ast.File {
-		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
-	shown := newAPI(parse("README.md", "package scangate\n"+block))
-	files, err := filepath.Glob("../*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var root []*ast.File
-	for _, file := range files {
-		if !strings.HasSuffix(file, "_test.go") {
-			root = append(root, parse(file, nil))
-		}
-	}
-	exported := newAPI(root...)
-	mentioned := func(name string) bool { return regexp.MustCompile(`\b` + name + `\b`).MatchString(block) }
-	checkShown(t, exported, shown, mentioned)
-	checkExists(t, exported, shown, block)
-}
-
-// checkShown fails the test if README.md does not show a part of the API as it is.
-func checkShown(t *testing.T, exported, shown api, mentioned func(name string) bool) {
-	t.Helper()
-	for name, signature := range exported.funcs {
-		receiver, method, _ := strings.Cut(name, ".")
+	var found []string
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
 		switch {
-		case slices.Contains([]string{"MemoryStore", "RedisStore"}, receiver) && method != "Close" && method != "Delete":
-			// Their other methods implement interfaces, which README.md shows.
-		case receiver == "NoPhones":
-			// It has two methods of UserStore, and one that New calls.
-		case receiver == "PageData":
-			if !mentioned(method) {
-				t.Errorf("README.md: no mention of the method PageData.%s, want one", method)
-			}
-		case shown.funcs[name] != signature:
-			t.Errorf("README.md: signature of %s = %q, want %q", name, shown.funcs[name], signature)
+		case err != nil:
+			return err
+		case entry.IsDir() && path != ".." && (entry.Name()[0] == '.' || entry.Name() == "node_modules" || entry.Name() == "testdata"):
+			return fs.SkipDir
+		case strings.HasSuffix(path, ".md"):
+			found = append(found, path)
 		}
+		return nil
+	})
+	if err != nil || len(found) < 10 {
+		t.Fatalf("documents: got %q, %v, want at least ten", found, err)
 	}
-	for name, code := range exported.types {
-		if !mentioned(name) || !slices.Contains(elided, name) && shown.types[name] != code {
-			t.Errorf("README.md: type %s = %q, want %q", name, shown.types[name], code)
-		}
-	}
-	for _, name := range exported.names {
-		if !mentioned(name) {
-			t.Errorf("README.md: no mention of %s, want one", name)
-		}
-	}
+	return found
 }
 
-// checkExists fails the test if README.md shows something that is not part of the API.
-func checkExists(t *testing.T, exported, shown api, block string) {
-	t.Helper()
-	for name := range shown.funcs {
-		if exported.funcs[name] == "" {
-			t.Errorf("README.md: shows %s, which the package does not export", name)
-		}
-	}
-	for name := range shown.types {
-		if exported.types[name] == "" {
-			t.Errorf("README.md: shows type %s, which the package does not export", name)
-		}
-	}
-	// Comments in the block mention constants and errors.
-	for _, name := range regexp.MustCompile(`\b(Err|Event|Register)[A-Z]\w+\b`).FindAllString(block, -1) {
-		if !slices.Contains(exported.names, name) && exported.types[name] == "" && !strings.Contains(block, "Config."+name) {
-			t.Errorf("README.md: mentions %s, which the package does not export", name)
-		}
-	}
+// withoutCode removes the blocks of code and the code within lines.
+func withoutCode(text string) string {
+	text = regexp.MustCompile("(?sm)^```.*?^```$").ReplaceAllString(text, "")
+	return regexp.MustCompile("(?m)^    .*$").ReplaceAllString(text, "")
 }
 
-// newAPI returns what the files export.
-func newAPI(files ...*ast.File) api {
-	a := api{funcs: make(map[string]string), types: make(map[string]string)}
+// anchors returns the anchors of a document's headings, as GitHub makes them: small letters,
+// digits, signs of other languages, and "-" for a space.
+func anchors(text string) []string {
+	var all []string
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(withoutCode(text), -1) {
+		words := strings.ReplaceAll(strings.ToLower(heading[1]), " ", "-")
+		all = append(all, regexp.MustCompile(`[^\p{L}\p{N}_-]`).ReplaceAllString(words, ""))
+	}
+	return all
+}
+
+// exportedFuncs returns the names of the exported functions and methods, such as "New" and
+// "Gate.Check".
+func exportedFuncs(files []*ast.File) []string {
+	var names []string
 	for _, file := range files {
 		for _, decl := range file.Decls {
-			switch d := decl.(type) {
-			case *ast.FuncDecl:
-				a.addFunc(d)
-			case *ast.GenDecl:
-				for _, spec := range d.Specs {
-					a.addSpec(spec)
+			d, ok := decl.(*ast.FuncDecl)
+			if !ok || !d.Name.IsExported() {
+				continue
+			}
+			name := d.Name.Name
+			if d.Recv != nil {
+				receiver := d.Recv.List[0].Type
+				if pointer, ok := receiver.(*ast.StarExpr); ok {
+					receiver = pointer.X
 				}
+				ident, ok := receiver.(*ast.Ident)
+				if !ok || !ident.IsExported() {
+					continue // the package exports no generic types
+				}
+				name = ident.Name + "." + name
 			}
+			names = append(names, name)
 		}
 	}
-	return a
-}
-
-// addFunc adds a function or a method.
-func (a *api) addFunc(d *ast.FuncDecl) {
-	name := d.Name.Name
-	if d.Recv != nil {
-		receiver := d.Recv.List[0].Type
-		if pointer, ok := receiver.(*ast.StarExpr); ok {
-			receiver = pointer.X
-		}
-		ident, ok := receiver.(*ast.Ident)
-		if !ok {
-			return // the package exports no generic types
-		}
-		name = ident.Name + "." + name
-	}
-	// The second check is for the receiver's type.
-	if d.Name.IsExported() && ast.IsExported(name) {
-		a.funcs[name] = code(&ast.FuncDecl{Recv: d.Recv, Name: d.Name, Type: d.Type})
-	}
-}
-
-// addSpec adds a type, or the names of constants or variables.
-func (a *api) addSpec(spec ast.Spec) {
-	switch s := spec.(type) {
-	case *ast.TypeSpec:
-		if s.Name.IsExported() {
-			a.types[s.Name.Name] = typeCode(s.Type)
-		}
-	case *ast.ValueSpec:
-		for _, name := range s.Names {
-			if name.IsExported() {
-				a.names = append(a.names, name.Name)
-			}
-		}
-	}
-}
-
-// typeCode returns a type as code. For structs and interfaces it returns the exported
-// members in alphabetical order, because README.md groups fields by their type.
-func typeCode(expr ast.Expr) string {
-	var list *ast.FieldList
-	switch e := expr.(type) {
-	case *ast.StructType:
-		list = e.Fields
-	case *ast.InterfaceType:
-		list = e.Methods
-	default:
-		return code(expr)
-	}
-	var members []string
-	for _, field := range list.List {
-		for _, name := range field.Names {
-			if name.IsExported() {
-				members = append(members, name.Name+" "+code(field.Type))
-			}
-		}
-	}
-	slices.Sort(members)
-	return "has " + strings.Join(members, "; ")
-}
-
-// code returns a node as code in one line.
-func code(node any) string {
-	var b bytes.Buffer
-	if err := printer.Fprint(&b, token.NewFileSet(), node); err != nil {
-		return err.Error()
-	}
-	return strings.Join(strings.Fields(b.String()), " ")
+	return names
 }
 
 // TestExamples checks that there is an Example for every exported function, and for every
@@ -382,7 +274,7 @@ func TestExamples(t *testing.T) {
 		{"../sqlstore", nil},
 	} {
 		code, examples := parsePackage(t, p.dir)
-		for name := range newAPI(code...).funcs {
+		for _, name := range exportedFuncs(code) {
 			receiver, _, method := strings.Cut(name, ".")
 			want := "Example" + strings.ReplaceAll(name, ".", "_")
 			if (!method || slices.Contains(p.types, receiver)) && !examples[want] {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+
+	"github.com/scangate/scangate"
 )
 
 // newRedisPool returns a connection pool for scangate.RedisStore. It does not
@@ -33,4 +35,18 @@ func newRedisPool(address string) *redis.Pool {
 		MaxActive:   256,
 		IdleTimeout: 5 * time.Minute,
 	}
+}
+
+// openUsers returns the store of users: in Redis with -redis, otherwise in memory.
+func openUsers(o options) (users scangate.UserStore, closeUsers func(), err error) {
+	if o.redis == nil {
+		return scangate.NewMemoryStore(), func() {}, nil
+	}
+	// If Config.Users is nil, the gate creates this store itself. The example creates it
+	// because startSimulator registers users in it.
+	store, err := scangate.NewRedisStore(o.redis, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, func() { _, _ = store.Close(), o.redis.Close() }, nil
 }

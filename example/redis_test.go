@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -286,40 +285,62 @@ func TestTwoProcesses(t *testing.T) {
 }
 
 // TestTwoProcessesRegister logs a new person in on many desktops at the same time. Two
-// processes share the database of users, which must end up with one user.
+// processes share the users in Redis. All logins must be those of one user.
 func TestTwoProcessesRegister(t *testing.T) {
 	skipShort(t, "each of its logins has 10 s on the wall clock")
 	rounds := 3 // of two desktops
 	if large() {
 		rounds = 10
 	}
-	for _, tt := range []struct {
-		name string
-		dsn  func(t *testing.T) string
-	}{
-		{"sqlite", func(t *testing.T) string { return filepath.Join(t.TempDir(), "users.db") }},
-		{"mysql", emptyMySQL},
-		{"postgres", emptyPostgres},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			dsn, person := tt.dsn(t), newPersons(1)
-			c := startCluster(t, person, "-redis", startRedis(t), "-db", dsn)
-			var logins sync.WaitGroup
-			for range rounds {
-				logins.Go(func() { c.logInAll(t, person) })
-			}
-			logins.Wait()
-			db, _, err := openDatabase(dsn)
+	person := newPersons(1)
+	c := startCluster(t, person, "-redis", startRedis(t))
+	users := make(chan string, 2*rounds)
+	var logins sync.WaitGroup
+	for range 2 * rounds {
+		logins.Go(func() {
+			user, err := c.logIn(t.Context(), person[0].ID)
 			if err != nil {
-				t.Fatal(err)
+				t.Errorf("logging in: %v", err)
 			}
-			defer func() { _ = db.Close() }()
-			for _, table := range []string{"scangate_users", "scangate_identities"} {
-				var rows int
-				if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(&rows); err != nil || rows != 1 {
-					t.Errorf("counting the rows of %s: got %d, %v, want 1", table, rows, err)
-				}
-			}
+			users <- user.ID
 		})
 	}
+	logins.Wait()
+	first := <-users
+	for range 2*rounds - 1 {
+		if got := <-users; got != first || got == "" {
+			t.Errorf("user of a desktop = %q, want %q on all desktops", got, first)
+		}
+	}
+}
+
+// TestUsersPersist starts the program twice. A person who logs in to both must be the
+// same user. The folder sql has this test for databases.
+func TestUsersPersist(t *testing.T) {
+	args := []string{"-redis", startRedis(t)}
+	first, second := logInOnce(t, args), logInOnce(t, args)
+	if first.ID == "" || first != second {
+		t.Errorf("user after a restart = %+v, want %+v with an ID", second, first)
+	}
+}
+
+// logInOnce starts the program, logs the person wang in, and stops the program. It
+// returns the user. At the first call the person is new to the program.
+func logInOnce(t *testing.T, args []string) view {
+	t.Helper()
+	p := startProcess(t, args...)
+	defer p.stop()
+	phone := wechattest.New(nil).Phone("wang", nil, p.wechat)
+	if _, _, err := allow(t.Context(), phone, p.url+"/account"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := phone.Open(t.Context(), p.url+"/api/account")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got view
+	if err := json.Unmarshal([]byte(body(t, resp)), &got); err != nil {
+		t.Fatal(err)
+	}
+	return got
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/scangate/scangate"
@@ -21,35 +23,40 @@ const simulatedSecret = "51a1a7ed51a1a7ed51a1a7ed51a1a7ed"
 
 // startSimulator starts a simulated WeChat on a free port. It sets the accounts and
 // the endpoint in o, and prints the simulator's address to out.
-func startSimulator(ctx context.Context, o *options, users scangate.UserStore, out io.Writer) (stop func(), err error) {
+func startSimulator(ctx context.Context, o *options, users scangate.UserStore, out io.Writer) (sim *wechattest.WeChat, stop func(), err error) {
 	// Two accounts, to show both kinds of login: the official account makes the
 	// login page show the gate's own QR code, and the website application adds a
 	// link to WeChat's page with another QR code. A real application needs only
 	// one of them.
 	o.official = wechat.Account{AppID: "wx0000000000000001", Secret: simulatedSecret}
 	o.website = wechat.Account{AppID: "wx0000000000000002", Secret: simulatedSecret}
-	sim := wechattest.New(nil,
-		wechattest.App{Account: o.official, Name: "Example"},
-		wechattest.App{Account: o.website, Website: true},
-	)
+	apps := slices.AppendSeq([]wechattest.App{
+		{Account: o.official, Name: "Example"},
+		{Account: o.website, Website: true},
+	}, maps.Values(tryApps()))
+	sim = wechattest.New(nil, apps...)
 	if err := registerKnownPerson(ctx, sim, o, users); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := registerKnownNumber(ctx, users); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	server := &http.Server{Handler: sim, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }() // returns after stop
 	o.endpoint.Open = "http://" + listener.Addr().String()
 	o.endpoint.API = o.endpoint.Open
 	simulateChat(sim, o)
-	fmt.Fprintln(out, "No AppID given: WeChat is simulated at", o.endpoint.Open)
-	fmt.Fprintln(out, "With -registration phone, this number can log in:", knownNumber)
-	return func() { _ = server.Close() }, nil
+	if o.verbose {
+		fmt.Fprintln(out, "WeChat is simulated at", o.endpoint.Open)
+	}
+	if o.registration == string(scangate.RegisterByPhone) {
+		fmt.Fprintln(out, "This number can log in:", knownNumber)
+	}
+	return sim, func() { _ = server.Close() }, nil
 }
 
 // simulateChat lets the simulator's persons chat with the official account, if -scan selects
@@ -60,17 +67,20 @@ func simulateChat(sim *wechattest.WeChat, o *options) {
 	if mode := scangate.ScanMode(o.scan); mode != scangate.ScanFollow && mode != scangate.ScanMessage {
 		return
 	}
-	o.push = scangate.Push{
+	o.push = pushTo(sim, o.official, o.publicURL+"/wechat/push")
+}
+
+// pushTo makes the simulator send an account's messages to a URL. It returns the settings
+// for the gate there.
+func pushTo(sim *wechattest.WeChat, account wechat.Account, address string) scangate.Push {
+	push := scangate.Push{
 		// Random, because the program receives pushes from the network too.
 		Token:          rand.Text(),
 		EncodingAESKey: (rand.Text() + rand.Text())[:43],
-		AccountQR:      sim.AccountCode(o.official.AppID),
+		AccountQR:      sim.AccountCode(account.AppID),
 	}
-	sim.SetPush(o.official.AppID, wechattest.PushServer{
-		URL:            o.publicURL + "/wechat/push",
-		Token:          o.push.Token,
-		EncodingAESKey: o.push.EncodingAESKey,
-	})
+	sim.SetPush(account.AppID, wechattest.PushServer{URL: address, Token: push.Token, EncodingAESKey: push.EncodingAESKey})
+	return push
 }
 
 // knownPerson is the ID of the person whom the simulator's pages call "known
@@ -83,7 +93,7 @@ func registerKnownPerson(ctx context.Context, sim *wechattest.WeChat, o *options
 	identity := func(account wechat.Account) scangate.Identity {
 		return scangate.Identity{AppID: account.AppID, OpenID: sim.OpenID(knownPerson, account.AppID), UnionID: sim.UnionID(knownPerson)}
 	}
-	// With -db the user is still there after a restart.
+	// With -redis the user is still there after a restart.
 	user, err := users.Register(ctx, scangate.NewUser{Identity: identity(o.official), Nickname: "林小北"})
 	if errors.Is(err, scangate.ErrIdentityTaken) {
 		user, err = users.FindByWeChat(ctx, identity(o.official))

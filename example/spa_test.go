@@ -50,12 +50,12 @@ func openSPA(t *testing.T, browser *browser, w window) *spa {
 	if err := registerKnownPerson(t.Context(), s.wechat.WeChat, &o, users); err != nil {
 		t.Fatal(err)
 	}
-	gate, err := newGate(o, users, newMetrics())
+	gate, err := newGate(o, users)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = gate.Close() })
-	server.Config.Handler = s.intercept(newApp(gate))
+	server.Config.Handler = s.intercept(withFront(newApp(gate)))
 	server.Start()
 	s.attach(browser.open(t))
 	s.do("opening the page", chromedp.Navigate(s.url+"/spa/"))

@@ -73,7 +73,7 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 	server := httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
 	s.url = "http://" + server.Listener.Addr().String()
-	config.PublicURL, config.Endpoint = s.url, s.wechat.Endpoint()
+	config.PublicURL, config.WeChat.Endpoint = s.url, s.wechat.Endpoint()
 	if config.Push.Token != "" {
 		s.wechat.CodesAt(s.wechat.URL)
 		config.Push.AccountQR = s.wechat.AccountCode(config.OfficialAccount.AppID)
@@ -86,7 +86,7 @@ func newSite(t *testing.T, option func(*scangate.Config)) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = gate.Close() })
-	s.gate, s.app = gate, newApp(gate)
+	s.gate, s.app = gate, withFront(newApp(gate))
 	server.Config.Handler = s.withFakeState(s.app)
 	server.Start()
 	return s

@@ -20,7 +20,7 @@ type servers interface {
 	do(ctx context.Context, key string, args ...any) (any, error)
 	// readHashes sends one command for each key, and returns a reply or an error for each.
 	readHashes(ctx context.Context, keys []string, fields []string) ([]any, error)
-	// reload is called when a connection has broken.
+	// reload is called when a server could not be reached or a connection has broken.
 	reload(ctx context.Context)
 	// idle returns how many idle connections there may be.
 	idle() int
@@ -114,17 +114,18 @@ func (c *conn) once(ctx context.Context, call func(context.Context) (any, error)
 	return reply, c.noted(ctx, begun, err)
 }
 
-// read makes a call that changes nothing. If the connection breaks, read repeats the call
-// on another one.
+// read makes a call that may be made twice. If the connection breaks, or leads to a
+// replica that refuses a change, read repeats the call on another one.
 func (c *conn) read(ctx context.Context, call func(context.Context) (any, error)) (any, error) {
 	limited, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	begun := time.Now()
 	reply, err := call(limited)
-	if broke(err) {
+	again := func() bool { return broke(err) || redis.HasErrorPrefix(err, "READONLY") }
+	if again() {
 		// After an outage all idle connections are broken: there may be as many failures
 		// before the pool makes a new one, and one more on the connection just dropped.
-		for idle := c.idle() + 1; broke(err) && idle > 0; idle-- {
+		for idle := c.idle() + 1; again() && idle > 0; idle-- {
 			reply, err = call(limited)
 		}
 	}
@@ -134,7 +135,10 @@ func (c *conn) read(ctx context.Context, call func(context.Context) (any, error)
 // noted returns the error of a call that began at that time as the methods return it,
 // and notes it.
 func (c *conn) noted(ctx context.Context, begun time.Time, err error) error {
-	if broke(err) || redis.HasErrorPrefix(err, "CLUSTERDOWN") {
+	// A master that cannot be reached may have been replaced. go-redis would otherwise ask
+	// only once a minute which server has which slots.
+	var refused redis.Error
+	if err != nil && (!errors.As(err, &refused) || redis.HasErrorPrefix(err, "CLUSTERDOWN")) {
 		c.reload(ctx)
 	}
 	err = plainError(err)

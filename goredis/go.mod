@@ -8,7 +8,7 @@ require (
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/redis/go-redis/v9 v9.23.0
-	github.com/scangate/scangate v0.0.0-00010101000000-000000000000
+	github.com/scangate/scangate v0.1.0
 )
 
 require (

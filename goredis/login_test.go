@@ -48,7 +48,7 @@ func newProcess(t *testing.T, o redis.UniversalOptions, users scangate.UserStore
 	gate, err := scangate.New(scangate.Config{
 		PublicURL: publicURL, OfficialAccount: account, Logger: logger,
 		Users: users, State: store, Session: scangate.Session{Manager: manager},
-		HTTPClient: &http.Client{Transport: wechattest.Transport(map[string]http.Handler{"api.weixin.qq.com": simulator})},
+		WeChat: scangate.WeChat{HTTPClient: &http.Client{Transport: wechattest.Transport(map[string]http.Handler{"api.weixin.qq.com": simulator})}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -58,6 +58,8 @@ func TestStores(t *testing.T) { redistest.Stores(t, backend()) }
 
 func TestWaits(t *testing.T) { redistest.Waits(t, backend()) }
 
+func TestWakeUps(t *testing.T) { redistest.WakeUps(t, backend()) }
+
 func TestFailover(t *testing.T) { redistest.Failover(t, backend()) }
 
 func TestOutages(t *testing.T) { redistest.Outages(t, backend()) }

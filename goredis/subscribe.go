@@ -14,18 +14,18 @@ import (
 //
 // It does not use PubSub.Channel, which drops messages when its receiver is slow and
 // subscribes again without a sign, so that messages are lost unnoticed.
-func (c *conn) Subscribe(ctx context.Context, channel string, subscribed func(), received func(message string)) error {
+func (c *conn) Subscribe(ctx context.Context, channels []string, subscribed func(), received func(message string)) error {
 	one, ok := c.servers.(single)
 	if !ok {
 		return errOneServer
 	}
-	return redisconn.Cause(ctx, plainError(c.subscribe(ctx, one.client, channel, subscribed, received)))
+	return redisconn.Cause(ctx, plainError(c.subscribe(ctx, one.client, channels, subscribed, received)))
 }
 
-func (c *conn) subscribe(ctx context.Context, client *redis.Client, channel string, subscribed func(), received func(message string)) error {
+func (c *conn) subscribe(ctx context.Context, client *redis.Client, channels []string, subscribed func(), received func(message string)) error {
 	pubsub := client.Subscribe(ctx)
 	dialing, dialed := context.WithTimeout(ctx, c.limit)
-	err := pubsub.Subscribe(dialing, channel)
+	err := pubsub.Subscribe(dialing, channels...)
 	dialed()
 	if err != nil {
 		_ = pubsub.Close()
@@ -46,6 +46,9 @@ func (c *conn) subscribe(ctx context.Context, client *redis.Client, channel stri
 		}
 		switch message := message.(type) {
 		case *redis.Subscription:
+			if message.Count < len(channels) {
+				continue
+			}
 			subscribed()
 			limit = c.limit + c.ping // the reply to the next PING comes within that time
 		case *redis.Message:

@@ -26,6 +26,17 @@ func ExampleCodec() {
 	// Output: 7 <nil>
 }
 
+// The types of the other values need not be registered with gob.
+func ExampleCodec_Peek() {
+	record, err := scscodec.Codec{}.Encode(time.Now(), map[string]any{"theme": "dark", "visits": 7})
+	if err != nil {
+		log.Fatal(err)
+	}
+	theme, ok := scscodec.Codec{}.Peek(record, "theme")
+	fmt.Printf("%s %t\n", theme, ok)
+	// Output: dark true
+}
+
 // By default, scs answers every request that brings a damaged session with 500. This
 // application removes the browser's cookie, so the next request begins a session.
 func ExampleErrDamaged() {

@@ -178,8 +178,8 @@ func decode(b []byte) (time.Time, map[string]any, error) {
 	}
 	// The decoder copies strings, so a value that is kept does not pin the whole record.
 	d := valueDecoder{codec.NewDecoder(b[1:])}
-	seconds, nanos, n := d.Varint(), d.Uvarint(), d.Uvarint()
-	if d.Failed || nanos >= uint64(time.Second) || n > uint64(len(d.Rest)) {
+	seconds, nanos, n, ok := d.head()
+	if !ok {
 		return time.Time{}, nil, errMalformed
 	}
 	values := make(map[string]any, n)
@@ -199,6 +199,12 @@ func decode(b []byte) (time.Time, map[string]any, error) {
 
 // valueDecoder decodes the values of a session.
 type valueDecoder struct{ codec.Decoder }
+
+// head decodes the deadline and the number of values. It reports false if they do not fit.
+func (d *valueDecoder) head() (seconds int64, nanos, n uint64, ok bool) {
+	seconds, nanos, n = d.Varint(), d.Uvarint(), d.Uvarint()
+	return seconds, nanos, n, !d.Failed && nanos < uint64(time.Second) && n <= uint64(len(d.Rest))
+}
 
 // value decodes a tag and the value of that type. After a nil error the value is
 // meaningless if d.Failed is set.
@@ -250,35 +256,67 @@ func (d *valueDecoder) float(tag byte) (any, error) {
 // signed decodes an integer that fits into the signed type of the tag.
 func (d *valueDecoder) signed(tag byte) (any, error) {
 	v := d.Varint()
-	switch {
-	case tag == tagInt && int64(int(v)) == v:
-		return int(v), nil
-	case tag == tagInt8 && v >= math.MinInt8 && v <= math.MaxInt8:
-		return int8(v), nil
-	case tag == tagInt16 && v >= math.MinInt16 && v <= math.MaxInt16:
-		return int16(v), nil
-	case tag == tagInt32 && v >= math.MinInt32 && v <= math.MaxInt32:
-		return int32(v), nil
-	case tag == tagInt64:
-		return v, nil
+	if !fitsSigned(tag, v) {
+		return nil, errMalformed // or a tag of a later version
 	}
-	return nil, errMalformed // or a tag of a later version
+	switch tag {
+	case tagInt:
+		return int(v), nil
+	case tagInt8:
+		return int8(v), nil
+	case tagInt16:
+		return int16(v), nil
+	case tagInt32:
+		return int32(v), nil
+	}
+	return v, nil
+}
+
+// fitsSigned reports whether the tag is that of a signed type which can hold v.
+func fitsSigned(tag byte, v int64) bool {
+	switch tag {
+	case tagInt:
+		return int64(int(v)) == v
+	case tagInt8:
+		return v >= math.MinInt8 && v <= math.MaxInt8
+	case tagInt16:
+		return v >= math.MinInt16 && v <= math.MaxInt16
+	case tagInt32:
+		return v >= math.MinInt32 && v <= math.MaxInt32
+	}
+	return tag == tagInt64
 }
 
 // unsigned decodes an integer that fits into the unsigned type of the tag.
 func (d *valueDecoder) unsigned(tag byte) (any, error) {
 	v := d.Uvarint()
-	switch {
-	case tag == tagUint && uint64(uint(v)) == v:
-		return uint(v), nil
-	case tag == tagUint8 && v <= math.MaxUint8:
-		return uint8(v), nil
-	case tag == tagUint16 && v <= math.MaxUint16:
-		return uint16(v), nil
-	case tag == tagUint32 && v <= math.MaxUint32:
-		return uint32(v), nil
-	case tag == tagUint64:
-		return v, nil
+	if !fitsUnsigned(tag, v) {
+		return nil, errMalformed
 	}
-	return nil, errMalformed
+	switch tag {
+	case tagUint:
+		return uint(v), nil
+	case tagUint8:
+		return uint8(v), nil
+	case tagUint16:
+		return uint16(v), nil
+	case tagUint32:
+		return uint32(v), nil
+	}
+	return v, nil
+}
+
+// fitsUnsigned reports whether the tag is that of an unsigned type which can hold v.
+func fitsUnsigned(tag byte, v uint64) bool {
+	switch tag {
+	case tagUint:
+		return uint64(uint(v)) == v
+	case tagUint8:
+		return v <= math.MaxUint8
+	case tagUint16:
+		return v <= math.MaxUint16
+	case tagUint32:
+		return v <= math.MaxUint32
+	}
+	return tag == tagUint64
 }

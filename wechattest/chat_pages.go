@@ -4,8 +4,10 @@ import (
 	"context"
 	"html"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -42,12 +44,24 @@ func (w *WeChat) codeBase() string {
 	return "http://weixin.qq.com"
 }
 
-// chatRoutes registers the pages with chats.
+// chatRoutes registers the home page and the pages with chats.
 func (w *WeChat) chatRoutes() {
+	w.routes.HandleFunc("GET /{$}", w.home)
 	w.routes.HandleFunc("GET "+codePath+"{code}", w.openCode)
 	w.routes.HandleFunc("GET "+accountPath+"{app}", w.openAccount)
 	w.routes.HandleFunc("GET "+chatPath+"{app}", w.openChat)
 	w.routes.HandleFunc("POST "+chatPath+"{app}", w.actInChat)
+}
+
+// home serves the home page, which explains how to play the phone.
+func (w *WeChat) home(rw http.ResponseWriter, _ *http.Request) {
+	data := page{Persons: w.persons}
+	for _, appID := range slices.Sorted(maps.Keys(w.apps)) {
+		if app := w.apps[appID]; !app.Website && !app.MiniProgram {
+			data.Chats = append(data.Chats, app)
+		}
+	}
+	w.show(rw, "home", data)
 }
 
 // openCode serves the address in a code with a scene: a person scans it.

@@ -51,6 +51,8 @@
 //
 // # In a program
 //
+// [Serve] gives an application under development a simulated WeChat in one line.
+//
 // [New] returns an [http.Handler] for all of WeChat's hosts. It serves these
 // paths:
 //

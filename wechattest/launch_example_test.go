@@ -50,7 +50,7 @@ func testMiniProgram(t *testing.T) {
 	server := httptest.NewUnstartedServer(nil)
 	defer server.Close()
 	publicURL := "http://" + server.Listener.Addr().String()
-	gate, err := scangate.New(scangate.Config{PublicURL: publicURL, MiniProgram: account, Endpoint: simulator.Endpoint()})
+	gate, err := scangate.New(scangate.Config{PublicURL: publicURL, MiniProgram: account, WeChat: scangate.WeChat{Endpoint: simulator.Endpoint()}})
 	if err != nil {
 		t.Fatal(err)
 	}

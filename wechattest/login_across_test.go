@@ -44,10 +44,10 @@ func TestLogInAcross(t *testing.T) {
 	terms := []scangate.Link{{Text: "Terms", URL: "/terms", Version: "1"}}
 	for name, config := range map[string]scangate.Config{
 		"":                  {},
-		" with the profile": {FetchProfile: true},
+		" with the profile": {Registration: scangate.Registration{FetchProfile: true}},
 		" with terms":       {Pages: scangate.Pages{Terms: terms}},
 		" with a number":    {MatchNumber: true},
-		" with all":         {FetchProfile: true, MatchNumber: true, Pages: scangate.Pages{Terms: terms}},
+		" with all":         {Registration: scangate.Registration{FetchProfile: true}, MatchNumber: true, Pages: scangate.Pages{Terms: terms}},
 	} {
 		for mode, logIn := range logInWays {
 			t.Run(string(mode)+name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestLogInAcross(t *testing.T) {
 					for _, address := range []string{"/account", "/wechat/login?return_to=/account"} {
 						client := newClient(t, network)
 						logIn(simulator, t, client, "https://app.example.com"+address, "yueyue")
-						checkNickname(t, client, config.FetchProfile, "月月🌙🐰")
+						checkNickname(t, client, config.Registration.FetchProfile, "月月🌙🐰")
 					}
 				})
 			})
@@ -89,7 +89,7 @@ func checkNickname(t *testing.T, client *http.Client, fetched bool, want string)
 func TestLogInAcrossFails(t *testing.T) {
 	open := scangate.Config{}
 	phone := scangate.Config{Phone: scangate.Phone{Require: true, SendCode: func(context.Context, string, string) error { return nil }}}
-	closed := scangate.Config{Registration: scangate.RegisterClosed}
+	closed := scangate.Config{Registration: scangate.Registration{Mode: scangate.RegisterClosed}}
 	for name, test := range map[string]struct {
 		config            scangate.Config
 		mode, by          scangate.ScanMode

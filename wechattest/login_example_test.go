@@ -16,7 +16,7 @@ import (
 // newApplication returns the application under test: the gate, and a page behind it.
 // Tests pass their own address and endpoint.
 func newApplication(publicURL string, account wechat.Account, endpoint wechat.Endpoint) (http.Handler, error) {
-	gate, err := scangate.New(scangate.Config{PublicURL: publicURL, OfficialAccount: account, Endpoint: endpoint, FetchProfile: true})
+	gate, err := scangate.New(scangate.Config{PublicURL: publicURL, OfficialAccount: account, WeChat: scangate.WeChat{Endpoint: endpoint}, Registration: scangate.Registration{FetchProfile: true}})
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func ExampleWeChat_LogIn() {
 // chatApplication is newApplication for an account whose followers confirm logins in the
 // chat. The settings are those at WeChat.
 func chatApplication(publicURL string, account wechat.Account, endpoint wechat.Endpoint, push scangate.Push) (http.Handler, error) {
-	return scangate.New(scangate.Config{PublicURL: publicURL, OfficialAccount: account, Endpoint: endpoint, Scan: scangate.ScanFollow, Push: push})
+	return scangate.New(scangate.Config{PublicURL: publicURL, OfficialAccount: account, WeChat: scangate.WeChat{Endpoint: endpoint}, Scan: scangate.ScanFollow, Push: push})
 }
 
 // testFollow is the body of a test. In an application, it is called TestFollow.

@@ -24,7 +24,7 @@ func TestFollowExample(t *testing.T) { testFollow(t) }
 func newAppTransport(t *testing.T, simulator *wechattest.WeChat, config scangate.Config) http.RoundTripper {
 	t.Helper()
 	config.PublicURL = "https://app.example.com"
-	config.HTTPClient = &http.Client{Transport: wechattest.Transport(map[string]http.Handler{"api.weixin.qq.com": simulator})}
+	config.WeChat.HTTPClient = &http.Client{Transport: wechattest.Transport(map[string]http.Handler{"api.weixin.qq.com": simulator})}
 	gate, err := scangate.New(config)
 	if err != nil {
 		t.Fatal(err)
@@ -70,11 +70,11 @@ func TestLogIn(t *testing.T) {
 	}{
 		"from a gated page":                  {scangate.Config{OfficialAccount: official.Account}, "/account", "lin", ""},
 		"from the login":                     {scangate.Config{OfficialAccount: official.Account}, "/wechat/login", "lin", ""},
-		"with the profile page":              {scangate.Config{OfficialAccount: official.Account, FetchProfile: true}, "/account", "yueyue", "月月🌙🐰"},
-		"as a snapshot user":                 {scangate.Config{OfficialAccount: official.Account, FetchProfile: true}, "/account", "zhao", "赵一"},
-		"with both accounts":                 {scangate.Config{OfficialAccount: official.Account, Website: website.Account, FetchProfile: true}, "/account", "chen", "陈默"},
-		"with a website application":         {scangate.Config{Website: website.Account, FetchProfile: true}, "/account", "wang", "Wang Wei"},
-		"by a link that chooses the website": {scangate.Config{OfficialAccount: official.Account, Website: website.Account, FetchProfile: true}, "/wechat/login?with=website", "wang", "Wang Wei"},
+		"with the profile page":              {scangate.Config{OfficialAccount: official.Account, Registration: scangate.Registration{FetchProfile: true}}, "/account", "yueyue", "月月🌙🐰"},
+		"as a snapshot user":                 {scangate.Config{OfficialAccount: official.Account, Registration: scangate.Registration{FetchProfile: true}}, "/account", "zhao", "赵一"},
+		"with both accounts":                 {scangate.Config{OfficialAccount: official.Account, Website: website.Account, Registration: scangate.Registration{FetchProfile: true}}, "/account", "chen", "陈默"},
+		"with a website application":         {scangate.Config{Website: website.Account, Registration: scangate.Registration{FetchProfile: true}}, "/account", "wang", "Wang Wei"},
+		"by a link that chooses the website": {scangate.Config{OfficialAccount: official.Account, Website: website.Account, Registration: scangate.Registration{FetchProfile: true}}, "/wechat/login?with=website", "wang", "Wang Wei"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestLogIn(t *testing.T) {
 
 func TestLogInFails(t *testing.T) {
 	open := scangate.Config{OfficialAccount: official.Account}
-	closed := scangate.Config{OfficialAccount: official.Account, Registration: scangate.RegisterClosed}
+	closed := scangate.Config{OfficialAccount: official.Account, Registration: scangate.Registration{Mode: scangate.RegisterClosed}}
 	for name, test := range map[string]struct {
 		config          scangate.Config
 		address, person string

@@ -32,6 +32,8 @@ type page struct {
 	Snapshot bool
 	// Persons are the persons to choose from.
 	Persons []Person
+	// Chats are the official accounts, on the home page.
+	Chats []App
 	// Code is the text of the scanned code in the chat of a person who does not follow the
 	// account. Follows, Chat and Words are the chat's state, its messages and its texts.
 	Code    string

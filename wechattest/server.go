@@ -6,53 +6,47 @@ import (
 	"net/http"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/scangate/scangate/wechat"
 )
 
-// Server is a strict [WeChat] that listens on a loopback address.
+// Server is a [WeChat] that listens. [NewServer] starts one for a test, and [Serve] starts
+// one for an application under development.
 type Server struct {
 	*WeChat
 	// URL is the server's base URL, without a trailing slash.
 	URL string
+
+	account wechat.Account // the first one
+	stop    func()
 }
 
-// NewServer starts a server with apps and the default persons. It fails t when the
-// application misuses the protocol. The server stops when t ends.
+// NewServer starts a server with apps and the default persons on a free loopback port. It
+// fails t when the application misuses the protocol. The server stops when t ends.
 func NewServer(t testing.TB, apps ...App) *Server {
 	t.Helper()
 	w := NewStrict(t, apps...)
-	addr := listen(t, w, func(l net.Listener) net.Listener { return l })
-	return &Server{WeChat: w, URL: "http://" + addr}
+	addr, stop := listen(t, w, func(l net.Listener) net.Listener { return l })
+	s := &Server{WeChat: w, URL: "http://" + addr, stop: stop}
+	if len(apps) > 0 {
+		s.account = apps[0].Account
+	}
+	return s
 }
 
-// listen serves a handler on a loopback address until t ends, and returns the address. wrap
-// returns the listener that the server accepts connections of.
-func listen(t testing.TB, handler http.Handler, wrap func(net.Listener) net.Listener) (addr string) {
+// listen serves a handler on a loopback address until t ends or stop is called. It returns the
+// address. wrap returns the listener that the server accepts connections of.
+func listen(t testing.TB, handler http.Handler, wrap func(net.Listener) net.Listener) (addr string, stop func()) {
 	t.Helper()
 	// Not t.Context: it is canceled before t's cleanups run, and a cleanup may
 	// still call the server.
-	ctx, cancel := context.WithCancel(context.Background())
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		cancel()
 		t.Fatalf("wechattest: listening: %v", err)
 	}
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-	}
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(wrap(listener)) }) // always returns ErrServerClosed, after Close
-	t.Cleanup(func() {
-		// Cancel first: calls that hang (Fault.Hang) wait for their context.
-		cancel()
-		_ = server.Close()
-		serving.Wait()
-	})
-	return listener.Addr().String()
+	stop = start(handler, wrap(listener))
+	t.Cleanup(stop)
+	return listener.Addr().String(), stop
 }
 
 // Endpoint returns the endpoint that points a [wechat.Client] at the server.

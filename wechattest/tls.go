@@ -48,7 +48,7 @@ func (w *WeChat) ServeTLS(t testing.TB) *TLSServer {
 	if err != nil {
 		t.Fatalf("wechattest: creating certificates: %v", err)
 	}
-	addr := listen(t, w, func(l net.Listener) net.Listener {
+	addr, _ := listen(t, w, func(l net.Listener) net.Listener {
 		return tls.NewListener(l, &tls.Config{
 			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 		})

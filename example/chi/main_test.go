@@ -8,7 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/scangate/scangate"
-	"github.com/scangate/scangate/example/internal/servertest"
+	"github.com/scangate/scangate/internal/servertest"
 )
 
 // TestChi runs the suite of all routers against the chi application.

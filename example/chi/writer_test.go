@@ -9,7 +9,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/scangate/scangate"
-	"github.com/scangate/scangate/example/internal/servertest"
+	"github.com/scangate/scangate/internal/servertest"
 )
 
 func TestCaseA06ChiWriter(t *testing.T) {

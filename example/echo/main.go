@@ -1,5 +1,5 @@
-// Command echo is a small echo application with a WeChat login. Run it in the parent
-// folder with: go run ./echo
+// Command echo is a small echo application with a WeChat login. Run it in this folder
+// with: go run .
 package main
 
 import (
@@ -12,18 +12,18 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/scangate/scangate"
-	"github.com/scangate/scangate/example/internal/simulated"
+	"github.com/scangate/scangate/wechattest"
 )
 
 func main() {
-	weChat := simulated.Start() // in your application: leave it out
+	weChat := wechattest.Serve("127.0.0.1:0") // a simulated WeChat; in your application: leave it out
 	sessions := scs.New()
 	sessions.IdleTimeout = 24 * time.Hour // a session ends after a day without requests
 	gate, err := scangate.New(scangate.Config{
 		PublicURL:       "http://127.0.0.1:8080",
-		OfficialAccount: weChat.Account,                      // in your application: wechat.Account{AppID: "wx...", Secret: os.Getenv("WECHAT_SECRET")}
-		Endpoint:        weChat.Endpoint,                     // in your application: leave it out
-		Session:         scangate.Session{Manager: sessions}, // handlers and the gate share the session
+		OfficialAccount: weChat.Account(),                             // in your application: wechat.Account{AppID: "wx...", Secret: os.Getenv("WECHAT_SECRET")}
+		WeChat:          scangate.WeChat{Endpoint: weChat.Endpoint()}, // in your application: leave it out
+		Session:         scangate.Session{Manager: sessions},          // handlers and the gate share the session
 	})
 	if err != nil {
 		log.Fatal(err)

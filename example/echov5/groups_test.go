@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/scangate/scangate"
-	"github.com/scangate/scangate/example/internal/servertest"
+	"github.com/scangate/scangate/internal/servertest"
 )
 
 func TestEchoV5Groups(t *testing.T) {

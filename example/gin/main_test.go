@@ -8,7 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/scangate/scangate"
-	"github.com/scangate/scangate/example/internal/servertest"
+	"github.com/scangate/scangate/internal/servertest"
 )
 
 // TestGin runs the suite of all routers against the gin application.

@@ -9,7 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/scangate/scangate"
-	"github.com/scangate/scangate/example/internal/servertest"
+	"github.com/scangate/scangate/internal/servertest"
 )
 
 func TestCaseA06GinWriter(t *testing.T) {

@@ -31,7 +31,7 @@ func newApp(t *testing.T, tokens *Tokens) (*scangate.Gate, *http.Client) {
 	hosts := map[string]http.Handler{"open.weixin.qq.com": weChat, "api.weixin.qq.com": weChat}
 	gate, err := scangate.New(scangate.Config{
 		PublicURL: "https://app.example.com", OfficialAccount: account, Logger: slog.New(slog.DiscardHandler),
-		HTTPClient: &http.Client{Transport: wechattest.Transport(hosts)},
+		WeChat: scangate.WeChat{HTTPClient: &http.Client{Transport: wechattest.Transport(hosts)}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -13,9 +13,9 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// Configure adds tracing to a configuration that has neither HTTPClient nor OnEvent.
+// Configure adds tracing to a configuration that has neither WeChat.HTTPClient nor OnEvent.
 func Configure(config *scangate.Config, provider trace.TracerProvider) {
-	config.HTTPClient = &http.Client{Transport: transport{http.DefaultTransport, provider.Tracer("github.com/scangate/scangate/example/otel")}}
+	config.WeChat.HTTPClient = &http.Client{Transport: transport{http.DefaultTransport, provider.Tracer("github.com/scangate/scangate/example/otel")}}
 	config.OnEvent = func(ctx context.Context, e scangate.Event) {
 		trace.SpanFromContext(ctx).AddEvent("scangate."+string(e.Name), trace.WithAttributes(
 			// Not the address and the user: traces are often kept longer than either should be.

@@ -29,7 +29,7 @@ func logIn(t *testing.T) tracetest.SpanStubs {
 	server := httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
 	config := scangate.Config{
-		PublicURL: "http://" + server.Listener.Addr().String(), OfficialAccount: account, Endpoint: weChat.Endpoint(), Logger: slog.New(slog.DiscardHandler),
+		PublicURL: "http://" + server.Listener.Addr().String(), OfficialAccount: account, WeChat: scangate.WeChat{Endpoint: weChat.Endpoint()}, Logger: slog.New(slog.DiscardHandler),
 	}
 	Configure(&config, provider)
 	gate, err := scangate.New(config)

@@ -37,8 +37,8 @@ func newWorld(t *testing.T, handler func(*scangate.Gate) http.Handler) *world {
 	weChat := wechattest.NewStrict(t, wechattest.App{Account: account})
 	gate, err := scangate.New(scangate.Config{
 		PublicURL: appURL, OfficialAccount: account, Scan: scangate.ScanMessage,
-		Push:       scangate.Push{Token: pushToken, EncodingAESKey: pushKey, AccountQR: "http://weixin.qq.com/r/account"},
-		HTTPClient: &http.Client{Transport: wechattest.Transport(map[string]http.Handler{"api.weixin.qq.com": weChat})},
+		Push:   scangate.Push{Token: pushToken, EncodingAESKey: pushKey, AccountQR: "http://weixin.qq.com/r/account"},
+		WeChat: scangate.WeChat{HTTPClient: &http.Client{Transport: wechattest.Transport(map[string]http.Handler{"api.weixin.qq.com": weChat})}},
 	})
 	if err != nil {
 		t.Fatal(err)

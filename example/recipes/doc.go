@@ -4,13 +4,13 @@
 //
 //	own_login.go   a login by password beside WeChat, on the application's own login page
 //	roles.go       roles in the session, from the login on
-//	profile.go     a row of the application's own for each new user
 //	front_end.go   a front end on another host or port (CORS), and Vite's proxy
 //	sites.go       several sites of one domain with one login
 //	sms_aliyun.go  one-time codes by Alibaba Cloud (阿里云短信)
 //	sms_tencent.go one-time codes by Tencent Cloud (腾讯云短信)
 //
-// The folders gin, echo, echov5 and chi beside this one have groups of public and private
-// routes and loggers without queries. The modules jwt and otel have tokens of the
+// The modules gin, echo, echov5 and chi beside this folder have groups of public and private
+// routes and loggers without queries. The module sql has users in a database, and a row of the
+// application's own for each new user. The modules jwt and otel have tokens of the
 // application's own and traces.
 package recipes

@@ -53,7 +53,7 @@ func TestVite(t *testing.T) {
 	proxy := httptest.NewUnstartedServer(nil)
 	defer proxy.Close()
 	w := newWorld(t, appHost)
-	w.config.PublicURL, w.config.Endpoint, w.config.HTTPClient = "http://"+proxy.Listener.Addr().String(), weChat.Endpoint(), nil
+	w.config.PublicURL, w.config.WeChat.Endpoint, w.config.WeChat.HTTPClient = "http://"+proxy.Listener.Addr().String(), weChat.Endpoint(), nil
 	gate := w.gate()
 	mux := http.NewServeMux()
 	mux.Handle("/wechat/", gate)

@@ -39,7 +39,7 @@ func newWorld(t *testing.T, hosts ...string) *world {
 	w.hosts = map[string]http.Handler{"open.weixin.qq.com": w.wechat, "api.weixin.qq.com": w.wechat}
 	w.config = scangate.Config{
 		PublicURL: "https://" + hosts[0], OfficialAccount: account, Logger: slog.New(slog.DiscardHandler),
-		HTTPClient: &http.Client{Transport: wechattest.Transport(w.hosts)},
+		WeChat: scangate.WeChat{HTTPClient: &http.Client{Transport: wechattest.Transport(w.hosts)}},
 	}
 	return w
 }

@@ -2,14 +2,8 @@ package recipes
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"net/http"
 	"testing"
-
-	_ "modernc.org/sqlite" // the driver of TestProfile
-
-	"github.com/scangate/scangate"
 )
 
 func TestRoles(t *testing.T) {
@@ -35,41 +29,4 @@ func TestRoles(t *testing.T) {
 	later := w.browser()
 	w.logIn(later, appURL+"/", "lin")
 	checkPage(t, "/admin in a new session", later.get("/admin"), http.StatusOK, "page")
-}
-
-func TestProfile(t *testing.T) {
-	w := newWorld(t, appHost)
-	db, err := sql.Open("sqlite", "file:"+t.TempDir()+"/profiles.db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	if _, err := db.ExecContext(t.Context(), `CREATE TABLE profiles (user_id TEXT PRIMARY KEY, nickname TEXT NOT NULL, created_at TIMESTAMP NOT NULL)`); err != nil {
-		t.Fatal(err)
-	}
-	WithProfile(&w.config, db)
-	gate := w.gate()
-	mux := http.NewServeMux()
-	mux.Handle("/wechat/", gate)
-	mux.Handle("/", gate.RequireWeChat(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, _ := scangate.UserFromContext(r.Context())
-		var found string
-		if err := db.QueryRowContext(r.Context(), `SELECT user_id FROM profiles WHERE user_id = $1`, user.ID).Scan(&found); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-	})))
-	w.hosts[appHost] = mux
-	for range 2 { // the second login finds the row
-		b := w.browser()
-		w.logIn(b, appURL+"/", "lin")
-		checkPage(t, "page of a user", b.get("/"), http.StatusOK, "")
-	}
-	var rows int
-	if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM profiles`).Scan(&rows); err != nil || rows != 1 {
-		t.Errorf("profiles = %d, %v, want 1", rows, err)
-	}
-	_ = db.Close()
-	if err := w.config.OnLogin(t.Context(), scangate.Login{}); err == nil || errors.Is(err, sql.ErrNoRows) {
-		t.Errorf("OnLogin without a database: %v, want an error that refuses the login", err)
-	}
 }

@@ -115,7 +115,7 @@ func TestNoTripToWeChatBeginsALoginInAChat(t *testing.T) {
 	s, l := newChat(t, WayFollow)
 	attacker, phone := NewKey(), NewKey()
 	exchange := func(key Key, who string, fails error) error {
-		_, err := s.Exchange(t.Context(), l.ID(), key, ScopeBase, string(key), func(context.Context, *Login) (Person, error) {
+		_, err := s.Exchange(t.Context(), l, key, ScopeBase, string(key), func(context.Context, *Login) (Person, error) {
 			return person(who), fails
 		})
 		return err

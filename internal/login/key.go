@@ -7,6 +7,8 @@ import (
 	"encoding/base32"
 	"fmt"
 	"time"
+
+	"github.com/scangate/scangate/internal/state"
 )
 
 // Key is a secret that one browser keeps in a cookie of its own. It binds requests
@@ -15,6 +17,13 @@ type Key string
 
 // NewKey returns a random key of 130 bits.
 func NewKey() Key { return Key(rand.Text()) }
+
+// FirstID returns the ID of the first login of a key: 120 bits of a MAC, which only the browser
+// and the gate can compute, behind the place of the browser's logins. A key made by [NewKey]
+// has only one first login.
+func (k Key) FirstID() string {
+	return place(k.Digest()) + k.mac("first", "")[state.PlaceLength:idLength]
+}
 
 // Digest is what a store keeps of a [Key].
 type Digest [sha256.Size]byte
@@ -25,9 +34,12 @@ func (k Key) Digest() Digest { return sha256.Sum256([]byte(k)) }
 
 // mac binds text to the browser, for one purpose. It returns 32 characters of A-Z2-7.
 func (k Key) mac(purpose, text string) string {
-	m := hmac.New(sha256.New, []byte(k))
-	m.Write([]byte(purpose + " " + text))
-	return base32.StdEncoding.EncodeToString(m.Sum(nil)[:20])
+	b := append(make([]byte, 0, 128), k...)
+	m := hmac.New(sha256.New, b)
+	b = append(append(append(b[:0], purpose...), ' '), text...)
+	m.Write(b)
+	b = m.Sum(b[:0])
+	return string(base32.StdEncoding.AppendEncode(b, b[:20])[len(b):])
 }
 
 // macLength is the length of what mac returns.

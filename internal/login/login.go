@@ -193,6 +193,11 @@ func (l *Login) Target() (userID, name string) { return l.record.TargetUserID, l
 // Identified reports whether a browser has proved an identity for the login.
 func (l *Login) Identified() bool { return l.record.Person != nil }
 
+// Untried reports whether the login is open and no code was exchanged for it yet.
+func (l *Login) Untried() bool {
+	return l.record.open() == nil && !l.record.Tried && (l.record.State == StateWaiting || l.record.State == StateScanned)
+}
+
 // Person returns who the authorizer is; the zero Person before the login is identified.
 func (l *Login) Person() Person {
 	if l.record.Person == nil {

@@ -14,7 +14,7 @@ func enteredMini(t *testing.T, s *Store, key Key, openID string) *Login {
 	if err != nil {
 		t.Fatalf("start: %v", err)
 	}
-	l, err = s.Exchange(t.Context(), l.ID(), key, ScopeBase, "code", func(context.Context, *Login) (Person, error) {
+	l, err = s.Exchange(t.Context(), l, key, ScopeBase, "code", func(context.Context, *Login) (Person, error) {
 		return Person{Identity: Identity{AppID: "mini", OpenID: openID}, UserID: "user"}, nil
 	})
 	if err != nil {

@@ -17,6 +17,7 @@ type record struct {
 	Number     int       // shown on both screens
 	Salt       string    // of the session's token
 	Lease      *lease    // while exchanging
+	Tried      bool      // a callback has had the lease
 	Failures   int       // exchanges that WeChat rejected
 	Rejected   *rejected // the last code that WeChat rejected
 	Person     *Person   // once identified
@@ -176,7 +177,7 @@ func (r *record) claim(browser Digest, s Scope, code Digest) error {
 	if proof {
 		r.Chat.Proving = true
 	}
-	r.State, r.Authorizer = StateExchanging, browser
+	r.State, r.Authorizer, r.Tried = StateExchanging, browser, true
 	return nil
 }
 

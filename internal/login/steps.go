@@ -22,9 +22,9 @@ func (s *Store) Scan(ctx context.Context, l *Login) (*Login, error) {
 //
 // It returns [ErrRepeated] if this browser has exchanged a code of the scope before,
 // and [ErrExchanging] while another callback has the lease: see [Store.WaitExchanged].
-func (s *Store) Exchange(ctx context.Context, id string, key Key, scope Scope, code string, ask func(context.Context, *Login) (Person, error)) (*Login, error) {
-	unread, digest := &Login{record: &record{ID: id}}, Digest(sha256.Sum256([]byte(code)))
-	l, err := s.change(ctx, unread, func(r *record) error { return r.claim(key.Digest(), scope, digest) })
+func (s *Store) Exchange(ctx context.Context, l *Login, key Key, scope Scope, code string, ask func(context.Context, *Login) (Person, error)) (*Login, error) {
+	digest := Digest(sha256.Sum256([]byte(code)))
+	l, err := s.change(ctx, l, func(r *record) error { return r.claim(key.Digest(), scope, digest) })
 	if err != nil {
 		return l, err
 	}

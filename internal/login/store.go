@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strconv"
 	"time"
 
 	"github.com/scangate/scangate/internal/state"
@@ -28,7 +29,8 @@ func NewStore(s state.Store, ttl time.Duration) *Store { return &Store{state: s,
 // initiator has one slot for each kind, purpose, account and destination.
 type Slot struct {
 	request Request
-	version int64 // of the index entry; 0 if there is none
+	version int64  // of the index entry; 0 if there is none
+	first   string // the ID of the new login if it is the first one of the initiator's key
 
 	former *Login // an open login that is not to be used any more; may be nil
 
@@ -38,6 +40,30 @@ type Slot struct {
 
 // NewSlot returns the slot of a browser that has no login yet.
 func NewSlot(request Request) Slot { return Slot{request: request} }
+
+// FirstSlot is NewSlot for a browser whose key was just made. Its login gets the ID that
+// [Key.FirstID] returns. It follows from the key, so the login needs no index entry: see
+// [Store.FindFirst].
+func FirstSlot(request Request, id string) Slot { return Slot{request: request, first: id} }
+
+// FindFirst is FindSlot for a browser that has begun a login with [FirstSlot], which has that
+// ID.
+func (s *Store) FindFirst(ctx context.Context, request Request, id string) (Slot, error) {
+	l, err := s.Load(ctx, id)
+	if err != nil && !errors.Is(err, ErrUnknown) {
+		return NewSlot(request), err
+	}
+	mine := err == nil && l.record.slot() == request.slot()
+	if mine && l.record.reusable() {
+		return Slot{request: request, Login: l}, nil
+	}
+	slot, err := s.FindSlot(ctx, request)
+	// A later login of the slot has ended the first one.
+	if err == nil && mine && l.Open() == nil && slot.version == 0 {
+		slot.former = l
+	}
+	return slot, err
+}
 
 // FindSlot returns the slot for the request, with the open login in it.
 func (s *Store) FindSlot(ctx context.Context, request Request) (Slot, error) {
@@ -83,7 +109,11 @@ func (s *Store) Start(ctx context.Context, slot Slot) (*Login, error) {
 			return nil, err
 		}
 	}
-	l, err := s.create(ctx, &record{Request: slot.request, State: StateWaiting}, s.ttl)
+	r := &record{Request: slot.request, State: StateWaiting}
+	if slot.first != "" {
+		return s.createAs(ctx, slot.first, r, s.ttl)
+	}
+	l, err := s.create(ctx, r, s.ttl)
 	if err != nil {
 		return nil, err
 	}
@@ -107,13 +137,18 @@ func (s *Store) StartIdentified(ctx context.Context, request Request, who Person
 	return s.create(ctx, &record{Request: request, State: StateIdentified, Authorizer: request.Initiator, Person: &who}, identifiedTTL)
 }
 
-// create fills in what every new record has, and stores it.
+// create stores a record under a random ID.
 func (s *Store) create(ctx context.Context, r *record, ttl time.Duration) (*Login, error) {
+	return s.createAs(ctx, r.newID(), r, ttl)
+}
+
+// createAs fills in what every new record has, and stores it.
+func (s *Store) createAs(ctx context.Context, id string, r *record, ttl time.Duration) (*Login, error) {
 	number, err := rand.Int(rand.Reader, big.NewInt(90))
 	if err != nil {
 		return nil, err
 	}
-	r.ID, r.Salt = rand.Text(), rand.Text()
+	r.ID, r.Salt = id, rand.Text()
 	r.Number = 10 + int(number.Int64())
 	r.Created = time.Now()
 	r.Expires = r.Created.Add(ttl)
@@ -127,15 +162,29 @@ func (s *Store) create(ctx context.Context, r *record, ttl time.Duration) (*Logi
 	return &Login{record: r, version: 1}, nil
 }
 
-func recordKey(id string) string { return "login:" + id }
+func recordKey(id string) string { return state.LoginKind + id }
+
+// place returns the place of an initiator's logins and index entries in a store on several
+// servers, where they are on the same server.
+func place(initiator Digest) string { return state.NewPlace(initiator[:]) }
+
+// newID returns an ID for a login of the request: 120 random bits behind its place.
+func (r *Request) newID() string { return place(r.Initiator) + rand.Text()[state.PlaceLength:] }
+
+// slot returns the parts of a request that make its slot.
+func (r *Request) slot() [7]string {
+	return [...]string{string(r.Initiator[:]), string(r.Kind), string(r.Purpose), r.TargetUserID, r.AppID, r.ReturnTo, string(r.Way)}
+}
 
 // indexKey returns the key of the slot's index entry.
 func (r *Request) indexKey() string {
-	sum := sha256.New()
-	for _, part := range []string{string(r.Initiator[:]), string(r.Kind), string(r.Purpose), r.TargetUserID, r.AppID, r.ReturnTo, string(r.Way)} {
-		fmt.Fprintf(sum, "%d:%s", len(part), part) // the length keeps ("ab", "c") and ("a", "bc") apart
+	named := make([]byte, 0, 256)
+	for _, part := range r.slot() {
+		// The length keeps ("ab", "c") and ("a", "bc") apart.
+		named = append(append(strconv.AppendInt(named, int64(len(part)), 10), ':'), part...)
 	}
-	return "open:" + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
+	sum := sha256.Sum256(named)
+	return state.IndexKind + place(r.Initiator) + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // Load returns the login of that ID, an expired one too, or [ErrUnknown].
@@ -162,13 +211,18 @@ func decodeLogin(id string, value []byte, version int64, err error) (*Login, err
 	if err != nil {
 		return nil, fmt.Errorf("reading a login: %w", err)
 	}
-	r := new(record)
+	read := new(struct { // one allocation, not two
+		Login
+		record
+	})
+	r := &read.record
 	if r.decode(value) != nil || !r.sound() {
 		return nil, ErrUnknown
 	}
 	r.ID = id
 	r.lapse()
-	return &Login{record: r, version: version}, nil
+	read.Login = Login{record: r, version: version}
+	return &read.Login, nil
 }
 
 // change applies a step to a login and stores the result. It begins with the login as
@@ -194,12 +248,27 @@ func (s *Store) change(ctx context.Context, l *Login, step func(*record) error) 
 			}
 			return changed, err
 		}
-		if err := s.update(ctx, changed); !errors.Is(err, state.ErrConflict) {
+		storing := ctx
+		if !l.wakes(changed) {
+			storing = state.Quietly(ctx)
+		}
+		if err := s.update(storing, changed); !errors.Is(err, state.ErrConflict) {
 			return changed, err
 		}
 		read = true
 	}
 	return l, fmt.Errorf("changing a login: %w", state.ErrConflict)
+}
+
+// wakes reports whether a call of Wait has to return for this change. Most calls wait for
+// another public state, and need the time at which the login expires. Store.WaitExchanged
+// waits for the end of a lease. The page of a login that a person has confirmed in a chat
+// waits for what the gate learns about that person.
+func (l *Login) wakes(changed *Login) bool {
+	return l.PublicState() != changed.PublicState() ||
+		!l.Expires().Equal(changed.Expires()) ||
+		l.State() == StateExchanging ||
+		l.InChat() && l.Identified()
 }
 
 // update stores the login if the store still has the version that it was made of.

@@ -151,8 +151,8 @@ func TestCaseE01ExchangeGivesItsLeaseBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	failed, err := s.Exchange(t.Context(), l.ID(), phone, ScopeBase, "code", func(_ context.Context, l *Login) (Person, error) {
-		if _, err := s.Exchange(t.Context(), l.ID(), attacker, ScopeBase, "code", nil); !errors.Is(err, ErrExchanging) {
+	failed, err := s.Exchange(t.Context(), l, phone, ScopeBase, "code", func(_ context.Context, l *Login) (Person, error) {
+		if _, err := s.Exchange(t.Context(), l, attacker, ScopeBase, "code", nil); !errors.Is(err, ErrExchanging) {
 			t.Errorf("exchange beside another: error = %v, want ErrExchanging", err)
 		}
 		return Person{}, errAway
@@ -160,13 +160,13 @@ func TestCaseE01ExchangeGivesItsLeaseBack(t *testing.T) {
 	if !errors.Is(err, errAway) || failed.State() != StateWaiting || failed.AuthorizedBy(phone) {
 		t.Errorf("failed exchange: error = %v, state = %s, want the failure's, and waiting for any phone", err, failed.State())
 	}
-	done, err := s.Exchange(t.Context(), l.ID(), phone, ScopeBase, "code", func(context.Context, *Login) (Person, error) {
+	done, err := s.Exchange(t.Context(), l, phone, ScopeBase, "code", func(context.Context, *Login) (Person, error) {
 		return Person{UserID: "u"}, nil
 	})
 	if err != nil || done.State() != StateIdentified || !done.AuthorizedBy(phone) || done.AuthorizedBy(attacker) {
 		t.Errorf("exchange: error = %v, state = %s, want identified by the phone", err, done.State())
 	}
-	if _, err := s.Exchange(t.Context(), l.ID(), phone, ScopeBase, "code", nil); !errors.Is(err, ErrRepeated) {
+	if _, err := s.Exchange(t.Context(), l, phone, ScopeBase, "code", nil); !errors.Is(err, ErrRepeated) {
 		t.Errorf("repeated exchange: error = %v, want ErrRepeated", err)
 	}
 }
@@ -191,5 +191,73 @@ func TestSlotOfAnotherVersionIsEmpty(t *testing.T) {
 		if _, err := s.Start(t.Context(), slot); err != nil {
 			t.Errorf("entry %q: start: error = %v, want none", entry, err)
 		}
+	}
+}
+
+// TestFirstLoginNeedsNoIndexEntry begins the first login of a key, which has a record and no
+// index entry, and goes on to later ones.
+func TestFirstLoginNeedsNoIndexEntry(t *testing.T) {
+	store := newTestStore()
+	s := NewStore(store, time.Minute)
+	key := NewKey()
+	request := Request{Kind: CrossDevice, Initiator: key.Digest(), ReturnTo: "/"}
+	first, err := s.Start(t.Context(), FirstSlot(request, key.FirstID()))
+	if err != nil || first.ID() != key.FirstID() || !ValidID(first.ID()) || len(store.values) != 1 {
+		t.Fatalf("start: error = %v, records = %d, want the login of the ID %s and no other record", err, len(store.values), key.FirstID())
+	}
+	find := func(request Request, want *Login) Slot {
+		t.Helper()
+		slot, err := s.FindFirst(t.Context(), request, key.FirstID())
+		if err != nil || (slot.Login == nil) != (want == nil) || want != nil && slot.Login.ID() != want.ID() {
+			t.Fatalf("find: slot = %+v, error = %v, want the login %v", slot, err, want)
+		}
+		return slot
+	}
+	find(request, first)
+	elsewhere := request
+	elsewhere.ReturnTo = "/elsewhere"
+	second, err := s.Start(t.Context(), find(elsewhere, nil))
+	if err != nil {
+		t.Fatalf("start of another login: error = %v, want none", err)
+	}
+	find(elsewhere, second)
+	find(request, first)
+
+	slot, err := s.Renew(t.Context(), first)
+	if err != nil {
+		t.Fatalf("renew: error = %v, want none", err)
+	}
+	renewed, err := s.Start(t.Context(), slot)
+	if err != nil || renewed.ID() == first.ID() {
+		t.Fatalf("start of the renewed login: error = %v, want another ID than the first one", err)
+	}
+	find(request, renewed)
+	if ended, err := s.Load(t.Context(), first.ID()); err != nil || ended.State() != StateReplaced {
+		t.Errorf("the first login after the renewal: state = %s, error = %v, want replaced", ended.State(), err)
+	}
+}
+
+// TestFirstLoginThatIsNotUsableIsReplaced finds a first login that is open, but whose code is to
+// be renewed.
+func TestFirstLoginThatIsNotUsableIsReplaced(t *testing.T) {
+	s := NewStore(newTestStore(), time.Hour)
+	key := NewKey()
+	request := Request{Kind: CrossDevice, Initiator: key.Digest(), ReturnTo: "/"}
+	first, err := s.Start(t.Context(), FirstSlot(request, key.FirstID()))
+	if err != nil {
+		t.Fatalf("start: error = %v, want none", err)
+	}
+	if first, err = s.change(t.Context(), first, func(r *record) error { r.Created = r.Created.Add(-renewAfter); return nil }); err != nil {
+		t.Fatalf("make the login older: error = %v, want none", err)
+	}
+	slot, err := s.FindFirst(t.Context(), request, key.FirstID())
+	if err != nil || slot.Login != nil {
+		t.Fatalf("find: slot = %+v, error = %v, want an empty slot", slot, err)
+	}
+	if _, err := s.Start(t.Context(), slot); err != nil {
+		t.Fatalf("start: error = %v, want none", err)
+	}
+	if ended, err := s.Load(t.Context(), first.ID()); err != nil || ended.State() != StateReplaced {
+		t.Errorf("the first login after another start: state = %s, error = %v, want replaced", ended.State(), err)
 	}
 }

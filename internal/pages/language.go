@@ -261,7 +261,7 @@ func parseRanges(header string) []languageRange {
 		// Half a range could mean another language, and half a weight refuses one.
 		header = header[:strings.LastIndexByte(header[:limit], ',')+1]
 	}
-	var ranges []languageRange
+	ranges := make([]languageRange, 0, 8)
 	for part := range strings.SplitSeq(header, ",") {
 		tag, weight, weighted := strings.Cut(strings.Trim(part, " \t"), ";")
 		r := newRange(strings.ToLower(strings.TrimRight(tag, " \t")))
@@ -277,15 +277,15 @@ func parseRanges(header string) []languageRange {
 
 // newRange returns a range with the weight 1.
 func newRange(tag string) languageRange {
-	subtags := strings.Split(tag, "-")
-	r := languageRange{tag: tag, primary: subtags[0], q: 1}
+	primary, _, _ := strings.Cut(tag, "-")
+	r := languageRange{tag: tag, primary: primary, q: 1}
 	switch r.primary {
 	case chinese, "cmn", "yue":
 		r.primary = chinese
 	default:
 		return r
 	}
-	for _, subtag := range subtags {
+	for subtag := range strings.SplitSeq(tag, "-") {
 		switch subtag {
 		case "hans", "hant":
 			r.script = subtag

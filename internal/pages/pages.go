@@ -40,6 +40,7 @@ type Set struct {
 	basePath  string
 	builtin   *template.Template
 	templates *template.Template // the built-in ones, or the set that replaces some of them
+	shapes    shapes             // of the built-in ones
 	languages []Language         // the first is for browsers that name none
 	// fallbackFirst are the languages with Options.Fallback in front, for browsers that
 	// name other languages.
@@ -50,6 +51,7 @@ type Set struct {
 	assets        map[string]Asset  // by name
 	names         map[string]string // of assets, by file
 	tag           Asset             // the script of the element scangate-login
+	codes         QRCodes
 }
 
 // Asset is a style, a script, or the data of a script.
@@ -176,6 +178,9 @@ func execute(set *template.Template, name string, data any) ([]byte, error) {
 	}
 	return body.Bytes(), nil
 }
+
+// QRCode returns the QR code of a text.
+func (s *Set) QRCode(text string) (QRCode, error) { return s.codes.Encode(text) }
 
 // App returns Options.App.
 func (s *Set) App() string { return s.app }

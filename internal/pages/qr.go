@@ -1,22 +1,61 @@
 package pages
 
 import (
+	"errors"
 	"strconv"
+	"sync/atomic"
 
 	"rsc.io/qr"
+	"rsc.io/qr/coding"
 )
 
 // QRCode is a QR code that can be drawn.
 type QRCode struct{ code *qr.Code }
 
-// NewQRCode returns the QR code of a text. Its error correction is level M: 15 % of the code
-// may be damaged, hidden by a reflection on the screen, or covered by the mark.
-func NewQRCode(text string) (QRCode, error) {
+// QRCodes makes QR codes. Its zero value is ready, and safe for concurrent use.
+type QRCodes struct {
+	// plans are the places of the modules by version, which are the same for all texts. A
+	// plan costs more than the rest of a code. Nothing changes it once it is made.
+	plans [coding.MaxVersion + 1]atomic.Pointer[coding.Plan]
+}
+
+var errLongText = errors.New("the text is too long for a QR code")
+
+// Encode returns the QR code of a text, as [qr.Encode] does. Its error correction is level M:
+// 15 % of the code may be damaged, hidden by a reflection on the screen, or covered by the
+// mark.
+func (c *QRCodes) Encode(text string) (QRCode, error) {
 	// Levels Q and H need more modules, which are smaller. zbarimg read 20 of 20 codes with
 	// the mark at level M, down to 30 % of their size, but 16 at level Q and 12 at level H
 	// at 40 %.
-	code, err := qr.Encode(text, qr.M)
-	return QRCode{code}, err
+	const level = coding.M
+	var content coding.Encoding = coding.String(text)
+	switch {
+	case coding.Num(text).Check() == nil:
+		content = coding.Num(text)
+	case coding.Alpha(text).Check() == nil:
+		content = coding.Alpha(text)
+	}
+	version := coding.Version(coding.MinVersion)
+	for content.Bits(version) > version.DataBytes(level)*8 {
+		if version++; version > coding.MaxVersion {
+			return QRCode{}, errLongText
+		}
+	}
+	plan := c.plans[version].Load()
+	if plan == nil {
+		made, err := coding.NewPlan(version, level, 0)
+		if err != nil {
+			return QRCode{}, err
+		}
+		c.plans[version].Store(made)
+		plan = made
+	}
+	code, err := plan.Encode(content)
+	if err != nil {
+		return QRCode{}, err
+	}
+	return QRCode{&qr.Code{Bitmap: code.Bitmap, Size: code.Size, Stride: code.Stride, Scale: 8}}, nil
 }
 
 // PNG returns the code as a PNG image, without the mark.
@@ -34,9 +73,14 @@ const mark = `<path fill="#07c160" d="M.2 6.7a7.4 6.4 0 1 1 14.8 0a7.4 6.4 0 1 1
 // an odd number, as the code's width is, and at most 16 % of it.
 func (q QRCode) markSize() int { return (q.code.Size*16/100-1)/2*2 + 1 }
 
+// marked returns the first and the last row and column that the mark covers.
+func (q QRCode) marked() (first, last int) {
+	return (q.code.Size - q.markSize()) / 2, (q.code.Size+q.markSize())/2 - 1
+}
+
 // black reports whether the module is black in the image with the mark.
 func (q QRCode) black(x, y int) bool {
-	first, last := (q.code.Size-q.markSize())/2, (q.code.Size+q.markSize())/2-1
+	first, last := q.marked()
 	return q.code.Black(x, y) && (x < first || x > last || y < first || y > last)
 }
 
@@ -48,10 +92,12 @@ func (q QRCode) SVG() []byte {
 	b := make([]byte, 0, 8<<10)
 	b = append(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 `+size+` `+size+`" shape-rendering="crispEdges">`...)
 	b = append(b, `<path fill="#fff" d="M0 0h`+size+`v`+size+`H0z"/><path d="`...)
+	first, last := q.marked()
 	for y := range code.Size {
+		beside := y < first || y > last // no part of the row is below the mark
 		for x := 0; x < code.Size; x++ {
 			start := x
-			for x < code.Size && q.black(x, y) {
+			for code.Black(x, y) && (beside || x < first || x > last) {
 				x++
 			}
 			if x > start {

@@ -9,18 +9,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"rsc.io/qr"
 )
 
 const scanURL = "https://app.example.com/wechat/scan/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 // TestQRCodeSVG draws the path again and compares it with the code.
 func TestQRCodeSVG(t *testing.T) {
-	code, err := NewQRCode(scanURL)
+	code, err := new(QRCodes).Encode(scanURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +53,7 @@ func TestQRCodeSVG(t *testing.T) {
 }
 
 func TestQRCodePNG(t *testing.T) {
-	code, err := NewQRCode(scanURL)
+	code, err := new(QRCodes).Encode(scanURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +62,25 @@ func TestQRCodePNG(t *testing.T) {
 	}
 }
 
-func TestNewQRCodeRefusesALongText(t *testing.T) {
-	if _, err := NewQRCode(strings.Repeat("x", 10_000)); err == nil {
+// TestEncodeIsThatOfQR compares the codes with those of package qr, which keeps no plan.
+func TestEncodeIsThatOfQR(t *testing.T) {
+	codes := new(QRCodes)
+	for n := range 2400 {
+		for _, text := range []string{strings.Repeat("x", n), strings.Repeat("A1", n/2), strings.Repeat("7", n)} {
+			if n > 300 && n%97 != 0 {
+				continue
+			}
+			got, err := codes.Encode(text)
+			want, wantErr := qr.Encode(text, qr.M)
+			if (err != nil) != (wantErr != nil) || err == nil && !reflect.DeepEqual(got.code, want) {
+				t.Fatalf("Encode of %d bytes like %.4q: error = %v, want the code of qr.Encode and the error %v", len(text), text, err, wantErr)
+			}
+		}
+	}
+}
+
+func TestEncodeRefusesALongText(t *testing.T) {
+	if _, err := new(QRCodes).Encode(strings.Repeat("x", 10_000)); err == nil {
 		t.Error("QR code of 10,000 bytes: no error, want one")
 	}
 }
@@ -74,7 +94,7 @@ func inMark(q QRCode, x, y int) bool {
 
 func TestMarkIsSmallAndCentered(t *testing.T) {
 	for n := 1; n < 300; n += 7 {
-		q, err := NewQRCode(strings.Repeat("x", n))
+		q, err := new(QRCodes).Encode(strings.Repeat("x", n))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +103,7 @@ func TestMarkIsSmallAndCentered(t *testing.T) {
 			t.Errorf("the mark in a code of %d modules takes %d, want an odd number from 3 to 16 %%", size, mark)
 		}
 	}
-	q, err := NewQRCode(scanURL)
+	q, err := new(QRCodes).Encode(scanURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +167,7 @@ func TestMarkedCodeIsRead(t *testing.T) {
 	dir := t.TempDir()
 	for _, host := range []string{"a.cn", "app.example.com", "login.a-longer-name.example.com", "login.a-very-long-name-of-a-host.a-long-domain.example.com"} {
 		text := "https://" + host + "/wechat/scan/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		q, err := NewQRCode(text)
+		q, err := new(QRCodes).Encode(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,8 +194,9 @@ func TestMarkedCodeIsRead(t *testing.T) {
 
 func BenchmarkSVG(b *testing.B) {
 	b.ReportAllocs()
+	codes := new(QRCodes)
 	for b.Loop() {
-		q, err := NewQRCode(scanURL)
+		q, err := codes.Encode(scanURL)
 		if err != nil {
 			b.Fatal(err)
 		}

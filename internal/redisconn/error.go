@@ -44,6 +44,9 @@ func (r Refusal) Code() string {
 
 // asRefusal returns err as a [Refusal] if Redis returned it.
 func asRefusal(err error) (Refusal, bool) {
+	if err == nil {
+		return "", false // the usual case, without the allocations of errors.As
+	}
 	var refused redis.Error
 	if errors.As(err, &refused) {
 		return NewRefusal(string(refused)), true
@@ -56,11 +59,12 @@ func asRefusal(err error) (Refusal, bool) {
 // error only if ctx has ended. The limits of the transport, of its pool and of its
 // connections may be contexts as well, and their errors would look like the caller's.
 func Cause(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
 	var address *url.Error
 	refusal, refused := asRefusal(err)
 	switch {
-	case err == nil:
-		return nil
 	case ended(ctx) != nil:
 		return ended(ctx)
 	case refused:

@@ -107,10 +107,12 @@ func (o *Outage) log(level slog.Level, text string, attrs ...any) {
 // Note notes the outcome of a call to Redis that began at that time and returned err
 // to a caller with that context.
 func (o *Outage) Note(ctx context.Context, begun time.Time, err error) {
+	if err == nil {
+		o.Succeeded(begun)
+		return
+	}
 	refusal, refused := asRefusal(err)
 	switch {
-	case err == nil:
-		o.Succeeded(begun)
 	case refused && !slices.Contains([]string{"LOADING", "MASTERDOWN", "CLUSTERDOWN"}, refusal.Code()):
 		o.Succeeded(begun) // Redis refused the call, so it is there
 	case ended(ctx) != nil, isBusy(err):

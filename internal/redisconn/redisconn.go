@@ -107,8 +107,8 @@ func (c *Client) ReadScript(ctx context.Context, script *Script, keys []string, 
 
 // WriteScript implements [Transport].
 func (c *Client) WriteScript(ctx context.Context, script *Script, keys []string, args ...any) (any, error) {
-	limited, cancel := context.WithTimeout(ctx, c.limit())
-	defer cancel()
+	limited := newLimited(ctx, c.limit())
+	defer limited.stop()
 	begun := time.Now()
 	reply, _, err := c.try(limited, script.call(keys, args))
 	c.outage.Note(ctx, begun, err)
@@ -158,11 +158,11 @@ func HashCommand(key string, fields []string) (string, []any) {
 	return "HMGET", args
 }
 
-// read makes a call that changes nothing. If the connection breaks, read repeats the
-// call on another one.
+// read makes a call that may be made twice. If the connection breaks, or leads to a
+// replica that refuses a change, read repeats the call on another one.
 func (c *Client) read(ctx context.Context, call call) (any, error) {
-	limited, cancel := context.WithTimeout(ctx, c.limit())
-	defer cancel()
+	limited := newLimited(ctx, c.limit())
+	defer limited.stop()
 	// After an outage all idle connections are broken: there may be as many failures
 	// before the pool makes a new one.
 	idle := c.Pool.IdleCount()
@@ -176,7 +176,7 @@ func (c *Client) read(ctx context.Context, call call) (any, error) {
 }
 
 // try makes a call on one connection of the pool, and reports whether that
-// connection turned out to be broken.
+// connection turned out to be broken or to lead to a replica.
 func (c *Client) try(ctx context.Context, call call) (reply any, broken bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
@@ -194,13 +194,16 @@ func (c *Client) try(ctx context.Context, call call) (reply any, broken bool, er
 		// The connection leads to a server that is no longer the master. The pool
 		// drops a connection on which a read has failed.
 		_, _ = redis.ReceiveWithTimeout(conn, time.Nanosecond)
-		return nil, false, err
+		return nil, true, err
 	}
 	return reply, conn.Err() != nil, err
 }
 
 // refusedWith reports whether err is an error of Redis's with that code.
 func refusedWith(err error, code string) bool {
+	if err == nil {
+		return false // without the allocation of errors.As
+	}
 	var refused redis.Error
 	return errors.As(err, &refused) && strings.HasPrefix(string(refused), code)
 }

@@ -183,7 +183,7 @@ func TestDialTakesItsLimit(t *testing.T) {
 				_, err := client.WriteScript(ctx, redisconn.NewScript("return 1"), nil)
 				return err
 			},
-			"Subscribe":   func(ctx context.Context) error { return client.Subscribe(ctx, "channel", nil, nil) },
+			"Subscribe":   func(ctx context.Context) error { return client.Subscribe(ctx, []string{"channel"}, nil, nil) },
 			"DialLimited": func(ctx context.Context) error { _, err := redisconn.DialLimited(ctx, pool); return err },
 		} {
 			begun := time.Now()

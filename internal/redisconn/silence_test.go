@@ -80,7 +80,7 @@ func TestCaseE05DeadSubscriptionIsNoticed(t *testing.T) {
 			client := &redisconn.Client{Pool: &redis.Pool{DialContext: func(context.Context) (redis.Conn, error) { return conn, nil }}}
 			subscribed, ended := make(chan struct{}), make(chan error, 1)
 			go func() {
-				ended <- client.Subscribe(t.Context(), "channel", func() { close(subscribed) }, func(string) {})
+				ended <- client.Subscribe(t.Context(), []string{"channel"}, func() { close(subscribed) }, func(string) {})
 			}()
 			<-subscribed
 			<-time.After(after)

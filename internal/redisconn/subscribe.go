@@ -9,11 +9,11 @@ import (
 )
 
 // Subscribe implements [Transport].
-func (c *Client) Subscribe(ctx context.Context, channel string, subscribed func(), received func(message string)) error {
-	return Cause(ctx, c.subscribe(ctx, channel, subscribed, received))
+func (c *Client) Subscribe(ctx context.Context, channels []string, subscribed func(), received func(message string)) error {
+	return Cause(ctx, c.subscribe(ctx, channels, subscribed, received))
 }
 
-func (c *Client) subscribe(ctx context.Context, channel string, subscribed func(), received func(message string)) error {
+func (c *Client) subscribe(ctx context.Context, channels []string, subscribed func(), received func(message string)) error {
 	dialing, dialed := context.WithTimeout(ctx, c.limit())
 	conn, err := dial(dialing, c.Pool)
 	dialed()
@@ -21,7 +21,7 @@ func (c *Client) subscribe(ctx context.Context, channel string, subscribed func(
 		return err
 	}
 	subscriber := redis.PubSubConn{Conn: conn}
-	if err := subscriber.Subscribe(channel); err != nil {
+	if err := subscriber.Subscribe(redis.Args{}.AddFlat(channels)...); err != nil {
 		_ = conn.Close()
 		return err
 	}
@@ -36,6 +36,9 @@ func (c *Client) subscribe(ctx context.Context, channel string, subscribed func(
 		case error:
 			return got
 		case redis.Subscription:
+			if got.Count < len(channels) {
+				continue
+			}
 			subscribed()
 			limit = c.limit() + c.ping() // the reply to the next PING comes within that time
 		case redis.Message:

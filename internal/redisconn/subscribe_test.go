@@ -23,7 +23,7 @@ func subscribe(ctx context.Context, t *testing.T, client *redisconn.Client) subs
 	t.Helper()
 	s := subscription{make(chan struct{}, 10), make(chan string, 10), make(chan error, 1)}
 	go func() {
-		s.ended <- client.Subscribe(ctx, "channel",
+		s.ended <- client.Subscribe(ctx, []string{"channel"},
 			func() { s.subscribed <- struct{}{} }, func(message string) { s.messages <- message })
 	}()
 	select {

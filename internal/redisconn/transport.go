@@ -24,8 +24,8 @@ type Transport interface {
 	// read.
 	ReadHashes(ctx context.Context, keys []string, fields ...string) ([]any, error)
 
-	// ReadScript runs a script that changes nothing. If the connection breaks, it runs
-	// the script again on another one.
+	// ReadScript runs a script that may run twice. If the connection breaks, or leads to
+	// a replica that refuses a change, it runs the script again on another one.
 	ReadScript(ctx context.Context, script *Script, keys []string, args ...any) (any, error)
 
 	// WriteScript runs a script at most once. If the connection breaks, it is unknown
@@ -36,12 +36,11 @@ type Transport interface {
 	// known or ctx has ended.
 	Check(ctx context.Context)
 
-	// Subscribe listens to the channel on a connection of its own, which does not count
-	// against a pool's limits. It calls subscribed once Redis has confirmed the
-	// subscription, and then received with each message, one call at a time. It returns
-	// an error when the connection ends or ctx does. Messages sent between two
-	// subscriptions are lost.
-	Subscribe(ctx context.Context, channel string, subscribed func(), received func(message string)) error
+	// Subscribe listens to the channels on a connection of its own, which does not count
+	// against a pool's limits. It calls subscribed once Redis has confirmed all of them,
+	// and then received with each message, one call at a time. It returns an error when
+	// the connection ends or ctx does. Messages sent between two subscriptions are lost.
+	Subscribe(ctx context.Context, channels []string, subscribed func(), received func(message string)) error
 
 	// Fresh returns a transport to the same Redis that does not reuse the connections of
 	// this one.

@@ -7,31 +7,34 @@ import (
 	"time"
 
 	"github.com/scangate/scangate/internal/redisconn"
+	"github.com/scangate/scangate/internal/state"
 )
 
-// Any number of calls of Wait share one connection and two goroutines:
+// Any number of calls of Wait share one connection and a few goroutines:
 //
-//   - listen stays subscribed to the channel, where each message is the Redis key of a
-//     record that has changed;
-//   - deliver reads the changed records that have waiters, many at a time, and sends
-//     them to their waiters.
+//   - listen stays subscribed to the process's channel, where each message is a record
+//     that has changed, and sends the records to their waiters;
+//   - deliver reads records that have waiters, many at a time, and sends them to their
+//     waiters;
+//   - unregister removes the registrations at records that have no waiter any more.
 //
-// A message is only a reason to read, so a superfluous one does no harm. Messages sent
-// while there was no subscription are lost. Therefore deliver reads all records that
-// have waiters after each new subscription.
-
+// Messages sent while there was no subscription are lost. Therefore deliver reads all
+// records that have waiters after each new subscription, and registers the process again.
+//
 // On a Cluster each record with a waiter has a channel of its own, which listenSharded
-// subscribes to and ends with the last waiter.
+// subscribes to and ends with the last waiter. A message is then only a reason for deliver
+// to read the record.
 
 // listen stays subscribed until ctx ends.
 func (s *Store) listen(ctx context.Context) {
 	var pause redisconn.Pause
 	for ctx.Err() == nil {
-		err := s.conn.Subscribe(ctx, s.channel(), func() {
+		channels := []string{s.wakeChannels() + s.id, s.wakeChannels() + allChannel}
+		err := s.conn.Subscribe(ctx, channels, func() {
 			s.subscription.Succeeded(time.Now())
 			pause.Reset()
 			s.waits.noteAll()
-		}, func(key string) { s.waits.note(key) })
+		}, s.receive)
 		if ctx.Err() == nil {
 			s.listenFailed(err)
 		}
@@ -86,15 +89,15 @@ func refusedForGood(err error) bool {
 func (s *Store) deliver(ctx context.Context) {
 	var pause redisconn.Pause
 	for ctx.Err() == nil {
-		keys := s.waits.take()
-		if len(keys) == 0 {
+		records, registration := s.waits.take()
+		if len(records) == 0 {
 			select {
 			case <-s.waits.news:
 			case <-ctx.Done():
 			}
 			continue
 		}
-		if s.deliverRecords(ctx, keys) {
+		if s.deliverRecords(ctx, records, registration) {
 			pause.Reset()
 		} else {
 			pause.Sleep(ctx)
@@ -104,26 +107,61 @@ func (s *Store) deliver(ctx context.Context) {
 
 // deliverRecords reads records in one round trip and sends them to their waiters. It
 // marks those again that could not be read, and reports whether there were none.
-func (s *Store) deliverRecords(ctx context.Context, keys []string) bool {
+func (s *Store) deliverRecords(ctx context.Context, records []known, registration uint32) bool {
 	conn := s.conn
 	if time.Now().UnixNano() < s.distrust.Load() {
 		conn = s.fresh
 	}
-	replies, err := conn.ReadHashes(ctx, keys, "version", "value")
+	read := s.register
+	if s.sharded != nil {
+		read = s.readAll
+	}
+	found, err := read(ctx, conn, registration, records)
 	if err != nil {
 		s.suspect(err)
-		s.waits.note(keys...)
-		return false
+		found = make([]record, len(records))
 	}
-	var unread []string
-	for i, key := range keys {
-		if err, failed := replies[i].(error); failed {
-			s.suspect(err)
-			unread = append(unread, key)
+	unread := 0
+	for i, r := range found {
+		if err != nil || failed(r.err) {
+			s.suspect(r.err)
+			s.waits.note(records[i].key)
+			unread++
 			continue
 		}
-		s.waits.deliver(key, parseRecord("reading a changed record", replies[i]))
+		s.waits.deliver(records[i].key, r)
+		if s.sharded == nil && r.value != nil {
+			// The process was not registered. That has to follow if there still are waiters,
+			// which have this version.
+			s.waits.note(records[i].key)
+		}
 	}
-	s.waits.note(unread...)
-	return len(unread) == 0
+	return unread == 0
+}
+
+// failed reports whether err means that a record could not be read, as opposed to a
+// record that is missing or damaged.
+func failed(err error) bool {
+	return err != nil && !errors.Is(err, state.ErrNotFound) && !errors.Is(err, redisconn.ErrReply)
+}
+
+// readAll reads records on a Cluster, which needs no registration.
+func (s *Store) readAll(ctx context.Context, conn redisconn.Transport, _ uint32, records []known) ([]record, error) {
+	keys := make([]string, len(records))
+	for i, r := range records {
+		keys[i] = r.key
+	}
+	replies, err := conn.ReadHashes(ctx, keys, "version", "value")
+	if err != nil {
+		return nil, err
+	}
+	found := make([]record, len(replies))
+	for i, reply := range replies {
+		if err, failed := reply.(error); failed {
+			found[i] = record{err: err}
+		} else {
+			found[i] = parseRecord(reading, reply)
+		}
+	}
+	return found, nil
 }

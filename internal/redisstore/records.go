@@ -9,37 +9,33 @@ import (
 	"github.com/scangate/scangate/internal/state"
 )
 
-// A record is a hash with the fields version and value.
+// A record is a hash with the fields version and value and, while processes wait for it
+// on one server, waiting.
 const (
 	// luaCreate: KEYS record; ARGV value, ttl.
 	//
-	// It does not publish: no one can be waiting for a new record, and every message
-	// reaches every process.
+	// It does not publish: no one can be waiting for a new record.
 	luaCreate = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'exists' end
 redis.call('HSET', KEYS[1], 'version', 1, 'value', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 'ok'`
 
-	// An update is luaCheckVersion, luaPublish or luaPublishSharded, and luaReplace:
-	// KEYS record; ARGV version, next version, value, ttl, channel.
-	//
-	// It publishes before it changes the record: if Redis refuses to publish, nothing
-	// has changed. A process that gets the message cannot read the old record, because
-	// the script is one step.
+	// An update is luaCheckVersion and luaReplace: KEYS record; ARGV version, next
+	// version, value, ttl. Unless it is quiet, luaWake or luaWakeSharded follows. Every
+	// update ends with luaOK.
 	luaCheckVersion = `
 local version = redis.call('HGET', KEYS[1], 'version')
 if not version then return 'not found' end
 if version ~= ARGV[1] then return 'conflict' end`
-	luaPublish = `
-redis.call('PUBLISH', ARGV[5], KEYS[1])`
-	// A Cluster sends each message of PUBLISH to every server. SPUBLISH reaches those
-	// that have the channel's slot, which is the record's.
-	luaPublishSharded = `
-redis.call('SPUBLISH', KEYS[1], '')`
 	luaReplace = `
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'value', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])`
+	// A Cluster sends each message of PUBLISH to every server. SPUBLISH reaches those
+	// that have the channel's slot, which is the record's.
+	luaWakeSharded = `
+redis.call('SPUBLISH', KEYS[1], '')`
+	luaOK = `
 return 'ok'`
 
 	// luaAdd: KEYS counter; ARGV window.
@@ -49,6 +45,9 @@ if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return count`
 )
 
+// reading is what a failed read was about to do.
+const reading = "loading a record"
+
 // Create implements [state.Store].
 func (s *Store) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	return s.change(ctx, "creating a record", s.scripts.create, []string{s.key("state", key)}, value, milliseconds(ttl))
@@ -56,19 +55,22 @@ func (s *Store) Create(ctx context.Context, key string, value []byte, ttl time.D
 
 // Load implements [state.Store].
 func (s *Store) Load(ctx context.Context, key string) ([]byte, int64, error) {
-	const doing = "loading a record"
 	reply, err := s.conn.ReadHash(ctx, s.key("state", key), "version", "value")
 	if err != nil {
-		return nil, 0, failure(doing, err)
+		return nil, 0, failure(reading, err)
 	}
-	r := parseRecord(doing, reply)
+	r := parseRecord(reading, reply)
 	return r.value, r.version, r.err
 }
 
 // Update implements [state.Store].
 func (s *Store) Update(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) error {
-	return s.change(ctx, "updating a record", s.scripts.update, []string{s.key("state", key)},
-		version, version+1, value, milliseconds(ttl), s.channel())
+	script := s.scripts.update
+	if state.IsQuiet(ctx) {
+		script = s.scripts.quietUpdate
+	}
+	return s.change(ctx, "updating a record", script, []string{s.key("state", key)},
+		version, version+1, value, milliseconds(ttl), s.wakeChannels())
 }
 
 // Wait implements [state.Store].
@@ -76,9 +78,14 @@ func (s *Store) Wait(ctx context.Context, key string, version int64) ([]byte, in
 	// Enter before reading: a change after the read then reaches the waiter.
 	w := s.waits.enter(s.key("state", key), version)
 	defer s.waits.leave(w)
-	value, newer, err := s.Load(ctx, key)
-	if err != nil || newer != version {
-		return value, newer, err
+	if w.reads {
+		r := s.readFor(ctx, key, w)
+		s.waits.settle(w, r)
+		if r.err != nil || r.version != version {
+			return r.value, r.version, r.err
+		}
+	} else if err := ctx.Err(); err != nil {
+		return nil, 0, failure("waiting for a record", err)
 	}
 	select {
 	case r := <-w.result:
@@ -86,6 +93,20 @@ func (s *Store) Wait(ctx context.Context, key string, version int64) ([]byte, in
 	case <-ctx.Done():
 		return nil, 0, failure("waiting for a record", ctx.Err())
 	}
+}
+
+// readFor reads the record that a waiter has entered for. On one server it registers the
+// process unless the record has another version than the waiter's.
+func (s *Store) readFor(ctx context.Context, key string, w *waiter) record {
+	if s.sharded != nil {
+		value, version, err := s.Load(ctx, key)
+		return record{value: value, version: version, err: err}
+	}
+	found, err := s.register(ctx, s.conn, w.registration, []known{{w.key, w.version}})
+	if err != nil {
+		return record{err: failure(reading, err)}
+	}
+	return found[0]
 }
 
 // Add implements [state.Store].

@@ -4,6 +4,7 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -25,7 +26,9 @@ var errClosed = errors.New("scangate: Redis: the store is closed")
 type Store struct {
 	conn    redisconn.Transport
 	prefix  string
+	braced  string // begins all keys on one server
 	scripts scripts
+	id      string // of this process, at Redis; empty on a Cluster
 
 	sharded  redisconn.Sharded     // nil unless Redis is a Cluster; the same as conn
 	channels *redisconn.ChannelSet // of the records that have waiters, on a Cluster
@@ -42,7 +45,7 @@ type Store struct {
 
 // scripts are the scripts of a store. Redis runs each as one step.
 type scripts struct {
-	create, update, add                                  *redisconn.Script
+	create, update, quietUpdate, wait, leave, add        *redisconn.Script
 	find, register, link, unlink, bindPhone, endSessions *redisconn.Script
 	deleteUser                                           *redisconn.Script
 }
@@ -51,8 +54,9 @@ type scripts struct {
 // prefix must be valid, see [ValidPrefix].
 func New(conn redisconn.Transport, prefix string) *Store {
 	s := newStore(conn, prefix)
-	s.scripts.update = redisconn.NewScript(luaCheckVersion + luaPublish + luaReplace)
-	s.start(s.listen)
+	s.id = rand.Text()[:idLength]
+	s.scripts.update = redisconn.NewScript(luaCheckVersion + luaReplace + luaWake + luaOK)
+	s.start(s.listen, s.unregister)
 	return s
 }
 
@@ -61,7 +65,7 @@ func New(conn redisconn.Transport, prefix string) *Store {
 func NewSharded(conn redisconn.Sharded, prefix string) *Store {
 	s := newStore(conn, prefix)
 	s.sharded, s.channels = conn, redisconn.NewChannelSet()
-	s.scripts.update = redisconn.NewScript(luaCheckVersion + luaPublishSharded + luaReplace)
+	s.scripts.update = redisconn.NewScript(luaCheckVersion + luaReplace + luaWakeSharded + luaOK)
 	s.waits.watch, s.waits.unwatch = s.channels.Add, s.channels.Remove
 	s.start(s.listenSharded)
 	return s
@@ -69,7 +73,7 @@ func NewSharded(conn redisconn.Sharded, prefix string) *Store {
 
 // newStore returns a store without goroutines and without the script of Update.
 func newStore(conn redisconn.Transport, prefix string) *Store {
-	s := &Store{conn: conn, prefix: prefix}
+	s := &Store{conn: conn, prefix: prefix, braced: "{" + prefix + "}:"}
 	s.outage = redisconn.NewOutage(redisconn.OutageTexts{
 		Never: "scangate: started without Redis",
 		Began: "scangate: Redis went away",
@@ -84,6 +88,9 @@ func newStore(conn redisconn.Transport, prefix string) *Store {
 	})
 	s.scripts = scripts{
 		create:      redisconn.NewScript(luaCreate),
+		quietUpdate: redisconn.NewScript(luaCheckVersion + luaReplace + luaOK),
+		wait:        redisconn.NewScript(luaWait),
+		leave:       redisconn.NewScript(luaLeave),
 		add:         redisconn.NewScript(luaAdd),
 		find:        redisconn.NewScript(luaOwner + luaFind),
 		register:    redisconn.NewScript(luaOwner + luaRegister),
@@ -97,13 +104,14 @@ func newStore(conn redisconn.Transport, prefix string) *Store {
 }
 
 // start prepares the goroutines, which the first waiter starts.
-func (s *Store) start(listen func(context.Context)) {
+func (s *Store) start(work ...func(context.Context)) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.check = func() { s.goroutines.Go(func() { s.conn.Check(ctx) }) }
 	s.waits.init(func() {
-		s.goroutines.Go(func() { listen(ctx) })
-		s.goroutines.Go(func() { s.deliver(ctx) })
+		for _, work := range append(work, s.deliver) {
+			s.goroutines.Go(func() { work(ctx) })
+		}
 	})
 }
 
@@ -149,18 +157,13 @@ func (s *Store) StateKey(key string) string { return s.key("state", key) }
 // same one are in the same slot of a Cluster.
 func (s *Store) tag(name string) string {
 	if s.sharded == nil {
-		return "{" + s.prefix + "}:"
+		return s.braced
 	}
 	// A hash, because a name may contain braces. Two names with the same hash share a
 	// slot, which does no harm.
 	sum := sha256.Sum256([]byte(name))
 	return "{" + s.prefix + ":" + hex.EncodeToString(sum[:4]) + "}:"
 }
-
-// channel returns the channel on which Update publishes the Redis key of each record
-// that it changes. On a Cluster each record has a channel of its own instead, which is
-// named like its key.
-func (s *Store) channel() string { return "{" + s.prefix + "}:changed" }
 
 // change runs a script that answers with one word.
 func (s *Store) change(ctx context.Context, doing string, script *redisconn.Script, keys []string, args ...any) error {

@@ -156,58 +156,76 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 
 // parseUser parses the hash of the user of that ID: names and values in turn.
 func parseUser(id string, reply any) (User, error) {
-	fields, ok := parseHash(reply)
-	if !ok {
+	fields, ok := reply.([]any)
+	if !ok || len(fields)%2 != 0 {
 		return User{}, failure(finding, redisconn.ErrReply)
 	}
 	if len(fields) == 0 {
 		return User{}, state.ErrNotFound
 	}
-	user := User{
-		ID:         id,
-		Nickname:   fields["nickname"],
-		AvatarURL:  fields["avatar_url"],
-		Phone:      fields["phone"],
-		Disabled:   fields["disabled"] != "" && fields["disabled"] != "0",
-		Identities: identities(fields),
-	}
-	if at, ok := fields["sessions_ended_at"]; ok {
-		micro, err := strconv.ParseInt(at, 10, 64)
-		if err != nil {
-			// Ignoring the field would bring ended sessions back.
+	user := User{ID: id}
+	for i := 0; i < len(fields); i += 2 {
+		name, isName := fieldName(fields[i])
+		value, isValue := text(fields[i+1])
+		if !isName || !isValue || !user.set(name, value) {
 			return User{}, failure(finding, redisconn.ErrReply)
 		}
-		user.SessionsEndedAt = time.UnixMicro(micro).UTC()
 	}
+	// A UnionID counts only beside an OpenID.
+	user.Identities = slices.DeleteFunc(user.Identities, func(i Identity) bool { return i.OpenID == "" })
+	slices.SortFunc(user.Identities, func(a, b Identity) int { return cmp.Compare(a.AppID, b.AppID) })
 	return user, nil
 }
 
-// parseHash parses the names and values of a hash.
-func parseHash(reply any) (map[string]string, bool) {
-	flat, ok := reply.([]any)
-	if !ok || len(flat)%2 != 0 {
-		return nil, false
-	}
-	fields := make(map[string]string, len(flat)/2)
-	for i := 0; i < len(flat); i += 2 {
-		name, isName := text(flat[i])
-		value, isValue := text(flat[i+1])
-		if !isName || !isValue {
-			return nil, false
+// set sets a field of a user's hash. It reports false for a value that the field cannot
+// have.
+func (u *User) set(name, value string) bool {
+	switch name {
+	case "nickname":
+		u.Nickname = value
+	case "avatar_url":
+		u.AvatarURL = value
+	case "phone":
+		u.Phone = value
+	case "disabled":
+		u.Disabled = value != "" && value != "0"
+	case "sessions_ended_at":
+		micro, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return false // ignoring the field would bring ended sessions back
 		}
-		fields[name] = value
+		u.SessionsEndedAt = time.UnixMicro(micro).UTC()
 	}
-	return fields, true
+	if appID, ok := strings.CutPrefix(name, "openid:"); ok {
+		u.identity(appID).OpenID = value
+	} else if appID, ok := strings.CutPrefix(name, "unionid:"); ok {
+		u.identity(appID).UnionID = value
+	}
+	return true
 }
 
-// identities returns the identities in a user's hash, sorted by AppID.
-func identities(fields map[string]string) []Identity {
-	var all []Identity
-	for field, openID := range fields {
-		if appID, ok := strings.CutPrefix(field, "openid:"); ok {
-			all = append(all, Identity{AppID: appID, OpenID: openID, UnionID: fields["unionid:"+appID]})
+// identity returns the user's identity at the AppID, which it adds if there is none.
+func (u *User) identity(appID string) *Identity {
+	for i := range u.Identities {
+		if u.Identities[i].AppID == appID {
+			return &u.Identities[i]
 		}
 	}
-	slices.SortFunc(all, func(a, b Identity) int { return cmp.Compare(a.AppID, b.AppID) })
-	return all
+	u.Identities = append(u.Identities, Identity{AppID: appID})
+	return &u.Identities[len(u.Identities)-1]
+}
+
+// fieldName returns the name of a field. It does not allocate for the names that most
+// hashes have.
+func fieldName(reply any) (string, bool) {
+	b, ok := reply.([]byte)
+	if !ok {
+		return text(reply)
+	}
+	for _, name := range [...]string{"nickname", "avatar_url", "phone", "disabled", "sessions_ended_at"} {
+		if string(b) == name {
+			return name, true
+		}
+	}
+	return string(b), true
 }

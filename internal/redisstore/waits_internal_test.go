@@ -26,8 +26,8 @@ func TestWaitsDeliver(t *testing.T) {
 	ws := newWaits()
 	first, second, current, other := ws.enter("k", 1), ws.enter("k", 1), ws.enter("k", 2), ws.enter("other", 1)
 	ws.note("k", "without a waiter")
-	if keys := ws.take(); len(keys) != 1 || keys[0] != "k" {
-		t.Fatalf("take = %q, want only \"k\"", keys)
+	if records, _ := ws.take(); len(records) != 1 || records[0].key != "k" {
+		t.Fatalf("take = %v, want only \"k\"", records)
 	}
 	ws.deliver("k", record{value: []byte("two"), version: 2})
 	a, okA := first.got()
@@ -47,8 +47,8 @@ func TestWaitsDeliver(t *testing.T) {
 	ws.leave(current)
 	ws.leave(current)
 	ws.leave(other)
-	if len(ws.waiters) != 0 {
-		t.Errorf("waiters after all have left: %v, want none", ws.waiters)
+	if len(ws.records) != 0 {
+		t.Errorf("records with waiters after all have left: %v, want none", ws.records)
 	}
 }
 
@@ -84,12 +84,12 @@ func TestWaitsTakeBatches(t *testing.T) {
 	ws.noteAll()
 	seen := make(map[string]bool)
 	for i, want := range []int{batch, batch, 10, 0} {
-		keys := ws.take()
-		if len(keys) != want {
-			t.Errorf("take %d: %d keys, want %d", i+1, len(keys), want)
+		records, _ := ws.take()
+		if len(records) != want {
+			t.Errorf("take %d: %d records, want %d", i+1, len(records), want)
 		}
-		for _, key := range keys {
-			seen[key] = true
+		for _, record := range records {
+			seen[record.key] = true
 		}
 	}
 	if len(seen) != all {

@@ -107,12 +107,15 @@ func (s *Server) Follow(master *Server) {
 	s.t.Helper()
 	host, port, _ := net.SplitHostPort(master.Addr)
 	s.Do("REPLICAOF", host, port)
-	if !Within(10*time.Second, func() bool {
-		text, _ := redis.String(s.Do("INFO", "replication"), nil)
-		return strings.Contains(text, "master_link_status:up")
-	}) {
+	if !Within(10*time.Second, s.copied) {
 		s.t.Fatal("the replica has not copied the master within 10 s")
 	}
+}
+
+// copied reports whether the server is a replica that has copied its master.
+func (s *Server) copied() bool {
+	text, _ := redis.String(s.Do("INFO", "replication"), nil)
+	return strings.Contains(text, "master_link_status:up")
 }
 
 // Signal sends a signal to the server's process.
@@ -162,11 +165,10 @@ func (s *Server) Reads() int {
 	return n
 }
 
-// Listeners returns how many connections are subscribed to the changes of the store
-// with the prefix "scangate".
+// Listeners returns how many processes with the prefix "scangate" listen for wake-ups.
 func (s *Server) Listeners() int {
 	s.t.Helper()
-	reply, _ := redis.Values(s.Do("PUBSUB", "NUMSUB", "{scangate}:changed"), nil)
+	reply, _ := redis.Values(s.Do("PUBSUB", "NUMSUB", "{scangate}:wake:all"), nil)
 	n, _ := redis.Int(reply[1], nil)
 	return n
 }

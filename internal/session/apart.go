@@ -1,6 +1,10 @@
 package session
 
-import "context"
+import (
+	"context"
+
+	"github.com/alexedwards/scs/v2"
+)
 
 // LoadApart is Load for a session besides the one that ctx holds. The returned context
 // has the deadline and the other values of ctx. An empty token loads a new session.
@@ -50,25 +54,28 @@ func (c withSession) Value(key any) any {
 }
 
 // Hide returns ctx without its session, and with all its other values.
-func (m *Manager) Hide(ctx context.Context) context.Context {
-	asked := keyProbe{Context: ctx, key: new(any)}
-	if _, err := m.Load(asked, ""); err != nil || *asked.key == nil {
-		return withoutValues{ctx}
+func (m *Manager) Hide(ctx context.Context) context.Context { return hidden{ctx, m.key} }
+
+// contextKey returns the key under which m keeps a session in a context. scs does not
+// export it.
+func contextKey(m *scs.SessionManager) any {
+	probe := &keyProbe{Context: context.Background()}
+	if _, err := m.Load(probe, ""); err != nil {
+		return nil // not reached: an empty token needs no store
 	}
-	return hidden{ctx, *asked.key}
+	return probe.key
 }
 
-// keyProbe is a context without values that notes the first key that it is asked for. The
-// key under which scs keeps a session is not exported.
+// keyProbe is a context without values that notes the first key that it is asked for.
 type keyProbe struct {
 	context.Context
-	key *any
+	key any
 }
 
 // Value implements [context.Context].
-func (p keyProbe) Value(key any) any {
-	if *p.key == nil {
-		*p.key = key
+func (p *keyProbe) Value(key any) any {
+	if p.key == nil {
+		p.key = key
 	}
 	return nil
 }

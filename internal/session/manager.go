@@ -5,7 +5,6 @@ package session
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -52,15 +51,31 @@ func NewManager(secure bool, store scs.Store) *scs.SessionManager {
 type Manager struct {
 	*scs.SessionManager
 	blank *scs.SessionManager // a second copy, for LoadBlank
+	read  *scs.SessionManager // a third one, for records that were read before
+	key   any                 // under which all of them keep a session in a context
+	lazy  bool
 }
 
 // Copy returns a copy of m as it is now. It does not change m.
 func Copy(m *scs.SessionManager) *Manager {
-	marking, blank := *m, *m
+	marking, blank, read := *m, *m, *m
 	marking.Codec = markingCodec{m.Codec}
 	blank.Codec = blankCodec{m.Codec}
-	return &Manager{SessionManager: &marking, blank: &blank}
+	read.Codec, read.Store, read.HashTokenInStore = marking.Codec, readStore{m.Store}, false
+	_, compact := m.Codec.(scscodec.Codec)
+	return &Manager{
+		SessionManager: &marking, blank: &blank, read: &read, key: contextKey(&marking),
+		// With an IdleTimeout, scs saves each session that it has loaded.
+		lazy: compact && m.IdleTimeout <= 0,
+	}
 }
+
+// Lazy reports whether [Manager.Open] may be called: whether sessions can be checked
+// without decoding, and need no saving unless a handler changes them.
+func (m *Manager) Lazy() bool { return m.lazy }
+
+// Holds reports whether a session has been loaded into ctx.
+func (m *Manager) Holds(ctx context.Context) bool { return ctx.Value(m.key) != nil }
 
 // LoadBlank is Load without decoding: the session has the token of the stored record, but
 // no values. It is for damaged sessions. As with any other session, Destroy and RenewToken
@@ -85,10 +100,7 @@ func (m *Manager) CommitAs(ctx context.Context, token string) (time.Time, error)
 	if idle := time.Now().Add(m.IdleTimeout).UTC(); m.IdleTimeout > 0 && idle.Before(expiry) {
 		expiry = idle
 	}
-	if m.HashTokenInStore { // as scs does it
-		sum := sha256.Sum256([]byte(token))
-		token = base64.RawURLEncoding.EncodeToString(sum[:])
-	}
+	token = m.storedToken(token)
 	if store, ok := m.Store.(scs.CtxStore); ok {
 		return expiry, store.CommitCtx(ctx, token, b, expiry)
 	}
@@ -97,12 +109,28 @@ func (m *Manager) CommitAs(ctx context.Context, token string) (time.Time, error)
 
 // Has reports whether the store has a record of the token. It does not decode it.
 func (m *Manager) Has(ctx context.Context, token string) (bool, error) {
-	find := m.Store.Find
-	if store, ok := m.Store.(scs.CtxStore); ok {
-		find = func(token string) ([]byte, bool, error) { return store.FindCtx(ctx, token) }
-	}
-	_, found, err := find(token)
+	_, found, err := m.find(ctx, token)
 	return found, err
+}
+
+// find returns the store's record of the token.
+func (m *Manager) find(ctx context.Context, token string) (record []byte, found bool, err error) {
+	token = m.storedToken(token)
+	if store, ok := m.Store.(scs.CtxStore); ok {
+		return store.FindCtx(ctx, token)
+	}
+	return m.Store.Find(token)
+}
+
+// storedToken returns the token as the store has it. It hashes as scs does.
+func (m *Manager) storedToken(token string) string {
+	if !m.HashTokenInStore {
+		return token
+	}
+	sum := hashToken(token)
+	var text [43]byte
+	base64.RawURLEncoding.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // WriteCookie sets the session's cookie, or removes it if expiry is the zero time. Unlike

@@ -70,3 +70,11 @@ func TestMemoryStoreIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestMemoryStoreRoom compares the limit with the one that docs/performance.md promises.
+// TestMemoryStoreIsBounded tests that the store obeys it.
+func TestMemoryStoreRoom(t *testing.T) {
+	if memoryLimit != 262_144 {
+		t.Errorf("sessions that a store holds = %d, want 262,144", memoryLimit)
+	}
+}

@@ -25,17 +25,16 @@ var errNotSaved = errors.New("scangate: the session could not be saved")
 type Writer struct {
 	http.ResponseWriter
 	request *http.Request
-	manager *Manager
+	session *Late
 	fail    func(http.ResponseWriter, *http.Request, error)
-	token   string // of the session as it was loaded
 	saved   bool
 	failed  bool // the error page has been written
 }
 
-// NewWriter returns a Writer around w. The manager has loaded the session into the
-// request's context. The Writer calls fail to answer if saving the session fails.
-func NewWriter(w http.ResponseWriter, r *http.Request, m *Manager, fail func(http.ResponseWriter, *http.Request, error)) *Writer {
-	return &Writer{ResponseWriter: w, request: r, manager: m, fail: fail, token: m.Token(r.Context())}
+// NewWriter returns a Writer around w for the session, which is in the request's context.
+// The Writer calls fail to answer if saving the session fails.
+func NewWriter(w http.ResponseWriter, r *http.Request, session *Late, fail func(http.ResponseWriter, *http.Request, error)) Writer {
+	return Writer{ResponseWriter: w, request: r, session: session, fail: fail}
 }
 
 // Save saves the session if the handler has changed it. It has to be called after the
@@ -45,27 +44,34 @@ func (w *Writer) Save() {
 		return
 	}
 	w.saved = true
+	if w.session.asked() {
+		w.save(w.session.manager)
+	}
+}
+
+// save saves a session that the handler may have changed.
+func (w *Writer) save(m *Manager) {
 	ctx := w.request.Context()
-	switch w.manager.Status(ctx) {
+	switch m.Status(ctx) {
 	case scs.Unmodified:
 	case scs.Modified:
-		if w.token != "" && w.manager.Token(ctx) == w.token {
+		if loaded := w.session.token; loaded != "" && m.Token(ctx) == loaded {
 			// A logout or a login may have ended the session since: saving would revive it.
-			if stored, err := w.manager.LoadApart(ctx, w.token); err == nil && w.manager.Token(stored) == "" {
+			if found, err := m.Has(ctx, loaded); err == nil && !found {
 				return
 			}
 		}
-		token, expiry, err := w.manager.Commit(ctx)
+		token, expiry, err := m.Commit(ctx)
 		if err != nil {
 			w.failed = true
 			dropContentHeaders(w.Header())
 			w.fail(w.ResponseWriter, w.request, err)
 			return
 		}
-		w.manager.WriteCookie(ctx, w.ResponseWriter, token, expiry)
+		m.WriteCookie(ctx, w.ResponseWriter, token, expiry)
 		keepFromSharedCaches(w.Header())
 	case scs.Destroyed:
-		w.manager.WriteCookie(ctx, w.ResponseWriter, "", time.Time{})
+		m.WriteCookie(ctx, w.ResponseWriter, "", time.Time{})
 		keepFromSharedCaches(w.Header())
 	}
 }

@@ -61,7 +61,10 @@ func newWriter(t *testing.T, w http.ResponseWriter) (*Writer, context.CancelFunc
 		t.Fatal(err)
 	}
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
-	return NewWriter(w, r, m, func(http.ResponseWriter, *http.Request, error) {}), cancel
+	session := &Late{}
+	m.Hold(session, ctx)
+	writer := NewWriter(w, r, session, func(http.ResponseWriter, *http.Request, error) {})
+	return &writer, cancel
 }
 
 func TestCaseA06WriterForwardsEveryOptionalInterface(t *testing.T) {

@@ -34,10 +34,12 @@ func serve(t *testing.T, store scs.Store, handler func(*Manager, http.ResponseWr
 	}
 	recorder := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
-	w := NewWriter(recorder, r, m, func(w http.ResponseWriter, _ *http.Request, err error) {
+	session := &Late{}
+	m.Hold(session, ctx)
+	w := NewWriter(recorder, r, session, func(w http.ResponseWriter, _ *http.Request, err error) {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	})
-	handler(m, w, ctx)
+	handler(m, &w, ctx)
 	w.Save()
 	return recorder.Result()
 }

@@ -48,8 +48,17 @@ func New[V any](limit int, removed func(*Entry[V])) *Map[V] {
 
 // Get returns the entry of that key unless it has expired.
 func (m *Map[V]) Get(key string) (*Entry[V], bool) {
-	e, ok := m.entries[key]
-	if !ok || e.times[byExpiry] <= time.Since(m.made) {
+	return m.unexpired(m.entries[key])
+}
+
+// GetBytes is Get for a key that is not a string yet. It does not allocate.
+func (m *Map[V]) GetBytes(key []byte) (*Entry[V], bool) {
+	return m.unexpired(m.entries[string(key)])
+}
+
+// unexpired returns e unless it is nil or has expired.
+func (m *Map[V]) unexpired(e *Entry[V]) (*Entry[V], bool) {
+	if e == nil || e.times[byExpiry] <= time.Since(m.made) {
 		return nil, false
 	}
 	return e, true

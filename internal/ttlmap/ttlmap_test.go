@@ -61,6 +61,25 @@ func TestEntryLivesUntilItsExpiry(t *testing.T) {
 	})
 }
 
+func TestGetBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New[int](2, nil)
+		if err := m.Put("key", 7, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if e, ok := m.GetBytes([]byte("key")); !ok || e.Value != 7 {
+			t.Errorf("GetBytes of a key: %v, %t, want 7", e, ok)
+		}
+		if _, ok := m.GetBytes([]byte("another")); ok {
+			t.Error("GetBytes of another key: found an entry, want none")
+		}
+		<-time.After(time.Hour)
+		if _, ok := m.GetBytes([]byte("key")); ok {
+			t.Error("GetBytes after an hour: found the entry, want none")
+		}
+	})
+}
+
 func TestEntryThatHasExpiredAlready(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := New[int](10, nil)

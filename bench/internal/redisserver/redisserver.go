@@ -17,7 +17,7 @@ import (
 )
 
 // ErrNotInstalled is returned by [Start] if no redis-server is installed.
-var ErrNotInstalled = errors.New("redisserver: redis-server is not installed")
+var ErrNotInstalled = errors.New("redis-server is not installed")
 
 const (
 	startTries = 5                // because another process may take the port first
@@ -33,17 +33,19 @@ type Server struct {
 
 	cmd *exec.Cmd
 	dir string
+	bus string // port of the Cluster's bus, or ""
 }
 
-// Start runs a redis-server. It returns ErrNotInstalled if none is installed.
-func Start(ctx context.Context) (*Server, error) {
+// Start runs a redis-server with additional arguments. It returns ErrNotInstalled if none is
+// installed.
+func Start(ctx context.Context, args ...string) (*Server, error) {
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		return nil, ErrNotInstalled
 	}
 	for range startTries {
 		var s *Server
-		if s, err = start(ctx, path); err == nil {
+		if s, err = start(ctx, path, args); err == nil {
 			return s, nil
 		}
 	}
@@ -51,7 +53,7 @@ func Start(ctx context.Context) (*Server, error) {
 }
 
 // start starts the redis-server at path on a free port.
-func start(ctx context.Context, path string) (*Server, error) {
+func start(ctx context.Context, path string, args []string) (*Server, error) {
 	port, err := freePort(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("redisserver: finding a free port: %w", err)
@@ -61,8 +63,10 @@ func start(ctx context.Context, path string) (*Server, error) {
 		return nil, fmt.Errorf("redisserver: creating a directory: %w", err)
 	}
 	s := &Server{Addr: net.JoinHostPort("127.0.0.1", port), dir: dir}
-	s.cmd = exec.CommandContext(ctx, path, "--bind", "127.0.0.1", "--port", port, //nolint:gosec // path is from LookPath, and the arguments are ours
-		"--dir", dir, "--save", "", "--appendonly", "no", "--maxclients", "10000")
+	args = append([]string{
+		"--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "", "--appendonly", "no", "--maxclients", "10000",
+	}, args...)
+	s.cmd = exec.CommandContext(ctx, path, args...) //nolint:gosec // path is from LookPath, and the arguments are ours
 	// When ctx is done, shut down as Stop does, instead of killing the process.
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(os.Interrupt) }
 	s.cmd.WaitDelay = stopTime
@@ -155,12 +159,7 @@ type Stats struct {
 
 // Stats requests the statistics of the server.
 func (s *Server) Stats(ctx context.Context) (Stats, error) {
-	conn, err := redis.DialContext(ctx, "tcp", s.Addr, redis.DialReadTimeout(callTime), redis.DialWriteTimeout(callTime))
-	if err != nil {
-		return Stats{}, err
-	}
-	defer func() { _ = conn.Close() }()
-	info, err := redis.String(conn.Do("INFO", "everything"))
+	info, err := redis.String(s.do(ctx, "INFO", "everything"))
 	if err != nil {
 		return Stats{}, err
 	}
