@@ -83,7 +83,7 @@ func runInParallel() {
 // chromium, and with -short.
 func startChromium(t *testing.T) *browser {
 	t.Helper()
-	skipShort(t, "it drives a real browser and waits for it on the wall clock")
+	skipBrowserTest(t)
 	path := findChromium()
 	if path == "" {
 		skipWithout(t, "chromium", "there is no chromium or google-chrome on this machine")
@@ -96,7 +96,7 @@ func startChromium(t *testing.T) *browser {
 // holds. .ci/run fetches one.
 func startChromium80(t *testing.T) *browser {
 	t.Helper()
-	skipShort(t, "it drives a real browser and waits for it on the wall clock")
+	skipBrowserTest(t)
 	path := os.Getenv("SCANGATE_CHROMIUM80")
 	if path == "" {
 		skipWithout(t, "chromium80", "SCANGATE_CHROMIUM80 is not the path of a Chromium 80")
@@ -104,6 +104,15 @@ func startChromium80(t *testing.T) *browser {
 	t.Parallel()
 	return startBrowser(t, path,
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("no-first-run", true))
+}
+
+// skipBrowserTest skips a test with -short, and if SCANGATE_BROWSERS is "skip".
+func skipBrowserTest(t *testing.T) {
+	t.Helper()
+	skipShort(t, "it drives a real browser and waits for it on the wall clock")
+	if os.Getenv("SCANGATE_BROWSERS") == "skip" {
+		t.Skip("SCANGATE_BROWSERS is skip: another run has the tests that drive a browser")
+	}
 }
 
 // startBrowser returns the running browser with this path, or starts it.
