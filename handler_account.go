@@ -18,7 +18,9 @@ func (g *Gate) serveLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	request, err := g.linkRequest(r, g.urls.pageReturnTo(q.Get("return_to")))
-	if errors.Is(err, ErrLoginRequired) && g.config.CurrentUser == nil {
+	// With CurrentUser the gate's own login page would be the wrong one: it would make a
+	// second user of a person whose account WeChat does not know yet.
+	if errors.Is(err, ErrLoginRequired) && (g.config.CurrentUser == nil || g.config.LoginPage != "") {
 		g.refuse(w, r, err)
 		return nil
 	}

@@ -39,6 +39,18 @@ func TestLoginPageOfTheApplication(t *testing.T) {
 	}
 }
 
+// TestLinkWithoutALoginOfTheApplication: a login that CurrentUser finds too old is repeated
+// on the application's own page. The gate's page would make a second user of the person.
+func TestLinkWithoutALoginOfTheApplication(t *testing.T) {
+	w := newWorld(t, withLoginPage, func(c *scangate.Config) {
+		c.CurrentUser = func(*http.Request) (string, bool) { return "", false }
+	})
+	want := "/login?tab=all&return_to=" + url.QueryEscape("/wechat/link?return_to=/account")
+	if a := w.desktop().get("/wechat/link?return_to=/account"); a.StatusCode != http.StatusSeeOther || a.location() != want {
+		t.Errorf("GET link: %d to %q, want 303 to %q", a.StatusCode, a.location(), want)
+	}
+}
+
 // TestLoginPageAlwaysGetsReturnTo: the application reads the parameter without a default of
 // its own.
 func TestLoginPageAlwaysGetsReturnTo(t *testing.T) {
