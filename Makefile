@@ -1,5 +1,5 @@
 # Shortcuts for the commands in CONTRIBUTING.md. Each also works without make.
-.PHONY: test test-all race lint fuzz bench cover ci long pictures run
+.PHONY: test test-all race browsers lint fuzz bench cover ci long pictures run
 
 test: # the library's module
 	go test ./...
@@ -7,8 +7,11 @@ test: # the library's module
 test-all: # every module
 	go run ./internal/testall
 
-race: # every module, as CI does
-	go run ./internal/testall -race -shuffle=on -count=1 -timeout 25m
+race: # every module, as CI does; CI has the browser tests in a step of their own
+	SCANGATE_BROWSERS=skip go run ./internal/testall -race -shuffle=on -count=1 -timeout 25m
+
+browsers: # every page in every language and window
+	SCANGATE_LONG=1 go -C example test -count=1 -timeout 60m .
 
 lint:
 	bash .ci/run lint
@@ -26,7 +29,7 @@ cover:
 ci: # everything that a change has to pass
 	bash .ci/run
 
-long: # large crowds, long fuzzing, and pictures of every page
+long: # large crowds, long fuzzing, every page in every language, and pictures
 	bash .ci/run long
 
 pictures: # those in the READMEs

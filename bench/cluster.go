@@ -23,6 +23,7 @@ func measureCluster(ctx context.Context, s *sheet, e effort, w *world) error {
 	if err != nil {
 		return err
 	}
+	//nolint:contextcheck // a store of goredis.New lives until Close, longer than any call
 	open := func(servers []*redisserver.Server) (storage, error) { return openGoRedis(servers, users) }
 	return s.measureSharing(ctx, e, w, sharing{
 		single: open, name: "a Cluster of three masters", start: redisserver.StartCluster, shared: open,

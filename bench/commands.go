@@ -124,6 +124,9 @@ func (s *sheet) reportMemory(pool *redis.Pool) error {
 		if err != nil {
 			return err
 		}
+		if len(keys) == 0 {
+			continue // such as the index, which the first login of a browser does not need
+		}
 		keys, total := keys[:min(memorySamples, len(keys))], 0
 		for _, key := range keys {
 			size, err := redis.Int(conn.Do("MEMORY", "USAGE", key))
@@ -132,7 +135,7 @@ func (s *sheet) reportMemory(pool *redis.Pool) error {
 			}
 			total += size
 		}
-		s.add(k[0]+" in Redis, for "+k[2], figures{sizeColumn: float64(total) / float64(max(len(keys), 1))})
+		s.add(k[0]+" in Redis, for "+k[2], figures{sizeColumn: float64(total) / float64(len(keys))})
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,24 +27,25 @@ type window struct {
 	width, height int64
 }
 
-// TestBrowser logs in to the program with a real browser, by clicks only. Each test runs
-// in a wide and in a narrow window. If SCANGATE_SCREENSHOTS names a folder, the tests
+// TestBrowser logs in to the program with a real browser, by clicks only, in a wide or a
+// narrow window. A long run has both. If SCANGATE_SCREENSHOTS names a folder, the tests
 // write pictures of the pages there.
 func TestBrowser(t *testing.T) {
 	browser := startChromium(t)
-	for _, w := range []window{{"desktop", 1280, 800}, {"phone", 360, 740}} {
-		for _, tt := range []struct {
-			name string
-			test func(*testing.T, *tab)
-		}{
-			{"a known person logs in", testKnownPersonScans},
-			{"a new person shares their name", testNewPersonSharesName},
-			{"a new person claims to be new", testNewPersonSaysSo},
-			{"a snapshot user has to open the full page", testSnapshotUser},
-			{"a person scans on WeChat's own page", testWeChatsPage},
-			{"a person refuses the login", testRefused},
-		} {
+	for i, tt := range []struct {
+		name string
+		test func(*testing.T, *tab)
+	}{
+		{"a known person logs in", testKnownPersonScans},
+		{"a new person shares their name", testNewPersonSharesName},
+		{"a new person claims to be new", testNewPersonSaysSo},
+		{"a snapshot user has to open the full page", testSnapshotUser},
+		{"a person scans on WeChat's own page", testWeChatsPage},
+		{"a person refuses the login", testRefused},
+	} {
+		for _, w := range turns(i, windows...) {
 			t.Run(w.name+"/"+tt.name, func(t *testing.T) {
+				t.Parallel()
 				tt.test(t, openTab(t, browser, w))
 			})
 		}
@@ -150,25 +150,26 @@ func testRefused(t *testing.T, desktop *tab) {
 // tab is a tab of the browser. Its methods fail the test if a step takes longer than
 // patience.
 type tab struct {
-	t      *testing.T
-	ctx    context.Context // chromedp keeps the target in it
-	window window
+	t       *testing.T
+	ctx     context.Context // chromedp keeps the target in it
+	browser *browser
+	window  window
 	// allowErrors accepts error statuses of the server, which the browser writes to its
 	// console.
 	allowErrors bool
 }
 
 // openTab starts the program and opens its public page in a tab with cookies of its own.
-func openTab(t *testing.T, browser context.Context, w window) *tab {
+func openTab(t *testing.T, browser *browser, w window) *tab {
 	t.Helper()
 	return openTabAt(t, browser, w, startProgram(t))
 }
 
 // openTabAt opens a page in a tab with cookies of its own.
-func openTabAt(t *testing.T, browser context.Context, w window, home string) *tab {
+func openTabAt(t *testing.T, browser *browser, w window, home string) *tab {
 	t.Helper()
-	tab := &tab{t: t, window: w}
-	tab.attach(chromedp.NewContext(browser, chromedp.WithNewBrowserContext()))
+	tab := &tab{t: t, browser: browser, window: w}
+	tab.attach(browser.open(t))
 	tab.do("opening the public page", chromedp.Navigate(home))
 	return tab
 }
@@ -179,7 +180,8 @@ func openTabAt(t *testing.T, browser context.Context, w window, home string) *ta
 func (tab *tab) attach(ctx context.Context, stop context.CancelFunc) {
 	tab.t.Helper()
 	tab.ctx = ctx
-	messages := chromedp.Console(ctx)
+	console, endConsole := context.WithCancel(ctx)
+	messages := chromedp.Console(console)
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -198,8 +200,9 @@ func (tab *tab) attach(ctx context.Context, stop context.CancelFunc) {
 		}
 	}()
 	tab.t.Cleanup(func() {
-		stop()
+		endConsole()
 		<-read // the goroutine must not use t after the test
+		stop()
 	})
 	tab.front()
 	tab.do("sizing the window", chromedp.EmulateViewport(tab.window.width, tab.window.height))
@@ -280,28 +283,54 @@ func (tab *tab) typeInto(field, text string) {
 }
 
 // click clicks the center of an element. It waits until the page is loaded, the element
-// is enabled, nothing covers it, and it has not moved for 50 ms.
+// is enabled, nothing covers it, and it has not moved for 50 ms. If the element moves
+// before the mouse arrives, the page does not see the click, and click tries again.
 func (tab *tab) click(selector string, how ...chromedp.MouseOption) {
 	tab.t.Helper()
-	script := fmt.Sprintf(`(e => {
-		if (!e || e.disabled || document.readyState !== "complete") return [];
-		e.scrollIntoView({ block: "center", behavior: "instant" });
-		const box = e.getClientRects()[0];
-		if (!box) return [];
-		const at = [box.x + box.width / 2, box.y + box.height / 2];
-		return e.contains(e.getRootNode().elementFromPoint(...at)) ? at : [];
-	})(%s(%q).find(e => e.getClientRects().length > 0))`, selectAll, selector)
-	// The element must not move between the two commands: the click would miss a button
-	// of a page that is still laying itself out.
-	var at []float64
-	tab.until("finding "+selector, func(ctx context.Context) (bool, error) {
-		last := at
-		var err error
-		at, err = chromedp.Run(ctx, chromedp.Evaluate[[]float64](script))
-		return len(at) == 2 && slices.Equal(at, last), err
-	})
-	tab.do("clicking "+selector, chromedp.MouseClickXY(at[0], at[1], how...))
+	find := fmt.Sprintf(`(%s)(%s(%q).find(e => e.getClientRects().length > 0))`, aim, selectAll, selector)
+	for missed := true; missed; {
+		var at []float64
+		tab.until("finding "+selector, func(ctx context.Context) (bool, error) {
+			last := at
+			var err error
+			at, err = chromedp.Run(ctx, chromedp.Evaluate[[]float64](find))
+			return len(at) == 2 && slices.Equal(at, last), err
+		})
+		tab.do("clicking "+selector, chromedp.MouseClickXY(at[0], at[1], how...))
+		tab.until("clicking "+selector, func(ctx context.Context) (bool, error) {
+			var err error
+			// A page without aimed is the next one, to which the click has led.
+			missed, err = chromedp.Run(ctx, chromedp.Evaluate[bool](`Boolean(window.aimed) && !aimed.hit`))
+			return true, err
+		})
+	}
 }
+
+// aim is a JavaScript function that returns the place of an element, if it can be clicked
+// there. Until the next click it hides the mouse from the page, except on the element.
+const aim = `e => {
+	if (!e || e.disabled || document.readyState !== "complete") return [];
+	e.scrollIntoView({ block: "center", behavior: "instant" });
+	const box = e.getClientRects()[0];
+	if (!box) return [];
+	const at = [box.x + box.width / 2, box.y + box.height / 2];
+	if (!e.contains(e.getRootNode().elementFromPoint(...at))) return [];
+	if (window.aimed) aimed.end();
+	const events = ["pointerdown", "mousedown", "pointerup", "mouseup", "click"];
+	const guard = event => {
+		const hit = event.composedPath().includes(e);
+		if (!hit) {
+			event.preventDefault();
+			event.stopImmediatePropagation();
+		}
+		if (event.type !== "click") return;
+		window.aimed.hit = hit;
+		window.aimed.end(); // a click on a label is followed by one on its field
+	};
+	for (const type of events) addEventListener(type, guard, true);
+	window.aimed = { hit: false, end: () => { for (const type of events) removeEventListener(type, guard, true) } };
+	return at;
+}`
 
 // toLogin opens the login page from the public page. The name is for the screenshots.
 func (tab *tab) toLogin(name string) {
@@ -363,7 +392,9 @@ func (tab *tab) opensTab(selector string) *tab {
 		tab.t.Fatalf("clicking %s: no new tab after %v", selector, patience)
 	}
 	phone := *tab
-	phone.attach(chromedp.NewContext(tab.ctx, chromedp.WithTargetID(id)))
+	ctx, stop := chromedp.NewContext(tab.ctx, chromedp.WithTargetID(id))
+	chromedp.FromContext(ctx).BrowserContextID = own
+	phone.attach(ctx, stop)
 	return &phone
 }
 
@@ -392,64 +423,4 @@ func (tab *tab) screenshot(name string) {
 	if err := os.WriteFile(filepath.Join(folder, tab.window.name+"-"+name+".png"), picture, 0o600); err != nil {
 		tab.t.Fatal(err)
 	}
-}
-
-// startChromium starts a browser and stops it when the test ends. It skips the test if
-// there is no browser, unless SCANGATE_REQUIRE names chromium, or with -short.
-func startChromium(t *testing.T) context.Context {
-	t.Helper()
-	skipShort(t, "it drives a real browser and waits for it on the wall clock")
-	path := findChromium()
-	if path == "" {
-		skipWithout(t, "chromium", "there is no chromium or google-chrome on this machine")
-	}
-	return startBrowser(t, path)
-}
-
-// startChromium80 is startChromium for the Chromium 80 whose path SCANGATE_CHROMIUM80
-// holds. .ci/run fetches one.
-func startChromium80(t *testing.T) context.Context {
-	t.Helper()
-	skipShort(t, "it drives a real browser and waits for it on the wall clock")
-	path := os.Getenv("SCANGATE_CHROMIUM80")
-	if path == "" {
-		skipWithout(t, "chromium80", "SCANGATE_CHROMIUM80 is not the path of a Chromium 80")
-	}
-	return startBrowser(t, path,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("no-first-run", true))
-}
-
-// startBrowser starts a browser and stops it when the test ends.
-func startBrowser(t *testing.T, path string, more ...chromedp.ExecAllocatorOption) context.Context {
-	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.UserDataDir(t.TempDir()),
-		// The sandbox does not work as root and in many containers. All pages are
-		// this test's own, so none of them is hostile.
-		chromedp.NoSandbox,
-		chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("accept-lang", "en"),
-		chromedp.Flag("host-resolver-rules", "MAP *.qlogo.cn ~NOTFOUND"), // tests load nothing from WeChat
-	)
-	allocator, stop := chromedp.NewExecAllocator(t.Context(), append(options, more...)...)
-	t.Cleanup(stop)
-	ctx, stop := chromedp.NewContext(allocator)
-	t.Cleanup(stop)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting %s: %v", path, err)
-	}
-	return ctx
-}
-
-// findChromium returns the path of the browser, or "" if there is none.
-func findChromium() string {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	return ""
 }

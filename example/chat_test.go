@@ -32,6 +32,7 @@ func TestChatLogin(t *testing.T) {
 		{"a person refuses in the chat", []string{"-scan", "message"}, testChatRefused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			tt.test(t, openTabAt(t, browser, windows[0], startProgram(t, tt.args...)))
 		})
 	}
@@ -186,7 +187,7 @@ func (tab *tab) eval(script string) (result string) {
 func (tab *tab) elsewhere(person string) *tab {
 	tab.t.Helper()
 	link := tab.eval(`document.querySelector("a.qr").href`)
-	phone := openTabAt(tab.t, tab.ctx, windows[1], link)
+	phone := openTabAt(tab.t, tab.browser, windows[1], link)
 	phone.click(`a[href*="person=` + person + `"]`)
 	return phone
 }

@@ -109,6 +109,7 @@ func TestKeyboard(t *testing.T) {
 	browser := startChromium(t)
 	for _, w := range walks {
 		t.Run(w.page+"/"+w.result, func(t *testing.T) {
+			t.Parallel()
 			v := newVisit(t, browser, "en", w.config)
 			w.show(v)
 			// A Tab that is pressed before the browser has moved the focus to [autofocus] goes to

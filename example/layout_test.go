@@ -17,11 +17,12 @@ import (
 // loads and when its state changes.
 func TestLoginDoesNotShift(t *testing.T) {
 	browser := startChromium(t)
-	for device, agent := range map[string]string{"desktop": wechattest.UserAgentChrome, "phone": mobileSafari} {
-		for _, lang := range []string{"zh-CN", "en"} {
-			t.Run(device+"/"+lang, func(t *testing.T) {
+	for i, device := range []struct{ name, agent string }{{"desktop", wechattest.UserAgentChrome}, {"phone", mobileSafari}} {
+		for _, lang := range turns(i, "zh-CN", "en") {
+			t.Run(device.name+"/"+lang, func(t *testing.T) {
+				t.Parallel()
 				v := newVisit(t, browser, lang, withWebsite)
-				v.setUserAgent(agent)
+				v.setUserAgent(device.agent)
 				v.openSlowly("/wechat/login?return_to=/account")
 				if got := v.shifts(); len(got) > 0 {
 					t.Errorf("layout shifts while loading = %q, want none", got)

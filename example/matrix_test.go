@@ -19,19 +19,28 @@ type matrix struct {
 	languages []string
 	windows   []window
 	sheets    bool // make a contact sheet of each browser, window, language and scheme
+	turns     bool // show each state in one of the languages only, by turns
 }
 
 // pictureBrowser is a browser with the color schemes in which the pages are looked at.
 type pictureBrowser struct {
 	name    string
-	start   func(*testing.T) context.Context
+	start   func(*testing.T) *browser
 	schemes []string
 }
 
 // quickMatrix is small enough for each run of the tests.
 var quickMatrix = matrix{
 	browsers:  []pictureBrowser{{"chromium", startChromium, []string{"light"}}},
-	languages: []string{"en"},
+	languages: []string{"en", "zh-CN", "zh-Hant"},
+	windows:   windows,
+	turns:     true,
+}
+
+// longMatrix is for long runs without pictures.
+var longMatrix = matrix{
+	browsers:  []pictureBrowser{{"chromium", startChromium, []string{"light"}}},
+	languages: []string{"en", "zh-CN", "zh-Hant"},
 	windows:   windows,
 }
 
@@ -53,10 +62,10 @@ var fullMatrix = matrix{
 	sheets:    true,
 }
 
-// TestPages shows every page in each of its states. It checks the language, the layout in a
-// window of 240 pixels with usual and with large text, the height of links and buttons, and
-// the accessibility with axe-core. If SCANGATE_SCREENSHOTS names a folder, the test also looks
-// at the pages in Chinese, and writes pictures of them there.
+// TestPages shows every page in each of its states, each in one of three languages. It checks
+// the language, the layout in a window of 240 pixels with usual and with large text, the height
+// of links and buttons, and the accessibility with axe-core. In a long run, and if
+// SCANGATE_SCREENSHOTS names a folder for pictures, it looks at the pages in all languages.
 //
 // If SCANGATE_MATRIX is "full", the test looks at each page in Chromium and in Chromium 80, in
 // three languages, at 240, 360 and 1280 pixels, with light, dark and forced colors. It then
@@ -70,6 +79,8 @@ func TestPages(t *testing.T) {
 		looks = fullMatrix
 	case os.Getenv("SCANGATE_SCREENSHOTS") != "":
 		looks = usualMatrix
+	case isLong():
+		looks = longMatrix
 	}
 	if axe == "" {
 		t.Run("accessibility", func(t *testing.T) { t.Skip("SCANGATE_AXE does not name the file axe.min.js of axe-core") })
@@ -87,11 +98,17 @@ func TestPages(t *testing.T) {
 }
 
 // testPagesIn shows every page in one browser and one language.
-func testPagesIn(t *testing.T, looks matrix, b pictureBrowser, browser context.Context, lang, axe string) {
+func testPagesIn(t *testing.T, looks matrix, b pictureBrowser, browser *browser, lang, axe string) {
 	var sheets sheets
+	t.Cleanup(func() { sheets.write(t, browser) }) // after the subtests, which are parallel
+	shown := 0
 	show := func(states []pageState, looks matrix) {
 		for _, s := range states {
+			if shown++; looks.turns && looks.languages[shown%len(looks.languages)] != lang {
+				continue
+			}
 			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
 				v := newVisit(t, browser, lang, s.config)
 				s.show(v)
 				v.wantTrue(`document.readyState === "complete"`) // style sheets have been loaded
@@ -108,17 +125,20 @@ func testPagesIn(t *testing.T, looks matrix, b pictureBrowser, browser context.C
 	}
 	show(pageStates, looks)
 	show(chatStates, looks)
-	if lang != "zh-Hant" { // the simulator's pages are in Simplified Chinese and English
-		show(simulatorStates, looks)
-	}
 	switch {
-	case looks.sheets:
+	case looks.sheets || looks.turns:
 		show(pageVariants, looks)
 	case lang == looks.languages[0]: // without pictures, and once, to save time
-		looks.windows = nil
-		show(pageVariants, looks)
+		once := looks
+		once.windows = nil
+		show(pageVariants, once)
 	}
-	sheets.write(t, browser)
+	if lang != "zh-Hant" { // the simulator's pages are in Simplified Chinese and English
+		if looks.turns {
+			looks.languages = looks.languages[:2]
+		}
+		show(simulatorStates, looks)
+	}
 }
 
 // pictures takes pictures of the page in each window and color scheme, if

@@ -8,7 +8,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -79,15 +81,20 @@ func startNginx(t *testing.T) *nginxSite {
 	return s
 }
 
-// freeAddress returns an address that no program listens on.
+// freeAddress returns an address that no program listens on. Its port is below those that
+// systems give to listeners and connections without one: a parallel test can't get it before
+// the server is there.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+mathrand.IntN(12000)))
+		if err == nil {
+			defer func() { _ = listener.Close() }()
+			return listener.Addr().String()
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	t.Fatal("no port between 20000 and 32000 is free")
+	return ""
 }
 
 // certify writes a self-signed certificate of app.example.com.

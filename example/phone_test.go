@@ -20,8 +20,9 @@ import (
 // between. Only the first login may ask for a phone number.
 func TestBrowserPhone(t *testing.T) {
 	browser := startChromium(t)
-	for _, w := range []window{{"desktop", 1280, 800}, {"phone", 360, 740}} {
+	for _, w := range turns(1, windows...) {
 		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
 			args := []string{"-require-phone", "-redis", startRedis(t)}
 			first := startProcess(t, args...)
 			desktop := openTabAt(t, browser, w, first.url)

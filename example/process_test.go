@@ -22,7 +22,10 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	runInParallel()
+	status := m.Run()
+	stopBrowsers()
+	os.Exit(status)
 }
 
 // process is the program in a process of its own.

@@ -15,7 +15,7 @@ import (
 )
 
 // bilingual are the documents in English that have a Chinese translation beside them.
-var bilingual = []string{"../README.md", "../docs/guide.md", "../docs/stores.md", "../docs/deploy.md", "../docs/pages.md"}
+var bilingual = []string{"../README.md", "../docs/guide.md", "../docs/stores.md", "../docs/deploy.md", "../docs/pages.md", "../docs/performance.md"}
 
 // translation returns the path of a document's translation.
 func translation(name string) string { return strings.TrimSuffix(name, ".md") + ".zh-CN.md" }

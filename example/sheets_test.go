@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"image"
 	"image/color"
@@ -13,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -20,7 +20,10 @@ import (
 
 // sheets are contact sheets under construction: small pictures of many pages, by the name of
 // the sheet.
-type sheets map[string][]thumbnail
+type sheets struct {
+	mu    sync.Mutex
+	pages map[string][]thumbnail
+}
 
 // thumbnail is a small picture with its caption.
 type thumbnail struct {
@@ -37,21 +40,23 @@ const (
 
 // add adds a page to a sheet. A page of a narrow window keeps its size.
 func (s *sheets) add(sheet, caption string, picture image.Image) {
-	if *s == nil {
-		*s = make(sheets)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pages == nil {
+		s.pages = make(map[string][]thumbnail)
 	}
 	width := 240
 	if picture.Bounds().Dx() > 1000 {
 		width = 390
 	}
-	(*s)[sheet] = append((*s)[sheet], thumbnail{caption, shrink(picture, width)})
+	s.pages[sheet] = append(s.pages[sheet], thumbnail{caption, shrink(picture, width)})
 }
 
 // write writes the sheets into the folder that SCANGATE_SCREENSHOTS names.
-func (s *sheets) write(t *testing.T, browser context.Context) {
+func (s *sheets) write(t *testing.T, browser *browser) {
 	t.Helper()
-	for _, name := range slices.Sorted(maps.Keys(*s)) {
-		pages := (*s)[name]
+	for _, name := range slices.Sorted(maps.Keys(s.pages)) {
+		pages := s.pages[name]
 		slices.SortFunc(pages, func(a, b thumbnail) int { return strings.Compare(a.caption, b.caption) })
 		var b bytes.Buffer
 		if err := png.Encode(&b, layOut(pages, captions(t, browser, pages))); err != nil {
@@ -65,10 +70,10 @@ func (s *sheets) write(t *testing.T, browser context.Context) {
 
 // captions returns a picture of the captions, one below the other. The browser draws them: it
 // has fonts.
-func captions(t *testing.T, browser context.Context, pages []thumbnail) image.Image {
+func captions(t *testing.T, browser *browser, pages []thumbnail) image.Image {
 	t.Helper()
 	v := &visit{tab: &tab{t: t, window: windows[0]}}
-	v.attach(chromedp.NewContext(browser, chromedp.WithNewBrowserContext()))
+	v.attach(browser.open(t))
 	var names []string
 	for _, page := range pages {
 		names = append(names, page.caption)

@@ -29,7 +29,7 @@ type spa struct {
 }
 
 // openSPA starts the application and opens the page.
-func openSPA(t *testing.T, browser context.Context, w window) *spa {
+func openSPA(t *testing.T, browser *browser, w window) *spa {
 	t.Helper()
 	s := &spa{tab: &tab{t: t, window: w, allowErrors: true}, polled: make(chan struct{}, 100), left: make(chan struct{}, 100)}
 	s.fakeState.Store("")
@@ -57,7 +57,7 @@ func openSPA(t *testing.T, browser context.Context, w window) *spa {
 	t.Cleanup(func() { _ = gate.Close() })
 	server.Config.Handler = s.intercept(withFront(newApp(gate)))
 	server.Start()
-	s.attach(chromedp.NewContext(browser, chromedp.WithNewBrowserContext()))
+	s.attach(browser.open(t))
 	s.do("opening the page", chromedp.Navigate(s.url+"/spa/"))
 	s.waitVisible(`#open`)
 	return s
@@ -117,25 +117,27 @@ func (s *spa) wantTrue(expression string) {
 	s.waitFor(expression, expression)
 }
 
-// TestSPA logs in on the single-page application, in a wide and in a narrow window.
+// TestSPA logs in on the single-page application, in a wide or a narrow window. A long run has
+// both.
 func TestSPA(t *testing.T) {
 	browser := startChromium(t)
-	for _, w := range []window{{"desktop", 1280, 800}, {"phone", 360, 740}} {
-		for _, tt := range []struct {
-			name string
-			test func(*spa)
-		}{
-			{"a scan logs the user in", testSPAScan},
-			{"WeChat's frame logs the user in", testSPAFrame},
-			{"refusing in WeChat's frame ends the login", testSPAFrameRefused},
-			{"refusing on the phone ends the login", testSPADenied},
-			{"a button renews an expired code", testSPAExpired},
-			{"a rejected login offers to start again", testSPARejected},
-			{"the page renews a code that is due", testSPARenewed},
-			{"the page waits for a server that is down", testSPAOffline},
-			{"closing the dialog aborts the login", testSPAClosed},
-		} {
+	for i, tt := range []struct {
+		name string
+		test func(*spa)
+	}{
+		{"a scan logs the user in", testSPAScan},
+		{"WeChat's frame logs the user in", testSPAFrame},
+		{"refusing in WeChat's frame ends the login", testSPAFrameRefused},
+		{"refusing on the phone ends the login", testSPADenied},
+		{"a button renews an expired code", testSPAExpired},
+		{"a rejected login offers to start again", testSPARejected},
+		{"the page renews a code that is due", testSPARenewed},
+		{"the page waits for a server that is down", testSPAOffline},
+		{"closing the dialog aborts the login", testSPAClosed},
+	} {
+		for _, w := range turns(i, windows...) {
 			t.Run(w.name+"/"+tt.name, func(t *testing.T) {
+				t.Parallel()
 				s := openSPA(t, browser, w)
 				s.do("marking the page", chromedp.Evaluate[chromedp.Void](`void (window.same = true)`))
 				tt.test(s)

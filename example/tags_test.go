@@ -24,7 +24,7 @@ const shadow = `document.querySelector("scangate-login").shadowRoot`
 
 // openTag opens a page with the element, in a browser with cookies of its own, and waits for
 // the QR code.
-func openTag(t *testing.T, browser context.Context, page, lang string, option func(*scangate.Config)) *visit {
+func openTag(t *testing.T, browser *browser, page, lang string, option func(*scangate.Config)) *visit {
 	t.Helper()
 	v := newVisit(t, browser, lang, option)
 	v.open("/tags/" + page)

@@ -60,11 +60,11 @@ func (d tryTab) confirm() {
 	d.eval(`String(login.shadowRoot.querySelector(".answers .primary").click())`)
 }
 
-// TestIssue18Try logs a known and a new person in on /try, by each way, in a wide and in a
-// narrow window.
+// TestIssue18Try logs a known and a new person in on /try, by each way, in a wide or a narrow
+// window. A long run has both.
 func TestIssue18Try(t *testing.T) {
 	browser := startChromium(t)
-	for _, tt := range []struct {
+	for i, tt := range []struct {
 		way, person string
 		play        func(d tryTab)
 		want        string
@@ -87,8 +87,9 @@ func TestIssue18Try(t *testing.T) {
 		{"mini", "lin", func(d tryTab) { d.tap(`button[value=approve]`); d.confirm() }, "林小北 is logged in"},
 		{"website", "lin", func(d tryTab) { d.tap(`a[href*="answer=allow"]`) }, "林小北 is logged in"},
 	} {
-		for _, w := range []window{{"desktop", 1280, 900}, {"phone", 360, 740}} {
+		for _, w := range turns(i, window{"desktop", 1280, 900}, window{"phone", 360, 740}) {
 			t.Run(tt.way+" "+tt.person+" "+w.name, func(t *testing.T) {
+				t.Parallel()
 				d := tryTab{openTabAt(t, browser, w, startProgram(t))}
 				d.allowErrors = true
 				d.click(`#try`)

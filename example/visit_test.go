@@ -132,10 +132,10 @@ type visit struct {
 }
 
 // newVisit opens a browser tab with cookies of its own, for a new site.
-func newVisit(t *testing.T, browser context.Context, lang string, option func(*scangate.Config)) *visit {
+func newVisit(t *testing.T, browser *browser, lang string, option func(*scangate.Config)) *visit {
 	t.Helper()
 	v := &visit{site: newSite(t, option), lang: lang, tab: &tab{t: t, window: windows[0], allowErrors: true}}
-	v.attach(chromedp.NewContext(browser, chromedp.WithNewBrowserContext()))
+	v.attach(browser.open(t))
 	v.setUserAgent(wechattest.UserAgentChrome)
 	return v
 }

@@ -94,10 +94,10 @@ func (q QRCode) SVG() []byte {
 	b = append(b, `<path fill="#fff" d="M0 0h`+size+`v`+size+`H0z"/><path d="`...)
 	first, last := q.marked()
 	for y := range code.Size {
-		across := y >= first && y <= last // the row is partly below the mark
+		beside := y < first || y > last // no part of the row is below the mark
 		for x := 0; x < code.Size; x++ {
 			start := x
-			for code.Black(x, y) && !(across && x >= first && x <= last) {
+			for code.Black(x, y) && (beside || x < first || x > last) {
 				x++
 			}
 			if x > start {

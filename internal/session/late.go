@@ -45,7 +45,7 @@ func (m *Manager) Open(ctx context.Context, l *Late, token, key string) (text st
 		return "", false, err
 	}
 	l.decoded.Store(true)
-	return m.GetString(l, key), true, nil
+	return m.GetString(l, key), true, nil //nolint:contextcheck // l is a context, and its parent is ctx
 }
 
 // Hold makes l hold the session that is in ctx, which is its parent.
