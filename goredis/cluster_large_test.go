@@ -108,8 +108,8 @@ func TestClusterFailover(t *testing.T) {
 	}
 }
 
-// The busiest of three masters does less than one server does for the same logins. Most
-// of this work are polls, which cost a Cluster more: three commands instead of one.
+// The busiest of three masters does less than half of what one server does for the same
+// logins.
 func TestClusterSharesTheWork(t *testing.T) {
 	redistest.WallClock(t)
 	logins := redistest.Crowd(60, 600)
@@ -147,7 +147,7 @@ func TestClusterSharesTheWork(t *testing.T) {
 			alone/time.Duration(logins), busiest/time.Duration(logins), share)
 		least = min(least, share)
 	}
-	if limit := 0.75; redistest.LargeCrowd() && least >= limit {
+	if limit := 0.5; redistest.LargeCrowd() && least >= limit {
 		t.Errorf("share of the busiest master = %.2f, want less than %.2f", least, limit)
 	}
 }
