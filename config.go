@@ -106,9 +106,9 @@ type Config struct {
 	Phone Phone
 
 	// CurrentUser returns the ID of the user who is logged in by the application's own
-	// means, as Users knows it, or false if there is none. It decides for the routes
-	// link and unlink, which add a WeChat identity to an account and remove one, the last
-	// one too. The gate then demands no fresh login for them: CurrentUser may return false
+	// means, as Users knows it, or false if there is none. For a user of the gate it returns
+	// what [Gate.Check] returns. It alone decides for the routes link and unlink, which add a
+	// WeChat identity to an account and remove one, the last one too. The gate then demands no fresh login for them: CurrentUser may return false
 	// for a login that is too old. The change of a phone number is not its matter. If the
 	// gate is mounted outside of the session manager's LoadAndSave, CurrentUser must load
 	// the session itself. It must return false for a session that the application has
@@ -303,7 +303,8 @@ type Session struct {
 	// that the application changes after New have no effect on the gate.
 	//
 	// The gate adds one value to a session, renews its token at a login, and empties it
-	// if another user of the gate was logged in; data from a login by other means stays.
+	// if another user of the gate was logged in; data from a login by other means stays,
+	// so remove or overwrite its key in OnLogin: it may be another person's.
 	// Two gates on one host need managers with different cookies. Any host of the same
 	// domain can set a cookie whose name does not begin with "__Host-".
 	//

@@ -145,6 +145,10 @@ func (g *Gate) endSession(ctx context.Context, w http.ResponseWriter, r *http.Re
 // request without a session is not an error. After an error the browser is still logged
 // in. See [Gate.EndSessions] for the user's other browsers.
 //
+// A login of the application's own also begins with LogOut, and puts its values into the
+// session afterwards. To the gate, a session that the application has ended by itself looks
+// like a browser that has lost its cookie.
+//
 // LogOut does not check where the request comes from. Call it for a POST, behind
 // [http.CrossOriginProtection] or a token, or any website can log users out.
 func (g *Gate) LogOut(w http.ResponseWriter, r *http.Request) error {

@@ -73,10 +73,12 @@ type authenticator struct {
 
 // RequireWeChat returns a handler that passes requests of logged-in users on to next.
 // next finds the user with [UserFromContext], and may read and write the session of
-// [Session.Manager].
+// [Session.Manager]. Users of [Config.CurrentUser] who have not logged in with the gate do not
+// pass.
 //
-// The answer to other requests depends on the client. A page load is redirected to the
-// login page, or to [Config.LoginPage], and the login leads back. A form that a page submits
+// The answer to other requests depends on the client. A page load, which is
+// a GET whose Accept contains text/html, is redirected to the login page, or to
+// [Config.LoginPage], and the login leads back. A form that a page submits
 // is redirected too, and the login leads back to that page. Anything else gets 401 and an
 // application/problem+json with the members code, "login_required", and login_url. With
 // [Phone.Require], users without a phone number are redirected to the page that binds one,
