@@ -157,6 +157,7 @@ type tab struct {
 	// allowErrors accepts error statuses of the server, which the browser writes to its
 	// console.
 	allowErrors bool
+	scriptsOff  bool // the pages run no scripts
 }
 
 // openTab starts the program and opens its public page in a tab with cookies of its own.
@@ -297,6 +298,9 @@ func (tab *tab) click(selector string, how ...chromedp.MouseOption) {
 			return len(at) == 2 && slices.Equal(at, last), err
 		})
 		tab.do("clicking "+selector, chromedp.MouseClickXY(at[0], at[1], how...))
+		if tab.scriptsOff {
+			return // no listener could note the click
+		}
 		tab.until("clicking "+selector, func(ctx context.Context) (bool, error) {
 			var err error
 			// A page without aimed is the next one, to which the click has led.

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
 
@@ -83,10 +82,7 @@ func TestReturnToAnotherOrigin(t *testing.T) {
 			if script {
 				v.confirmAccount()
 			} else {
-				v.call("turning scripts off", func(ctx context.Context) error {
-					_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-					return err
-				})
+				v.turnScriptsOff()
 				v.open(login)
 				v.click(`form.answers .primary`)
 			}

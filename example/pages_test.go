@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
@@ -165,10 +164,7 @@ func showFinish(person string) func(*visit) {
 // TestWithoutScript logs in with a browser that runs no scripts.
 func TestWithoutScript(t *testing.T) {
 	desktop := newVisit(t, startChromium(t), "en", nil)
-	desktop.call("disabling scripts", func(ctx context.Context) error {
-		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-		return err
-	})
+	desktop.turnScriptsOff()
 	desktop.login()
 	desktop.waitVisible(`[data-show=waiting]`)
 	desktop.phoneScans("lin")

@@ -149,6 +149,16 @@ func (v *visit) setUserAgent(userAgent string) {
 	})
 }
 
+// turnScriptsOff makes the tab run no scripts of pages, those of the test excepted.
+func (v *visit) turnScriptsOff() {
+	v.t.Helper()
+	v.scriptsOff = true
+	v.call("turning scripts off", func(ctx context.Context) error {
+		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	})
+}
+
 // call sends a command to the browser.
 func (v *visit) call(step string, f func(context.Context) error) {
 	v.t.Helper()
