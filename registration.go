@@ -448,6 +448,10 @@ func (r *registrar) bindRaced(ctx context.Context, who login.Person) (enrollment
 		return enrollment{}, wrap("looking a number up", err)
 	}
 	user, err := r.users.FindByWeChat(ctx, Identity(who.Identity))
+	if errors.Is(err, ErrNotFound) {
+		// Such as a row that was deleted softly, and still has the number in a unique index.
+		return enrollment{}, wrap("registering", errors.New("Users.Register finds the number or the identity taken, and no user has either"))
+	}
 	if err != nil {
 		return enrollment{}, wrap("looking an identity up", err)
 	}

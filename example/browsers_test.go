@@ -137,9 +137,9 @@ func startBrowser(t *testing.T, path string, more ...chromedp.ExecAllocatorOptio
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("accept-lang", "en"),
-		// The last four are parts of the browser's own windows, which no test sees. They take
-		// most of the time of opening a window.
-		chromedp.Flag("disable-features", "Translate,PreloadTopChromeWebUI,InitialWebUI,WebUIToolbar,WebUIOmniboxPopup"),
+		// Four of these are parts of the browser's own windows, which no test sees. They take
+		// most of the time of opening a window. The last two keep processes in reserve.
+		chromedp.Flag("disable-features", "Translate,PreloadTopChromeWebUI,InitialWebUI,WebUIToolbar,WebUIOmniboxPopup,SpareRendererForSitePerProcess,BackForwardCache"),
 		chromedp.Flag("host-resolver-rules", "MAP *.qlogo.cn ~NOTFOUND"), // tests load nothing from WeChat
 	)
 	// Not t.Context: the browser outlives the test that starts it.

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,10 +25,12 @@ type Tokens struct {
 	Issuer   string        // such as "https://app.example.com"
 	Audience string        // such as "https://api.example.com"
 	Lifetime time.Duration // minutes
+	Origins  []string      // of front ends beside the application, as in Config.TrustedOrigins
 }
 
-// Issue returns the handler that issues a token. Mount it for POST only. It answers with JSON.
-func (t *Tokens) Issue(gate *scangate.Gate) http.Handler {
+// Issue returns the handler that issues a token. Mount it for POST, and with Origins for
+// OPTIONS too. It answers with JSON.
+func (t *Tokens) Issue(gate *scangate.Gate) (http.Handler, error) {
 	issue := func(w http.ResponseWriter, r *http.Request) {
 		user, _ := scangate.UserFromContext(r.Context())
 		now := time.Now()
@@ -44,7 +47,33 @@ func (t *Tokens) Issue(gate *scangate.Gate) http.Handler {
 		_ = json.NewEncoder(w).Encode(map[string]any{"token": token, "expires_in": int(t.Lifetime.Seconds())})
 	}
 	// A page of another site must not cause a POST with the session's cookie.
-	return http.NewCrossOriginProtection().Handler(gate.RequireWeChat(http.HandlerFunc(issue)))
+	protection := http.NewCrossOriginProtection()
+	for _, origin := range t.Origins {
+		if err := protection.AddTrustedOrigin(origin); err != nil {
+			return nil, err
+		}
+	}
+	return t.shared(protection.Handler(gate.RequireWeChat(http.HandlerFunc(issue)))), nil
+}
+
+// shared lets scripts of the Origins call a handler with the session's cookie, and read its
+// answers. Config.TrustedOrigins does the same for the gate's own routes only. A preflight has
+// no cookie, so it is answered before RequireWeChat.
+func (t *Tokens) shared(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Origin")
+		if origin := r.Header.Get("Origin"); slices.Contains(t.Origins, origin) {
+			w.Header().Set("Access-Control-Allow-Origin", origin)
+			w.Header().Set("Access-Control-Allow-Credentials", "true")
+			w.Header().Set("Access-Control-Allow-Methods", "POST")
+			w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
+		}
+		if r.Method == http.MethodOptions {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // User returns the ID of the user whose token the request carries.

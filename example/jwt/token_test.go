@@ -39,7 +39,12 @@ func newApp(t *testing.T, tokens *Tokens) (*scangate.Gate, *http.Client) {
 	t.Cleanup(func() { _ = gate.Close() })
 	mux := http.NewServeMux()
 	mux.Handle("/wechat/", gate)
-	mux.Handle("POST /token", tokens.Issue(gate))
+	issue, err := tokens.Issue(gate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux.Handle("POST /token", issue)
+	mux.Handle("OPTIONS /token", issue)
 	mux.Handle("/", gate.RequireWeChat(http.NotFoundHandler()))
 	hosts["app.example.com"] = mux
 	jar, err := cookiejar.New(nil)
@@ -135,5 +140,37 @@ func TestTokensThatAreRefused(t *testing.T) {
 	}
 	if _, err := tokens.User(httptest.NewRequest(http.MethodGet, "/", nil)); err == nil {
 		t.Error("request without a token: no error, want one")
+	}
+}
+
+// TestTokensForAFrontEnd asks for a token from a front end on another host of the site, and
+// from a page of another site.
+func TestTokensForAFrontEnd(t *testing.T) {
+	tokens := newTokens()
+	tokens.Origins = []string{"https://www.example.com"}
+	_, client := newApp(t, tokens)
+	for origin, trusted := range map[string]bool{"https://www.example.com": true, "https://evil.example": false, "null": false} {
+		status, token := ask(t, client, "Origin", origin, "Sec-Fetch-Site", "cross-site")
+		if want := map[bool]int{true: http.StatusOK, false: http.StatusForbidden}[trusted]; status != want || (token != "") != trusted {
+			t.Errorf("POST from %s: status %d, token %q, want %d", origin, status, token, want)
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, "https://app.example.com/token", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", origin)
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		allowed := resp.Header.Get("Access-Control-Allow-Origin")
+		if want := map[bool]string{true: origin}[trusted]; allowed != want || resp.StatusCode != http.StatusNoContent {
+			t.Errorf("preflight from %s: status %d, allowed origin %q, want 204 and %q", origin, resp.StatusCode, allowed, want)
+		}
+	}
+	tokens.Origins = []string{"www.example.com"}
+	if _, err := tokens.Issue(new(scangate.Gate)); err == nil {
+		t.Error("Issue with an origin without a scheme: no error")
 	}
 }

@@ -17,10 +17,12 @@ import (
 
 // User is the application's model in GORM. Its table is users.
 type User struct {
-	gorm.Model         // ID, CreatedAt, UpdatedAt, DeletedAt
-	Name       string  `gorm:"size:64"`
-	Mobile     *string `gorm:"size:20;uniqueIndex"` // NULL without a number
-	Banned     bool    `gorm:"not null;default:false"`
+	gorm.Model        // ID, CreatedAt, UpdatedAt, DeletedAt
+	Name       string `gorm:"size:64"`
+	// Mobile is NULL without a number. A deleted row must not keep its number. MySQL has no
+	// such index: there, put it on a generated column.
+	Mobile *string `gorm:"size:20;uniqueIndex:,where:deleted_at IS NULL"`
+	Banned bool    `gorm:"not null;default:false"`
 }
 
 // NewGORM returns a store on the table of [User]. GORM reads and writes the same rows.

@@ -101,6 +101,38 @@ func TestGORMSeesDeletedUsers(t *testing.T) {
 	}
 }
 
+// TestGORMFreesNumbers registers a person with the number of a user whom GORM has deleted.
+func TestGORMFreesNumbers(t *testing.T) {
+	db, err := gorm.Open(sqlite.Open(dsn(t)), &gorm.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sqlDB, err := db.DB(); err == nil {
+		t.Cleanup(func() { _ = sqlDB.Close() })
+	}
+	if err := db.AutoMigrate(&User{}); err != nil {
+		t.Fatal(err)
+	}
+	users, err := NewGORM(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := ann()
+	who.Phone = "+8613800138000"
+	registered, err := users.Register(t.Context(), who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Where("id = ?", registered.ID).Delete(&User{}).Error; err != nil {
+		t.Fatal(err)
+	}
+	who.Identity.OpenID = "o_of_another_person"
+	who.Identity.UnionID = ""
+	if _, err := users.Register(t.Context(), who); err != nil {
+		t.Errorf("Register with the number of a deleted user: %v, want no error", err)
+	}
+}
+
 // entSchema is what ent's migration makes for these fields.
 const entSchema = "CREATE TABLE `users` (`id` uuid NOT NULL, `name` text NOT NULL, `mobile` text NULL, `status` text NOT NULL, " +
 	"`created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, PRIMARY KEY (`id`));" +
