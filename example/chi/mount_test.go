@@ -8,7 +8,7 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// mount is the code that README.md quotes for chi. It only has to compile.
+// mount is the code that docs/guide.md quotes for chi. It only has to compile.
 func mount(gate *scangate.Gate, account http.HandlerFunc) {
 	r := chi.NewRouter()
 	r.Handle("/wechat/*", gate)

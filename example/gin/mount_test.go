@@ -6,7 +6,7 @@ import (
 	"github.com/scangate/scangate"
 )
 
-// mount is the code that README.md quotes for gin. It only has to compile.
+// mount is the code that docs/guide.md quotes for gin. It only has to compile.
 func mount(gate *scangate.Gate, private *gin.Engine) {
 	engine := gin.New() // private is an engine of its own
 	engine.Any("/wechat/*path", gin.WrapH(gate))

@@ -140,7 +140,7 @@ func build(ctx context.Context, dir, source, version string, env []string) error
 		}
 		sums = append(sums, content...)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600); err != nil { //nolint:gosec // The file is in the program's own directory.
 		return err
 	}
 	commands := [][]string{

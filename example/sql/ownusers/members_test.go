@@ -81,21 +81,21 @@ func TestOldMembers(t *testing.T) {
 }
 
 // TestImport copies the openids and unionids of a hand-made login into the store's tables,
-// with the statements of both READMEs.
+// with the statements of both guides.
 func TestImport(t *testing.T) {
 	db := open(t)
 	var statements []string
-	for _, name := range []string{"../../../README.md", "../../../README.zh-CN.md"} {
-		readme, err := os.ReadFile(name)
+	for _, name := range []string{"../../../docs/guide.md", "../../../docs/guide.zh-CN.md"} {
+		guide, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, block := range regexp.MustCompile("(?s)```sql\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
+		for _, block := range regexp.MustCompile("(?s)```sql\n(.*?)```").FindAllStringSubmatch(string(guide), -1) {
 			statements = append(statements, block[1])
 		}
 	}
 	if len(statements) != 2 || statements[0] != statements[1] {
-		t.Fatalf("the READMEs have the SQL blocks %q, want one in each, and the same", statements)
+		t.Fatalf("the guides have the SQL blocks %q, want one in each, and the same", statements)
 	}
 	store := newStore(t, db)
 	for _, statement := range []string{
