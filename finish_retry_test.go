@@ -3,13 +3,17 @@ package scangate_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/alexedwards/scs/v2"
 	"github.com/scangate/scangate"
 )
 
@@ -105,5 +109,48 @@ func TestCaseE02FinishWithAFailedStoreKeepsTheLogin(t *testing.T) {
 				t.Errorf("second finish: user = %q, OnLogin calls = %q, want one call for that user", user, asked)
 			}
 		})
+	}
+}
+
+// lateBody is a request's body before which something else happens.
+type lateBody struct {
+	io.Reader
+	before func()
+}
+
+func (b *lateBody) Read(p []byte) (int, error) {
+	if b.before != nil {
+		b.before()
+		b.before = nil
+	}
+	return b.Reader.Read(p)
+}
+
+// TestFinishWithALateBody finishes a login with a body that the client holds back until the
+// login was denied in another request. No session is written, not even for a moment.
+func TestFinishWithALateBody(t *testing.T) {
+	sessions := &countedSessions{mapSessions: mapSessions{m: make(map[string][]byte)}}
+	manager := scs.New()
+	manager.Store, manager.Cookie.Secure = sessions, true
+	w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = manager })
+	desktop := w.desktop()
+	login := w.approved(desktop, w.phone("lin"))
+	before := sessions.saved()
+	body := &lateBody{strings.NewReader("answer=approve"), func() {
+		desktop.post(login.FinishURL, url.Values{"answer": {"deny"}})
+	}}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, appURL+strings.TrimPrefix(login.FinishURL, appURL), body)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Origin", appURL)
+	for _, cookie := range desktop.client.Jar.Cookies(r.URL) {
+		r.AddCookie(cookie)
+	}
+	answer := httptest.NewRecorder()
+	w.gate.ServeHTTP(answer, r)
+	if answer.Code < 300 || sessions.saved() != before {
+		t.Errorf("finish after a refusal: status = %d, %d sessions saved, want a refusal and none", answer.Code, sessions.saved()-before)
+	}
+	if got := desktop.state(login); got != "denied" {
+		t.Errorf("state = %q, want denied", got)
 	}
 }

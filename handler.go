@@ -223,6 +223,11 @@ func (g *Gate) publicHost(r *http.Request) string {
 // initiator lets only the browser call h that began the cross-device login in the path.
 func (g *Gate) initiator(h loginHandler) guarded {
 	return guarded{access: accessInitiator, serve: func(w http.ResponseWriter, r *http.Request) error {
+		// The login is read after the body. Otherwise a client could hold the body back, and
+		// finish a login that was closed meanwhile.
+		if err := readBody(r); err != nil {
+			return err
+		}
 		l, err := g.logins.initiated(r)
 		if err != nil {
 			return err

@@ -167,7 +167,10 @@ func (g *Gate) beginThenFinish(w http.ResponseWriter, r *http.Request, l *login.
 		var err error
 		l, err = g.logins.Finish(r.Context(), l, p.begun)
 		if repeated = errors.Is(err, login.ErrRepeated); repeated {
-			return nil
+			err = nil
+		}
+		if err == nil && l.Person().UserID != p.user.ID {
+			err = login.ErrNotApproved // another step has changed the person meanwhile
 		}
 		return err
 	})

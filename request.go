@@ -114,6 +114,19 @@ func fieldsOf(r *http.Request, accept func(any) (string, bool)) (url.Values, err
 	return jsonValues(body, accept)
 }
 
+// readBody reads the request's body into memory, where handlers read it again.
+func readBody(r *http.Request) error {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return badRequest("the body cannot be read, or is larger than 16 KiB")
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
+}
+
 // jsonFields is fields for a route that accepts only JSON.
 func jsonFields(r *http.Request) (url.Values, error) {
 	if !isJSON(r) {

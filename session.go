@@ -333,15 +333,25 @@ func (s *sessions) begin(prepared context.Context, w http.ResponseWriter, r *htt
 		return err
 	}
 	if err := check(); err != nil {
-		written, failed := s.manager.LoadApart(ctx, token)
-		if failed == nil {
-			failed = s.manager.Destroy(written)
-		}
-		return both(err, failed)
+		return both(err, s.takeBack(ctx, token))
 	}
 	s.manager.WriteCookie(ctx, w, token, expiry)
 	s.marker.Set(w, r, token)
 	return nil
+}
+
+// takeBackLimit bounds the calls to the session store that end a session which was refused.
+const takeBackLimit = 5 * time.Second
+
+// takeBack ends a session that begin has written, also if the client has gone.
+func (s *sessions) takeBack(ctx context.Context, token string) error {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), takeBackLimit)
+	defer stop()
+	written, err := s.manager.LoadApart(ctx, token)
+	if err != nil {
+		return err
+	}
+	return s.manager.Destroy(written)
 }
 
 // target returns the context that holds the session which begin saves, for the one that
