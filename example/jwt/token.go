@@ -21,7 +21,7 @@ import (
 
 // Tokens issues and checks tokens.
 type Tokens struct {
-	Key      []byte        // at least 32 random bytes, shared with the API's server
+	Key      []byte        // at least 32 random bytes, shared with the API's server; others are refused
 	Issuer   string        // such as "https://app.example.com"
 	Audience string        // such as "https://api.example.com"
 	Lifetime time.Duration // minutes
@@ -31,7 +31,16 @@ type Tokens struct {
 // Issue returns the handler that issues a token. Mount it for POST, and with Origins for
 // OPTIONS too. It answers with JSON.
 func (t *Tokens) Issue(gate *scangate.Gate) (http.Handler, error) {
+	if len(t.Key) < minKey {
+		return nil, errShortKey
+	}
 	issue := func(w http.ResponseWriter, r *http.Request) {
+		// CrossOriginProtection lets a GET pass.
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", "POST")
+			http.Error(w, "POST only", http.StatusMethodNotAllowed)
+			return
+		}
 		user, _ := scangate.UserFromContext(r.Context())
 		now := time.Now()
 		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
@@ -76,8 +85,17 @@ func (t *Tokens) shared(next http.Handler) http.Handler {
 	})
 }
 
+// minKey is the smallest length of a key. With an empty one, such as that of a variable that
+// is not set, anyone could sign tokens.
+const minKey = 32
+
+var errShortKey = errors.New("the key of the tokens has fewer than 32 bytes")
+
 // User returns the ID of the user whose token the request carries.
 func (t *Tokens) User(r *http.Request) (string, error) {
+	if len(t.Key) < minKey {
+		return "", errShortKey
+	}
 	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		return "", errors.New("the request has no token")

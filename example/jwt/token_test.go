@@ -174,3 +174,21 @@ func TestTokensForAFrontEnd(t *testing.T) {
 		t.Error("Issue with an origin without a scheme: no error")
 	}
 }
+
+// TestTokensNeedAKey has no key, as if a variable were not set: no one may sign with it.
+func TestTokensNeedAKey(t *testing.T) {
+	tokens := newTokens()
+	tokens.Key = nil
+	if _, err := tokens.Issue(new(scangate.Gate)); err == nil {
+		t.Error("Issue without a key: no error")
+	}
+	forged, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
+		Issuer: tokens.Issuer, Audience: jwt.ClaimStrings{tokens.Audience}, Subject: "1", ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute)),
+	}).SignedString([]byte{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user, err := tokens.User(bearer(forged)); err == nil {
+		t.Errorf("a token that an empty key has signed: user %q, want an error", user)
+	}
+}
