@@ -214,16 +214,16 @@ func (c loginCost) total() figures {
 	return total
 }
 
-// busiest returns what the server with the most CPU time did.
+// busiest returns the work of the server with the most CPU time.
 func (c loginCost) busiest() figures {
 	return slices.MaxFunc(c, func(a, b figures) int { return cmp.Compare(a[redisColumn], b[redisColumn]) })
 }
 
-// idleTime is how long a fleet does nothing, to measure what it costs then.
+// idleTime is how long a fleet does nothing, to measure its cost at rest.
 const idleTime = time.Second
 
-// measure performs logins and returns what the servers did for each, without what they
-// do anyway while browsers wait.
+// measure performs logins and returns the work of the servers for each, without the work that
+// they do anyway while browsers wait.
 func (f *fleet) measure(ctx context.Context, logins int) (loginCost, error) {
 	if err := f.warmUp(ctx); err != nil {
 		return nil, err

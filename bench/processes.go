@@ -20,7 +20,7 @@ func (e effort) fleetLogins() int {
 	return fleetLogins
 }
 
-// measureProcesses measures what a login costs Redis, by the number of processes that
+// measureProcesses measures the cost of a login at Redis, by the number of processes that
 // listen for changes.
 func measureProcesses(ctx context.Context, s *sheet, e effort, w *world) error {
 	numbers := []int{1, 10, 100}

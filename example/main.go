@@ -81,19 +81,29 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	handler, closeAll := newApp(gate), func() { _ = gate.Close() } // never fails
-	if sim != nil {
-		t, err := newTry(ctx, o, sim)
-		if err != nil {
-			return err
-		}
-		handler, closeAll = withTry(handler, t), func() { _ = gate.Close(); t.close() }
+	handler, closeAll, err := newHandler(ctx, o, gate, sim)
+	if err != nil {
+		return err
 	}
 	if o.verbose {
 		fmt.Fprintln(out, "Listening on", listener.Addr())
 	}
 	fmt.Fprintln(out, "Open", o.publicURL)
 	return serve(ctx, listener, handler, closeAll)
+}
+
+// newHandler returns the application with, beside a simulator, the page /try. The second result
+// releases the waiting requests of both.
+func newHandler(ctx context.Context, o options, gate *scangate.Gate, sim *wechattest.WeChat) (http.Handler, func(), error) {
+	app, closeGate := newApp(gate), func() { _ = gate.Close() } // never fails
+	if sim == nil {
+		return app, closeGate, nil
+	}
+	t, err := newTry(ctx, o, sim)
+	if err != nil {
+		return nil, nil, err
+	}
+	return withTry(app, t), func() { closeGate(); t.close() }, nil
 }
 
 // newGate configures the gate. PublicURL and one account are required; the zero
