@@ -55,6 +55,7 @@ var accounts = map[string]scangate.NewUser{
 }
 
 func TestCaseB04PageTellsAccountsApart(t *testing.T) {
+	t.Parallel()
 	seen := map[string]string{}
 	check := func(name string, page answer) {
 		who := page.find(t, whoPattern)
@@ -92,6 +93,7 @@ func TestCaseB04PageTellsAccountsApart(t *testing.T) {
 }
 
 func TestCaseB04PicturesOfWeChatOnly(t *testing.T) {
+	t.Parallel()
 	const allowed = "img-src 'self' data: https://thirdwx.qlogo.cn https://wx.qlogo.cn;"
 	for picture, shown := range map[string]bool{
 		"https://thirdwx.qlogo.cn/mmopen/vi_32/a/132": true,
@@ -146,6 +148,7 @@ func TestCaseB04NothingBeforeConsent(t *testing.T) {
 // TestCaseB04LastUser logs lin in, and changes what the desktop remembers of it before
 // lin's next login. Only the browser's last user is not asked.
 func TestCaseB04LastUser(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		between func(w *world, desktop *browser)
 		asked   bool

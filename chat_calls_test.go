@@ -27,6 +27,7 @@ func (w *chatWorld) messageLogin(desktop *browser, person string) {
 // The calls to WeChat that a login costs. The account's token, which lasts two hours, is
 // one more call for all of them.
 func TestCallsOfALoginInAChat(t *testing.T) {
+	t.Parallel()
 	follow := func(w *chatWorld, desktop *browser, person string) { w.login(desktop, person) }
 	for _, c := range []struct {
 		name          string

@@ -90,6 +90,7 @@ func (s *tornState) outage(w *chatWorld, messages []wechat.Message) []string {
 // 1,000 persons log in at once, and the store fails for 3 seconds at each of their
 // messages: no login is lost, and none is there twice.
 func TestThousandLoginsByPushWhileTheStoreFails(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const n = 1000
 		store := &tornState{StateStore: scangate.NewMemoryStore()}
@@ -169,6 +170,7 @@ func both(t *testing.T, first, second *chatWorld, m wechat.Message) string {
 // Two processes share a Redis, and each message reaches both of them at once: one login,
 // one registration, and the same reply.
 func TestTwoProcessesGetEachPush(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []scangate.ScanMode{scangate.ScanFollow, scangate.ScanMessage} {
 		t.Run(string(mode), func(t *testing.T) {
 			addr, n := redistest.Start(t).Addr, crowd(10, 100)

@@ -90,6 +90,7 @@ func TestThreat55LookupsOfATicket(t *testing.T) {
 
 // Messages whose Handle is slow must not take the places of look-ups.
 func TestSlowHandleLeavesLookups(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newChatWorld(t, scangate.ScanFollow, withWebsite, func(c *scangate.Config) {
 			c.Push.Handle = func(ctx context.Context, _ wechat.Message) (wechat.Reply, error) {
@@ -138,6 +139,7 @@ func (s *failingLogin) Update(ctx context.Context, key string, version int64, va
 // The older login of a person ends even if the store fails at that moment, because the
 // message is repeated.
 func TestNewerScanEndsTheOlderLoginAfterAFailure(t *testing.T) {
+	t.Parallel()
 	state := &failingLogin{StateStore: scangate.NewMemoryStore()}
 	w := newChatWorld(t, scangate.ScanFollow, withTerms, func(c *scangate.Config) { c.State = state })
 	older, newer := w.desktop(), w.desktop()

@@ -229,6 +229,7 @@ func TestNewerScanEndsTheOlderLoginOfAPerson(t *testing.T) {
 }
 
 func TestRefusalInTheChat(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]string{"zero": "0", "full-width zero": "０ \n", "another digit": "7"} {
 		w := newChatWorld(t, scangate.ScanFollow)
 		desktop := w.desktop()

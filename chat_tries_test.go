@@ -151,6 +151,7 @@ func (s *countingKeys) Add(ctx context.Context, key string, window time.Duration
 // The store keeps few counters. A limit must not end because an attacker sends many
 // messages, so a message leaves a record and not a counter.
 func TestMessagesDoNotPushLimitsOut(t *testing.T) {
+	t.Parallel()
 	store := scangate.NewMemoryStore()
 	w := newChatWorld(t, scangate.ScanMessage, withoutSecret, withHandle(&handled{}), func(c *scangate.Config) {
 		c.State, c.Limits.Address = store, 2

@@ -11,6 +11,7 @@ import (
 // TestTrustedOriginsAreChecked sets origins that no browser sends, or that belong to
 // another site than PublicURL.
 func TestTrustedOriginsAreChecked(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ public, origin, want string }{
 		{appURL, "*", "wildcard"},
 		{appURL, "https://*.example.com", "wildcard"},
@@ -65,6 +66,7 @@ func TestTrustedOriginsAreChecked(t *testing.T) {
 }
 
 func TestLoginPageIsChecked(t *testing.T) {
+	t.Parallel()
 	for page, want := range map[string]string{
 		"login": "neither a path", "//evil.example/login": "neither a path", "https://evil.example/login": "neither a path",
 		"https://app.example.com.evil.example/": "neither a path", "/login#wechat": "fragment", "/wechat/login": "below BasePath",

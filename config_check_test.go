@@ -121,6 +121,7 @@ func TestCaseD06OneFault(t *testing.T) {
 // TestCaseD06PublicURL sets a PublicURL that browsers would write in another way. The
 // gate compares it with their Origin and Referer.
 func TestCaseD06PublicURL(t *testing.T) {
+	t.Parallel()
 	for target, want := range map[string]string{
 		"https://例子.example":                 "Punycode",
 		"https://%E4%BE%8B.example":          "Punycode",
@@ -164,6 +165,7 @@ func TestCaseD06PublicURL(t *testing.T) {
 // TestCaseD06SessionCookie sets a session cookie that browsers would not keep, or would
 // not send to all pages of the application.
 func TestCaseD06SessionCookie(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		change func(*scs.SessionManager)
 		want   string
@@ -237,6 +239,7 @@ func TestCaseD06SessionCookieOverHTTP(t *testing.T) {
 
 // TestCaseD06SessionCookieAccepted sets session cookies that work.
 func TestCaseD06SessionCookieAccepted(t *testing.T) {
+	t.Parallel()
 	for _, change := range []func(*scs.SessionManager){
 		func(*scs.SessionManager) {},
 		func(m *scs.SessionManager) { m.Cookie.Name, m.Cookie.Domain = "session", "app.example.com" },
@@ -255,6 +258,7 @@ func TestCaseD06SessionCookieAccepted(t *testing.T) {
 
 // TestCaseD06RegisterURL sets a RegisterURL at which the gate itself answers.
 func TestCaseD06RegisterURL(t *testing.T) {
+	t.Parallel()
 	at := func(base, target string) func(*scangate.Config) {
 		return func(c *scangate.Config) {
 			c.BasePath, c.Registration.Mode, c.Registration.URL = base, scangate.RegisterClosed, target

@@ -8,6 +8,7 @@ import (
 )
 
 func TestCaseD07BasePathNamesTheMistake(t *testing.T) {
+	t.Parallel()
 	for basePath, want := range map[string]string{
 		"/wechat/":   `"/wechat/" ends with a slash: use "/wechat"`,
 		"/a/wechat/": `use "/a/wechat"`,

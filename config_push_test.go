@@ -10,6 +10,7 @@ import (
 )
 
 func TestNewChecksTheWaysOfChats(t *testing.T) {
+	t.Parallel()
 	push := scangate.Push{Token: pushToken, EncodingAESKey: pushKey, AccountQR: accountQR}
 	change := func(f func(*scangate.Push)) scangate.Push { p := push; f(&p); return p }
 	noSecret := wechat.Account{AppID: official.AppID}

@@ -25,6 +25,7 @@ func callbackURL(to string) func(*scangate.Config) {
 }
 
 func TestNewRefusesField(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		change func(*scangate.Config)
@@ -82,6 +83,7 @@ func TestNewRefusesField(t *testing.T) {
 
 // TestNewAcceptsField tries the values next to those that TestNewRefusesField tries.
 func TestNewAcceptsField(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		change func(*scangate.Config)

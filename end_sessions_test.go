@@ -134,6 +134,7 @@ func checkOut(t *testing.T, when string, w *world, desktops []*browser) {
 // them are out there at once, and at the other process within its time, although 100 are
 // more than the record of ended sessions holds.
 func TestThreat67CachedUserElsewhere(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{1, 64, 100} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -228,6 +229,7 @@ func TestThreat67StateAway(t *testing.T) {
 // TestThreat67OnRedis ends the sessions of a user at one of two processes that share a
 // Redis.
 func TestThreat67OnRedis(t *testing.T) {
+	t.Parallel()
 	addr := miniredis.RunT(t).Addr()
 	first, second := newWorld(t, onRedis(t, addr), withUserTTL), newWorld(t, onRedis(t, addr), withUserTTL)
 	phone := first.phone("lin")

@@ -36,6 +36,7 @@ func checkErrorText(t *testing.T, doing string, err error) {
 }
 
 func TestErrorsOfNewHaveOnePrefix(t *testing.T) {
+	t.Parallel()
 	broken := template.Must(template.New("login.html").Parse("{{.Missing}}"))
 	for name, option := range map[string]func(*scangate.Config){
 		"no PublicURL":     func(c *scangate.Config) { c.PublicURL = "" },

@@ -20,6 +20,7 @@ import (
 // TestFinishRefusesADamagedBody posts answers that the gate cannot read. They neither
 // log the browser in nor end the login.
 func TestFinishRefusesADamagedBody(t *testing.T) {
+	t.Parallel()
 	const form, json = "application/x-www-form-urlencoded", "application/json"
 	for _, c := range []struct{ name, contentType, body string }{
 		{"deny twice", form, "answer=deny&answer=deny"},

@@ -75,6 +75,7 @@ func TestLogoutEndsLoginsUnderWay(t *testing.T) {
 }
 
 func TestJSONBooleans(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		body   string
 		status int

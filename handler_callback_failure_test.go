@@ -81,6 +81,7 @@ func TestFailedExchangeLeavesTheLoginOpen(t *testing.T) {
 }
 
 func TestWeChatFails(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		fault wechattest.Fault

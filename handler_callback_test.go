@@ -131,6 +131,7 @@ func TestLoginByWeChatsOwnPage(t *testing.T) {
 }
 
 func TestCallsToWeChat(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		known   bool

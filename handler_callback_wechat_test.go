@@ -24,6 +24,7 @@ func (w *world) logLine() string {
 // the person did not agree. The page asks them to start again, and the operator's log has
 // no error.
 func TestCaseC06CodeThatWeChatRejects(t *testing.T) {
+	t.Parallel()
 	for _, errcode := range []int{40029, 41008, 42003, 40163, 50001, 40226} {
 		t.Run(fmt.Sprint(errcode), func(t *testing.T) {
 			w := newWorld(t)
@@ -93,6 +94,7 @@ func TestCaseC06ScanAgain(t *testing.T) {
 // person cannot do anything about it, and the operator's log has an error with WeChat's
 // code.
 func TestCaseC01AccountAtFault(t *testing.T) {
+	t.Parallel()
 	for _, errcode := range []int{50002, 40243, 48004, 61004, 61007, 89501, 89503, 89506, 40125, 40164} {
 		w := newWorld(t)
 		w.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Errcode: errcode})

@@ -36,6 +36,7 @@ func TestLoginPageWeight(t *testing.T) {
 }
 
 func TestCaseA24HandheldsGetTheLink(t *testing.T) {
+	t.Parallel()
 	const (
 		iPad          = "Mozilla/5.0 (iPad; CPU OS 12_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/12.1.2 Mobile/15E148 Safari/604.1"
 		androidTablet = "Mozilla/5.0 (Linux; Android 13; SM-X700) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"

@@ -70,6 +70,7 @@ func TestFinishPageNamesTheAccount(t *testing.T) {
 }
 
 func TestChoiceOfLoginFlow(t *testing.T) {
+	t.Parallel()
 	const authorize, qrconnect = openURL + "/connect/oauth2/authorize?appid=", openURL + "/connect/qrconnect?appid="
 	both, site := []func(*scangate.Config){withWebsite}, []func(*scangate.Config){withWebsiteOnly}
 	for _, c := range []struct {

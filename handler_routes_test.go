@@ -103,6 +103,7 @@ func loginsInEveryState(t *testing.T, g *Gate, desktop, phone login.Key) []*logi
 // TestWrongBrowserSeesAnUnknownLogin walks the route table. Every guarded route must
 // answer the wrong browser exactly as if the login did not exist, in every state.
 func TestWrongBrowserSeesAnUnknownLogin(t *testing.T) {
+	t.Parallel()
 	g := newTestGate(t)
 	desktop, phone, attacker := login.NewKey(), login.NewKey(), login.NewKey()
 	for _, l := range loginsInEveryState(t, g, desktop, phone) {

@@ -20,11 +20,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/scangate/scangate"
+	"github.com/scangate/scangate/internal/testparallel"
 	"github.com/scangate/scangate/wechat"
 	"github.com/scangate/scangate/wechattest"
 )
 
 func TestMain(m *testing.M) {
+	testparallel.More()
 	// The store that scs.New makes starts a goroutine that cannot be stopped.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup"))
 }

@@ -59,6 +59,7 @@ func TestCaseB07OneSiteHoldsNotAllPlaces(t *testing.T) {
 // The codes that the /64s of one /48 may have sent are bounded, for an hour and for a
 // day.
 func TestCaseB07OneSiteGetsFewCodes(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		max   int

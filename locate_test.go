@@ -27,6 +27,7 @@ func withLocate(locate func(netip.Addr) string) func(*scangate.Config) {
 }
 
 func TestConfirmPageNamesThePlace(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ place, want string }{
 		{"北京", "<dt>Place</dt><dd>北京</dd>"},
 		{" Beijing\n", "<dt>Place</dt><dd>Beijing</dd>"},

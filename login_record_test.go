@@ -103,6 +103,7 @@ func checkUnknown(t *testing.T, desktop *browser, login scan) {
 // TestDamagedWaitingLogin stores records whose parts do not fit together. Each is an
 // unknown login.
 func TestDamagedWaitingLogin(t *testing.T) {
+	t.Parallel()
 	end := noLease + "\x00\x00" // no person, no code
 	kind, purpose, state := text("cross"), text(""), text("waiting")
 	for _, c := range []struct {
@@ -173,6 +174,7 @@ func TestDamagedIdentifiedLogin(t *testing.T) {
 // TestEditedLoginIsKnown edits records in the same way, with parts that do fit
 // together. Each is a login.
 func TestEditedLoginIsKnown(t *testing.T) {
+	t.Parallel()
 	exchanging := text("cross") + text("") + text("exchanging")
 	for _, c := range []struct {
 		name  string
@@ -219,6 +221,7 @@ func TestEditedLoginIsKnown(t *testing.T) {
 // TestRecordThatIsNotALogin replaces a whole record while a browser waits for its
 // login. The login becomes unknown.
 func TestRecordThatIsNotALogin(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		change func([]byte) []byte
@@ -280,6 +283,7 @@ func TestCallbackOfDamagedLogin(t *testing.T) {
 // has expired in the store. Its record lasts for 10 minutes, and the entry that names
 // it for 15.
 func TestLoginPageAfterItsRecordIsGone(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		begin func(desktop *browser) string // returns the login's ID

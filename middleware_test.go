@@ -22,6 +22,7 @@ import (
 const loginRequired = `{"status":401,"title":"Login required","code":"login_required","login_url":"/wechat/login","detail":"there is no session, or it has ended"}`
 
 func TestRequestsWithoutASession(t *testing.T) {
+	t.Parallel()
 	html := []string{"Accept", "text/html"}
 	with := func(more ...string) []string { return append(append([]string{}, html...), more...) }
 	form := []string{"Content-Type", "application/x-www-form-urlencoded"}

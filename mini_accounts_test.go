@@ -140,6 +140,7 @@ func TestMiniProgramInsideLoadAndSave(t *testing.T) {
 }
 
 func TestMiniProgramWeChatFails(t *testing.T) {
+	t.Parallel()
 	sms := &texts{}
 	w := newWorld(t, miniOnly, sms.withPhone)
 	desktop, phone := w.desktop(), w.mini("lin")
@@ -206,6 +207,7 @@ func TestMiniProgramEntersOnce(t *testing.T) {
 }
 
 func TestMiniProgramOnTwoProcesses(t *testing.T) {
+	t.Parallel()
 	for name, addr := range map[string]func() string{
 		"miniredis":    func() string { return miniredis.RunT(t).Addr() },
 		"redis-server": func() string { return redistest.Start(t).Addr },

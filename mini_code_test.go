@@ -54,6 +54,7 @@ func TestMiniProgramCodeOfWeChat(t *testing.T) {
 // A picture costs a call: the calls of an address, the size and the time are bounded, and a
 // failure is not kept.
 func TestMiniProgramCodeLimits(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, showsMiniCode)
 		desktop := w.desktop()

@@ -54,6 +54,7 @@ func hostileConfig(t *testing.T, text string) func(*Config) {
 }
 
 func TestHostileTextsStayText(t *testing.T) {
+	t.Parallel()
 	plain := newTestPages(t, hostileConfig(t, "x"))
 	for _, hostile := range hostileTexts {
 		config := Config{}

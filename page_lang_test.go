@@ -10,6 +10,7 @@ import (
 )
 
 func TestLangChoosesTheLanguage(t *testing.T) {
+	t.Parallel()
 	withPortuguese := withTexts("pt-BR", "login.heading", "Entrar")
 	for _, c := range []struct{ query, accept, want string }{
 		{"lang=zh", "en", "zh-CN"},

@@ -42,6 +42,7 @@ func TestCaseA23TwoHeaderLines(t *testing.T) {
 }
 
 func TestCaseA23ConfiguredLanguages(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		languages    []string
 		header, want string

@@ -77,6 +77,7 @@ func checkPage(t *testing.T, set *pages.Set, lang pages.Language, name string, d
 
 // TestPagesOfKnownShapesAreAsExecuted puts each hostile value into each field of each sample.
 func TestPagesOfKnownShapesAreAsExecuted(t *testing.T) {
+	t.Parallel()
 	set, own := newTestPages(t, func(*Config) {}), newTestPages(t, hostileConfig(t, "a&<b>+"+`"`))
 	for _, samples := range []map[string]PageData{fullSamples, accountSamples, digitsSamples} {
 		for name, sample := range samples {

@@ -193,6 +193,7 @@ func TestLinksAndFooter(t *testing.T) {
 }
 
 func TestNewRefusesLinks(t *testing.T) {
+	t.Parallel()
 	good := scangate.Link{Text: "Help", URL: "/help"}
 	many := make([]scangate.Link, 11)
 	for i := range many {

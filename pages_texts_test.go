@@ -15,6 +15,7 @@ func withTexts(tag, key, text string) func(*scangate.Config) {
 }
 
 func TestTexts(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ tag, key, text, accept, want string }{
 		{"en", "login.heading", "Sign in at {app}", "en", "<h1>Sign in at Example</h1>"},
 		{"en", "login.heading", "Sign in", "zh", "<h1>微信登录</h1>"},
@@ -51,6 +52,7 @@ func TestMissingTextsAreLogged(t *testing.T) {
 }
 
 func TestNewRefusesTexts(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ tag, key, text, want string }{
 		{"", "again", "x", `"" is no language`},
 		{"e", "again", "x", `"e" is not a language tag`},

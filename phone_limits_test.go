@@ -134,6 +134,7 @@ func TestCodeLimitsTogether(t *testing.T) {
 // TestEveryCodeLimit reaches one limit on codes in each row, and stays below the
 // others. Retry-After has to be the rest of that limit's window.
 func TestEveryCodeLimit(t *testing.T) {
+	t.Parallel()
 	const hour, day = time.Hour, 24 * time.Hour
 	for _, limit := range []codeLimit{
 		{name: "gap", max: 1, window: time.Minute, sameNumber: true},

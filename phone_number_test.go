@@ -29,6 +29,7 @@ func (w *world) newcomer(unionID string) *browser {
 // user's unionid differs from the attacker's, so they are two persons, and the number
 // links nothing.
 func TestThreat72RecycledNumber(t *testing.T) {
+	t.Parallel()
 	at := func(appID, unionID string) scangate.Identity {
 		return scangate.Identity{AppID: appID, OpenID: "owner at " + appID, UnionID: unionID}
 	}
@@ -120,6 +121,7 @@ func (l *lateOwner) Register(ctx context.Context, who scangate.NewUser) (scangat
 // TestThreat73Countries: a code goes to mainland numbers, and to those of the countries
 // that Config.Phone.Countries lists.
 func TestThreat73Countries(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		countries []string
 		sent      map[string]string // the number that a spelling sends a code to
@@ -218,6 +220,7 @@ func TestThreat73NormalizeAndCountries(t *testing.T) {
 
 // TestCaseB17NewRefusesCountries: New refuses to list anything but calling codes of countries.
 func TestCaseB17NewRefusesCountries(t *testing.T) {
+	t.Parallel()
 	for _, code := range []string{"", "CN", "979", "882", "881", "870", "800", "1900", "0049", "+", "++49", "49 ", "999", "4", "49151"} {
 		_, err := scangate.New(scangate.Config{PublicURL: appURL, OfficialAccount: official, Phone: scangate.Phone{Countries: []string{"86", code}}})
 		if err == nil || !strings.HasPrefix(err.Error(), "scangate: Config.Phone.Countries: ") {

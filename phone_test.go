@@ -121,6 +121,7 @@ func TestLoginBindsNumber(t *testing.T) {
 // TestNumberDecidesTheUser proves a number in each row. The number and the WeChat
 // identity together decide which user logs in.
 func TestNumberDecidesTheUser(t *testing.T) {
+	t.Parallel()
 	const anotherWeChat = "another WeChat"
 	newUser := func(*world) string { return "" }
 	numberOfClerk := func(w *world) string { return w.knowPhone(mobile, clerk("a")).ID }

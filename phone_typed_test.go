@@ -33,6 +33,7 @@ var spellings = map[string]func(string) string{
 
 // TestCaseA21Codes: a code counts in every spelling of its digits.
 func TestCaseA21Codes(t *testing.T) {
+	t.Parallel()
 	for name, spell := range spellings {
 		t.Run(name, func(t *testing.T) {
 			sms := &texts{}
@@ -68,6 +69,7 @@ func TestCaseA21MalformedCodes(t *testing.T) {
 
 // TestCaseA21Numbers: the digits of MatchNumber count in every spelling.
 func TestCaseA21Numbers(t *testing.T) {
+	t.Parallel()
 	for name, spell := range spellings {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, withNumber)
@@ -142,6 +144,7 @@ var phoneField = regexp.MustCompile(`<input id="phone"[^>]* value="([^"]*)"`)
 // TestCaseA22KeepsTheNumber: the page after a refused number has the typed text, and a
 // reason that fits it.
 func TestCaseA22KeepsTheNumber(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		typed, kept string
 		status      int

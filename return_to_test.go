@@ -9,6 +9,7 @@ import (
 )
 
 func TestCaseD04ReturnToOfThisOrigin(t *testing.T) {
+	t.Parallel()
 	for href, want := range map[string]string{
 		appURL:                             "/",
 		appURL + "/":                       "/",

@@ -108,6 +108,7 @@ func TestCaseB06LoadAndSaveKeepsItsDirective(t *testing.T) {
 // TestCaseB13HandlersHeadersDoNotCutThePage checks every header by itself, over a
 // connection: net/http itself cuts an answer that is longer than its Content-Length.
 func TestCaseB13HandlersHeadersDoNotCutThePage(t *testing.T) {
+	t.Parallel()
 	for name, value := range map[string]string{
 		"Content-Length": fmt.Sprint(len(written)), "Content-Encoding": "gzip", "Content-Disposition": "attachment", "Content-Range": "bytes 0-1/2",
 		"Content-Location": "/other", "Content-Digest": "sha-256=:AA==:", "Content-Language": "fr", "Content-Type": "image/png", "Repr-Digest": "sha-256=:AA==:",
@@ -139,6 +140,7 @@ func TestCaseB13HandlersHeadersDoNotCutThePage(t *testing.T) {
 // TestCaseB16LogoutRemovesTheCookieOfADamagedSession checks that logging out works with a
 // session that cannot be decoded, alone and beside other cookies of its name.
 func TestCaseB16LogoutRemovesTheCookieOfADamagedSession(t *testing.T) {
+	t.Parallel()
 	for _, everywhere := range []bool{false, true} {
 		for _, other := range []string{"", "__Host-session=x", "__Host-session=x; __Host-session=y"} {
 			forEachCodec(t, func(t *testing.T, w *damagedWorld) {

@@ -74,6 +74,7 @@ line:
 }
 
 func TestCaseA02AnotherHostsCookieDoesNotHideTheSession(t *testing.T) {
+	t.Parallel()
 	for _, first := range []bool{true, false} {
 		for _, cookie := range []string{"session=x", "session=", "session=x; session=y; session=x"} {
 			m, _ := plainSessions()
@@ -142,6 +143,7 @@ var sessionless = []struct {
 }
 
 func TestCaseA02ALoopEndsWithAPage(t *testing.T) {
+	t.Parallel()
 	for _, c := range sessionless {
 		t.Run(c.name, func(t *testing.T) {
 			m, _ := plainSessions()
@@ -166,6 +168,7 @@ func TestCaseA02ALoopEndsWithAPage(t *testing.T) {
 }
 
 func TestCaseA02AScanLoginThatIsNotKeptEndsWithAPage(t *testing.T) {
+	t.Parallel()
 	for _, c := range sessionless {
 		t.Run(c.name, func(t *testing.T) {
 			m, _ := plainSessions()

@@ -98,10 +98,14 @@ func checkSites(t *testing.T, sites map[string]func(*scangate.Config), want erro
 }
 
 func TestThreat69SessionOfAnotherGate(t *testing.T) {
+	t.Parallel()
 	checkSites(t, otherSites, scangate.ErrLoginRequired)
 }
 
-func TestCaseB01SameSiteKeepsItsUsers(t *testing.T) { checkSites(t, sameSites, nil) }
+func TestCaseB01SameSiteKeepsItsUsers(t *testing.T) {
+	t.Parallel()
+	checkSites(t, sameSites, nil)
+}
 
 func TestCaseB01RedisKeysOfSessionsNameTheSite(t *testing.T) {
 	server := miniredis.RunT(t)
@@ -174,6 +178,7 @@ func moveBegin(t *testing.T, m *scs.SessionManager, store *mapSessions, by time.
 }
 
 func TestCaseB11SessionFromTheFuture(t *testing.T) {
+	t.Parallel()
 	for by, want := range map[time.Duration]int{
 		0: http.StatusOK, 55 * time.Second: http.StatusOK, // clocks differ
 		65 * time.Second: http.StatusUnauthorized, time.Hour: http.StatusUnauthorized, 1e5 * time.Hour: http.StatusUnauthorized,

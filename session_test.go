@@ -80,6 +80,7 @@ func checkUnavailable(t *testing.T, done string, a answer) {
 // TestLoginWhileSessionStoreFails finishes a login whose session cannot be saved. The
 // desktop is not logged in as the new user.
 func TestLoginWhileSessionStoreFails(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		method string

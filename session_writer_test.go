@@ -146,6 +146,7 @@ var writers = []struct {
 }
 
 func TestSessionIsSavedOnceBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
 	eachWay(t, testSessionIsSavedOnceBeforeTheAnswer)
 }
 
@@ -181,6 +182,7 @@ func testSessionIsSavedOnceBeforeTheAnswer(t *testing.T, codec scs.Codec) {
 // sent if its session cannot be saved. Otherwise it would report a success that did not
 // last.
 func TestUnsavedSessionReplacesTheAnswer(t *testing.T) {
+	t.Parallel()
 	eachWay(t, testUnsavedSessionReplacesTheAnswer)
 }
 
@@ -322,7 +324,10 @@ func testSessionIsSavedBeforeSwitchingProtocols(t *testing.T, codec scs.Codec) {
 
 // TestSessionIsSavedBeforeHijack checks both outcomes: the handler receives the
 // connection after its session has been saved, and none if it cannot be saved.
-func TestSessionIsSavedBeforeHijack(t *testing.T) { eachWay(t, testSessionIsSavedBeforeHijack) }
+func TestSessionIsSavedBeforeHijack(t *testing.T) {
+	t.Parallel()
+	eachWay(t, testSessionIsSavedBeforeHijack)
+}
 
 func testSessionIsSavedBeforeHijack(t *testing.T, codec scs.Codec) {
 	hijacked := make(chan error, 1)

@@ -36,6 +36,7 @@ const (
 // the attacker's key. After each round it checks the rules that must always hold.
 // SCANGATE_SEED repeats a sequence.
 func TestRandomSequences(t *testing.T) {
+	t.Parallel()
 	steps := environment(t, "SCANGATE_STEPS", defaultSteps)
 	seed := environment(t, "SCANGATE_SEED", rand.Uint64N(1<<32)) //nolint:gosec // a test's choice
 	for done := uint64(0); done < steps && !t.Failed(); done += stepsPerWorld {

@@ -212,6 +212,7 @@ func TestCaseB08FloodOfLoginsTakes350MB(t *testing.T) {
 // While 700 logins begin in each second at a full store, and most of them are never
 // scanned, all those that a phone scans within two minutes are finished.
 func TestCaseB08SevenHundredLoginsASecond(t *testing.T) {
+	t.Parallel()
 	endWithin(t, 10*time.Minute)
 	synctest.Test(t, func(t *testing.T) {
 		store := scangate.NewMemoryStore()
@@ -264,6 +265,7 @@ func approve(ctx context.Context, logins *login.Store, l *login.Login) (*login.L
 
 // A record that alone exceeds the store's bytes is refused, and drops no other one.
 func TestCaseB08HugeRecordIsRefused(t *testing.T) {
+	t.Parallel()
 	store := scangate.NewMemoryStore()
 	fill(t, store, "", 1, time.Hour)
 	huge := make([]byte, 340_000_001)
@@ -295,6 +297,7 @@ func TestCaseB08WaitOfADroppedRecordEnds(t *testing.T) {
 
 // The counters of 200,000 senders of messages leave room for logins.
 func TestThreat49CountersLeaveRoomForLogins(t *testing.T) {
+	t.Parallel()
 	store := scangate.NewMemoryStore()
 	w := newWorld(t, func(c *scangate.Config) { c.State = store })
 	for i := range 200_000 {

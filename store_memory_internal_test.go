@@ -9,6 +9,7 @@ import (
 // TestMemoryStoreFullOfUsers takes the places of users without registering them,
 // because a million registrations take 20 seconds.
 func TestMemoryStoreFullOfUsers(t *testing.T) {
+	t.Parallel()
 	store := NewMemoryStore()
 	for i := range 1_048_576 - 1 {
 		store.users.byID[strconv.Itoa(i)] = nil

@@ -27,6 +27,7 @@ func fillRecords(t *testing.T, store *scangate.MemoryStore, ttl time.Duration) {
 }
 
 func TestMemoryStoreFullOfRecords(t *testing.T) {
+	t.Parallel()
 	store := scangate.NewMemoryStore()
 	fillRecords(t, store, time.Hour)
 	fill(t, store, "more ", 1, time.Hour)
@@ -76,6 +77,7 @@ func TestLoginInFullStore(t *testing.T) {
 // Of the counters the one that would end next makes room for a new one, and no
 // other.
 func TestMemoryStoreFullOfCounters(t *testing.T) {
+	t.Parallel()
 	store := scangate.NewMemoryStore()
 	add := func(key string, window time.Duration, want int64) {
 		t.Helper()
@@ -105,6 +107,7 @@ func TestMemoryStoreFullOfCounters(t *testing.T) {
 
 // Counters whose windows have passed make room before any other goes.
 func TestMemoryStoreExpiredCountersMakeRoom(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := scangate.NewMemoryStore()
 		for i := range maxCounters {
@@ -142,6 +145,7 @@ func endWithin(t *testing.T, limit time.Duration) {
 // that the store forgets the first one. The time is real: a store that spins would stop
 // a bubble's clock.
 func TestMemoryStoreUpdateMovesTheEnd(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name          string
 		first, second time.Duration

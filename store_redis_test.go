@@ -75,11 +75,17 @@ func redigo() redistest.Backend {
 	}
 }
 
-func TestRedisStores(t *testing.T) { redistest.Stores(t, redigo()) }
+func TestRedisStores(t *testing.T) {
+	t.Parallel()
+	redistest.Stores(t, redigo())
+}
 
 func TestRedisWaits(t *testing.T) { redistest.Waits(t, redigo()) }
 
-func TestRedisWakeUps(t *testing.T) { redistest.WakeUps(t, redigo()) }
+func TestRedisWakeUps(t *testing.T) {
+	t.Parallel()
+	redistest.WakeUps(t, redigo())
+}
 
 func TestRedisFailover(t *testing.T) { redistest.Failover(t, redigo()) }
 

@@ -56,7 +56,11 @@ func shardStores(t *testing.T, prefix string, addrs []string) []*scangate.RedisS
 	t.Helper()
 	stores := make([]*scangate.RedisStore, len(addrs))
 	for i, addr := range addrs {
-		stores[i] = newRedisStore(t, addr, prefix).RedisStore
+		var err error
+		if stores[i], err = scangate.NewRedisStoreLimited(redisPool(t, addr), prefix, redistest.Patience, 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = stores[i].Close() })
 	}
 	return stores
 }
@@ -84,13 +88,16 @@ func startServers(t *testing.T) ([]*redistest.Server, []string) {
 }
 
 func TestIssue17ShardsAreAStateStore(t *testing.T) {
+	t.Parallel()
 	t.Run("redis-server", func(t *testing.T) {
+		t.Parallel()
 		_, addrs := startServers(t)
 		storetest.State(t, func(t *testing.T) scangate.StateStore {
 			return shards(t, shardStores(t, rand.Text(), addrs))
 		})
 	})
 	t.Run("miniredis", func(t *testing.T) {
+		t.Parallel()
 		addrs := make([]string, 3)
 		for i := range addrs {
 			server := miniredis.RunT(t)
@@ -102,6 +109,7 @@ func TestIssue17ShardsAreAStateStore(t *testing.T) {
 		})
 	})
 	t.Run("any stores", func(t *testing.T) {
+		t.Parallel()
 		storetest.State(t, func(t *testing.T) scangate.StateStore {
 			return shards(t, []scangate.StateStore{scangate.NewMemoryStore(), scangate.NewMemoryStore()})
 		})
@@ -192,6 +200,7 @@ func TestIssue17BusiestServerDoesHalfTheWork(t *testing.T) {
 
 // All desktops learn of their approval, wherever the login is, and from another process.
 func TestIssue17TwoProcessesOnThreeServers(t *testing.T) {
+	t.Parallel()
 	servers, addrs := startServers(t)
 	scanLogins(t, sharedProcesses(t, apart, onShards(t, addrs)), crowd(30, 200))
 	for i, server := range servers {

@@ -37,6 +37,7 @@ var keyPattern = regexp.MustCompile(`>\.[a-z_.]+<`)
 
 // TestOwnTemplatesForAllPages logs in with the complete example.
 func TestOwnTemplatesForAllPages(t *testing.T) {
+	t.Parallel()
 	codes := &texts{}
 	w := newWorld(t, codes.withPhone, withProfile, withNumber, withTerms, withTemplates(t, ownPages(t), nil))
 	desktop, phone := w.desktop(), w.phone("yueyue")
@@ -69,6 +70,7 @@ func TestOwnTemplatesForAllPages(t *testing.T) {
 
 // Each row takes one thing away from the complete example. New names the page and the thing.
 func TestCaseD01TemplatesThatCannotWork(t *testing.T) {
+	t.Parallel()
 	example := ownPages(t)
 	if err := newWithTemplates(t, example); err != nil {
 		t.Fatalf("New with the complete example: %v, want no error", err)
@@ -132,6 +134,7 @@ func TestCaseD01TemplatesThatCannotWork(t *testing.T) {
 }
 
 func TestCaseD01TemplatesThatThePolicyBlocks(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ add, want string }{
 		{`<script>go()</script>`, "message.html has an inline script"},
 		{`<script type="module">go()</script>`, "message.html has an inline script"},

@@ -39,6 +39,7 @@ const required = `{{define "required"}}<script src="{{.Asset "script.js"}}"></sc
 {{if or .StateURL (not .MatchNumber)}}<b data-number>{{.Number}}</b>{{end}}{{end}}`
 
 func TestTemplates(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, text      string
 		page            func(*world) answer
@@ -116,6 +117,7 @@ func (a answer) checkFields(t *testing.T, want string) answer {
 
 // TestTemplateData opens each page.
 func TestTemplateData(t *testing.T) {
+	t.Parallel()
 	codes, check := &texts{}, func(a answer, want string) answer { t.Helper(); return a.checkFields(t, want) }
 	w := newWorld(t, codes.withPhone, withProfile, withNumber, withTerms, withFields(t))
 	both := newWorld(t, withWebsite, withFields(t))
@@ -141,6 +143,7 @@ func TestTemplateData(t *testing.T) {
 // TestTemplateDataOfOtherCases opens pages that have fields which are zero in
 // TestTemplateData.
 func TestTemplateDataOfOtherCases(t *testing.T) {
+	t.Parallel()
 	codes, check := &texts{}, func(a answer, want string) answer { t.Helper(); return a.checkFields(t, want) }
 	abroad := newWorld(t, codes.withPhone, func(c *scangate.Config) { c.Phone.Countries = []string{"852"} }, withFields(t))
 	newcomer := abroad.phone("wang")
@@ -195,6 +198,7 @@ func TestBrokenTemplate(t *testing.T) {
 }
 
 func TestNewRefusesPages(t *testing.T) {
+	t.Parallel()
 	used := template.Must(template.New("login.html").Parse("mine"))
 	if err := used.Execute(&strings.Builder{}, nil); err != nil {
 		t.Fatalf("Execute: %v, want no error", err)
@@ -234,6 +238,7 @@ func TestNewRefusesPages(t *testing.T) {
 }
 
 func TestConfiguredLooks(t *testing.T) {
+	t.Parallel()
 	const dot = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'/%3E"
 	for _, c := range []struct {
 		name   string

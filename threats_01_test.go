@@ -19,6 +19,7 @@ import (
 // TestThreat01GuessLoginID: the attacker guesses a login's ID. The gate makes IDs that
 // are long and never repeat.
 func TestThreat01GuessLoginID(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *scangate.Config) { c.Limits.Address = 20_000 })
 	seen := map[string]bool{}
 	for i := range 10_000 {
@@ -179,6 +180,7 @@ func TestThreat04Replay(t *testing.T) {
 // TestThreat62RepeatsAreNoWayBack: the desktop sends its finish again after a logout, after
 // the user's sessions were ended, and after another user's login. It gets no session.
 func TestThreat62RepeatsAreNoWayBack(t *testing.T) {
+	t.Parallel()
 	for name, meanwhile := range map[string]func(w *world, desktop *browser, user scangate.User){
 		"logout": func(_ *world, desktop *browser, _ scangate.User) { desktop.post("/wechat/logout", nil) },
 		"ended sessions": func(w *world, _ *browser, user scangate.User) {

@@ -18,6 +18,7 @@ import (
 // fields, is not JSON or is too long. The gate checks it, shows a 502 page, and calls the
 // store of users only to look for the person.
 func TestThreat20NonsenseFromWeChat(t *testing.T) {
+	t.Parallel()
 	edit := func(field string, value any) wechattest.Fault {
 		return wechattest.Fault{Edit: func(m map[string]any) { m[field] = value }}
 	}

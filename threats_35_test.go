@@ -85,6 +85,7 @@ func TestThreat35GatedPageWhileTheUserStoreFails(t *testing.T) {
 // TestThreat36NicknameAsMarkup: the attacker's nickname is markup, turns the text around
 // or is very long. Pages escape it, and the gate bounds and cleans it first.
 func TestThreat36NicknameAsMarkup(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		nickname  string
 		forbidden string // "" if the nickname may be shown as it is

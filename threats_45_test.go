@@ -308,6 +308,7 @@ func TestThreat49StoreAwayForLong(t *testing.T) {
 // A flood of 200,000 chat messages leaves room for logins and their limits. The small
 // crowd pushes the last of them; the store has what the others leave.
 func TestThreat49Flood(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := scangate.NewMemoryStore()
 		w := newChatWorld(t, scangate.ScanMessage, withHandle(&handled{}), func(c *scangate.Config) {

@@ -190,6 +190,7 @@ func TestThreat53ForeignScenes(t *testing.T) {
 
 // An attacker guesses digits, or tries to lock others out with wrong ones.
 func TestThreat54GuessedDigits(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newChatWorld(t, scangate.ScanMessage, withoutSecret)
 		desktop := w.desktop()
@@ -233,6 +234,7 @@ func TestThreat54GuessedDigits(t *testing.T) {
 
 // An attacker spends the account's calls by loading the login page.
 func TestThreat55CallsOfTheAccount(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newChatWorld(t, scangate.ScanFollow)
 		digits := 0

@@ -60,6 +60,7 @@ func (o *oldSession) checkRefused(t *testing.T, attacker *browser, login scan) {
 // TestThreat61AnotherPersonScans: the attacker scans the QR code of a victim's fresh login,
 // with a WeChat that has an account or none. The victim can log in afterwards.
 func TestThreat61AnotherPersonScans(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string][]func(*scangate.Config){
 		"open registration":   nil,
 		"with user info":      {withProfile},

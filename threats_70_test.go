@@ -35,6 +35,7 @@ func TestCaseB02WebsiteWithMatchNumber(t *testing.T) {
 // page of the account would name no one, and go on by itself. Such a name is none, and the
 // page waits for a tap.
 func TestThreat74InvisibleName(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"\u3164", "\u200b", "\u2060\ufeff", "\u115f\u1160\uffa0", "\u2800", "\U000e0041\U000e007f", "\ufe0f", "\u3000\u00a0", strings.Repeat("\u0301", 62)} {
 		w := newWorld(t, withProfile)
 		w.wechat.Fail(wechattest.OpUserInfo, 1, setField("nickname", name))

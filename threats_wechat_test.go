@@ -45,6 +45,7 @@ func redirectTo(path, target string, status int) func(*scangate.Config) {
 // TestThreat23NoRedirectIsFollowed: WeChat's answer redirects to another host, by any
 // status and from any call. The gate sends the secret and the token to one host only.
 func TestThreat23NoRedirectIsFollowed(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		for _, target := range []string{"https://evil.example/", "http://api.weixin.qq.com/sns/oauth2/access_token", "//evil.example", "/sns/auth"} {
 			t.Run(fmt.Sprint(status, " to ", target), func(t *testing.T) {
@@ -73,6 +74,7 @@ func TestThreat23NoRedirectIsFollowed(t *testing.T) {
 // TestThreat20NoStoreCallForNonsense: WeChat's answer to the exchange does not determine
 // an identity. The gate does not look a person up for it.
 func TestThreat20NoStoreCallForNonsense(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]wechattest.Fault{
 		"no openid":                          {Edit: func(m map[string]any) { delete(m, "openid") }},
 		"a list as openid":                   setField("openid", []any{"o"}),

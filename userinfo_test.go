@@ -54,6 +54,7 @@ func TestCaseA01NicknameWithControlCharacters(t *testing.T) {
 }
 
 func TestCaseA01FieldsOfAnotherType(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		op    wechattest.Op
 		field string
@@ -85,6 +86,7 @@ func TestCaseA01FieldsOfAnotherType(t *testing.T) {
 }
 
 func TestCaseA01UserInfoFails(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		fault wechattest.Fault
 		want  string // in the log
@@ -140,6 +142,7 @@ func TestCaseA01UserInfoFailsInWeChat(t *testing.T) {
 }
 
 func TestCaseA01IdentityIsStrict(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		options []func(*scangate.Config)
 		person  string
@@ -176,6 +179,7 @@ func TestCaseA01IdentityIsStrict(t *testing.T) {
 }
 
 func TestCaseA01SnapshotFlag(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		value    any
 		snapshot bool

@@ -31,6 +31,7 @@ func withoutAccountQR(c *scangate.Config) { c.Push.AccountQR = "" }
 
 // The login page links to each other way that is configured, and to no other.
 func TestLoginPageLinksToTheOtherWays(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		mode    scangate.ScanMode
@@ -85,6 +86,7 @@ func TestLoginPageLinksToTheOtherWays(t *testing.T) {
 // A request can ask for each way that is configured. Any other value is ignored, as if the
 // request had none.
 func TestWithChoosesTheWay(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		with    string
 		agent   string

@@ -261,16 +261,20 @@ const isVisible = `(e => e.getClientRects().length > 0 && (e.checkVisibility ? e
 // the page and in the shadow roots of scangate-login.
 const selectAll = `(s => [document, ...[...document.querySelectorAll("scangate-login")].map(e => e.shadowRoot).filter(Boolean)].flatMap(r => [...r.querySelectorAll(s)]))`
 
-// waitVisible waits until an element is visible.
+// scriptsRan is a JavaScript expression that reports whether the page's scripts have run. They
+// begin when the page is parsed, and so after its elements are there.
+const scriptsRan = `performance.timing.domContentLoadedEventEnd > 0`
+
+// waitVisible waits until an element is visible and the scripts of its page have run.
 func (tab *tab) waitVisible(selector string) {
 	tab.t.Helper()
-	tab.waitFor(selector, fmt.Sprintf(`%s(%q).some(%s)`, selectAll, selector, isVisible))
+	tab.waitFor(selector, fmt.Sprintf(`%s && %s(%q).some(%s)`, scriptsRan, selectAll, selector, isVisible))
 }
 
-// waitText waits for a visible element with exactly this text, apart from white space.
+// waitText is waitVisible for an element with exactly this text, apart from white space.
 func (tab *tab) waitText(selector, text string) {
 	tab.t.Helper()
-	script := fmt.Sprintf(`%s(%q).some(e => %s(e) && e.textContent.trim().replace(/\s+/g, " ") === %q)`, selectAll, selector, isVisible, text)
+	script := fmt.Sprintf(`%s && %s(%q).some(e => %s(e) && e.textContent.trim().replace(/\s+/g, " ") === %q)`, scriptsRan, selectAll, selector, isVisible, text)
 	tab.waitFor(selector+" with the text "+text, script)
 }
 

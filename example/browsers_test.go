@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
-	"strconv"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -40,9 +39,13 @@ type profile struct {
 }
 
 // isLong reports whether the tests go through all combinations of pages, languages, windows and
-// colors. Otherwise they visit each page and state once, and change the other things from one
+// colors. Otherwise they visit a page and state once, and change the other things from one
 // visit to the next.
 func isLong() bool { return os.Getenv("SCANGATE_LONG") != "" }
+
+// hasAll reports whether the tests visit every page and state. Otherwise TestPages and
+// TestKeyboard, which take the most time, visit a third of them.
+func hasAll() bool { return isLong() || os.Getenv("SCANGATE_BROWSERS") == "all" }
 
 // turns returns all variants of test number i in a long run, and otherwise one of them, by
 // turns.
@@ -67,29 +70,44 @@ func stopBrowsers() {
 	}
 }
 
-// runInParallel lets more tests run at a time than there are processors, unless the command
-// line has -parallel. A browser test mostly waits: for processes, and for the page's timers.
-func runInParallel() {
-	flag.Parse()
-	set := false
-	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "test.parallel" })
-	if !set {
-		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
-	}
-}
+// shells are Chromium without windows of its own, fulls with them. Both show pages alike, and a
+// shell takes little more than half the processor time.
+var (
+	shells = []string{"chromium-headless-shell", "chrome-headless-shell"}
+	fulls  = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
+)
 
 // startChromium returns the browser, and starts it for the first test. The test runs in
 // parallel with others. It is skipped if there is no browser, unless SCANGATE_REQUIRE names
 // chromium, and with -short.
 func startChromium(t *testing.T) *browser {
 	t.Helper()
+	return startFirst(t, slices.Concat(shells, fulls)...)
+}
+
+// startFullChromium is startChromium for tests that a shell fails: in it, tabs do not hide each
+// other, and DevTools does not see frames of other sites.
+func startFullChromium(t *testing.T) *browser {
+	t.Helper()
+	return startFirst(t, fulls...)
+}
+
+// startFirst starts the first of the programs that exists, or the one that SCANGATE_CHROMIUM
+// names.
+func startFirst(t *testing.T, programs ...string) *browser {
+	t.Helper()
 	skipBrowserTest(t)
-	path := findChromium()
-	if path == "" {
-		skipWithout(t, "chromium", "there is no chromium or google-chrome on this machine")
+	if chosen := os.Getenv("SCANGATE_CHROMIUM"); chosen != "" {
+		programs = []string{chosen}
 	}
-	t.Parallel()
-	return startBrowser(t, path)
+	for _, name := range programs {
+		if path, err := exec.LookPath(name); err == nil {
+			t.Parallel()
+			return startBrowser(t, path)
+		}
+	}
+	skipWithout(t, "chromium", "this machine has none of "+strings.Join(programs, ", "))
+	return nil
 }
 
 // startChromium80 is startChromium for the Chromium 80 whose path SCANGATE_CHROMIUM80
@@ -235,14 +253,4 @@ func (p *profile) empty() error {
 		return errors.New("cookies are left")
 	}
 	return err
-}
-
-// findChromium returns the path of the browser, or "" if there is none.
-func findChromium() string {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	return ""
 }

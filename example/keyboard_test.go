@@ -107,7 +107,10 @@ func heading(text string) string {
 // each step.
 func TestKeyboard(t *testing.T) {
 	browser := startChromium(t)
-	for _, w := range walks {
+	for i, w := range walks {
+		if i%3 != 0 && !hasAll() {
+			continue
+		}
 		t.Run(w.page+"/"+w.result, func(t *testing.T) {
 			t.Parallel()
 			v := newVisit(t, browser, "en", w.config)

@@ -84,7 +84,7 @@ func (v *visit) another(ownWindow bool) *visit {
 // TestCaseA07HiddenTabsHoldNoConnection opens nine tabs of the login page. A browser has
 // at most six connections to an HTTP/1.1 server.
 func TestCaseA07HiddenTabsHoldNoConnection(t *testing.T) {
-	v := newVisit(t, startChromium(t), "en", nil)
+	v := newVisit(t, startFullChromium(t), "en", nil)
 	var polls atomic.Int32
 	v.onRequest(func(_ http.ResponseWriter, r *http.Request) bool {
 		if isPoll(r) {

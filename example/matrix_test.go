@@ -20,6 +20,7 @@ type matrix struct {
 	windows   []window
 	sheets    bool // make a contact sheet of each browser, window, language and scheme
 	turns     bool // show each state in one of the languages only, by turns
+	every     int  // show one of so many states; 0 for all
 }
 
 // pictureBrowser is a browser with the color schemes in which the pages are looked at.
@@ -35,6 +36,7 @@ var quickMatrix = matrix{
 	languages: []string{"en", "zh-CN", "zh-Hant"},
 	windows:   windows,
 	turns:     true,
+	every:     3,
 }
 
 // longMatrix is for long runs without pictures.
@@ -62,10 +64,11 @@ var fullMatrix = matrix{
 	sheets:    true,
 }
 
-// TestPages shows every page in each of its states, each in one of three languages. It checks
-// the language, the layout in a window of 240 pixels with usual and with large text, the height
-// of links and buttons, and the accessibility with axe-core. In a long run, and if
-// SCANGATE_SCREENSHOTS names a folder for pictures, it looks at the pages in all languages.
+// TestPages shows pages in their states, each in one of three languages. It checks the
+// language, the layout in a window of 240 pixels with usual and with large text, the height of
+// links and buttons, and the accessibility with axe-core. A usual run has a third of the
+// states, and one with SCANGATE_BROWSERS=all has all. A long run, and one in which
+// SCANGATE_SCREENSHOTS names a folder for pictures, has all of them in all languages.
 //
 // If SCANGATE_MATRIX is "full", the test looks at each page in Chromium and in Chromium 80, in
 // three languages, at 240, 360 and 1280 pixels, with light, dark and forced colors. It then
@@ -81,6 +84,8 @@ func TestPages(t *testing.T) {
 		looks = usualMatrix
 	case isLong():
 		looks = longMatrix
+	case hasAll():
+		looks.every = 1
 	}
 	if axe == "" {
 		t.Run("accessibility", func(t *testing.T) { t.Skip("SCANGATE_AXE does not name the file axe.min.js of axe-core") })
@@ -104,7 +109,9 @@ func testPagesIn(t *testing.T, looks matrix, b pictureBrowser, browser *browser,
 	shown := 0
 	show := func(states []pageState, looks matrix) {
 		for _, s := range states {
-			if shown++; looks.turns && looks.languages[shown%len(looks.languages)] != lang {
+			shown++
+			every := max(looks.every, 1)
+			if shown%every != 0 || looks.turns && looks.languages[shown/every%len(looks.languages)] != lang {
 				continue
 			}
 			t.Run(s.name, func(t *testing.T) {

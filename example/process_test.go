@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/scangate/scangate/internal/testparallel"
 )
 
 // processEnv makes the test's binary run the program.
@@ -22,7 +24,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	runInParallel()
+	testparallel.More()
 	status := m.Run()
 	stopBrowsers()
 	os.Exit(status)

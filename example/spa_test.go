@@ -120,7 +120,7 @@ func (s *spa) wantTrue(expression string) {
 // TestSPA logs in on the single-page application, in a wide or a narrow window. A long run has
 // both.
 func TestSPA(t *testing.T) {
-	browser := startChromium(t)
+	browser := startFullChromium(t)
 	for i, tt := range []struct {
 		name string
 		test func(*spa)

@@ -41,6 +41,7 @@ func newClusterStore(t *testing.T, cluster *redistest.Cluster, change ...func(*g
 func anyPrefix(o *goredis.Options) { o.Prefix = rand.Text() }
 
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	cluster := redistest.StartCluster(t, "--appendonly", "yes", "--appendfsync", "always")
 	t.Run("state", func(t *testing.T) {
 		storetest.State(t, func(t *testing.T) scangate.StateStore { return newClusterStore(t, cluster, anyPrefix) })

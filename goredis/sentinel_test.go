@@ -11,6 +11,7 @@ import (
 
 // With a MasterName the addresses are those of Sentinels, of which the first is down.
 func TestSentinel(t *testing.T) {
+	t.Parallel()
 	redistest.Sentinel(t, func(t *testing.T, addr string) redistest.Keeper {
 		store, err := goredis.New(goredis.Options{Redis: redis.UniversalOptions{Addrs: []string{"127.0.0.1:1", addr}, MasterName: "main"}})
 		if err != nil {

@@ -54,11 +54,17 @@ func fill(t *testing.T, client *redis.Client, n int) {
 	}
 }
 
-func TestStores(t *testing.T) { redistest.Stores(t, backend()) }
+func TestStores(t *testing.T) {
+	t.Parallel()
+	redistest.Stores(t, backend())
+}
 
 func TestWaits(t *testing.T) { redistest.Waits(t, backend()) }
 
-func TestWakeUps(t *testing.T) { redistest.WakeUps(t, backend()) }
+func TestWakeUps(t *testing.T) {
+	t.Parallel()
+	redistest.WakeUps(t, backend())
+}
 
 func TestFailover(t *testing.T) { redistest.Failover(t, backend()) }
 

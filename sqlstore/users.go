@@ -92,6 +92,23 @@ func (s *Store) FindByPhone(ctx context.Context, phone string) (scangate.User, e
 	return user, nil
 }
 
+// Identities returns the WeChat identities of a user, which FindByID leaves out: for a page
+// on which users remove one of them. It returns ErrNotFound if there is no such user.
+func (s *Store) Identities(ctx context.Context, id string) ([]scangate.Identity, error) {
+	if _, err := s.FindByID(ctx, id); err != nil {
+		return nil, err
+	}
+	rows, err := s.db.QueryContext(ctx, s.query.identitiesOfUser, s.userID(id))
+	var identities []scangate.Identity
+	if err == nil {
+		_, identities, err = scan(rows, (*row).identityFields)
+	}
+	if err != nil {
+		return nil, failure(ctx, "reading a user's identities", err, nil)
+	}
+	return identities, nil
+}
+
 // find runs a query that begins with selectUser. It returns the user, or sql.ErrNoRows.
 func (s *Store) find(ctx context.Context, query string, args ...any) (scangate.User, error) {
 	rows, err := s.db.QueryContext(ctx, query, args...)

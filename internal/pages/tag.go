@@ -27,12 +27,18 @@ func (s *Set) addTag(style []byte) error {
 	return nil
 }
 
-// spare matches what a script does not need: indentation, and lines that are comments.
-var spare = regexp.MustCompile(`(?m)^[ \t]*(//.*)?\n?`)
-
-// compact returns a script without indentation and comments. No text of the script may span
-// lines.
-func compact(script string) string { return spare.ReplaceAllString(script, "") }
+// compact returns a script without indentation, empty lines, and lines that are comments. No
+// text of the script may span lines.
+func compact(script string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(script) {
+		line = strings.TrimLeft(line, " \t")
+		if line != "\n" && !strings.HasPrefix(line, "//") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
 
 // Tag returns the script of the element scangate-login. It belongs to the gate whose pages
 // these are.

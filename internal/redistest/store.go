@@ -55,13 +55,13 @@ func Servers(t *testing.T, b Backend, test func(t *testing.T, addr func(*testing
 
 func testStoreUsers(t *testing.T, b Backend) {
 	Servers(t, b, func(t *testing.T, addr func(*testing.T) string) {
-		storetest.Users(t, func(t *testing.T) scangate.UserStore { return b.New(t, Options{Addr: addr(t), Prefix: rand.Text()}) })
+		storetest.Users(t, func(t *testing.T) scangate.UserStore { return b.New(t, Options{Addr: addr(t), Prefix: rand.Text(), Limit: Patience}) })
 	})
 }
 
 func testStoreState(t *testing.T, b Backend) {
 	Servers(t, b, func(t *testing.T, addr func(*testing.T) string) {
-		storetest.State(t, func(t *testing.T) scangate.StateStore { return b.New(t, Options{Addr: addr(t), Prefix: rand.Text()}) })
+		storetest.State(t, func(t *testing.T) scangate.StateStore { return b.New(t, Options{Addr: addr(t), Prefix: rand.Text(), Limit: Patience}) })
 	})
 }
 
@@ -125,7 +125,7 @@ func testIdentitiesAreDistinct(t *testing.T, b Backend) {
 
 func testCommandsOfEachCall(t *testing.T, b Backend) {
 	server := Start(t)
-	store := b.New(t, Options{Addr: server.Addr})
+	store := b.New(t, Options{Addr: server.Addr, Ping: time.Hour}) // a check of a connection is a command too
 	ctx := t.Context()
 	user, err := store.Register(ctx, scangate.NewUser{Identity: scangate.Identity{AppID: "a", OpenID: "o"}, Phone: "1"})
 	if err != nil {
@@ -243,7 +243,7 @@ func testACL(t *testing.T, b Backend) {
 	server.Do("ACL", redis.Args{"SETUSER", "app"}.AddFlat(strings.Fields(rules))...)
 	newStore := func(t *testing.T) *Store {
 		server.Do("FLUSHALL")
-		return b.New(t, Options{Addr: server.Addr, Username: "app", Password: "pw"})
+		return b.New(t, Options{Addr: server.Addr, Username: "app", Password: "pw", Limit: Patience})
 	}
 	t.Run("users", func(t *testing.T) {
 		storetest.Users(t, func(t *testing.T) scangate.UserStore { return newStore(t) })

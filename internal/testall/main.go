@@ -1,6 +1,6 @@
 // Command testall runs the tests of every module below the current directory, as the go
-// command does not look into the modules that a module contains. It runs two modules at a
-// time: tests also wait, for example for a browser.
+// command does not look into the modules that a module contains. It runs three modules at a
+// time, because tests also wait: for a browser, and for servers.
 //
 //	go run ./internal/testall [flags of go test]
 //
@@ -23,7 +23,11 @@ import (
 )
 
 // atOnce is the number of modules whose tests run at a time.
-const atOnce = 2
+const atOnce = 3
+
+// longest are the modules whose tests take the most time. They begin first: a long one that
+// began last would run alone.
+var longest = []string{"example", "goredis", ".", "bench", "example/sql"}
 
 func main() {
 	modules, err := findModules(".")
@@ -33,7 +37,7 @@ func main() {
 	}
 	next := make(chan string, len(modules))
 	for _, m := range modules {
-		next <- m.dir
+		next <- m
 	}
 	close(next)
 	var (
@@ -70,19 +74,11 @@ func test(dir string, flags []string) ([]byte, error) {
 	return command.CombinedOutput()
 }
 
-// module is a directory with a go.mod, and the size of the module's tests in bytes.
-type module struct {
-	dir  string
-	size int64
-}
-
-// findModules returns the modules at root and below it, the one with the largest tests first:
-// a long module that begins last would run alone. Like the go command, findModules leaves out
-// testdata, and directories whose names begin with a dot or an underscore. It also leaves out
-// modules without tests.
-func findModules(root string) ([]module, error) {
-	var modules []module
-	var tests []module // files, and their sizes
+// findModules returns the directories of the modules at root and below it, those of longest
+// first. Like the go command, findModules leaves out testdata, and directories whose names
+// begin with a dot or an underscore. It also leaves out modules without tests.
+func findModules(root string) ([]string, error) {
+	var modules, tests []string
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -94,32 +90,34 @@ func findModules(root string) ([]module, error) {
 				return filepath.SkipDir
 			}
 		case name == "go.mod":
-			modules = append(modules, module{dir: filepath.Dir(path)})
+			modules = append(modules, filepath.Dir(path))
 		case strings.HasSuffix(name, "_test.go"):
-			info, err := entry.Info()
-			if err != nil {
-				return err
-			}
-			tests = append(tests, module{path, info.Size()})
+			tests = append(tests, path)
 		}
 		return nil
 	})
+	hasTests := make(map[string]bool)
 	for _, file := range tests {
-		// A file belongs to the innermost module around it.
-		var owner *module
-		for i := range modules {
-			m := &modules[i]
-			if isIn(file.dir, m.dir) && (owner == nil || len(m.dir) > len(owner.dir)) {
+		owner := "" // the innermost module around the file
+		for _, m := range modules {
+			if isIn(file, m) && len(m) > len(owner) {
 				owner = m
 			}
 		}
-		if owner != nil {
-			owner.size += file.size
-		}
+		hasTests[owner] = true
 	}
-	modules = slices.DeleteFunc(modules, func(m module) bool { return m.size == 0 })
-	slices.SortStableFunc(modules, func(a, b module) int { return cmp.Compare(b.size, a.size) })
+	modules = slices.DeleteFunc(modules, func(m string) bool { return !hasTests[m] })
+	slices.SortStableFunc(modules, func(a, b string) int { return cmp.Compare(rank(root, a), rank(root, b)) })
 	return modules, err
+}
+
+// rank returns the place of a module in longest, or the one after them all.
+func rank(root, dir string) int {
+	rel, err := filepath.Rel(root, dir)
+	if at := slices.Index(longest, filepath.ToSlash(rel)); err == nil && at >= 0 {
+		return at
+	}
+	return len(longest)
 }
 
 // isIn reports whether a path is below a directory.

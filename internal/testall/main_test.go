@@ -4,31 +4,40 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 )
 
 func TestFindModules(t *testing.T) {
 	root := t.TempDir()
-	for path, size := range map[string]int{
-		"go.mod": 1, "a_test.go": 10, "inner/b_test.go": 10,
-		"b/go.mod": 1, "b/b_test.go": 5,
-		"a/deep/go.mod": 1, "a/deep/inner/c_test.go": 30,
-		"tools/go.mod": 1, "tools/main.go": 50,
-		".git/go.mod": 1, "_old/go.mod": 1, "a/testdata/go.mod": 1, "a/testdata/x_test.go": 100, "a/node_modules/go.mod": 1,
+	for _, path := range []string{
+		"go.mod", "a_test.go", "inner/b_test.go",
+		"a/go.mod", "a/inner/b_test.go",
+		"example/go.mod", "example/main.go", "example/deep/go.mod", "example/deep/c_test.go",
+		"goredis/go.mod", "goredis/d_test.go",
+		"tools/go.mod", "tools/main.go",
+		".git/go.mod", "_old/go.mod", "a/testdata/go.mod", "a/testdata/x_test.go", "a/node_modules/go.mod",
 	} {
 		file := filepath.Join(root, path)
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(strings.Repeat("x", size)), 0o600); err != nil {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := findModules(root)
-	want := []module{{filepath.Join(root, "a/deep"), 30}, {root, 20}, {filepath.Join(root, "b"), 5}}
+	want := []string{filepath.Join(root, "goredis"), root, filepath.Join(root, "a"), filepath.Join(root, "example/deep")}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("findModules: got %v, %v, want %v", got, err, want)
+	}
+}
+
+// TestLongestExist: a module that moves must move in the list too.
+func TestLongestExist(t *testing.T) {
+	for _, dir := range longest {
+		if _, err := os.Stat(filepath.Join("../..", dir, "go.mod")); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
