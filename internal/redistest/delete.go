@@ -12,7 +12,9 @@ import (
 
 func testStoreDelete(t *testing.T, b Backend) {
 	Servers(t, b, func(t *testing.T, addr func(*testing.T) string) {
-		storetest.Delete(t, func(t *testing.T) storetest.UserDeleter { return b.New(t, Options{Addr: addr(t), Prefix: rand.Text(), Limit: Patience}) })
+		storetest.Delete(t, func(t *testing.T) storetest.UserDeleter {
+			return b.New(t, Options{Addr: addr(t), Prefix: rand.Text(), Limit: Patience})
+		})
 	})
 }
 

@@ -55,13 +55,17 @@ func Servers(t *testing.T, b Backend, test func(t *testing.T, addr func(*testing
 
 func testStoreUsers(t *testing.T, b Backend) {
 	Servers(t, b, func(t *testing.T, addr func(*testing.T) string) {
-		storetest.Users(t, func(t *testing.T) scangate.UserStore { return b.New(t, Options{Addr: addr(t), Prefix: rand.Text(), Limit: Patience}) })
+		storetest.Users(t, func(t *testing.T) scangate.UserStore {
+			return b.New(t, Options{Addr: addr(t), Prefix: rand.Text(), Limit: Patience})
+		})
 	})
 }
 
 func testStoreState(t *testing.T, b Backend) {
 	Servers(t, b, func(t *testing.T, addr func(*testing.T) string) {
-		storetest.State(t, func(t *testing.T) scangate.StateStore { return b.New(t, Options{Addr: addr(t), Prefix: rand.Text(), Limit: Patience}) })
+		storetest.State(t, func(t *testing.T) scangate.StateStore {
+			return b.New(t, Options{Addr: addr(t), Prefix: rand.Text(), Limit: Patience})
+		})
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -65,6 +66,37 @@ func TestContractOtherSettings(t *testing.T) {
 			in.SetMaxOpenConns(connections)
 			return in.store(t)
 		})
+	})
+}
+
+// TestIdentities lists what a page with buttons for unlinking shows.
+func TestIdentities(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, d database) {
+		s := d.tables(t).store(t)
+		user, err := s.Register(t.Context(), ann())
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := scangate.Identity{AppID: "wx00000000000000a2", OpenID: "o-Ann-at-the-account"}
+		if err := s.LinkWeChat(t.Context(), user.ID, second); err != nil {
+			t.Fatal(err)
+		}
+		bob := scangate.NewUser{Identity: scangate.Identity{AppID: second.AppID, OpenID: "o-Bob"}}
+		if _, err := s.Register(t.Context(), bob); err != nil {
+			t.Fatal(err)
+		}
+		want := []scangate.Identity{ann().Identity, second}
+		got, err := s.Identities(t.Context(), user.ID)
+		slices.SortFunc(got, func(a, b scangate.Identity) int { return strings.Compare(a.AppID, b.AppID) })
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("Identities = %v, %v, want %v", got, err, want)
+		}
+		if err := s.Delete(t.Context(), user.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Identities(t.Context(), user.ID); !errors.Is(err, scangate.ErrNotFound) {
+			t.Errorf("Identities of a deleted user = %v, %v, want ErrNotFound", got, err)
+		}
 	})
 }
 
