@@ -39,14 +39,17 @@ func try(ctx context.Context, f fault, limit time.Duration) (result, error) {
 	if own == "./." {
 		packages = []string{"."}
 	}
-	for _, pkg := range packages {
-		err := command(ctx, limit, "test", "-overlay", overlay, "-count=1", "-failfast", "-timeout", limit.String(), pkg).Run()
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return noticed, nil
-		}
-		if err != nil {
-			return "", err
+	// The quick tests of all packages come first: they notice most faults.
+	for _, short := range []string{"-short", "-short=false"} {
+		for _, pkg := range packages {
+			err := command(ctx, limit, "test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast", short, "-timeout", limit.String(), pkg).Run()
+			var exit *exec.ExitError
+			if errors.As(err, &exit) {
+				return noticed, nil
+			}
+			if err != nil {
+				return "", err
+			}
 		}
 	}
 	return unnoticed, nil
