@@ -141,6 +141,62 @@ func TestCaseA19SlowOnLogin(t *testing.T) {
 	})
 }
 
+// TestCaseA19MiniPrograms: WeChat hangs while it is asked for a mini program. Each of the gate's
+// routes answers with a problem.
+func TestCaseA19MiniPrograms(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status int
+		send   func(w *world, desktop *browser, s scan) answer
+	}{
+		{"enter", http.StatusBadGateway, func(w *world, _ *browser, s scan) answer { return w.mini("lin").enter(s).answer }},
+		{"its own login", http.StatusBadGateway, func(w *world, _ *browser, _ scan) answer {
+			phone := w.mini("lin")
+			return phone.post("/wechat/mini/login", map[string]any{"code": phone.loginCode()}).answer
+		}},
+		{"WeChat's code", http.StatusBadGateway, func(_ *world, desktop *browser, s scan) answer {
+			return desktop.get(strings.TrimPrefix(s.QRURL, appURL))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, showsMiniCode, hangingWeChat)
+				w.behind(shortServer())
+				desktop := w.desktop()
+				if a := c.send(w, desktop, desktop.start()); a.StatusCode != c.status {
+					t.Errorf("status = %d, want %d, got\n%s", a.StatusCode, c.status, a.body)
+				}
+			})
+		})
+	}
+}
+
+// TestCaseA19MiniProgramsNumber is TestCaseA19MiniPrograms for the number of a person whom
+// WeChat has identified before.
+func TestCaseA19MiniProgramsNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangs := false
+		w := newWorld(t, miniOnly, (&texts{}).withPhone, func(c *scangate.Config) {
+			next := c.WeChat.HTTPClient.Transport
+			c.WeChat.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if hangs {
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				}
+				return next.RoundTrip(r)
+			})}
+		})
+		w.behind(shortServer())
+		phone, s := w.mini("lin"), w.desktop().start()
+		wantStep(t, "scan", phone.enter(s), "phone")
+		code := phone.numberCode(mobile)
+		hangs = true
+		if a := phone.number(s, "code", code); a.StatusCode != http.StatusBadGateway {
+			t.Errorf("number: status = %d, want %d, got\n%s", a.StatusCode, http.StatusBadGateway, a.body)
+		}
+	})
+}
+
 // TestThreat26GuessWhileSending: the attacker guesses a code while it is being sent. A
 // sender that fails has its quotas refunded, so these guesses would come on top of those
 // that the quotas allow. A code counts only once it was delivered.

@@ -54,12 +54,27 @@ func TestEnterAgain(t *testing.T) {
 	if _, err := s.EnterAgain(t.Context(), l, who, first); !errors.Is(err, ErrDenied) {
 		t.Errorf("after the denial: error = %v, want %v", err, ErrDenied)
 	}
-	web, err := s.Start(t.Context(), NewSlot(Request{Kind: CrossDevice, AppID: "mini", Initiator: NewKey().Digest()}))
-	if err != nil {
-		t.Fatalf("start: %v", err)
-	}
-	if _, err := s.EnterAgain(t.Context(), web, who, first); !errors.Is(err, ErrUnknown) {
-		t.Errorf("a login of the web: error = %v, want %v", err, ErrUnknown)
+}
+
+// TestEnterAgainRefusesOtherLogins has records that no mini program has entered.
+func TestEnterAgainRefusesOtherLogins(t *testing.T) {
+	who := Identity{AppID: "mini", OpenID: "lin"}
+	for name, change := range map[string]func(*record){
+		"not entered":                   func(r *record) { r.Person = nil },
+		"a login on one device":         func(r *record) { r.Kind = SameDevice },
+		"a login of the web":            func(r *record) { r.Way = "" },
+		"a login in a chat":             func(r *record) { r.Way = WayFollow },
+		"a login of the web, not begun": func(r *record) { r.Way, r.Person = "", nil },
+	} {
+		r := recordIn(CrossDevice, StateIdentified)
+		r.Way, r.Person = WayMini, &Person{Identity: who}
+		if err := r.clone().enterAgain(who, NewKey().Digest()); err != nil {
+			t.Fatalf("an entered login: error = %v, want none", err)
+		}
+		change(r)
+		if err := r.enterAgain(who, NewKey().Digest()); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: error = %v, want %v", name, err, ErrUnknown)
+		}
 	}
 }
 
