@@ -63,7 +63,8 @@ func (ps *tryPhones) find(id string) *tryPhone {
 
 // phoneRoutes registers the phone's routes.
 func (t *try) phoneRoutes() {
-	t.routes.HandleFunc("POST /try/phones", t.scan)
+	// Another site must not scan for the person.
+	t.routes.Handle("POST /try/phones", http.NewCrossOriginProtection().Handler(http.HandlerFunc(t.scan)))
 	t.routes.HandleFunc("/try/phone/{id}/{host}/{path...}", t.onPhone(t.browse))
 	t.routes.HandleFunc("GET /try/phone/{id}/mini", t.onPhone(t.openMini))
 	t.routes.HandleFunc("POST /try/phone/{id}/mini", t.onPhone(t.answerMini))
@@ -133,6 +134,11 @@ func (t *try) browse(w http.ResponseWriter, r *http.Request, p *tryPhone) {
 	base, prefix := t.o.publicURL, "/try/phone/"+p.id+"/"+r.PathValue("host")
 	switch r.PathValue("host") {
 	case hostApp:
+		// A phone on the phone's screen would make the program call itself, and again.
+		if strings.HasPrefix(path.Join("/", r.PathValue("path")), "/try/phone") {
+			http.NotFound(w, r)
+			return
+		}
 	case hostWeChat:
 		base = t.o.endpoint.Open
 	default:

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -104,6 +107,41 @@ func TestIssue18Try(t *testing.T) {
 					t.Errorf("page of %s at %d px: it scrolls sideways, want it to fit", tt.way, w.width)
 				}
 			})
+		}
+	}
+}
+
+// TestTryPhoneIsForThePageOnly: no other site gives a person a phone, and a phone does not show
+// a phone, because the program would call itself again and again.
+func TestTryPhoneIsForThePageOnly(t *testing.T) {
+	site := startProgram(t)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	send := func(method, path, from string) *http.Response {
+		t.Helper()
+		form := url.Values{"person": {"lin"}, "way": {"web"}, "code": {site + "/try/gate/web/scan/X"}}
+		req, err := http.NewRequestWithContext(t.Context(), method, site+path, strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Sec-Fetch-Site", from)
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp
+	}
+	if got := send(http.MethodPost, "/try/phones", "cross-site").StatusCode; got != http.StatusForbidden {
+		t.Errorf("a phone for another site: status = %d, want %d", got, http.StatusForbidden)
+	}
+	phone, _, ok := strings.Cut(send(http.MethodPost, "/try/phones", "same-origin").Header.Get("Location"), "/app/")
+	if !ok {
+		t.Fatalf("a phone for the page: it leads to %q, want a page of the application", phone)
+	}
+	for _, path := range []string{"/app/try/phone/X/app/", "/app/%74ry/phone/X/app/", "/app/try/phones"} {
+		if got := send(http.MethodGet, phone+path, "same-origin").StatusCode; got != http.StatusNotFound {
+			t.Errorf("%s on the phone: status = %d, want %d", path, got, http.StatusNotFound)
 		}
 	}
 }
