@@ -81,7 +81,7 @@ func userFailures(t *testing.T, newStore func() scangate.UserStore) []string {
 	t.Helper()
 	var failed []string
 	for _, c := range userCases() {
-		got := report(t, func(tb tb) { c.check(&userProbe{probe{tb, c.rule, fewRacers}, newStore()}) })
+		got := report(t, func(tb tb) { c.check(&userProbe{probe{tb, c.rule, fewRacers}, newStore(), lacks{}}) })
 		if got != "" {
 			failed = append(failed, c.name)
 			wantQuoted(t, got, c.rule)

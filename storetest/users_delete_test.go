@@ -132,7 +132,7 @@ func TestDeleteFindsFaults(t *testing.T) {
 					good := scangate.NewMemoryStore()
 					s := &faultyDeleter{faultyUsers: faultyUsers{UserStore: good}, good: good}
 					f.set(s)
-					c.check(&userProbe{probe{tb, c.rule, fewRacers}, s})
+					c.check(&userProbe{probe{tb, c.rule, fewRacers}, s, lacks{}})
 				})
 				if got != "" {
 					failed = append(failed, c.name)

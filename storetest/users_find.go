@@ -137,7 +137,9 @@ func findCopies(u *userProbe) {
 	ann := u.register(nil, newAnn())
 	overwrite(ann)
 	overwrite(u.byWeChat(nil, newAnn().Identity))
-	overwrite(u.byPhone(nil, newAnn().Phone))
+	if !u.lacks.phones {
+		overwrite(u.byPhone(nil, ann.Phone))
+	}
 	ann.Identities = []scangate.Identity{newAnn().Identity}
 	u.wantStored(ann)
 }

@@ -23,7 +23,7 @@ func registerCases() []userCase {
 }
 
 func registerUser(u *userProbe) {
-	newUser := newAnn()
+	newUser := u.lacks.without(newAnn())
 	got := u.register(nil, newUser)
 	if got.ID == "" {
 		u.broken("Register returned a user with an empty ID")

@@ -79,6 +79,7 @@ func textNames(u *userProbe) {
 		// 1024 bytes, the most that a store must hold.
 		const host = "https://thirdwx.qlogo.cn/"
 		newUser.AvatarURL = host + strings.Repeat("a", 1024-len(host)-len(name)) + name
+		newUser = u.lacks.without(newUser)
 		user := u.register(nil, newUser)
 		if user.Nickname != newUser.Nickname {
 			u.broken("Register returned the nickname %q, want %q", user.Nickname, newUser.Nickname)
@@ -117,7 +118,7 @@ func textOdd(u *userProbe) {
 		}
 		// A store that can hold the identifier stores it. Another returns an error of
 		// its own.
-		second, err := u.store.Register(u.Context(), similar)
+		second, err := u.store.Register(u.Context(), u.lacks.without(similar))
 		switch {
 		case err == nil:
 			u.wantStored(second)
@@ -145,6 +146,7 @@ type userCall struct {
 
 // calls calls every method with ctx, for the user with the ID and the values of newUser.
 func (u *userProbe) calls(ctx context.Context, id string, newUser scangate.NewUser) []userCall {
+	newUser = u.lacks.without(newUser)
 	_, byID := u.store.FindByID(ctx, id)
 	_, byWeChat := u.store.FindByWeChat(ctx, newUser.Identity)
 	_, byPhone := u.store.FindByPhone(ctx, newUser.Phone)

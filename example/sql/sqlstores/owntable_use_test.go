@@ -10,6 +10,7 @@ import (
 
 	"github.com/scangate/scangate"
 	"github.com/scangate/scangate/sqlstore"
+	"github.com/scangate/scangate/storetest"
 )
 
 // execMembers executes a statement of the application's, on its table {members}.
@@ -203,6 +204,10 @@ func TestOwnTableLeastColumns(t *testing.T) {
 		if got, err := s.FindByWeChat(t.Context(), ann().Identity); err != nil || got.SessionsEndedAt.Sub(at).Abs() >= time.Microsecond {
 			t.Errorf("FindByWeChat = %+v, %v, want sessions ended at %v", got, err, at)
 		}
+		storetest.Users(t, func(t *testing.T) scangate.UserStore {
+			_, s := onBigint(t, d, func(table *sqlstore.Table) { *table = sqlstore.Table{ID: "id"} })
+			return s
+		})
 	})
 }
 
