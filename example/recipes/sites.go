@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/scangate/scangate"
 )
@@ -40,7 +41,8 @@ func (s *Sites) Require(gate *scangate.Gate, site string, next http.Handler) htt
 			gate.RequireWeChat(next).ServeHTTP(w, r)
 			return
 		}
-		if r.Method != http.MethodGet {
+		if r.Method != http.MethodGet || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+			// A form would lose its fields, and a script would get the login page.
 			http.Error(w, "log in first", http.StatusUnauthorized)
 			return
 		}

@@ -34,6 +34,7 @@ func TestSites(t *testing.T) {
 	checkPage(t, "the shop without a login", b.get("https://shop.example.com/cart?x=1"), http.StatusSeeOther,
 		"https://login.example.com/wechat/login?return_to=https%3A%2F%2Fshop.example.com%2Fcart%3Fx%3D1")
 	checkPage(t, "a form at the shop", b.post("https://shop.example.com/cart", nil), http.StatusUnauthorized, "log in")
+	checkPage(t, "a script at the shop", b.do(http.MethodGet, "https://shop.example.com/cart", "", "Accept", "application/json"), http.StatusUnauthorized, "log in")
 	w.logIn(b, "https://shop.example.com/cart?x=1", "lin")
 	shop := b.get("https://shop.example.com/cart")
 	checkPage(t, "the shop", shop, http.StatusOK, "user ")

@@ -10,6 +10,7 @@ export async function logIn(gate, show) {
     const answer = await fetch(new URL(path, gate), {
       credentials: "include",
       cache: "no-store",
+      signal: AbortSignal.timeout(40000), // the gate answers within 25 seconds
       // JSON even without a body: the gate refuses anything that a form could send.
       ...(body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
     });
@@ -26,7 +27,12 @@ export async function logIn(gate, show) {
   let state = "waiting";
   while (state === "waiting" || state === "scanned") {
     show({ state, picture: new URL(login.qr_url, gate).href, number: login.match_number });
-    ({ state } = await call(`${login.state_url}?seen=${state}`));
+    try {
+      ({ state } = await call(`${login.state_url}?seen=${state}`));
+    } catch (error) {
+      if (typeof error.code === "string") throw error; // the answer is the gate's own
+      await new Promise((done) => setTimeout(done, 2000)); // the network is away, or a proxy has ended the request
+    }
   }
   if (state !== "approved") return null; // denied, rejected or expired: offer to start again
 
