@@ -310,3 +310,26 @@ func parsePackage(t *testing.T, dir string) (code []*ast.File, examples map[stri
 	}
 	return code, examples
 }
+
+// TestDesignListsEachPackage: the table of packages has one row for each directory.
+func TestDesignListsEachPackage(t *testing.T) {
+	design := readFile(t, "../docs/design.md")
+	packages := []string{"../scscodec", "../sqlstore", "../storetest", "../wechat", "../wechattest"}
+	for _, pattern := range []string{"../internal/*/*.go", "../internal/*/*/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			packages = append(packages, filepath.Dir(file))
+		}
+	}
+	slices.Sort(packages)
+	for _, dir := range slices.Compact(packages) {
+		name := regexp.QuoteMeta("`" + strings.TrimPrefix(dir, "../") + "`")
+		rows := regexp.MustCompile(`(?m)^\|[^|]*` + name + `[^|]*\|.*\|.*\|$`).FindAllString(design, -1)
+		if len(rows) != 1 {
+			t.Errorf("docs/design.md has %d rows of %s, want 1: %q", len(rows), name, rows)
+		}
+	}
+}
