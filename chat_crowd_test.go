@@ -170,7 +170,6 @@ func both(t *testing.T, first, second *chatWorld, m wechat.Message) string {
 // Two processes share a Redis, and each message reaches both of them at once: one login,
 // one registration, and the same reply.
 func TestTwoProcessesGetEachPush(t *testing.T) {
-	t.Parallel()
 	for _, mode := range []scangate.ScanMode{scangate.ScanFollow, scangate.ScanMessage} {
 		t.Run(string(mode), func(t *testing.T) {
 			addr, n := redistest.Start(t).Addr, crowd(10, 100)

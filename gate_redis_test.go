@@ -101,7 +101,6 @@ func (b *browser) outcome(ctx context.Context, s scan) string {
 }
 
 func TestTwoProcesses(t *testing.T) {
-	t.Parallel()
 	t.Run("miniredis", func(t *testing.T) {
 		scanLogins(t, twoProcesses(t, miniredis.RunT(t).Addr()), 20)
 	})
@@ -132,7 +131,6 @@ func TestRequestOnRedisCosts(t *testing.T) {
 }
 
 func TestThreat42RedisAway(t *testing.T) {
-	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	w := newWorld(t, onRedis(t, server.Addr))
 	desktop, phone, member := w.desktop(), w.phone("lin"), w.phone("wang")
@@ -227,7 +225,6 @@ func (l scannedLogin) approve() bool {
 // The listening connections are killed, and Redis crashes while logins are approved.
 // Every desktop that waits still learns of its approval.
 func TestWaitingOnRedisOverAnOutage(t *testing.T) {
-	t.Parallel()
 	wallClock(t)
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	w := twoProcesses(t, server.Addr)

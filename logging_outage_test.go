@@ -38,7 +38,6 @@ func (w *world) demandLine(level, text string) {
 // Redis goes away and comes back. The log shows each once, and the failures of 128
 // requests in a few lines that name Redis.
 func TestCaseE07OutageOfRedisInTheLog(t *testing.T) {
-	t.Parallel()
 	server := miniredis.RunT(t)
 	w := newWorld(t, onRedis(t, server.Addr()))
 	phone := w.phone("lin")

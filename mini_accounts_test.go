@@ -207,7 +207,6 @@ func TestMiniProgramEntersOnce(t *testing.T) {
 }
 
 func TestMiniProgramOnTwoProcesses(t *testing.T) {
-	t.Parallel()
 	for name, addr := range map[string]func() string{
 		"miniredis":    func() string { return miniredis.RunT(t).Addr() },
 		"redis-server": func() string { return redistest.Start(t).Addr },

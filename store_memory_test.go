@@ -145,7 +145,6 @@ func endWithin(t *testing.T, limit time.Duration) {
 // that the store forgets the first one. The time is real: a store that spins would stop
 // a bubble's clock.
 func TestMemoryStoreUpdateMovesTheEnd(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct {
 		name          string
 		first, second time.Duration

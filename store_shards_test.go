@@ -200,7 +200,6 @@ func TestIssue17BusiestServerDoesHalfTheWork(t *testing.T) {
 
 // All desktops learn of their approval, wherever the login is, and from another process.
 func TestIssue17TwoProcessesOnThreeServers(t *testing.T) {
-	t.Parallel()
 	servers, addrs := startServers(t)
 	scanLogins(t, sharedProcesses(t, apart, onShards(t, addrs)), crowd(30, 200))
 	for i, server := range servers {

@@ -39,12 +39,12 @@ type profile struct {
 }
 
 // isLong reports whether the tests go through all combinations of pages, languages, windows and
-// colors. Otherwise they visit a page and state once, and change the other things from one
-// visit to the next.
+// colors. Otherwise they visit a state at most once, and change the other things from one visit
+// to the next.
 func isLong() bool { return os.Getenv("SCANGATE_LONG") != "" }
 
 // hasAll reports whether the tests visit every page and state. Otherwise TestPages and
-// TestKeyboard, which take the most time, visit a third of them.
+// TestKeyboard, which take the most time, visit a third of them, always the same.
 func hasAll() bool { return isLong() || os.Getenv("SCANGATE_BROWSERS") == "all" }
 
 // turns returns all variants of test number i in a long run, and otherwise one of them, by
@@ -89,6 +89,9 @@ func startChromium(t *testing.T) *browser {
 // other, and DevTools does not see frames of other sites.
 func startFullChromium(t *testing.T) *browser {
 	t.Helper()
+	if strings.Contains(os.Getenv("SCANGATE_CHROMIUM"), "shell") {
+		t.Skip("SCANGATE_CHROMIUM is a shell, which has no windows")
+	}
 	return startFirst(t, fulls...)
 }
 
@@ -98,6 +101,9 @@ func startFirst(t *testing.T, programs ...string) *browser {
 	t.Helper()
 	skipBrowserTest(t)
 	if chosen := os.Getenv("SCANGATE_CHROMIUM"); chosen != "" {
+		if _, err := exec.LookPath(chosen); err != nil {
+			t.Fatalf("SCANGATE_CHROMIUM: %v", err)
+		}
 		programs = []string{chosen}
 	}
 	for _, name := range programs {

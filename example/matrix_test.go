@@ -102,7 +102,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// testPagesIn shows every page in one browser and one language.
+// testPagesIn shows the pages in one browser and one language.
 func testPagesIn(t *testing.T, looks matrix, b pictureBrowser, browser *browser, lang, axe string) {
 	var sheets sheets
 	t.Cleanup(func() { sheets.write(t, browser) }) // after the subtests, which are parallel

@@ -327,7 +327,7 @@ func TestDesignListsEachPackage(t *testing.T) {
 	slices.Sort(packages)
 	for _, dir := range slices.Compact(packages) {
 		name := regexp.QuoteMeta("`" + strings.TrimPrefix(dir, "../") + "`")
-		rows := regexp.MustCompile(`(?m)^\|[^|]*` + name + `[^|]*\|.*\|.*\|$`).FindAllString(design, -1)
+		rows := regexp.MustCompile(`(?m)^\|[^|]*`+name+`[^|]*\|.*\|.*\|$`).FindAllString(design, -1)
 		if len(rows) != 1 {
 			t.Errorf("docs/design.md has %d rows of %s, want 1: %q", len(rows), name, rows)
 		}

@@ -134,19 +134,20 @@ func (t *try) browse(w http.ResponseWriter, r *http.Request, p *tryPhone) {
 	base, prefix := t.o.publicURL, "/try/phone/"+p.id+"/"+r.PathValue("host")
 	switch r.PathValue("host") {
 	case hostApp:
-		// A phone on the phone's screen would make the program call itself, and again.
-		if strings.HasPrefix(path.Join("/", r.PathValue("path")), "/try/phone") {
-			http.NotFound(w, r)
-			return
-		}
 	case hostWeChat:
 		base = t.o.endpoint.Open
 	default:
 		http.NotFound(w, r)
 		return
 	}
+	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), prefix)
+	// A phone on the phone's screen would make the program call itself, and again.
+	if !ok || strings.HasPrefix(path.Join("/", r.PathValue("path")), "/try/phone") {
+		http.NotFound(w, r)
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxTryBody)
-	req, err := phoneRequest(r, base, strings.TrimPrefix(r.URL.EscapedPath(), prefix))
+	req, err := phoneRequest(r, base, rest)
 	if err != nil {
 		http.NotFound(w, r)
 		return

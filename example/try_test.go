@@ -139,9 +139,12 @@ func TestTryPhoneIsForThePageOnly(t *testing.T) {
 	if !ok {
 		t.Fatalf("a phone for the page: it leads to %q, want a page of the application", phone)
 	}
-	for _, path := range []string{"/app/try/phone/X/app/", "/app/%74ry/phone/X/app/", "/app/try/phones"} {
-		if got := send(http.MethodGet, phone+path, "same-origin").StatusCode; got != http.StatusNotFound {
-			t.Errorf("%s on the phone: status = %d, want %d", path, got, http.StatusNotFound)
+	for _, path := range []string{
+		phone + "/app/try/phone/X/app/", phone + "/app/%74ry/phone/X/app/", phone + "/app/try/phones",
+		phone + "/%61pp/try/web", strings.Replace(phone, "/try/", "/%74ry/", 1) + "/app/try/web",
+	} {
+		if got := send(http.MethodGet, path, "same-origin").StatusCode; got != http.StatusNotFound {
+			t.Errorf("GET %s: status = %d, want %d", path, got, http.StatusNotFound)
 		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 // Many slots move to another master while records in all slots change. Each change that a
 // call reported has happened, once, and no waiting call misses the end.
 func TestClusterReshard(t *testing.T) {
-	t.Parallel()
 	redistest.WallClock(t)
 	cluster := redistest.StartCluster(t)
 	here, there := newClusterStore(t, cluster), newClusterStore(t, cluster)
@@ -64,7 +63,6 @@ func TestClusterReshard(t *testing.T) {
 // A master is killed, and its replica takes over. No record that the replica has copied is
 // lost, and no waiting call misses the end.
 func TestClusterFailover(t *testing.T) {
-	t.Parallel()
 	redistest.WallClock(t)
 	cluster := redistest.StartReplicatedCluster(t, "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
 	here, there := newClusterStore(t, cluster), newClusterStore(t, cluster)

@@ -38,7 +38,7 @@ func (l layout) queries() queries {
 
 		lockUser:            in(`SELECT {id} FROM {table} WHERE {id} = {?}{live}{forUpdate}`),
 		identitiesAtAccount: in(`SELECT ` + identityColumns + `, i.user_id FROM {identities} i WHERE i.app_id = ? AND (i.open_id = ? OR i.user_id = {?})`),
-		identitiesOfUser:    in(`SELECT ` + identityColumns + ` FROM {identities} i WHERE i.user_id = {?}`),
+		identitiesOfUser:    in(`SELECT ` + identityColumns + ` FROM {identities} i WHERE i.user_id = {?} ORDER BY i.app_id, i.open_id`),
 		unionIDOwner:        in(`SELECT user_id FROM {unionids} WHERE union_id = ?`),
 
 		insertUnionID:  in(`INSERT INTO {unionids} (union_id, user_id) VALUES (?, {?})`),

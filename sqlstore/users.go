@@ -92,8 +92,9 @@ func (s *Store) FindByPhone(ctx context.Context, phone string) (scangate.User, e
 	return user, nil
 }
 
-// Identities returns the WeChat identities of a user, which FindByID leaves out: for a page
-// on which users remove one of them. It returns ErrNotFound if there is no such user.
+// Identities returns the WeChat identities of a user, which FindByID leaves out, sorted by
+// AppID: for a page on which users remove one of them. It returns ErrNotFound if there is no
+// such user.
 func (s *Store) Identities(ctx context.Context, id string) ([]scangate.Identity, error) {
 	if _, err := s.FindByID(ctx, id); err != nil {
 		return nil, err

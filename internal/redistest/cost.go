@@ -3,6 +3,7 @@ package redistest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,8 +71,12 @@ func testCostOfProcesses(t *testing.T, b Backend) {
 	for _, count := range counts {
 		fleets = append(fleets, startFleet(t, b, count))
 	}
-	least := make([]float64, len(fleets)) // of each fleet's CPU, as part of the first one's
-	for round := range Crowd(1, 5) {
+	least := make([]float64, len(fleets))    // of each fleet's CPU, as part of the first one's
+	leastOut := make([]float64, len(fleets)) // and of its bytes
+	for round := range Crowd(3, 5) {
+		if round > 0 && !LargeCrowd() && slices.Max(leastOut) <= 1.3 {
+			break // the first round was not disturbed
+		}
 		var first Cost
 		for i, f := range fleets {
 			begun := time.Now()
@@ -84,13 +89,17 @@ func testCostOfProcesses(t *testing.T, b Backend) {
 			if round == 0 || share < least[i] {
 				least[i] = share
 			}
-			t.Logf("%d processes: %v of Redis's CPU (%.2f) and %.0f bytes out for each login", f.count, got.CPU, share, got.Out)
-			if got.Out > 1.3*first.Out {
-				t.Errorf("bytes out for a login with %d processes = %.0f, want at most 1.3 times the %.0f with one", f.count, got.Out, first.Out)
+			out := got.Out / first.Out
+			if round == 0 || out < leastOut[i] {
+				leastOut[i] = out
 			}
+			t.Logf("%d processes: %v of Redis's CPU (%.2f) and %.0f bytes (%.2f) out for each login", f.count, got.CPU, share, got.Out, out)
 		}
 	}
 	for i, f := range fleets {
+		if leastOut[i] > 1.3 {
+			t.Errorf("bytes out for a login with %d processes = %.2f times those with one, want at most 1.3", f.count, leastOut[i])
+		}
 		if LargeCrowd() && least[i] > 1.3 {
 			t.Errorf("CPU for a login with %d processes = %.2f times that with one, want at most 1.3", f.count, least[i])
 		}

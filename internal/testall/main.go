@@ -100,7 +100,7 @@ func findModules(root string) ([]string, error) {
 	for _, file := range tests {
 		owner := "" // the innermost module around the file
 		for _, m := range modules {
-			if isIn(file, m) && len(m) > len(owner) {
+			if isIn(file, m) && (owner == "" || isIn(m, owner)) {
 				owner = m
 			}
 		}

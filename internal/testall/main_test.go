@@ -11,7 +11,7 @@ func TestFindModules(t *testing.T) {
 	root := t.TempDir()
 	for _, path := range []string{
 		"go.mod", "a_test.go", "inner/b_test.go",
-		"a/go.mod", "a/inner/b_test.go",
+		"a/go.mod", "a/inner/b_test.go", // its name is as long as the root's
 		"example/go.mod", "example/main.go", "example/deep/go.mod", "example/deep/c_test.go",
 		"goredis/go.mod", "goredis/d_test.go",
 		"tools/go.mod", "tools/main.go",

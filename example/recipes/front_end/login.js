@@ -4,19 +4,34 @@
 // show is called with what the page has to show:
 //   { state, picture, number }  the QR code for an <img>, and the number to compare
 //   { account, go, deny }       whose account it is; go() logs in, deny() refuses
-// It resolves to the user once they are logged in, and to null if they are not.
-export async function logIn(gate, show) {
-  const call = async (path, body) => {
-    const answer = await fetch(new URL(path, gate), {
-      credentials: "include",
-      cache: "no-store",
-      signal: AbortSignal.timeout(40000), // the gate answers within 25 seconds
-      // JSON even without a body: the gate refuses anything that a form could send.
-      ...(body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
-    });
-    const result = answer.status === 204 ? {} : await answer.json();
-    if (!answer.ok) throw Object.assign(new Error(result.detail), { code: result.code });
-    return result;
+// It resolves to the user once they are logged in, and to null if they are not. A signal of an
+// AbortController, if there is one, makes it fail: for a page that was left.
+export async function logIn(gate, show, signal) {
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  // call tries again while the gate cannot be reached, or is just starting.
+  const call = async (path, body, tries = 5) => {
+    for (let left = tries; ; left--) {
+      if (signal && signal.aborted) throw new Error("the login was given up");
+      const limit = new AbortController();
+      const timer = setTimeout(() => limit.abort(), 40000); // the gate answers within 25 seconds
+      try {
+        const answer = await fetch(new URL(path, gate), {
+          credentials: "include",
+          cache: "no-store",
+          signal: limit.signal,
+          // JSON even without a body: the gate refuses anything that a form could send.
+          ...(body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
+        });
+        const result = answer.status === 204 ? {} : await answer.json();
+        if (answer.ok) return result;
+        throw Object.assign(new Error(result.detail), { status: answer.status, code: result.code });
+      } catch (error) {
+        if (left <= 1 || error.status < 500 && error.status !== 429) throw error;
+      } finally {
+        clearTimeout(timer);
+      }
+      await pause(2000);
+    }
   };
 
   const login = await call("/wechat/login", { return_to: location.href });
@@ -27,12 +42,7 @@ export async function logIn(gate, show) {
   let state = "waiting";
   while (state === "waiting" || state === "scanned") {
     show({ state, picture: new URL(login.qr_url, gate).href, number: login.match_number });
-    try {
-      ({ state } = await call(`${login.state_url}?seen=${state}`));
-    } catch (error) {
-      if (typeof error.code === "string") throw error; // the answer is the gate's own
-      await new Promise((done) => setTimeout(done, 2000)); // the network is away, or a proxy has ended the request
-    }
+    ({ state } = await call(`${login.state_url}?seen=${state}`, null, Infinity));
   }
   if (state !== "approved") return null; // denied, rejected or expired: offer to start again
 
