@@ -145,6 +145,14 @@ func (w *chatWorld) say(person, content string) string {
 	return w.push(w.pusher.Text(person, content))
 }
 
+// wantOneDenial fails the test unless there was one event of a denial.
+func (w *chatWorld) wantOneDenial(doing string) {
+	w.t.Helper()
+	if got := strings.Count(strings.Join(w.happened(), " "), "denied"); got != 1 {
+		w.t.Errorf("%s: %d events of a denial, want 1", doing, got)
+	}
+}
+
 // number returns the number on the login page, as a person types it.
 func (s scan) number() string { return strconv.Itoa(s.MatchNumber) }
 

@@ -238,6 +238,7 @@ func TestRefusalInTheChat(t *testing.T) {
 		if got := w.say("lin", answer); got != textDenied || desktop.state(s) != "denied" {
 			t.Errorf("%s: reply %q, state %q, want %q and denied", name, got, desktop.state(s), textDenied)
 		}
+		w.wantOneDenial(name)
 		w = newChatWorld(t, scangate.ScanMessage)
 		desktop = w.desktop()
 		s = desktop.start()
@@ -245,7 +246,26 @@ func TestRefusalInTheChat(t *testing.T) {
 		if got := w.say("lin", answer); got != textDenied || desktop.state(s) != "denied" {
 			t.Errorf("%s to a login by digits: reply %q, state %q, want %q and denied", name, got, desktop.state(s), textDenied)
 		}
+		w.wantOneDenial(name + " to a login by digits")
 	}
+}
+
+// TestThirdWrongEchoIsOneDenial: WeChat delivers the message that denies twice.
+func TestThirdWrongEchoIsOneDenial(t *testing.T) {
+	sms := &texts{}
+	w := newChatWorld(t, scangate.ScanMessage, withoutSecret, sms.withPhone)
+	s := w.desktop().start()
+	digits := w.phone("lin").openLink(linkIn(t, w.say("lin", s.Digits))).find(t, echoPattern)
+	for by := 1; by <= 2; by++ {
+		w.say("lin", otherDigits(t, digits, by))
+	}
+	third := w.pusher.Text("lin", otherDigits(t, digits, 3))
+	for i := range 2 {
+		if got := w.push(third); got != textDenied {
+			t.Errorf("delivery %d of the third wrong digits: reply %q, want %q", i+1, got, textDenied)
+		}
+	}
+	w.wantOneDenial("three times wrong digits")
 }
 
 func TestScanOfAnExpiredCode(t *testing.T) {
