@@ -151,6 +151,19 @@ func TestEchoIsStrict(t *testing.T) {
 	}
 }
 
+// TestMalformedSignature: the error names what is wrong, for the log of a push that is refused.
+func TestMalformedSignature(t *testing.T) {
+	cipher := newCipher(t, cipherConfig)
+	for _, signature := range []string{"", strings.Repeat("0", 39), strings.Repeat("0", 41), strings.Repeat("0", 39) + "g", strings.Repeat("é", 20)} {
+		query := signedQuery(pushToken, "a1b2c3f", "")
+		query.Set("echostr", "1")
+		query.Set("signature", signature)
+		if _, err := cipher.Echo(query); !errors.Is(err, wechat.ErrUnverified) || !strings.Contains(err.Error(), "40 hexadecimal digits") {
+			t.Errorf("Echo with the signature %q: error = %v, want one about 40 hexadecimal digits", signature, err)
+		}
+	}
+}
+
 func TestCipherKeys(t *testing.T) {
 	cipher := newCipher(t, cipherConfig)
 	for key, encoded := range []string{wechat.CurrentKey: aesKey, wechat.FormerKey: formerKey} {
