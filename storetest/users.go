@@ -39,10 +39,10 @@ func Users(t *testing.T, newStore func(t *testing.T) scangate.UserStore) {
 	}
 }
 
-// lacks is what a store does not keep.
+// lacks names the parts of a user that a store does not keep.
 type lacks struct{ phones, nicknames, avatars bool }
 
-// lacksOf registers a user to see what an empty store does not keep.
+// lacksOf registers a user at an empty store, and compares the result.
 func lacksOf(t *testing.T, store scangate.UserStore) lacks {
 	t.Helper()
 	var l lacks
@@ -62,7 +62,7 @@ func lacksOf(t *testing.T, store scangate.UserStore) lacks {
 	return l
 }
 
-// without returns the new user without what the store does not keep.
+// without returns a copy of the new user with these parts empty.
 func (l lacks) without(user scangate.NewUser) scangate.NewUser {
 	if l.phones {
 		user.Phone = ""

@@ -69,7 +69,7 @@ func TestContractOtherSettings(t *testing.T) {
 	})
 }
 
-// TestIdentities lists what a page with buttons for unlinking shows.
+// TestIdentities lists the identities of one user of two.
 func TestIdentities(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, d database) {
 		s := d.tables(t).store(t)
