@@ -19,15 +19,14 @@ type UserDeleter interface {
 	Delete(ctx context.Context, id string) error
 }
 
-// Delete tests the method Delete of a store. It calls newStore once per case, and once before.
-// Each store must be empty, and must not share users with another. [Users] tests the other
-// methods.
-func Delete(t *testing.T, newStore func(t *testing.T) UserDeleter) {
+// Delete tests the method Delete of a store. It calls newStore once per case. Each store
+// must be empty, and must not share users with another. [Users] tests the other methods.
+func Delete(t *testing.T, newStore func(t *testing.T) UserDeleter, lacking ...Part) {
 	t.Helper()
-	lacks := lacksOf(t, newStore(t))
 	for _, c := range deleteCases() {
 		t.Run(c.name, func(t *testing.T) {
-			c.check(&userProbe{probe{t, c.rule, racers}, newStore(t), lacks})
+			store := newStore(t)
+			c.check(&userProbe{probe{t, c.rule, racers}, store, lacksOf(store, lacking)})
 		})
 	}
 }

@@ -79,8 +79,8 @@ func textNames(u *userProbe) {
 		// 1024 bytes, the most that a store must hold.
 		const host = "https://thirdwx.qlogo.cn/"
 		newUser.AvatarURL = host + strings.Repeat("a", 1024-len(host)-len(name)) + name
-		newUser = u.lacks.without(newUser)
 		user := u.register(nil, newUser)
+		newUser = u.lacks.without(newUser)
 		if user.Nickname != newUser.Nickname {
 			u.broken("Register returned the nickname %q, want %q", user.Nickname, newUser.Nickname)
 		}

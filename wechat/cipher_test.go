@@ -151,7 +151,7 @@ func TestEchoIsStrict(t *testing.T) {
 	}
 }
 
-// TestMalformedSignature: the error names what is wrong, for the log of a push that is refused.
+// TestMalformedSignature reads the error, which the log of a refused push has.
 func TestMalformedSignature(t *testing.T) {
 	cipher := newCipher(t, cipherConfig)
 	for _, signature := range []string{"", strings.Repeat("0", 39), strings.Repeat("0", 41), strings.Repeat("0", 39) + "g", strings.Repeat("é", 20)} {

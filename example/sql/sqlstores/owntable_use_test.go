@@ -207,7 +207,7 @@ func TestOwnTableLeastColumns(t *testing.T) {
 		storetest.Users(t, func(t *testing.T) scangate.UserStore {
 			_, s := onBigint(t, d, func(table *sqlstore.Table) { *table = sqlstore.Table{ID: "id"} })
 			return s
-		})
+		}, storetest.Nicknames, storetest.Avatars)
 	})
 }
 
