@@ -29,12 +29,7 @@ func newClusterStore(t *testing.T, cluster *redistest.Cluster, change ...func(*g
 	for _, change := range change {
 		change(&o)
 	}
-	store, err := goredis.NewLimited(o, 0, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	return store
+	return openPatiently(t, o)
 }
 
 // anyPrefix gives a store keys of its own.

@@ -21,12 +21,7 @@ import (
 // open returns a store on the server at addr, which does not log.
 func open(t *testing.T, addr, prefix string) *goredis.Store {
 	t.Helper()
-	store, err := goredis.NewLimited(goredis.Options{Redis: redis.UniversalOptions{Addrs: []string{addr}}, Prefix: prefix}, 0, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	return store
+	return openPatiently(t, goredis.Options{Redis: redis.UniversalOptions{Addrs: []string{addr}}, Prefix: prefix})
 }
 
 func TestSessions(t *testing.T) {

@@ -23,6 +23,9 @@ func backend() redistest.Backend {
 		if o.NoIdle {
 			client.ConnMaxIdleTime, client.MaxIdleConns = 1, 1
 		}
+		if o.Limit == redistest.Patience {
+			client = patient(client)
+		}
 		store, err := goredis.NewLimited(goredis.Options{Redis: client, Prefix: o.Prefix}, o.Limit, o.Ping)
 		if err != nil {
 			t.Fatal(err)
@@ -36,6 +39,27 @@ func backend() redistest.Backend {
 			Fill:      func(n int) { fill(t, pool, n) },
 		}
 	}}
+}
+
+// patient returns the options of a client that waits as long as a test does. Other programs
+// may keep this machine busy.
+func patient(o redis.UniversalOptions) redis.UniversalOptions {
+	const limit = redistest.Patience
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = limit, limit, limit, limit
+	return o
+}
+
+// openPatiently returns a store with those options that waits patiently for slow answers.
+// It does not log.
+func openPatiently(t *testing.T, o goredis.Options) *goredis.Store {
+	t.Helper()
+	o.Redis = patient(o.Redis)
+	store, err := goredis.NewLimited(o, redistest.Patience, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return store
 }
 
 // fill makes n idle connections.

@@ -44,7 +44,7 @@ func startFleet(t *testing.T, b Backend, count int) *fleet {
 	t.Helper()
 	f := &fleet{count: count, server: Start(t)}
 	for len(f.reached) < count {
-		store := b.New(t, Options{Addr: f.server.Addr, Ping: time.Hour})
+		store := b.New(t, Options{Addr: f.server.Addr, Limit: Patience, Ping: time.Hour})
 		Listen(t, f.server, store)
 		f.reached = append(f.reached, store)
 	}

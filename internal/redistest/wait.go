@@ -30,7 +30,8 @@ func Waits(t *testing.T, b Backend) {
 func testWaitAcrossProcesses(t *testing.T, b Backend) {
 	WallClock(t)
 	server := Start(t)
-	here, there := b.New(t, Options{Addr: server.Addr}), b.New(t, Options{Addr: server.Addr})
+	o := Options{Addr: server.Addr, Limit: Patience}
+	here, there := b.New(t, o), b.New(t, o)
 	w := StartWaiters(t, server, here, Crowd(50, 2000))
 	if !Within(Patience, here.Idle) {
 		t.Error("waiting calls hold connections, want none")
@@ -90,7 +91,8 @@ func testWaitersShareARead(t *testing.T, b Backend) {
 func testWaitSubscriberKilled(t *testing.T, b Backend) {
 	WallClock(t)
 	server := Start(t)
-	here, there := b.New(t, Options{Addr: server.Addr}), b.New(t, Options{Addr: server.Addr})
+	o := Options{Addr: server.Addr, Limit: Patience}
+	here, there := b.New(t, o), b.New(t, o)
 	w := StartWaiters(t, server, here, Crowd(50, 2000))
 	kill := func() int64 {
 		n, _ := redis.Int64(server.Do("CLIENT", "KILL", "TYPE", "pubsub"), nil)

@@ -57,13 +57,31 @@ func StartWaiters(t *testing.T, server *Server, store *Store, n int) *Waiters {
 // its record once.
 func Listen(t *testing.T, server *Server, store *Store) {
 	t.Helper()
-	before := server.Listeners()
-	if _, _, err := store.Wait(t.Context(), "no such record", 1); !errors.Is(err, scangate.ErrNotFound) {
-		t.Fatalf("Wait for a missing record: error = %v, want ErrNotFound", err)
+	const key = "listens"
+	if err := store.Create(t.Context(), key, nil, time.Hour); err != nil {
+		t.Fatal(err)
 	}
-	if !Within(Patience, func() bool { return server.Listeners() > before }) {
-		t.Fatalf("listening connections = %d, want more than %d", server.Listeners(), before)
+	woken := make(chan error, 1)
+	go func() {
+		_, _, err := store.Wait(t.Context(), key, 1)
+		woken <- err
+	}()
+	stored := "{scangate}:state:" + key
+	if !Within(Patience, func() bool { return registered(t, server, stored) != "" }) {
+		t.Fatal("the call of Wait has not registered its process")
 	}
+	if err := store.Update(t.Context(), key, 1, nil, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	// The message comes behind Redis's answer to the subscription, so that the store has
+	// seen that answer too. It reads all records then.
+	if err := <-woken; err != nil {
+		t.Fatalf("Wait for a record that changes: %v, want no error", err)
+	}
+	if !Within(Patience, store.Idle) {
+		t.Fatal("the store holds connections, want none while nothing happens")
+	}
+	server.Do("DEL", stored)
 }
 
 // each calls f for all keys, at most 16 at a time.
