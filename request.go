@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strconv"
@@ -77,6 +78,9 @@ func hasMediaType(r *http.Request, want string) bool {
 // cookieValue returns the value of the request's first cookie of that name, and reports
 // whether there is one.
 func cookieValue(r *http.Request, name string) (string, bool) {
+	if value, ok := onlyCookie(r, name); ok {
+		return value, true
+	}
 	// Most requests lack most of the gate's cookies, and parsing a header allocates.
 	if !slices.ContainsFunc(r.Header["Cookie"], func(line string) bool { return strings.Contains(line, name) }) {
 		return "", false
@@ -86,6 +90,54 @@ func cookieValue(r *http.Request, name string) (string, bool) {
 		return "", false
 	}
 	return cookie.Value, true
+}
+
+// maxPlainCookies bounds how many cookies onlyCookie looks at. Net/http refuses 3,000.
+const maxPlainCookies = 100
+
+// onlyCookie returns the value of the request's cookie of that name, and true, if the
+// request has exactly one and its value needs no parsing, as those that the gate and scs
+// set. Whenever it returns true, [http.Request.CookiesNamed] returns that cookie alone. Each
+// request needs the session's cookie, and CookiesNamed takes a fifth of the gate's time for
+// it.
+func onlyCookie(r *http.Request, name string) (value string, ok bool) {
+	lines := r.Header["Cookie"]
+	if len(lines) != 1 {
+		return "", false
+	}
+	for rest, n := lines[0], 0; rest != ""; n++ {
+		if n == maxPlainCookies {
+			return "", false
+		}
+		pair := rest
+		if i := strings.IndexByte(rest, ';'); i < 0 {
+			rest = ""
+		} else {
+			pair, rest = rest[:i], rest[i+1:]
+		}
+		after, named := strings.CutPrefix(textproto.TrimString(pair), name)
+		if !named {
+			continue
+		}
+		// Another name may begin like this one, and a space may follow it. Both are rare.
+		if ok || after == "" || after[0] != '=' || !isUnreserved(after[1:]) {
+			return "", false
+		}
+		value, ok = after[1:], true
+	}
+	return value, ok
+}
+
+// isUnreserved reports whether s consists of unreserved characters of RFC 3986, which base64
+// for URLs is made of.
+func isUnreserved(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' && c != '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // query returns the request's query. A repeated parameter is an error.

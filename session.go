@@ -84,20 +84,24 @@ func (s *sessions) loaded(ctx context.Context) bool { return s.manager.Holds(ctx
 // returns the gate's value in it. It changes nothing. It returns false if there is no
 // session that may count; l may then hold none.
 func (s *sessions) open(r *http.Request, l *session.Late) (sessionValue, bool, error) {
-	cookies := r.CookiesNamed(s.manager.Cookie.Name)
-	if len(cookies) > 1 || !s.manager.Lazy() || s.loaded(r.Context()) {
-		ctx, err := s.loadFrom(r, cookies)
-		if err != nil {
-			return sessionValue{}, false, err
+	token, one := onlyCookie(r, s.manager.Cookie.Name)
+	if early := !s.manager.Lazy() || s.loaded(r.Context()); early || !one {
+		cookies := r.CookiesNamed(s.manager.Cookie.Name)
+		if early || len(cookies) > 1 {
+			ctx, err := s.loadFrom(r, cookies)
+			if err != nil {
+				return sessionValue{}, false, err
+			}
+			s.manager.Hold(l, ctx)
+			value, ok := s.current(ctx)
+			return value, ok, nil
 		}
-		s.manager.Hold(l, ctx)
-		value, ok := s.current(ctx)
-		return value, ok, nil
+		if len(cookies) == 0 {
+			return sessionValue{}, false, nil
+		}
+		token = cookies[0].Value
 	}
-	if len(cookies) == 0 {
-		return sessionValue{}, false, nil
-	}
-	text, found, err := s.manager.Open(r.Context(), l, cookies[0].Value, s.key)
+	text, found, err := s.manager.Open(r.Context(), l, token, s.key)
 	if errors.Is(err, scscodec.ErrDamaged) {
 		s.warnDamaged(r.Context(), err)
 		return sessionValue{}, false, nil
