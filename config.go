@@ -52,7 +52,8 @@ type Config struct {
 	// other ways that are configured: ScanWeb with a Secret, ScanFollow with a Secret and
 	// Push, ScanMessage with Push.AccountQR, and Website. Empty means ScanMessage if the
 	// official account has no Secret, ScanMiniProgram if there is a mini program and no
-	// official account, and otherwise ScanWeb. It is required if there are both of these.
+	// official account, and otherwise ScanWeb. It is required if there are a mini program and an
+	// official account with Push and without a Secret.
 	Scan ScanMode
 
 	// Push configures the messages of the official account, which ScanFollow and
@@ -68,7 +69,8 @@ type Config struct {
 	Website wechat.Account
 
 	// MiniProgram is a mini program (小程序), which ScanMiniProgram and ScanMiniProgramCode
-	// need. Its server routes are below mini/. It also logs itself in there. It must be bound
+	// need. The gate's routes for it are below mini/; by mini/login the mini program logs itself
+	// in. It must be bound
 	// to the same Open Platform account as the other accounts, so that a person is one user,
 	// whichever they log in by. As with Website, a new person who comes by the official
 	// account then has to share their user info. An account without a Secret cannot look
@@ -108,8 +110,9 @@ type Config struct {
 	// CurrentUser returns the ID of the user who is logged in by the application's own
 	// means, as Users knows it, or false if there is none. For a user of the gate it returns
 	// what [Gate.Check] returns. It alone decides for the routes link and unlink, which add a
-	// WeChat identity to an account and remove one, the last one too. The gate then demands no fresh login for them: CurrentUser may return false
-	// for a login that is too old. The change of a phone number is not its matter. If the
+	// WeChat identity to an account and remove one, the last one too. The gate then demands no
+	// fresh login for them: CurrentUser may return false for a login that is too old. It does
+	// not decide about a change of the phone number. If the
 	// gate is mounted outside of the session manager's LoadAndSave, CurrentUser must load
 	// the session itself. It must return false for a session that the application has
 	// ended. Nil means the user who is logged in with the gate.
@@ -232,10 +235,10 @@ type Pages struct {
 	Footer []Link
 
 	// Templates replaces built-in pages. It may define login.html, finish.html,
-	// profile.html, terms.html, confirm.html, phone.html, done.html and message.html, and
-	// page-head and page-foot, which all pages share. They are executed with a [PageData]. New
-	// tries all of them with samples. It refuses a page that lacks what it needs to work, or
-	// that the browser would block. If a template fails later, the browser gets a page that
+	// profile.html, terms.html, confirm.html, phone.html, chat.html, done.html and
+	// message.html, and page-head and page-foot, which all pages share. They are executed with a
+	// [PageData]. New tries all of them with samples. It refuses a page that lacks what it needs
+	// to work, or that the browser would block. If a template fails later, the browser gets a page that
 	// reports a failure, and the error is logged. The pages' Content-Security-Policy allows
 	// styles, scripts and pictures from this server, and nothing inline. Nil means the
 	// built-in pages.

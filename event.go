@@ -9,7 +9,7 @@ import (
 // EventName is the kind of an [Event].
 type EventName string
 
-// The events, in the order in which a login meets them.
+// The names of the events.
 const (
 	EventStarted    EventName = "started"    // a login began
 	EventScanned    EventName = "scanned"    // the QR code was opened or, in a chat, the account was asked for the login

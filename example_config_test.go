@@ -45,6 +45,13 @@ func ExampleConfig_redis() {
 			return redis.DialContext(ctx, "tcp", "10.0.0.1:6379", redis.DialConnectTimeout(2*time.Second),
 				redis.DialReadTimeout(2*time.Second), redis.DialWriteTimeout(2*time.Second))
 		},
+		TestOnBorrow: func(conn redis.Conn, lastUsed time.Time) error {
+			if time.Since(lastUsed) < time.Second {
+				return nil
+			}
+			_, err := conn.Do("PING") // finds connections that a restart of Redis has cut
+			return err
+		},
 		MaxIdle:     64,
 		MaxActive:   256,
 		IdleTimeout: 5 * time.Minute,

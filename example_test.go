@@ -30,6 +30,5 @@ func Example() {
 		fmt.Fprintln(w, "Hello, user", user.ID)
 	})))
 	server := &http.Server{Addr: ":8080", Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
-	server.RegisterOnShutdown(func() { _ = gate.Close() })
-	log.Fatal(server.ListenAndServe())
+	log.Fatal(server.ListenAndServe()) // example/main.go shuts down gracefully
 }

@@ -35,9 +35,9 @@ type guarded struct {
 	access      access
 	script      bool  // only scripts call the route, so errors are always JSON
 	authorizing bool  // browsers come to the route before they have proved an identity
-	foreign     bool  // no browser calls the route, so the origin of a page means nothing
+	noBrowser   bool  // no browser calls the route, so its origin is not checked
 	shared      bool  // scripts of Config.TrustedOrigins may call the route, too
-	maxBody     int64 // in bytes; 0 means maxBody
+	bodyLimit   int64 // in bytes; 0 means maxBody
 	serve       handler
 }
 
@@ -112,7 +112,7 @@ func shared(g guarded) guarded {
 // server marks a route that WeChat's servers call. Their requests carry no cookies, so the
 // origin of a page means nothing there.
 func server(h handler) guarded {
-	return guarded{access: accessAnyone, script: true, foreign: true, maxBody: wechat.MaxMessage, serve: h}
+	return guarded{access: accessAnyone, script: true, noBrowser: true, bodyLimit: wechat.MaxMessage, serve: h}
 }
 
 // miniHandler is a handler for a mini program, with the posted fields.
@@ -122,7 +122,7 @@ type miniHandler func(http.ResponseWriter, *http.Request, url.Values) error
 // another site can send, and its handler gets no cookies. The developer tools of mini
 // programs send "Sec-Fetch-Site: cross-site", so the origin is not checked.
 func (g *Gate) mini(a access, h miniHandler) guarded {
-	return guarded{access: a, script: true, foreign: true, serve: func(w http.ResponseWriter, r *http.Request) error {
+	return guarded{access: a, script: true, noBrowser: true, serve: func(w http.ResponseWriter, r *http.Request) error {
 		if g.accounts.mini == nil {
 			return login.ErrUnknown
 		}
@@ -354,12 +354,12 @@ func (g *Gate) newMux() *http.ServeMux {
 
 // serveRoute serves a route, unless a page of another site sent the request.
 func (g *Gate) serveRoute(w http.ResponseWriter, r *http.Request, route guarded) error {
-	if !route.foreign {
+	if !route.noBrowser {
 		if err := g.origins.check(w, r, &g.urls, route.shared); err != nil {
 			return err
 		}
 	}
-	limit := route.maxBody
+	limit := route.bodyLimit
 	setDefault(&limit, maxBody)
 	if r.Body != http.NoBody {
 		r.Body = http.MaxBytesReader(w, r.Body, limit)

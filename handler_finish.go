@@ -30,7 +30,7 @@ func (g *Gate) accountPage(r *http.Request, l *login.Login) (PageData, error) {
 	if l.Purpose() != login.PurposeLogin {
 		return p, nil
 	}
-	user, err := g.registrar.currentUser(r.Context(), l)
+	user, err := g.registrar.rereadUser(r.Context(), l)
 	if errors.Is(err, errDisabled) || errors.Is(err, login.ErrExpired) {
 		_, err = g.logins.refuse(r.Context(), l, err)
 	}
@@ -83,7 +83,7 @@ func (g *Gate) decline(w http.ResponseWriter, r *http.Request, l *login.Login) e
 	return nil
 }
 
-// finish ends a login with a session.
+// finish ends a login: with a session or, if it is a logged-in user's, without a new one.
 func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*login.Login, error) {
 	if err := l.Ready(); err != nil {
 		return l, err
@@ -97,7 +97,7 @@ func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*
 	}
 	// Before the user is read: a session that ends in between counts as begun before.
 	begun := time.Now()
-	user, err := g.registrar.currentUser(r.Context(), l)
+	user, err := g.registrar.rereadUser(r.Context(), l)
 	if errors.Is(err, errDisabled) || errors.Is(err, login.ErrExpired) {
 		return g.logins.refuse(r.Context(), l, err)
 	}

@@ -193,7 +193,7 @@ func (g *Gate) miniStep(r *http.Request, l *login.Login) (step, error) {
 			_, err = g.logins.refuse(r.Context(), l, errNotRegistered)
 		}
 	case stepPhone:
-		if number, sent := l.Code(); number != "" && time.Since(sent) < login.CodeTTL {
+		if _, _, pending := l.PendingCode(); pending {
 			next = stepCode
 		}
 	case stepFinish:

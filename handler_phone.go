@@ -42,7 +42,7 @@ func (g *Gate) phonePage(w http.ResponseWriter, r *http.Request, l *login.Login,
 	p.PhoneURL, p.CodeURL = g.urls.path("phone", l.ID()), g.urls.path("phone", l.ID(), "code")
 	p.International = g.config.Phone.international()
 	p.Typed = keep(typed)
-	if number, sent := l.Code(); number != "" && time.Since(sent) < login.CodeTTL {
+	if number, sent, ok := l.PendingCode(); ok {
 		p.Phone = phone.Mask(number)
 		p.ResendIn = secondsUntil(sent.Add(codeGap))
 	}

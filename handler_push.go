@@ -255,7 +255,7 @@ func isLate(m wechat.Message, query url.Values) bool {
 func (p *pusher) await(ctx context.Context, m wechat.Message) wechat.Reply {
 	replied := make(chan wechat.Reply, 1)
 	if !p.after.run(ctx, handleTime, func(ctx context.Context) { replied <- p.call(ctx, m) }) {
-		p.logger.ErrorContext(ctx, "scangate: Config.Push.Handle was not called, because too many calls run")
+		p.logger.ErrorContext(ctx, "scangate: Config.Push.Handle was not called: too many calls run, or the gate is closed")
 		return wechat.Reply{}
 	}
 	limit := time.NewTimer(handleTime)

@@ -461,9 +461,9 @@ func (r *registrar) bindRaced(ctx context.Context, who login.Person) (enrollment
 	return enrollment{user.ID, EventBound}, wrap("binding a number", r.users.BindPhone(ctx, user.ID, who.Phone))
 }
 
-// currentUser reads the login's user again and returns an error if they have been disabled
+// rereadUser reads the login's user again and returns an error if they have been disabled
 // or deleted, or have ended their sessions, since the login began.
-func (r *registrar) currentUser(ctx context.Context, l *login.Login) (User, error) {
+func (r *registrar) rereadUser(ctx context.Context, l *login.Login) (User, error) {
 	user, err := r.users.FindByID(ctx, l.Person().UserID)
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && user.Disabled:

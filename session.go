@@ -109,7 +109,7 @@ func (s *sessions) open(r *http.Request, l *session.Late) (sessionValue, bool, e
 	if err != nil || !found {
 		return sessionValue{}, false, wrap("loading the session", err)
 	}
-	value, ok := s.counts(r.Context(), text)
+	value, ok := s.decodeLive(r.Context(), text)
 	return value, ok, nil
 }
 
@@ -265,12 +265,12 @@ func (s *sessions) decode(text string) (sessionValue, bool) {
 
 // current is value for a session that may count.
 func (s *sessions) current(ctx context.Context) (sessionValue, bool) {
-	return s.counts(ctx, s.manager.GetString(ctx, s.key))
+	return s.decodeLive(ctx, s.manager.GetString(ctx, s.key))
 }
 
-// counts is decode for a session that may count. One from the future does not: ending
+// decodeLive is decode for a session that may count. One from the future does not: ending
 // the user's sessions now would leave it alive.
-func (s *sessions) counts(ctx context.Context, text string) (sessionValue, bool) {
+func (s *sessions) decodeLive(ctx context.Context, text string) (sessionValue, bool) {
 	v, ok := s.decode(text)
 	if ok && v.begun.After(time.Now().Add(clockSkew)) {
 		s.logger.WarnContext(ctx, "scangate: a session that begins in the future counts as none: compare the servers' clocks", "begun", v.begun.UTC())

@@ -26,8 +26,8 @@ const (
 const recordOverhead = 160
 
 // updatedBonus is how much later a record that was updated is dropped than one that was
-// not. It is short, because a login is updated when its QR code is opened, and an
-// attacker can open the codes of all logins of a flood.
+// not. It is short, because with Config.OnEvent a login is updated when its QR code is opened,
+// and an attacker can open the codes of all logins of a flood.
 const updatedBonus = time.Minute
 
 var (
@@ -43,8 +43,9 @@ var (
 //
 // It holds at most 1,048,576 records in at most 350 MB. When it is full, a new record
 // takes the place of the one that was written first. A record that was updated keeps its
-// place for a minute longer than one that was not. So the oldest logins whose QR code no
-// phone has opened go first. A gate's locks and quotas are not dropped. There are at most
+// place for a minute longer than one that was not. So the oldest logins go first
+// that were never updated. A login is updated when WeChat sends the phone back and, with
+// [Config.OnEvent], when its QR code is opened. A gate's locks and quotas are not dropped. There are at most
 // 65,536 of them; adding another one returns ErrFull, as does a record that alone takes
 // more than 340 MB. It holds at most 65,536 counters; the one that would end first is
 // dropped for a new one.

@@ -30,7 +30,7 @@ var (
 // until the operating system's TCP timeout. Set MaxActive and leave Wait false: an
 // overload is then an error at once instead of a queue. Set a TestOnBorrow that sends
 // PING on connections idle for more than a second. It finds the connections that a
-// restart of Redis has cut; without it each of them makes one call fail. The store retries a
+// restart of Redis has cut; without it each of them may make one change fail. The store retries a
 // read on another connection. It does not retry a change, and an error of a change leaves
 // open whether the change was made.
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,6 +21,23 @@ func ownPages(t *testing.T) string {
 		t.Fatalf("reading the templates: %v", err)
 	}
 	return string(text)
+}
+
+// TestOwnTemplatesReplaceEveryPage compares the complete example with the built-in pages.
+func TestOwnTemplatesReplaceEveryPage(t *testing.T) {
+	pages, err := filepath.Glob("internal/pages/files/*.html")
+	if err != nil || len(pages) < 10 {
+		t.Fatalf("built-in pages: %v, %v, want nine and the layout", pages, err)
+	}
+	own := template.Must(template.New("").Parse(ownPages(t)))
+	for _, page := range pages {
+		if name := filepath.Base(page); name != "layout.html" && own.Lookup(name) == nil {
+			t.Errorf("testdata/pages.html does not define %s, want every page", name)
+		}
+	}
+	if err := newWithTemplates(t, ownPages(t)); err != nil {
+		t.Errorf("New with testdata/pages.html: %v, want no error", err)
+	}
 }
 
 // newWithTemplates returns New's error for a Config with those templates.

@@ -292,7 +292,7 @@ func ExampleConfig_templates() {
 		OfficialAccount: account,
 		AppName:         "Example",
 		Pages:           scangate.Pages{Logo: "/static/logo.svg", AccentColor: "#1677ff", Languages: []string{"en", "zh"}, Templates: pages},
-		// the other seven pages stay the gate's own
+		// the other eight pages stay the gate's own
 	})
 	if err != nil {
 		log.Fatal(err)

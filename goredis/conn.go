@@ -114,8 +114,8 @@ func (c *conn) once(ctx context.Context, call func(context.Context) (any, error)
 	return reply, c.noted(ctx, begun, err)
 }
 
-// read makes a call that may be made twice. If the connection breaks, or leads to a
-// replica that refuses a change, read repeats the call on another one.
+// read makes a call that may be repeated. While connections turn out to be broken, or lead to
+// a replica that refuses a change, read repeats the call on another one.
 func (c *conn) read(ctx context.Context, call func(context.Context) (any, error)) (any, error) {
 	limited, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()

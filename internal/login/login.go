@@ -190,7 +190,8 @@ func (l *Login) OfTarget() bool { return l.record.ofTarget() }
 // login is for.
 func (l *Login) Target() (userID, name string) { return l.record.TargetUserID, l.record.TargetName }
 
-// Identified reports whether a browser has proved an identity for the login.
+// Identified reports whether WeChat has vouched for a person. In a chat no browser need be
+// theirs yet; see [Login.Bound].
 func (l *Login) Identified() bool { return l.record.Person != nil }
 
 // Untried reports whether the login is open and no code was exchanged for it yet.
@@ -209,13 +210,19 @@ func (l *Login) Person() Person {
 // Agreed returns the versions of the terms that the person has agreed to, or "".
 func (l *Login) Agreed() string { return l.record.Agreed }
 
-// Code returns the number that the last one-time code was sent to, and when; "" if
-// there is none that could still be typed.
+// Code returns the number that the last one-time code was sent to, and when, also after
+// CodeTTL; "" if no code was sent since the last right one.
 func (l *Login) Code() (phone string, sent time.Time) {
 	if l.record.Code == nil {
 		return "", time.Time{}
 	}
 	return l.record.Code.Phone, l.record.Code.Sent
+}
+
+// PendingCode is Code for a code that may still be typed. It reports whether there is one.
+func (l *Login) PendingCode() (phone string, sent time.Time, ok bool) {
+	phone, sent = l.Code()
+	return phone, sent, phone != "" && time.Since(sent) < CodeTTL
 }
 
 // InitiatedBy reports whether the browser with that key began the login.

@@ -26,7 +26,7 @@ type Store struct {
 func NewStore(s state.Store, ttl time.Duration) *Store { return &Store{state: s, ttl: ttl} }
 
 // Slot is the place in the store where an initiator's open login is found again. An
-// initiator has one slot for each kind, purpose, account and destination.
+// initiator has one slot for each kind, purpose, target user, account, destination and way.
 type Slot struct {
 	request Request
 	version int64  // of the index entry; 0 if there is none

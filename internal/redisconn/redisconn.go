@@ -158,8 +158,8 @@ func HashCommand(key string, fields []string) (string, []any) {
 	return "HMGET", args
 }
 
-// read makes a call that may be made twice. If the connection breaks, or leads to a
-// replica that refuses a change, read repeats the call on another one.
+// read makes a call that may be repeated. While connections turn out to be broken, or lead to
+// a replica that refuses a change, read repeats the call on another one.
 func (c *Client) read(ctx context.Context, call call) (any, error) {
 	limited := newLimited(ctx, c.limit())
 	defer limited.stop()
