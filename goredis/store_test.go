@@ -42,10 +42,11 @@ func backend() redistest.Backend {
 }
 
 // patient returns the options of a client that waits as long as a test does. Other programs
-// may keep this machine busy.
+// may keep this machine busy. The pool has room for all connections of a test.
 func patient(o redis.UniversalOptions) redis.UniversalOptions {
 	const limit = redistest.Patience
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = limit, limit, limit, limit
+	o.PoolSize = 100
 	return o
 }
 

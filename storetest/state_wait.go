@@ -152,10 +152,11 @@ func waitFollow(s *stateProbe) {
 // follow waits from version to version of a record that writers increment, until it has
 // seen the last one.
 func (s *stateProbe) follow(key string, last int64) error {
-	ctx, cancel := context.WithTimeout(s.Context(), timeout)
-	defer cancel()
 	for seen := int64(0); seen < last; {
+		// Each call may take that long: the store may be slow, but must not miss a change.
+		ctx, cancel := context.WithTimeout(s.Context(), timeout)
 		value, newer, err := s.store.Wait(ctx, key, seen)
+		cancel()
 		if err != nil {
 			return fmt.Errorf("waiting at version %d: %w", seen, err)
 		}
