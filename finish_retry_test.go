@@ -74,7 +74,7 @@ func TestCaseE02FinishWithAFailedStoreKeepsTheLogin(t *testing.T) {
 		name          string
 		fail, restore func()
 	}{
-		{"the user store", func() { users.failIn("FindByID", errors.New("connection refused")) }, func() { users.before = nil }},
+		{"the user store", func() { users.failIn("FindByWeChat", errors.New("connection refused")) }, func() { users.before = nil }},
 		{"the state store", func() { state.refuse.Store(true) }, func() { state.refuse.Store(false) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

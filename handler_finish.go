@@ -146,6 +146,9 @@ func (g *Gate) finishThenBegin(w http.ResponseWriter, r *http.Request, l *login.
 	if err != nil && !repeated {
 		return l, repeated, err
 	}
+	if l.Person().UserID != p.user.ID {
+		return l, repeated, login.ErrNotApproved // another step has changed the person meanwhile
+	}
 	if err := g.allowLogin(p.session, Login{User: p.user, Way: wayOf(l)}, who); err != nil {
 		return l, repeated, err
 	}

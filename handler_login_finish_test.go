@@ -129,6 +129,12 @@ func (d disabledUsers) FindByID(ctx context.Context, id string) (scangate.User, 
 	return u, err
 }
 
+func (d disabledUsers) FindByWeChat(ctx context.Context, who scangate.Identity) (scangate.User, error) {
+	u, err := d.UserStore.FindByWeChat(ctx, who)
+	u.Disabled = true
+	return u, err
+}
+
 func TestLoginOfADisabledUser(t *testing.T) {
 	w := newWorld(t, func(c *scangate.Config) { c.Users = disabledUsers{c.Users} })
 	if a := w.phone("lin").open("/account"); a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "disabled") {
@@ -140,7 +146,7 @@ func TestLoginOfADisabledUser(t *testing.T) {
 // function returns an error, the method returns it too.
 type steeredUsers struct {
 	scangate.UserStore
-	findByID func(id string) error
+	find     func() error // in FindByWeChat
 	register func(scangate.NewUser) error
 	link     func() error
 }
@@ -148,13 +154,13 @@ type steeredUsers struct {
 // steer puts s in front of the configured store.
 func (s *steeredUsers) steer(c *scangate.Config) { s.UserStore, c.Users = c.Users, s }
 
-func (s *steeredUsers) FindByID(ctx context.Context, id string) (scangate.User, error) {
-	if s.findByID != nil {
-		if err := s.findByID(id); err != nil {
+func (s *steeredUsers) FindByWeChat(ctx context.Context, who scangate.Identity) (scangate.User, error) {
+	if s.find != nil {
+		if err := s.find(); err != nil {
 			return scangate.User{}, err
 		}
 	}
-	return s.UserStore.FindByID(ctx, id)
+	return s.UserStore.FindByWeChat(ctx, who)
 }
 
 func (s *steeredUsers) Register(ctx context.Context, who scangate.NewUser) (scangate.User, error) {
@@ -230,8 +236,8 @@ func TestDeniedWhileTheDesktopFinishes(t *testing.T) {
 	s := desktop.start()
 	token := phone.scan(s).find(t, tokenPattern)
 	phone.answer(s, "approve")
-	users.findByID = func(string) error { // the gate has already read the approval
-		users.findByID = nil
+	users.find = func() error { // the gate has already read the approval
+		users.find = nil
 		if a := phone.postJSON(s.confirmURL(), `{"token":"`+token+`","answer":"deny"}`, nil); a.StatusCode != http.StatusNoContent {
 			t.Errorf("deny after the approval: status = %d, want 204\n%s", a.StatusCode, a.body)
 		}

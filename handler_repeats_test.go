@@ -319,10 +319,10 @@ type endingUsers struct {
 	armed atomic.Bool
 }
 
-func (u *endingUsers) FindByID(ctx context.Context, id string) (scangate.User, error) {
-	user, err := u.UserStore.FindByID(ctx, id)
+func (u *endingUsers) FindByWeChat(ctx context.Context, who scangate.Identity) (scangate.User, error) {
+	user, err := u.UserStore.FindByWeChat(ctx, who)
 	if u.armed.CompareAndSwap(true, false) {
-		if err := u.EndSessions(ctx, id, time.Now()); err != nil {
+		if err := u.EndSessions(ctx, user.ID, time.Now()); err != nil {
 			return user, err
 		}
 	}

@@ -285,7 +285,7 @@ func TestSessionOfAChangedUser(t *testing.T) {
 	}
 }
 
-// changingUsers is a UserStore that changes each user that FindByID returns.
+// changingUsers is a UserStore that changes each user that FindByID or FindByWeChat returns.
 type changingUsers struct {
 	scangate.UserStore
 	change func(*scangate.User) error
@@ -293,6 +293,14 @@ type changingUsers struct {
 
 func (c *changingUsers) FindByID(ctx context.Context, id string) (scangate.User, error) {
 	u, err := c.UserStore.FindByID(ctx, id)
+	if err == nil && c.change != nil {
+		err = c.change(&u)
+	}
+	return u, err
+}
+
+func (c *changingUsers) FindByWeChat(ctx context.Context, who scangate.Identity) (scangate.User, error) {
+	u, err := c.UserStore.FindByWeChat(ctx, who)
 	if err == nil && c.change != nil {
 		err = c.change(&u)
 	}

@@ -462,9 +462,17 @@ func (r *registrar) bindRaced(ctx context.Context, who login.Person) (enrollment
 }
 
 // rereadUser reads the login's user again and returns an error if they have been disabled
-// or deleted, or have ended their sessions, since the login began.
+// or deleted, have ended their sessions, or have removed the login's WeChat, since the login
+// began.
 func (r *registrar) rereadUser(ctx context.Context, l *login.Login) (User, error) {
-	user, err := r.users.FindByID(ctx, l.Person().UserID)
+	// By the identity: a WeChat that was removed meanwhile must not log in to the account,
+	// which may have been a thief's.
+	user, err := r.users.FindByWeChat(ctx, Identity(l.Person().Identity))
+	if removed := errors.Is(err, ErrNotFound) || err == nil && user.ID != l.Person().UserID; removed {
+		if user, err = r.users.FindByID(ctx, l.Person().UserID); err == nil && !user.Disabled {
+			return User{}, login.ErrExpired
+		}
+	}
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && user.Disabled:
 		return User{}, errDisabled

@@ -267,10 +267,11 @@ func (u *overtakenUsers) FindByWeChat(ctx context.Context, identity scangate.Ide
 	return u.UserStore.FindByWeChat(ctx, identity)
 }
 
-// TestApprovedLoginKeepsItsUser has two requests come back from the application's
+// TestApprovedLoginNeverBecomesAnothersUser has two requests come back from the application's
 // registration page. The person approves after the first. The second finds another
-// user. The approval must stay with the first user.
-func TestApprovedLoginKeepsItsUser(t *testing.T) {
+// user. The approval must not become the second user's. The first user does not have the
+// WeChat any more, so the approval ends.
+func TestApprovedLoginNeverBecomesAnothersUser(t *testing.T) {
 	users := &overtakenUsers{}
 	w := newWorld(t, closed, func(c *scangate.Config) {
 		c.Registration.URL = "/join"
@@ -298,11 +299,11 @@ func TestApprovedLoginKeepsItsUser(t *testing.T) {
 		t.Errorf("the second resume: status = %d to %q, want 303 to %q", a.StatusCode, a.location(), login.confirmURL())
 	}
 	w.checkOwner("lin", second.ID)
-	if a := desktop.finish(login); a.StatusCode != http.StatusSeeOther {
-		t.Errorf("finish: status = %d, want 303\n%s", a.StatusCode, a.body)
+	if a := desktop.finish(login); a.StatusCode != http.StatusGone {
+		t.Errorf("finish: status = %d, want 410\n%s", a.StatusCode, a.body)
 	}
-	if got := desktop.user(); got == "" || got != first.ID {
-		t.Errorf("finish: the desktop is logged in as %q, want %q", got, first.ID)
+	if got := desktop.user(); got != "" {
+		t.Errorf("finish: the desktop is logged in as %q, want no user", got)
 	}
 }
 

@@ -112,19 +112,23 @@ func (s *shardedState) Wait(ctx context.Context, key string, version int64) ([]b
 	return value, newer, s.failure(ctx, i, err)
 }
 
-// Add implements [StateStore]. It counts at another server while the counter's own fails.
+// Add implements [StateStore]. It counts at another server while the counter's own fails. It
+// tries each server once at most: when the last of several hanging servers has failed, the
+// first one is not avoided any more.
 func (s *shardedState) Add(ctx context.Context, key string, window time.Duration) (int64, error) {
-	isDown := func(i int) bool { return time.Now().UnixNano() < s.servers[i].down.Load() }
-	i := shard.PickExcept(key, len(s.servers), isDown)
+	tried := make([]bool, len(s.servers))
+	avoids := func(i int) bool { return tried[i] || time.Now().UnixNano() < s.servers[i].down.Load() }
+	i := shard.PickExcept(key, len(s.servers), avoids)
 	if i < 0 {
 		i = shard.Pick(key, len(s.servers))
 	}
 	for {
+		tried[i] = true
 		n, err := s.servers[i].add(ctx, key, window)
 		if err == nil || ctx.Err() != nil {
 			return n, err
 		}
-		next := shard.PickExcept(key, len(s.servers), isDown)
+		next := shard.PickExcept(key, len(s.servers), avoids)
 		if next < 0 {
 			return 0, s.failure(ctx, i, err)
 		}

@@ -1,11 +1,14 @@
 package scangate_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 
@@ -239,4 +242,46 @@ func TestIssue17EndedSessionsReachOtherProcesses(t *testing.T) {
 			t.Errorf("servers whose outage makes every request read the user = %d, want 1", failed)
 		}
 	})
+}
+
+// hangingState is a store whose Add fails after 3 seconds, as that of a RedisStore does if
+// the server does not answer.
+type hangingState struct {
+	scangate.StateStore
+	calls atomic.Int32
+}
+
+func (s *hangingState) Add(ctx context.Context, _ string, _ time.Duration) (int64, error) {
+	s.calls.Add(1)
+	select {
+	case <-time.After(3 * time.Second):
+		return 0, errors.New("no answer")
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// While no server answers, Add tries each once and returns an error.
+func TestIssue17CountingWhileAllServersHang(t *testing.T) {
+	for n := 2; n <= 5; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			servers := make([]*hangingState, n)
+			for i := range servers {
+				servers[i] = &hangingState{}
+			}
+			state := shards(t, servers)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			begun := time.Now()
+			_, err := state.Add(ctx, "key", time.Minute)
+			if took, limit := time.Since(begun), time.Duration(n)*3*time.Second; err == nil || took > limit {
+				t.Errorf("Add at %d hanging servers: error = %v after %v, want one within %v", n, err, took, limit)
+			}
+			for i, server := range servers {
+				if got := server.calls.Load(); got > 1 {
+					t.Errorf("calls of server %d of %d = %d, want at most one", i+1, n, got)
+				}
+			}
+		})
+	}
 }

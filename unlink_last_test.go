@@ -50,3 +50,41 @@ func TestCaseD02ErrorsLeadBack(t *testing.T) {
 		}
 	}
 }
+
+// TestThreat29RemovedWeChatFinishesNoLogin: a thief once added their WeChat to the victim's
+// account. The victim ends all sessions. The thief begins a login, and the victim removes
+// that WeChat before the thief finishes. Each step of the login that can be under way then
+// is tried.
+func TestThreat29RemovedWeChatFinishesNoLogin(t *testing.T) {
+	for _, c := range []struct{ name, until string }{
+		{"identified", "scan"}, {"approved", "approve"}, {"on the page of the account", "page"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, ownLogin)
+			victim := w.know("wang")
+			thief, phone, owner := w.desktop(), w.phone("wang"), w.desktop()
+			login := thief.start()
+			phone.scan(login)
+			if c.until != "scan" {
+				phone.answer(login, "approve")
+			}
+			if c.until == "page" {
+				thief.accountPage()
+			}
+			owner.logInAs(victim)
+			if a := owner.post("/wechat/unlink", unlinkForm(w.identity("wang"))); a.StatusCode != http.StatusSeeOther {
+				t.Fatalf("unlinking: status = %d, want 303\n%s", a.StatusCode, a.body)
+			}
+			if c.until == "scan" {
+				phone.answer(login, "approve")
+			}
+			a := thief.finish(login)
+			if sessionCookie(a) != nil || thief.user() != "" {
+				t.Errorf("finish by a removed WeChat: status = %d, user = %q, want no session", a.StatusCode, thief.user())
+			}
+			if user, err := w.users.FindByID(t.Context(), victim.ID); err != nil || user.Disabled {
+				t.Errorf("the victim's account = %+v, %v, want it as it was", user, err)
+			}
+		})
+	}
+}

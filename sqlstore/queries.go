@@ -31,9 +31,10 @@ func (l layout) queries() queries {
 	in := l.statement
 	q := queries{
 		userByID: in(`SELECT ` + userColumns + ` FROM {users} u WHERE u.id = {?}`),
-		// COALESCE gives the owner of the OpenID precedence over that of the UnionID.
+		// COALESCE gives the owner of the OpenID precedence over that of the UnionID. An owner
+		// that is gone has none: it would hide the other.
 		userByWeChat: in(selectUser + `WHERE u.id = COALESCE(
-			(SELECT user_id FROM {identities} WHERE app_id = ? AND open_id = ?),
+			(SELECT i.user_id FROM {identities} i WHERE i.app_id = ? AND i.open_id = ? AND EXISTS (SELECT 1 FROM {table} m WHERE m.{id} = i.user_id{live})),
 			(SELECT user_id FROM {unionids} WHERE union_id = ?))`),
 
 		lockUser:            in(`SELECT {id} FROM {table} WHERE {id} = {?}{live}{forUpdate}`),

@@ -32,10 +32,14 @@ type Person struct {
 	Conflict bool
 }
 
-// QuotaKey names the person in the quotas of one-time codes.
+// QuotaKey names the person in the quotas of one-time codes. A person has an openid at each
+// account, so the unionid counts if it is known.
 func (p Person) QuotaKey() string {
-	if p.UserID != "" {
+	switch {
+	case p.UserID != "":
 		return "user " + p.UserID
+	case p.Identity.UnionID != "":
+		return "unionid " + p.Identity.UnionID
 	}
 	return "openid " + p.Identity.AppID + " " + p.Identity.OpenID
 }

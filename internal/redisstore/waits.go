@@ -185,8 +185,12 @@ func (r *watched) confirm() bool {
 func (ws *waits) confirm(key string) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	record := ws.records[key]
+	if _, leaves := ws.leaving[key]; record == nil && !leaves {
+		return // dropLeft has ended the subscription meanwhile
+	}
 	ws.subscribed[key] = struct{}{}
-	if record := ws.records[key]; record != nil && !record.confirm() {
+	if record != nil && !record.confirm() {
 		ws.changed[key] = struct{}{}
 		ws.signal()
 	}

@@ -199,3 +199,20 @@ func TestWaitsConfirm(t *testing.T) {
 		t.Errorf("records to read after a new subscription = %v, want \"in time\"", records)
 	}
 }
+
+// Redis confirms a channel after its last waiter has left and the subscription has ended. The
+// next waiter needs a channel again.
+func TestWaitsConfirmTooLate(t *testing.T) {
+	watched := make(map[string]bool)
+	ws := &waits{watch: func(key string) { watched[key] = true }, unwatch: func(key string) { delete(watched, key) }}
+	ws.init(func() {})
+	ws.leave(ws.enter("k", 1))
+	ws.dropLeft()
+	ws.confirm("k")
+	if len(ws.subscribed) != 0 {
+		t.Errorf("channels that count as confirmed = %d, want 0: nothing would remove them", len(ws.subscribed))
+	}
+	if w := ws.enter("k", 1); !watched["k"] || w.confirmed == nil {
+		t.Error("the next waiter has no channel of its own, want one")
+	}
+}

@@ -133,6 +133,36 @@ func TestOwnTableLinkOfDeleted(t *testing.T) {
 	})
 }
 
+// TestOwnTableDeletedHidesNobody lets the application delete a member whose identity has no
+// unionid. The person comes back by another account of WeChat's, with a unionid, and then by
+// the first account.
+func TestOwnTableDeletedHidesNobody(t *testing.T) {
+	forEachOwnTable(t, func(t *testing.T, d database, own ownTable) {
+		in := d.tables(t)
+		s := in.ownStore(t, own)
+		atFirst := scangate.Identity{AppID: "wx2", OpenID: "o-first"}
+		if _, err := s.Register(t.Context(), scangate.NewUser{Identity: atFirst}); err != nil {
+			t.Fatal(err)
+		}
+		if own.table.Delete != "" {
+			in.execMembers(t, "UPDATE {members} SET "+own.table.Delete)
+		} else {
+			in.execMembers(t, "DELETE FROM {members}")
+		}
+		user, err := s.Register(t.Context(), scangate.NewUser{Identity: ann().Identity})
+		if err != nil {
+			t.Fatal(err)
+		}
+		atFirst.UnionID = ann().Identity.UnionID
+		if got, err := s.FindByWeChat(t.Context(), atFirst); err != nil || got.ID != user.ID {
+			t.Errorf("FindByWeChat by a deleted member's openid = %+v, %v, want the user %s, who has the unionid", got, err, user.ID)
+		}
+		if err := s.LinkWeChat(t.Context(), user.ID, atFirst); err != nil {
+			t.Errorf("LinkWeChat of that identity: %v, want no error", err)
+		}
+	})
+}
+
 // TestOwnTableRestored marks a member as deleted by Delete and restores the row. The
 // sessions from before stay over.
 func TestOwnTableRestored(t *testing.T) {
