@@ -373,7 +373,7 @@ func (g *Gate) serveRoute(w http.ResponseWriter, r *http.Request, route guarded)
 // of more than 16 KiB with 400. The routes push and mini/ are not called by pages, and skip
 // the check of the origin. The route push takes 64 KiB, and answers a larger body with 413.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	secureHeaders(w.Header())
+	setHeaders(w.Header(), secureHeaders)
 	g.warnOfOuterSession(r)
 	g.mux.ServeHTTP(w, r)
 }

@@ -278,7 +278,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		g.respond.fail(w, r, err)
 		return
 	}
-	secureHeaders(w.Header())
+	setHeaders(w.Header(), secureHeaders)
 	returning := g.urls.returning
 	if errors.Is(err, ErrLoginRequired) && !g.urls.isLoginPage(r) {
 		returning = func(_, returnTo string) string { return g.urls.logIn(returnTo) }

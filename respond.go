@@ -302,7 +302,7 @@ func (a *responder) failWith(w http.ResponseWriter, r *http.Request, err error, 
 		a.failJSON(w, r, err)
 		return
 	}
-	secureHeaders(w.Header())
+	setHeaders(w.Header(), secureHeaders)
 	f := a.reportError(w, r, err)
 	if retry := (retryError{}); errors.As(err, &retry) {
 		next = retry.url
@@ -312,7 +312,7 @@ func (a *responder) failWith(w http.ResponseWriter, r *http.Request, err error, 
 
 // failJSON answers with an error as a problem.
 func (a *responder) failJSON(w http.ResponseWriter, r *http.Request, err error) {
-	secureHeaders(w.Header())
+	setHeaders(w.Header(), secureHeaders)
 	f := a.reportError(w, r, err)
 	p := problem{Status: f.status, Title: http.StatusText(f.status), Code: f.code}
 	var detailed detailedError
@@ -410,15 +410,13 @@ func (a *responder) requestLoginID(r *http.Request) string {
 	return id
 }
 
-// secureHeaders sets the headers of every answer of the gate's own.
-func secureHeaders(h http.Header) {
-	setHeaders(h, [][2]string{
-		{"Cache-Control", "no-store"},
-		{"Content-Security-Policy", contentSecurityPolicy},
-		{"Referrer-Policy", "no-referrer"},
-		{"X-Content-Type-Options", "nosniff"},
-		{"X-Frame-Options", "DENY"},
-	})
+// secureHeaders are the headers of every answer of the gate's own.
+var secureHeaders = [][2]string{
+	{"Cache-Control", "no-store"},
+	{"Content-Security-Policy", contentSecurityPolicy},
+	{"Referrer-Policy", "no-referrer"},
+	{"X-Content-Type-Options", "nosniff"},
+	{"X-Frame-Options", "DENY"},
 }
 
 // setHeaders sets headers, whose names are in their canonical form.
