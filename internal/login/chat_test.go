@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -191,4 +192,29 @@ func TestDigitsOfAnExpiredLoginAreUnknown(t *testing.T) {
 			t.Errorf("digits of an expired login: error = %v, want %v", err, ErrUnknown)
 		}
 	})
+}
+
+// A damaged entry of a chat counts as none. The person's next scan replaces it.
+func TestDamagedChatEntryIsNone(t *testing.T) {
+	s, l := newChat(t, WayFollow)
+	whole := string(chatEntry{l.ID(), time.Now()}.encode())
+	for name, value := range map[string]string{
+		"nothing":          "",
+		"another format":   "\x02" + whole[1:],
+		"no time":          whole[:1],
+		"half a time":      whole[:2],
+		"a time too long":  "\x01" + strings.Repeat("\xff", 20) + l.ID(),
+		"no ID":            strings.TrimSuffix(whole, l.ID()),
+		"half an ID":       whole[:len(whole)-1],
+		"an ID too long":   whole + "A",
+		"other characters": strings.TrimSuffix(whole, l.ID()) + strings.Repeat("/", len(l.ID())),
+	} {
+		key := "chat:" + name
+		if err := s.state.Create(t.Context(), key, []byte(value), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if entry, _, err := s.loadChat(t.Context(), key); err != nil || entry.id != "" {
+			t.Errorf("entry with %s: login %q, error = %v, want no login and no error", name, entry.id, err)
+		}
+	}
 }
