@@ -32,6 +32,9 @@ type Person struct {
 	Conflict bool
 }
 
+// sessionRefused is the refusal of a finished login whose session the application refuses.
+const sessionRefused = "rejected"
+
 // QuotaKey names the person in the quotas of one-time codes. A person has an openid at each
 // account, so the unionid counts if it is known.
 func (p Person) QuotaKey() string {
