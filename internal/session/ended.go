@@ -27,17 +27,22 @@ func NoteEnded(ctx context.Context, token string) {
 // cameWith returns the Late of the token, or nil. Around the innermost Late there may be
 // one of another gate, whose manager is another.
 func cameWith(ctx context.Context, token string) *Late {
-	for {
-		l, ok := ctx.Value(lateKey{}).(*Late)
-		if !ok {
-			return nil
-		}
+	for l := savedIn(ctx); l != nil; l = l.outer() {
 		if l.token != "" && l.manager.storedToken(l.token) == token {
 			return l
 		}
-		ctx = l.Context
 	}
+	return nil
 }
+
+// savedIn returns the innermost Late in ctx that a Writer saves, or nil.
+func savedIn(ctx context.Context) *Late {
+	l, _ := ctx.Value(lateKey{}).(*Late)
+	return l
+}
+
+// outer returns the next Late around l that a Writer saves, or nil.
+func (l *Late) outer() *Late { return savedIn(l.Context) }
 
 // Conditional marks the store that embeds it as one that obeys [OnlyExisting].
 type Conditional struct{ store scs.Store }

@@ -144,7 +144,7 @@ func (r *Redis) call(ctx context.Context, doing string, f func() error) error {
 	if err == nil || errors.As(err, new(dialError)) {
 		return err
 	}
-	return fmt.Errorf("scangate: Redis: %s: %w", doing, redisconn.Clean(err))
+	return fmt.Errorf("scangate: Redis: %s: %w", doing, redisconn.Cause(ctx, err))
 }
 
 // pingIdle sends PING on connections idle for more than a second, because a restart of
