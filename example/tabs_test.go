@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// openAtOnce opens the paths in tabs of one window at the same time. The site answers when all
+// of the requests have arrived, so that the browser sends no cookie with any of them.
+func (v *visit) openAtOnce(paths ...string) []*visit {
+	v.t.Helper()
+	arrived, answer := make(chan string, len(paths)), make(chan struct{})
+	v.onRequest(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/wechat/login" {
+			return false
+		}
+		select {
+		case <-answer: // a later request
+			return false
+		default:
+		}
+		arrived <- r.Header.Get("Cookie")
+		select {
+		case <-answer:
+		case <-r.Context().Done():
+		}
+		return false
+	})
+	tabs := make([]*visit, len(paths))
+	for i, path := range paths {
+		tabs[i] = v.another(false)
+		// Not open, which waits until the page is there.
+		tabs[i].evaluate(fmt.Sprintf(`setTimeout(() => location.href = %q)`, v.url+path))
+	}
+	for range paths {
+		select {
+		case cookies := <-arrived:
+			if cookies != "" {
+				v.t.Errorf("one of %d tabs at once: cookies = %q, want none", len(paths), cookies)
+			}
+		case <-time.After(patience):
+			v.t.Fatalf("%d tabs at once: their requests have not arrived after %v", len(paths), patience)
+		}
+	}
+	close(answer)
+	return tabs
+}
+
+// TestCaseA05TabsAtOnce: four tabs of a fresh browser open the login page at the same time, so
+// that each answer sets another cookie. Each tab can be logged in, and arrives at its own page.
+func TestCaseA05TabsAtOnce(t *testing.T) {
+	browser := startFullChromium(t)
+	paths := func(query string) (all []string) {
+		for i := range 4 {
+			all = append(all, fmt.Sprintf("/wechat/login?%sreturn_to=/account%%3Ftab=%d", query, i))
+		}
+		return all
+	}
+	t.Run("on WeChat's page", func(t *testing.T) {
+		desktop := newVisit(t, browser, "en", withWebsite)
+		tabs := desktop.openAtOnce(paths("with=website&")...)
+		for i, tab := range tabs {
+			tab.front()
+			tab.click(`a[href*="person=lin"]`)
+			tab.click(`a[href*="answer=allow"]`)
+			tab.wantArrived(i)
+		}
+	})
+	t.Run("with a code of each tab's", func(t *testing.T) {
+		desktop := newVisit(t, browser, "en", nil)
+		tabs := desktop.openAtOnce(paths("")...)
+		codes := make(map[string]bool)
+		for _, tab := range tabs {
+			tab.waitFor("the QR code", selectAll+`("a.qr").length === 1`)
+			codes[tab.link()] = true
+		}
+		if len(codes) != len(tabs) {
+			t.Errorf("%d tabs at once: %d different codes, want one for each tab", len(tabs), len(codes))
+		}
+		for i, tab := range tabs {
+			tab.front() // hidden tabs do not poll
+			tab.phoneAnswers("lin", "approve")
+			if i == 0 { // the gate does not ask again about the same user
+				tab.confirmAccount()
+			}
+			tab.wantArrived(i)
+		}
+	})
+}
+
+// wantArrived waits until the tab with a number is at its own page, logged in.
+func (v *visit) wantArrived(number int) {
+	v.t.Helper()
+	v.waitVisible(`#greeting`)
+	if got, want := read[string](v, `location.pathname + location.search`), fmt.Sprintf("/account?tab=%d", number); got != want {
+		v.t.Errorf("tab %d is logged in at %q, want %q", number, got, want)
+	}
+}
