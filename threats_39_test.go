@@ -91,6 +91,29 @@ func TestThreat40HoardedLongPolls(t *testing.T) {
 	})
 }
 
+// TestThreat40LongPollsOfOneLogin: the attacker holds many waiting requests of one login
+// open. A login may have 5 of them, however many its address may have.
+func TestThreat40LongPollsOfOneLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(c *scangate.Config) { c.Limits.Waiting = 1000 })
+		attacker := w.desktop()
+		login, other := attacker.start(), w.desktop()
+		var waits sync.WaitGroup
+		for range 5 {
+			waits.Go(func() { attacker.stateSince(login, "waiting") })
+		}
+		synctest.Wait()
+		a := attacker.get(login.StateURL + "?seen=waiting")
+		if a.StatusCode != http.StatusTooManyRequests {
+			t.Errorf("waiting request 6 of one login: status = %d, want %d", a.StatusCode, http.StatusTooManyRequests)
+		}
+		if got := other.stateSince(other.start(), "waiting"); got != "waiting" {
+			t.Errorf("waiting request of another login: state = %q, want waiting", got)
+		}
+		waits.Wait()
+	})
+}
+
 // TestThreat40LongPollWithABody: the attacker announces a body for a waiting request and
 // does not send it. The gate refuses bodies there.
 func TestThreat40LongPollWithABody(t *testing.T) {
