@@ -238,6 +238,7 @@ func (p *panickingState) Wait(ctx context.Context, key string, version int64) ([
 func TestCaseB05PanicInOnEventCostsOneRequest(t *testing.T) {
 	for _, name := range []scangate.EventName{
 		scangate.EventStarted, scangate.EventScanned, scangate.EventIdentified, scangate.EventRegistered,
+		scangate.EventApproved, scangate.EventFinished,
 	} {
 		t.Run(string(name), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
