@@ -2,6 +2,7 @@ package scangate_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -277,7 +278,11 @@ func stumble(w *world) error {
 	s := scan{ID: page.find(w.t, statePattern)}.urls()
 	confirm := twice(phone, true, http.MethodGet, appURL+"/wechat/scan/"+s.ID, "")
 	form := "answer=approve&token=" + confirm.find(w.t, tokenPattern)
-	twice(phone, false, http.MethodPost, s.confirmURL(), form)
+	if a := twice(phone, false, http.MethodPost, s.confirmURL(), form); a.Response == nil {
+		return errors.New("approve: two panics, want one")
+	} else if a.StatusCode != http.StatusSeeOther {
+		return fmt.Errorf("approve: status = %d, want %d", a.StatusCode, http.StatusSeeOther)
+	}
 	if a := twice(desktop, false, http.MethodPost, s.FinishURL, ""); a.StatusCode != http.StatusSeeOther || desktop.user() == "" {
 		return fmt.Errorf("finish: status = %d, want %d", a.StatusCode, http.StatusSeeOther)
 	}
