@@ -127,5 +127,5 @@ func (c *chats) refuse(ctx context.Context, l *login.Login, reason error) (wecha
 
 // refusal returns why the login's person cannot log in.
 func (c *chats) refusal(l *login.Login) wechat.Text {
-	return c.speaker(l).Line("error." + l.Person().Refusal + ".text")
+	return c.speaker(l).Line("error." + refusalCode(l.Person().Refusal) + ".text")
 }
