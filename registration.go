@@ -133,7 +133,7 @@ const (
 // refusalCode returns the code of the failure that a reason in a login's record stands for.
 func refusalCode(reason string) string {
 	if reason == refusalNumber {
-		return refusalDisabled // people get the same text
+		return refusalDisabled // the page and the chat show the same text
 	}
 	return reason
 }
