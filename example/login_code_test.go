@@ -118,6 +118,15 @@ func TestCaseA04CodeStaysUntilWeChatAnswers(t *testing.T) {
 	}
 }
 
+// TestPageGoesOnAfterARefusal: the person proves another number, or answers again in a chat.
+func TestPageGoesOnAfterARefusal(t *testing.T) {
+	v := newVisit(t, startChromium(t), "en", nil)
+	v.login()
+	v.showState("rejected")
+	v.showState("scanned")
+	v.fakeState.Store("")
+}
+
 // TestTabsOfOneLoginAgree: a new code, and the end of the login, in one of two tabs.
 func TestTabsOfOneLoginAgree(t *testing.T) {
 	browser := startFullChromium(t)

@@ -20,8 +20,8 @@ type Person struct {
 	Phone     string // the number proved in this login
 	HasPhone  bool   // the user has a number, and it is not to be changed
 
-	// Refusal is the code of the reason why the person cannot log in, such as
-	// "not_registered"; empty if there is none.
+	// Refusal is the reason why the person cannot log in, such as "not_registered";
+	// empty if there is none.
 	Refusal string
 
 	Profile *wechat.UserInfo // as WeChat returned it; nil unless it was fetched
