@@ -1,6 +1,7 @@
 package scangate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -151,6 +152,13 @@ func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.K
 	if err != nil {
 		return nil, err
 	}
+	if !firstContact && (slot.Login == nil || slot.Login.State() != login.StateApproved) {
+		approved, err := g.findApproved(r, key, request)
+		if err != nil {
+			return nil, err
+		}
+		slot.Login = cmp.Or(approved, slot.Login)
+	}
 	if slot.Login != nil {
 		return g.chats.offer(r, slot.Login)
 	}
@@ -180,6 +188,28 @@ func (g *Gate) findSlot(r *http.Request, key login.Key, request login.Request, f
 		return g.logins.FindFirst(r.Context(), request, id)
 	}
 	return g.logins.FindSlot(r.Context(), request)
+}
+
+// findApproved returns the approved login of the request that the browser began by another key
+// than its present one, or nil. Tabs that a browser without cookies opens at once begin logins
+// by keys of their own, and the last one stays. A login that waits is not returned: another
+// browser may have planted its cookie, and the person would approve that browser's login.
+func (g *Gate) findApproved(r *http.Request, present login.Key, request login.Request) (*login.Login, error) {
+	for _, cookie := range g.cookies.ofLogins(r) {
+		key := cookie.key(r)
+		if key == "" || key == present {
+			continue
+		}
+		request.Initiator = key.Digest()
+		slot, err := g.logins.FindFirst(r.Context(), request, key.FirstID())
+		if err != nil {
+			return nil, err
+		}
+		if l := slot.Login; l != nil && l.State() == login.StateApproved {
+			return l, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // no such login is no error
 }
 
 // serveRenew ends the login and begins a new one in its place.

@@ -56,21 +56,46 @@ func (v *visit) openAtOnce(paths ...string) []*visit {
 	return tabs
 }
 
-// TestCaseA05TabsAtOnce: four tabs of a fresh browser open the login on WeChat's page at the same
-// time, so that each answer sets another cookie. Each tab can be logged in, and arrives at its
-// own page.
+// TestCaseA05TabsAtOnce: four tabs of a fresh browser open the login page at the same time, so
+// that each answer sets another cookie. Each tab can be logged in, and arrives at its own page.
 func TestCaseA05TabsAtOnce(t *testing.T) {
-	desktop := newVisit(t, startFullChromium(t), "en", withWebsite)
-	var paths []string
-	for i := range 4 {
-		paths = append(paths, fmt.Sprintf("/wechat/login?with=website&return_to=/account%%3Ftab=%d", i))
+	browser := startFullChromium(t)
+	paths := func(query string) (all []string) {
+		for i := range 4 {
+			all = append(all, fmt.Sprintf("/wechat/login?%sreturn_to=/account%%3Ftab=%d", query, i))
+		}
+		return all
 	}
-	for i, tab := range desktop.openAtOnce(paths...) {
-		tab.front()
-		tab.click(`a[href*="person=lin"]`)
-		tab.click(`a[href*="answer=allow"]`)
-		tab.wantArrived(i)
-	}
+	t.Run("on WeChat's page", func(t *testing.T) {
+		desktop := newVisit(t, browser, "en", withWebsite)
+		tabs := desktop.openAtOnce(paths("with=website&")...)
+		for i, tab := range tabs {
+			tab.front()
+			tab.click(`a[href*="person=lin"]`)
+			tab.click(`a[href*="answer=allow"]`)
+			tab.wantArrived(i)
+		}
+	})
+	t.Run("with a code of each tab's", func(t *testing.T) {
+		desktop := newVisit(t, browser, "en", nil)
+		tabs := desktop.openAtOnce(paths("")...)
+		codes := make(map[string]bool)
+		for _, tab := range tabs {
+			tab.waitFor("the QR code", selectAll+`("a.qr").length === 1`)
+			codes[tab.link()] = true
+		}
+		if len(codes) != len(tabs) {
+			t.Errorf("%d tabs at once: %d different codes, want one for each tab", len(tabs), len(codes))
+		}
+		for i, tab := range tabs {
+			tab.front() // hidden tabs do not poll
+			tab.phoneAnswers("lin", "approve")
+			if i == 0 { // the gate does not ask again about the same user
+				tab.confirmAccount()
+			}
+			tab.wantArrived(i)
+		}
+	})
 }
 
 // wantArrived waits until the tab with a number is at its own page, logged in.
