@@ -187,13 +187,19 @@ func (g *Gate) serveRenew(w http.ResponseWriter, r *http.Request, l *login.Login
 	if err := g.logins.limit(r, "login"); err != nil {
 		return err
 	}
-	slot, err := g.logins.Renew(r.Context(), l)
+	// The browser may have l's key in the cookie of that login only, which is of no use for
+	// another ID.
+	key := g.cookies.ensure(w, r)
+	slot, err := g.logins.Renew(r.Context(), l, key)
 	if err != nil {
 		return err
 	}
 	renewed, err := g.logins.Start(r.Context(), slot)
 	if err != nil {
 		return err
+	}
+	if g.cookies.key(r) != key { // another tab may get a new key at the same time
+		g.cookies.keep(w, r, renewed.ID(), key)
 	}
 	g.respond.emit(r, loginEvent(EventStarted, renewed))
 	if renewed, err = g.chats.offer(r, renewed); err != nil {
