@@ -317,7 +317,8 @@ const follow = (login, view) => {
     }
     return "";
   };
-  const isOver = () => state === "denied" || state === "expired" || state === "rejected";
+  // A rejected login is not over: the person may prove another number.
+  const isOver = () => state === "denied" || state === "expired";
   const run = async () => {
     while (!stopped) {
       if (renewing || !leaving && (view.isHidden() || isOver())) {
