@@ -112,7 +112,11 @@ func (c *chats) speaker(l *login.Login) chat.Speaker {
 // refuse notes why the person cannot log in, and returns the text that explains it.
 func (c *chats) refuse(ctx context.Context, l *login.Login, reason error) (wechat.Text, error) {
 	code := failureOf(reason).code
-	refused, err := c.logins.Refuse(ctx, l, code)
+	note := c.logins.Refuse
+	if errors.Is(reason, errWeChat) {
+		note = c.logins.RefuseUnlearned // another look-up may have succeeded meanwhile
+	}
+	refused, err := note(ctx, l, code)
 	switch {
 	case err == nil:
 		c.respond.emitWithout(ctx, Event{Name: EventRefused, Reason: code, Login: shortID(l.ID()), Way: wayOf(l)})
@@ -127,5 +131,5 @@ func (c *chats) refuse(ctx context.Context, l *login.Login, reason error) (wecha
 
 // refusal returns why the login's person cannot log in.
 func (c *chats) refusal(l *login.Login) wechat.Text {
-	return c.speaker(l).Line("error." + l.Person().Refusal + ".text")
+	return c.speaker(l).Line("error." + refusalCode(l.Person().Refusal) + ".text")
 }

@@ -95,6 +95,7 @@ func (c *chats) lookUpNow(r *http.Request, l *login.Login) (*login.Login, error)
 // fetchUnionID returns the login's person with their unionid, and the user who has it.
 func (c *chats) fetchUnionID(ctx context.Context, l *login.Login) (login.Person, error) {
 	who := l.Person()
+	who.Refusal = "" // that of an earlier look-up, which failed
 	if c.accounts.official == nil {
 		return who, fmt.Errorf("%w: the account has no Secret", errWeChat)
 	}
@@ -113,12 +114,13 @@ func (c *chats) fetchUnionID(ctx context.Context, l *login.Login) (login.Person,
 	return who, err
 }
 
-// awaitLookup waits until the unionid of the login's person has been looked up, if it is
-// needed. Without a result in time it returns the login as it is.
+// awaitLookup waits until the unionid of the login's person has been looked up, or the
+// look-up has failed, if it is needed. Without a result in time it returns the login as it is.
 func (c *chats) awaitLookup(ctx context.Context, l *login.Login) (*login.Login, error) {
 	waiting, cancel := context.WithTimeout(ctx, lookupWait)
 	defer cancel()
-	for c.registrar.lacksLookup(l) && l.Person().Refusal == "" && l.Open() == nil {
+	before := l.Person().Refusal // of an earlier look-up, which is under way again
+	for c.registrar.lacksLookup(l) && l.Person().Refusal == before && l.Open() == nil {
 		next, err := c.logins.Wait(waiting, l)
 		switch {
 		case waiting.Err() != nil:

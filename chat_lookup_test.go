@@ -69,6 +69,122 @@ func TestChatPhonePageNeedsTheLookup(t *testing.T) {
 	})
 }
 
+// beginUnknown starts a login in which lin scans the code, while the first look-ups of their
+// unionid fail.
+func beginUnknown(t *testing.T, w *chatWorld, desktop *browser, failures int) scan {
+	t.Helper()
+	s := desktop.start()
+	followAccount(t, w, "lin")
+	w.wechat.Fail(wechattest.OpFollower, failures, wechattest.Fault{Errcode: 45011})
+	w.scanCode("lin", s)
+	synctest.Wait()
+	if got := desktop.state(s); got != "rejected" {
+		t.Errorf("failed look-up: state = %q, want rejected", got)
+	}
+	return s
+}
+
+const textRetry = "Please try again in a moment."
+
+// The reply asks the person to try again, so each further answer looks up again.
+func TestAnswerLooksUpAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newChatWorld(t, scangate.ScanFollow, withWebsite)
+		desktop := w.desktop()
+		s := beginUnknown(t, w, desktop, 2)
+		if got := w.say("lin", s.number()); got != textRetry {
+			t.Errorf("answer at the second failure: reply %q, want %q", got, textRetry)
+		}
+		if got := desktop.state(s); got != "rejected" {
+			t.Errorf("answer at the second failure: state = %q, want rejected", got)
+		}
+		if got := w.say("lin", s.number()); got != textApproved {
+			t.Errorf("answer after the failures: reply %q, want %q", got, textApproved)
+		}
+		desktop.finish(s)
+		if got := strings.Count(strings.Join(w.happened(), " "), "refused"); desktop.user() == "" || got != 1 {
+			t.Errorf("after the login: user %q and %d events of a refusal, want a user and 1", desktop.user(), got)
+		}
+	})
+}
+
+// A wrong number is not a free guess while the person waits for another look-up.
+func TestWrongNumberAfterAFailedLookupDenies(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newChatWorld(t, scangate.ScanFollow, withWebsite)
+		desktop := w.desktop()
+		s := beginUnknown(t, w, desktop, 1)
+		if got := w.say("lin", s.wrongNumber()); got != textDenied {
+			t.Errorf("wrong number: reply %q, want %q", got, textDenied)
+		}
+		if got := desktop.state(s); got != "denied" {
+			t.Errorf("wrong number: state = %q, want denied", got)
+		}
+	})
+}
+
+// A person who scans the code again gets the question, after the look-up has succeeded.
+func TestScanLooksUpAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newChatWorld(t, scangate.ScanFollow, withWebsite)
+		desktop := w.desktop()
+		s := beginUnknown(t, w, desktop, 1)
+		pass(2 * time.Second) // events of one second count as one
+		w.scanCode("lin", s)
+		synctest.Wait()
+		if got := desktop.state(s); got != "scanned" {
+			t.Errorf("second scan: state = %q, want scanned", got)
+		}
+		pass(2 * time.Second)
+		if got := w.scanCode("lin", s); got == textRetry {
+			t.Errorf("third scan: reply %q, want the question", got)
+		}
+	})
+}
+
+// The page behind the link in the chat looks up again too.
+func TestPageLooksUpAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newChatWorld(t, scangate.ScanFollow, withWebsite, withTerms)
+		desktop, phone := w.desktop(), w.phone("lin")
+		s := beginUnknown(t, w, desktop, 1)
+		phone.openLink(w.chatLink("lin"))
+		if a := phone.answer(s, "approve", "number", s.number(), "agree", versions); a.StatusCode != http.StatusSeeOther {
+			t.Errorf("approve: status = %d, want 303\n%s", a.StatusCode, a.body)
+		}
+		if got := desktop.state(s); got != "approved" {
+			t.Errorf("approve: state = %q, want approved", got)
+		}
+	})
+}
+
+// A look-up that fails late does not refuse a person whom another one has found.
+func TestLateFailureOfALookup(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newChatWorld(t, scangate.ScanFollow, withWebsite, withTerms)
+		desktop, phone := w.desktop(), w.phone("lin")
+		s := desktop.start()
+		followAccount(t, w, "lin")
+		w.wechat.Fail(wechattest.OpFollower, 1, wechattest.Fault{Hang: true})
+		w.scanCode("lin", s)
+		synctest.Wait()
+		phone.openLink(w.chatLink("lin")) // looks up, and succeeds
+		pass(10 * time.Second)
+		if got := desktop.state(s); got != "scanned" {
+			t.Errorf("after the first look-up has timed out: state = %q, want scanned", got)
+		}
+		phone.answer(s, "approve", "number", s.number(), "agree", versions)
+		if got := desktop.state(s); got != "approved" {
+			t.Errorf("approve: state = %q, want approved", got)
+		}
+	})
+}
+
 // TestThreat55LookupsOfATicket: each post of a ticket's form would ask WeChat again, while
 // the look-up returns nothing.
 func TestThreat55LookupsOfATicket(t *testing.T) {

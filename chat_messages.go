@@ -102,6 +102,7 @@ func (c *chats) begin(ctx context.Context, l *login.Login, m wechat.Message, typ
 		c.respond.emitWithout(ctx, loginEvent(EventIdentified, l))
 		c.lookUpLater(ctx, l)
 	case errors.Is(err, login.ErrRepeated):
+		c.lookUpLater(ctx, l) // again, if the first attempt has failed
 	case errors.Is(err, login.ErrInUse) && !typed:
 		return c.speaker(l).Line("chat.taken"), nil
 	case typed && failureOf(err).status != http.StatusServiceUnavailable:
@@ -163,6 +164,13 @@ func saysYes(l *login.Login, a chat.Answer) bool {
 	return a.Kind == chat.Number && a.Digits == strconv.Itoa(l.Number())
 }
 
+// refused reports whether the person cannot log in whatever they answer. After a look-up
+// that failed, they can: their answer looks up again.
+func (c *chats) refused(l *login.Login) bool {
+	reason := l.Person().Refusal
+	return reason != "" && (reason != refusalWeChat || !c.registrar.lacksLookup(l))
+}
+
 // decide takes the person's decision. A wrong number denies: a guess must not get a second
 // try.
 func (c *chats) decide(ctx context.Context, l *login.Login, a chat.Answer) (answered, error) {
@@ -170,13 +178,13 @@ func (c *chats) decide(ctx context.Context, l *login.Login, a chat.Answer) (answ
 	refuses := a.Kind == chat.Single && a.Digits == "0"
 	undecided := l.State() == login.StateIdentified || l.State() == login.StateExchanging
 	switch {
-	case refuses || undecided && !yes && l.Person().Refusal == "":
+	case refuses || undecided && !yes && !c.refused(l):
 		return c.deny(ctx, l)
 	case !yes && l.State() == login.StateDenied:
 		return c.deny(ctx, l) // the same message again, after its reply was lost
 	case !yes:
 		return answered{}, nil // the person has decided before
-	case undecided && l.Person().Refusal != "":
+	case undecided && c.refused(l):
 		return answered{true, c.refusal(l)}, nil
 	case undecided:
 		return c.approve(ctx, l)

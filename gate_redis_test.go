@@ -132,23 +132,18 @@ func TestRequestOnRedisCosts(t *testing.T) {
 
 func TestThreat42RedisAway(t *testing.T) {
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-	w := newWorld(t, onRedis(t, server.Addr))
-	desktop, phone, member := w.desktop(), w.phone("lin"), w.phone("wang")
-	member.open("/account")
-	s := desktop.start()
+	w := newWorld(t, onRedis(t, server.Addr), withMini, (&texts{}).sends)
+	w.loginInside() // so that the phone needs no page but the confirm page
+	calls, s := newRouteCalls(w, "wang")
+	desktop, phone, member := calls.desktop, calls.phone, calls.member
 	callback := phone.callback(s)
+	calls.callback = callback
 	server.Kill()
-	for name, a := range map[string]answer{
-		"login": desktop.get("/wechat/login"), "login JSON": desktop.postJSON("/wechat/login", `{}`, nil),
-		"state": desktop.get(s.StateURL), "QR code": desktop.get(s.QRURL), "finish": desktop.finish(s),
-		"scan": phone.get(s.ScanURL), "callback": phone.get(callback), "confirm": phone.get(s.confirmURL()),
-		"gated": member.get("/account"), "me": member.get("/wechat/me"), "logout": member.post("/wechat/logout", nil),
-	} {
-		if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
-			t.Errorf("%s while Redis is down: status = %d, Retry-After = %q, want %d and a time",
-				name, a.StatusCode, a.Header.Get("Retry-After"), http.StatusServiceUnavailable)
-		}
-		for _, c := range a.Cookies() {
+	answers := calls.unavailable()
+	answers["gated page"] = []answer{member.get("/account")}
+	for name, list := range answers {
+		checkAway(t, name, list[0])
+		for _, c := range list[0].Cookies() {
 			if c.Name == "__Host-session" {
 				t.Errorf("%s while Redis is down: the session cookie is set, want no change", name)
 			}

@@ -124,8 +124,17 @@ func (g *Gate) prepareApproval(r *http.Request, l *login.Login) (*login.Login, e
 	}
 	userID, _ := l.Target()
 	err := g.registrar.checkOwner(r.Context(), Identity(l.Person().Identity), userID)
-	if errors.Is(err, errWeChatInUse) {
+	switch {
+	case errors.Is(err, errWeChatInUse):
 		return g.logins.refuse(r.Context(), l, err)
+	case err != nil || l.Person().Refusal == "":
+		return l, err
+	}
+	// Another account had the WeChat at an earlier approval, and has it no more. The step
+	// clears that refusal.
+	l, err = g.logins.Recognize(r.Context(), l, l.Person())
+	if errors.Is(err, login.ErrRepeated) {
+		err = nil
 	}
 	return l, err
 }

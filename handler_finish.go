@@ -86,6 +86,9 @@ func (g *Gate) decline(w http.ResponseWriter, r *http.Request, l *login.Login) e
 // finish ends a login: with a session or, if it is a logged-in user's, without a new one.
 func (g *Gate) finish(w http.ResponseWriter, r *http.Request, l *login.Login) (*login.Login, error) {
 	if err := l.Ready(); err != nil {
+		if l.SessionRefused() {
+			err = errRejected // as the first answer was
+		}
 		return l, err
 	}
 	if l.Purpose() != login.PurposeLogin {
@@ -138,7 +141,7 @@ type preparedLogin struct {
 }
 
 // finishThenBegin finishes the login, asks Config.OnLogin, and begins the session. It reports
-// whether the login was finished before.
+// whether the session was begun before.
 func (g *Gate) finishThenBegin(w http.ResponseWriter, r *http.Request, l *login.Login, p preparedLogin) (*login.Login, bool, error) {
 	who := l.Person() // Finish drops the token, which OnLogin may want
 	l, err := g.logins.Finish(r.Context(), l, p.begun)
@@ -149,10 +152,21 @@ func (g *Gate) finishThenBegin(w http.ResponseWriter, r *http.Request, l *login.
 	if l.Person().UserID != p.user.ID {
 		return l, repeated, login.ErrNotApproved // another step has changed the person meanwhile
 	}
+	// The client may have gone: what follows has to be noted all the same.
+	ctx, begun := context.WithoutCancel(r.Context()), repeated
+	defer func() {
+		if !begun { // OnLogin may also have panicked
+			_, _ = g.logins.FailSession(ctx, l)
+		}
+	}()
 	if err := g.allowLogin(p.session, Login{User: p.user, Way: wayOf(l)}, who); err != nil {
+		_, failed := g.logins.RefuseSession(ctx, l)
+		begun = failed == nil
 		return l, repeated, err
 	}
-	return l, repeated, g.beginSession(p.session, w, r, l, p.before, l.SessionToken(g.logins.initiatorKey(r, l)))
+	err = g.beginSession(p.session, w, r, l, p.before, l.SessionToken(g.logins.initiatorKey(r, l)))
+	begun = begun || err == nil
+	return l, repeated, err
 }
 
 // beginThenFinish is finishThenBegin for a request without a session, if Config.OnLogin is not

@@ -3,12 +3,18 @@ package scangate_test
 import (
 	"bytes"
 	"compress/gzip"
+	"html"
+	"maps"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/scangate/scangate/wechattest"
 )
+
+// loadedPattern matches what a page makes the browser load: styles, icons, scripts and pictures.
+var loadedPattern = regexp.MustCompile(`<(?:link|script|img)\b[^>]* (?:href|src)="(/[^"]*)"`)
 
 // TestLoginPageWeight limits what a slow connection loads before the first login: the
 // page, its QR code, and its style and script as a proxy compresses them.
@@ -18,21 +24,41 @@ func TestLoginPageWeight(t *testing.T) {
 	for _, lang := range []string{"zh-CN", "zh-TW", "en"} {
 		desktop := w.desktop()
 		page := desktop.get("/wechat/login?return_to=/account", "Accept-Language", lang).body
-		s := scan{ID: regexp.MustCompile(`/wechat/login/([^/"]*)/state`).FindStringSubmatch(page)[1]}
-		total := len(page) + len(desktop.get("/wechat/login/"+s.ID+"/qr.svg").body)
-		for _, asset := range regexp.MustCompile(`/wechat/assets/[^"]*`).FindAllString(page, -1) {
-			var compressed bytes.Buffer
-			z := gzip.NewWriter(&compressed)
-			if _, err := z.Write([]byte(desktop.get(asset).body)); err != nil || z.Close() != nil {
-				t.Fatalf("compressing %s failed: %v", asset, err)
+		total, loaded := len(page), map[string]int{}
+		for _, match := range loadedPattern.FindAllStringSubmatch(page, -1) {
+			a := desktop.get(html.UnescapeString(match[1]))
+			kind, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";")
+			size := len(a.body)
+			if !strings.HasPrefix(kind, "image/") {
+				size = len(compressed(t, a.body))
 			}
-			total += compressed.Len()
+			if a.StatusCode != http.StatusOK || size == 0 {
+				t.Errorf("GET %s: status = %d with %d bytes, want 200 and some", match[1], a.StatusCode, size)
+			}
+			loaded[kind], total = loaded[kind]+1, total+size
 		}
-		t.Logf("%s: %d bytes", lang, total)
+		want := map[string]int{"image/svg+xml": 1, "text/css": 1, "text/javascript": 1}
+		if !maps.Equal(loaded, want) {
+			t.Errorf("first visit in %s: it loads %v, want %v", lang, loaded, want)
+		}
 		if total > limit {
 			t.Errorf("first visit in %s: %d bytes, want at most %d", lang, total, limit)
 		}
 	}
+}
+
+// compressed returns the text as a proxy sends it.
+func compressed(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write([]byte(text)); err != nil {
+		t.Fatalf("compress: %v", err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatalf("compress: %v", err)
+	}
+	return b.Bytes()
 }
 
 func TestCaseA24HandheldsGetTheLink(t *testing.T) {

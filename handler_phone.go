@@ -269,6 +269,10 @@ func (g *Gate) refuseNumber(r *http.Request, l *login.Login, err error) (*login.
 	if failed != nil {
 		return changed, both(err, failed)
 	}
+	if errors.Is(err, errDisabled) {
+		// The number's user is disabled, and not the person.
+		return g.logins.refuseFor(r.Context(), changed, refusalNumber, err)
+	}
 	return g.logins.refuse(r.Context(), changed, err)
 }
 

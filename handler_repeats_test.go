@@ -134,6 +134,34 @@ func TestCaseA08ReplacedCode(t *testing.T) {
 		}
 		w.scanLoginOf(t, desktop, second, "wang")
 	})
+	t.Run("after the scan", replacedAfterTheScan)
+}
+
+// replacedAfterTheScan renews the code between the scan and the answer. Neither the answer nor
+// the page of the replaced login goes on.
+func replacedAfterTheScan(t *testing.T) {
+	w := newWorld(t)
+	desktop, phone := w.desktop(), w.phone("lin")
+	first := desktop.start()
+	token := phone.scan(first).find(t, tokenPattern)
+	var second scan
+	desktop.postJSON("/wechat/login/"+first.ID+"/renew", "{}", &second)
+	if second.ID == first.ID || second.ID == "" {
+		t.Fatalf("renew: login = %q, want another one than %q", second.ID, first.ID)
+	}
+	for doing, a := range map[string]answer{
+		"approve the replaced login": phone.post(first.confirmURL(), url.Values{"token": {token}, "answer": {"approve"}}),
+		"open its confirm page":      phone.get(first.confirmURL()),
+	} {
+		if a.StatusCode != http.StatusGone || !strings.Contains(a.body, "newer code") {
+			t.Errorf("%s: status = %d, want 410 and %q in\n%s", doing, a.StatusCode, "newer code", a.body)
+		}
+	}
+	if got := desktop.state(first); got != "expired" {
+		t.Errorf("state of the replaced login = %q, want expired", got)
+	}
+	w.noSession(desktop, desktop.finish(first))
+	w.scanLoginOf(t, desktop, second, "wang")
 }
 
 // TestCaseA10OldCallback: a logged-in browser opens the callback of its login again,

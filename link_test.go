@@ -110,6 +110,26 @@ func TestLinkOfAnotherUsersWeChat(t *testing.T) {
 	w.checkOwner("lin", owner.ID)
 }
 
+// The WeChat is removed from the other account, and the person approves again.
+func TestLinkAfterTheOtherAccountHasRemovedTheWeChat(t *testing.T) {
+	w, user, desktop := newLinkWorld(t)
+	owner := w.know("lin")
+	link := desktop.beginLink()
+	phone := w.phone("lin")
+	phone.scan(link)
+	phone.answer(link, "approve")
+	if err := w.users.UnlinkWeChat(t.Context(), owner.ID, w.identity("lin")); err != nil {
+		t.Fatalf("remove the WeChat: %v", err)
+	}
+	if a := phone.answer(link, "approve"); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("approve again: status = %d, want 303\n%s", a.StatusCode, a.body)
+	}
+	if a := desktop.finish(link); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("finish: status = %d, want 303\n%s", a.StatusCode, a.body)
+	}
+	w.checkOwner("lin", user.ID)
+}
+
 func TestLinkNeedsALogin(t *testing.T) {
 	w, _, _ := newLinkWorld(t)
 	if got := w.desktop().get("/wechat/link").StatusCode; got != http.StatusUnauthorized {

@@ -2,6 +2,7 @@ package scangate_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -238,6 +239,7 @@ func (p *panickingState) Wait(ctx context.Context, key string, version int64) ([
 func TestCaseB05PanicInOnEventCostsOneRequest(t *testing.T) {
 	for _, name := range []scangate.EventName{
 		scangate.EventStarted, scangate.EventScanned, scangate.EventIdentified, scangate.EventRegistered,
+		scangate.EventApproved, scangate.EventFinished,
 	} {
 		t.Run(string(name), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -276,7 +278,11 @@ func stumble(w *world) error {
 	s := scan{ID: page.find(w.t, statePattern)}.urls()
 	confirm := twice(phone, true, http.MethodGet, appURL+"/wechat/scan/"+s.ID, "")
 	form := "answer=approve&token=" + confirm.find(w.t, tokenPattern)
-	twice(phone, false, http.MethodPost, s.confirmURL(), form)
+	if a := twice(phone, false, http.MethodPost, s.confirmURL(), form); a.Response == nil {
+		return errors.New("approve: two panics, want one")
+	} else if a.StatusCode != http.StatusSeeOther {
+		return fmt.Errorf("approve: status = %d, want %d", a.StatusCode, http.StatusSeeOther)
+	}
 	if a := twice(desktop, false, http.MethodPost, s.FinishURL, ""); a.StatusCode != http.StatusSeeOther || desktop.user() == "" {
 		return fmt.Errorf("finish: status = %d, want %d", a.StatusCode, http.StatusSeeOther)
 	}

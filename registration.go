@@ -118,8 +118,25 @@ func rejectionCause(err error) error {
 	return errWeChat
 }
 
-// refusalDisabled is the reason, in a login's record, that the user is disabled.
-const refusalDisabled = "disabled"
+// The reasons in a login's record that the gate reads. All reasons are codes of failures,
+// except refusalNumber.
+const (
+	// refusalDisabled means that the person is a disabled user.
+	refusalDisabled = "disabled"
+	// refusalNumber means that the person has proved the number of a disabled user. They may
+	// prove another number.
+	refusalNumber = "disabled_number"
+	// refusalWeChat means that the unionid of a person in a chat could not be looked up.
+	refusalWeChat = "wechat"
+)
+
+// refusalCode returns the code of the failure that a reason in a login's record stands for.
+func refusalCode(reason string) string {
+	if reason == refusalNumber {
+		return refusalDisabled // the page and the chat show the same text
+	}
+	return reason
+}
 
 // addProfile notes that a new person was asked for user info, if the token's scope shows
 // that. It fetches it with Registration.FetchProfile, or if the unionid is needed. Without

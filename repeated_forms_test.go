@@ -102,6 +102,58 @@ func TestCaseA10OldCallbackWithoutACode(t *testing.T) {
 	})
 }
 
+// TestCaseA10OldPages: the same rule holds for the pages of the login's steps, which a tab or
+// the history may load again. Without a session, they show the login's error.
+func TestCaseA10OldPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sms := &texts{}
+		w := newWorld(t, withProfile, withTerms, sms.withPhone)
+		phone := w.phone("lin")
+		pages := w.stepsInside(phone, sms)
+		calls, codes := w.wechat.TotalCalls(), sms.sent
+		for _, c := range []struct {
+			after time.Duration
+			to    string
+		}{{0, "/account"}, {70 * time.Second, "/"}, {40 * time.Minute, "/"}, {24 * time.Hour, "/"}} {
+			pass(c.after)
+			for _, page := range pages {
+				if a := phone.get(page); a.StatusCode != http.StatusSeeOther || a.location() != c.to {
+					t.Errorf("GET %s after another %v: status = %d, location = %q, want 303 to %s\n%s", page, c.after, a.StatusCode, a.location(), c.to, a.body)
+				}
+			}
+		}
+		if w.wechat.TotalCalls() != calls || sms.sent != codes {
+			t.Errorf("old pages: calls to WeChat = %d, codes = %d, want %d and %d", w.wechat.TotalCalls(), sms.sent, calls, codes)
+		}
+		phone.post("/wechat/logout", nil)
+		for _, page := range pages {
+			if a := phone.get(page); a.StatusCode != http.StatusNotFound {
+				t.Errorf("GET %s without a session: status = %d, want 404", page, a.StatusCode)
+			}
+		}
+	})
+}
+
+// stepsInside logs a new person in inside WeChat, and returns the pages on the way.
+func (w *world) stepsInside(phone *browser, sms *texts) []string {
+	w.t.Helper()
+	terms := phone.open("/account")
+	profile := phone.submit(terms.Request.URL.Path, url.Values{"token": {terms.find(w.t, tokenPattern)}, "agree": {versions}})
+	number := phone.submit(profile.Request.URL.Path, url.Values{"token": {profile.find(w.t, tokenPattern)}})
+	last := phone.prove(sms, number, mobile)
+	var pages []string
+	for name, page := range map[string]answer{"terms": terms, "profile": profile, "phone": number} {
+		if got := page.Request.URL.Path; !strings.HasPrefix(got, "/wechat/"+name+"/") {
+			w.t.Fatalf("login inside WeChat: at %s, want the page %s\n%s", got, name, page.body)
+		}
+		pages = append(pages, page.Request.URL.Path)
+	}
+	if !strings.HasPrefix(last.body, "user ") {
+		w.t.Fatalf("login inside WeChat: status = %d at %s, want the account page\n%s", last.StatusCode, last.Request.URL, last.body)
+	}
+	return pages
+}
+
 // TestCaseA14SameDeviceBeginsAgain: a browser that stayed at WeChat's page for long has no
 // other screen to return to.
 func TestCaseA14SameDeviceBeginsAgain(t *testing.T) {

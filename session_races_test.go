@@ -8,32 +8,38 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alexedwards/scs/v2"
-
 	"github.com/scangate/scangate"
 )
+
+// barrier is where one call waits while a hook is set.
+type barrier struct{ hook atomic.Pointer[func()] }
+
+// pass waits if hold has been called.
+func (b *barrier) pass() {
+	if hook := b.hook.Swap(nil); hook != nil {
+		(*hook)()
+	}
+}
 
 // gatedSessions is a session store whose next write waits while a hook is set.
 type gatedSessions struct {
 	*mapSessions
-	hook atomic.Pointer[func()]
+	barrier
 }
 
 func (s *gatedSessions) Commit(token string, b []byte, expiry time.Time) error {
-	if hook := s.hook.Swap(nil); hook != nil {
-		(*hook)()
-	}
+	s.pass()
 	return s.mapSessions.Commit(token, b, expiry)
 }
 
-// hold makes the next write wait until release is called. entered is closed when it waits.
-func (s *gatedSessions) hold() (entered chan struct{}, release func()) {
+// hold makes the next call wait until release is called. entered is closed when it waits.
+func (b *barrier) hold() (entered chan struct{}, release func()) {
 	entered, released := make(chan struct{}), make(chan struct{})
 	hook := func() {
 		close(entered)
 		<-released
 	}
-	s.hook.Store(&hook)
+	b.hook.Store(&hook)
 	return entered, func() { close(released) }
 }
 
@@ -117,15 +123,17 @@ func TestThreat62RepeatUnderWayAtASlowStore(t *testing.T) {
 	}
 }
 
-// slowPage adds a gated page whose handler waits, and then writes to the session.
-func (w *world) slowPage(manager *scs.SessionManager) (entered chan struct{}, release func()) {
+// slowPage adds a gated page whose handler waits, and then changes the session.
+func (w *world) slowPage(change func(ctx context.Context) error) (entered chan struct{}, release func()) {
 	entered, released := make(chan struct{}), make(chan struct{})
 	mux := http.NewServeMux()
 	mux.Handle("/", application(w.gate))
 	mux.Handle("/slow", w.gate.RequireWeChat(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		close(entered)
 		<-released
-		manager.Put(r.Context(), "k", "v")
+		if err := change(r.Context()); err != nil {
+			w.t.Errorf("changing the session: error = %v, want none", err)
+		}
 		_, _ = io.WriteString(rw, "ok")
 	})))
 	w.hosts = transportWith(w.hosts, mux)
@@ -139,7 +147,7 @@ func TestThreat32SlowWriterRevivesNoSession(t *testing.T) {
 		t.Run("next user "+next, func(t *testing.T) {
 			manager, store := plainSessions()
 			w := newWorld(t, func(c *scangate.Config) { c.Session.Manager = manager })
-			entered, release := w.slowPage(manager)
+			entered, release := w.slowPage(func(ctx context.Context) error { manager.Put(ctx, "k", "v"); return nil })
 			desktop := w.desktop()
 			w.scanLogin(desktop, w.phone("lin"))
 			cookies := cookieHeader(desktop, "session")

@@ -102,7 +102,12 @@ func (r *registrar) lacksLookup(l *login.Login) bool {
 // refuse notes why the login's person cannot log in, so that the initiator is shown the
 // refusal and offered a new login. It returns err.
 func (s *logins) refuse(ctx context.Context, l *login.Login, err error) (*login.Login, error) {
-	refused, failed := s.Refuse(ctx, l, failureOf(err).code)
+	return s.refuseFor(ctx, l, failureOf(err).code, err)
+}
+
+// refuseFor is refuse with another reason than the code of err.
+func (s *logins) refuseFor(ctx context.Context, l *login.Login, reason string, err error) (*login.Login, error) {
+	refused, failed := s.Refuse(ctx, l, reason)
 	if failed != nil && failureOf(failed).status == http.StatusServiceUnavailable {
 		return l, both(err, failed)
 	}

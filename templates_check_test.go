@@ -87,52 +87,60 @@ func TestOwnTemplatesForAllPages(t *testing.T) {
 }
 
 // Each row takes one thing away from the complete example. New names the page and the thing.
+// tokenField is the field of the token in the complete example.
+const tokenField = `<input type="hidden" name="token" value="{{.Token}}">`
+
+// pagesThatCannotWork are changes of the complete example, with which New refuses it: what to
+// replace on which page, and New's error.
+var pagesThatCannotWork = []struct{ page, remove, with, want string }{
+	{"login", ` data-state-url="{{.StateURL}}"`, "", `login.html lacks data-state-url="{{.StateURL}}"`},
+	{"login", ` data-state="{{.State}}"`, "", `login.html lacks data-state="{{.State}}"`},
+	{"login", ` data-login-url="{{.LoginURL}}"`, "", `login.html lacks data-login-url="{{.LoginURL}}"`},
+	{"login", ` data-renew-in="{{.RenewIn}}"`, "", `login.html lacks data-renew-in="{{.RenewIn}}"`},
+	{"login", ` data-state="{{.State}}"`, ` data-state="waiting"`, `login.html lacks data-state="{{.State}}"`},
+	{"login", ` data-renew-in`, `><i data-renew-in`, "on different elements"},
+	{"login", `method="post" action="{{.RenewURL}}"`, "", `login.html lacks a form with method="post" and action="{{.RenewURL}}"`},
+	{"login", `method="post" action="{{.RenewURL}}"`, `action="{{.RenewURL}}"`, "login.html lacks a form"},
+	{"login", `src="{{.QRURL}}"`, "", `login.html lacks a picture with src="{{.QRURL}}"`},
+	{"login", `value="{{.ScanURL}}"`, "", "login.html lacks {{.ScanURL}}"},
+	{"login", `{{.Number}}`, "", "login.html lacks {{.Number}}"},
+	{"login", `<b data-number>`, "<b>", "login.html lacks an element with the attribute data-number around {{.Number}}"},
+	{"login", `{{.T "offline"}}`, `{{.T ".offline.text"}}`, `login.html uses the text ".offline.text", which does not exist for "login"`},
+	{"profile", `{{if ne .Name "profile.needed"}}`, "{{if true}}", `profile.html uses the text ".skip", which does not exist for "profile.needed"`},
+	{"message", `{{.T ".text"}}`, `{{.T "error.expierd.text"}}`, `message.html uses the text "error.expierd.text", which does not exist for "error.`},
+	{"login", `<script src="{{.Asset "script.js"}}" defer></script>`, "", "login.html lacks a script"},
+	{"finish", `action="{{.FinishURL}}"`, "", `finish.html lacks a form with method="post" and action="{{.FinishURL}}"`},
+	{"finish", `name="answer" value="deny"`, "", `finish.html lacks name="answer" value="deny"`},
+	{"profile", tokenField, "", `profile.html lacks the field name="token" value="{{.Token}}"`},
+	{"profile", `href="{{.WeChatURL}}"`, "", `profile.html lacks a link with href="{{.WeChatURL}}"`},
+	{"terms", tokenField, "", `terms.html lacks the field name="token"`},
+	{"terms", `{{template "terms" .}}`, "", `terms.html lacks the box name="agree"`},
+	{"terms", `value="{{.}}" required`, "required", `terms.html lacks the box name="agree" value="{{.Agreement}}"`},
+	{"terms", `<a href="{{.URL}}" target="_blank"`, "<a", "terms.html lacks links to the documents of {{.Terms}}"},
+	{"confirm", "<form method=\"post\">\n" + tokenField, `<form method="post">`, `confirm.html lacks the field name="token"`},
+	{"confirm", `name="answer" value="approve"`, "", `confirm.html lacks name="answer" value="approve"`},
+	{"confirm", `name="answer" value="deny" formnovalidate`, "", `confirm.html lacks name="answer" value="deny"`},
+	{"confirm", `name="number"`, "", `confirm.html lacks the field name="number"`},
+	{"confirm", "\n" + `{{template "terms" .}}`, "", `confirm.html lacks the box name="agree"`},
+	{"confirm", `<b>{{.Number}}</b>`, "", "confirm.html lacks {{.Number}}"},
+	{"confirm", `{{if and .Number (not .MatchNumber)}}`, "{{if .Number}}", "confirm.html shows {{.Number}} although MatchNumber is set"},
+	{"phone", `name="phone" type="tel"`, `type="tel"`, `phone.html lacks the field name="phone" in its form for {{.CodeURL}}`},
+	{"phone", `name="code"`, "", `phone.html lacks the field name="code" in its form for {{.PhoneURL}}`},
+	{"phone", `action="{{.PhoneURL}}"`, "", `phone.html lacks a form with method="post" and action="{{.PhoneURL}}"`},
+	{"phone", "action=\"{{.PhoneURL}}\">\n" + tokenField, `action="{{.PhoneURL}}">`, `phone.html lacks the field name="token"`},
+	{"done", `<a href="{{.}}">{{$.T "done.back"}}</a>`, "", `done.html lacks a link with href="{{.NextURL}}"`},
+	{"message", `<a href="{{.}}">{{$.T ".again"}}</a>`, "", `message.html lacks a link with href="{{.NextURL}}"`},
+	{"chat", `name="ticket"`, "", `chat.html lacks the field name="ticket"`},
+	{"chat", `<b>{{.Digits}}</b>`, "", "chat.html lacks {{.Digits}}"},
+}
+
 func TestCaseD01TemplatesThatCannotWork(t *testing.T) {
 	t.Parallel()
 	example := ownPages(t)
 	if err := newWithTemplates(t, example); err != nil {
 		t.Fatalf("New with the complete example: %v, want no error", err)
 	}
-	const token = `<input type="hidden" name="token" value="{{.Token}}">`
-	for _, c := range []struct{ page, remove, with, want string }{
-		{"login", ` data-state-url="{{.StateURL}}"`, "", `login.html lacks data-state-url="{{.StateURL}}"`},
-		{"login", ` data-state="{{.State}}"`, "", `login.html lacks data-state="{{.State}}"`},
-		{"login", ` data-login-url="{{.LoginURL}}"`, "", `login.html lacks data-login-url="{{.LoginURL}}"`},
-		{"login", ` data-renew-in="{{.RenewIn}}"`, "", `login.html lacks data-renew-in="{{.RenewIn}}"`},
-		{"login", ` data-state="{{.State}}"`, ` data-state="waiting"`, `login.html lacks data-state="{{.State}}"`},
-		{"login", ` data-renew-in`, `><i data-renew-in`, "on different elements"},
-		{"login", `method="post" action="{{.RenewURL}}"`, "", `login.html lacks a form with method="post" and action="{{.RenewURL}}"`},
-		{"login", `method="post" action="{{.RenewURL}}"`, `action="{{.RenewURL}}"`, "login.html lacks a form"},
-		{"login", `src="{{.QRURL}}"`, "", `login.html lacks a picture with src="{{.QRURL}}"`},
-		{"login", `value="{{.ScanURL}}"`, "", "login.html lacks {{.ScanURL}}"},
-		{"login", `{{.Number}}`, "", "login.html lacks {{.Number}}"},
-		{"login", `<b data-number>`, "<b>", "login.html lacks an element with the attribute data-number around {{.Number}}"},
-		{"login", `{{.T "offline"}}`, `{{.T ".offline.text"}}`, `login.html uses the text ".offline.text", which does not exist for "login"`},
-		{"profile", `{{if ne .Name "profile.needed"}}`, "{{if true}}", `profile.html uses the text ".skip", which does not exist for "profile.needed"`},
-		{"message", `{{.T ".text"}}`, `{{.T "error.expierd.text"}}`, `message.html uses the text "error.expierd.text", which does not exist for "error.`},
-		{"login", `<script src="{{.Asset "script.js"}}" defer></script>`, "", "login.html lacks a script"},
-		{"finish", `action="{{.FinishURL}}"`, "", `finish.html lacks a form with method="post" and action="{{.FinishURL}}"`},
-		{"finish", `name="answer" value="deny"`, "", `finish.html lacks name="answer" value="deny"`},
-		{"profile", token, "", `profile.html lacks the field name="token" value="{{.Token}}"`},
-		{"profile", `href="{{.WeChatURL}}"`, "", `profile.html lacks a link with href="{{.WeChatURL}}"`},
-		{"terms", token, "", `terms.html lacks the field name="token"`},
-		{"terms", `{{template "terms" .}}`, "", `terms.html lacks the box name="agree"`},
-		{"terms", `value="{{.}}" required`, "required", `terms.html lacks the box name="agree" value="{{.Agreement}}"`},
-		{"terms", `<a href="{{.URL}}" target="_blank"`, "<a", "terms.html lacks links to the documents of {{.Terms}}"},
-		{"confirm", "<form method=\"post\">\n" + token, `<form method="post">`, `confirm.html lacks the field name="token"`},
-		{"confirm", `name="answer" value="approve"`, "", `confirm.html lacks name="answer" value="approve"`},
-		{"confirm", `name="answer" value="deny" formnovalidate`, "", `confirm.html lacks name="answer" value="deny"`},
-		{"confirm", `name="number"`, "", `confirm.html lacks the field name="number"`},
-		{"confirm", "\n" + `{{template "terms" .}}`, "", `confirm.html lacks the box name="agree"`},
-		{"confirm", `<b>{{.Number}}</b>`, "", "confirm.html lacks {{.Number}}"},
-		{"confirm", `{{if and .Number (not .MatchNumber)}}`, "{{if .Number}}", "confirm.html shows {{.Number}} although MatchNumber is set"},
-		{"phone", `name="phone" type="tel"`, `type="tel"`, `phone.html lacks the field name="phone" in its form for {{.CodeURL}}`},
-		{"phone", `name="code"`, "", `phone.html lacks the field name="code" in its form for {{.PhoneURL}}`},
-		{"phone", `action="{{.PhoneURL}}"`, "", `phone.html lacks a form with method="post" and action="{{.PhoneURL}}"`},
-		{"phone", "action=\"{{.PhoneURL}}\">\n" + token, `action="{{.PhoneURL}}">`, `phone.html lacks the field name="token"`},
-		{"done", `<a href="{{.}}">{{$.T "done.back"}}</a>`, "", `done.html lacks a link with href="{{.NextURL}}"`},
-		{"message", `<a href="{{.}}">{{$.T ".again"}}</a>`, "", `message.html lacks a link with href="{{.NextURL}}"`},
-	} {
+	for _, c := range pagesThatCannotWork {
 		before, page, ok := strings.Cut(example, `{{define "`+c.page+`.html"}}`)
 		switch {
 		case !ok:

@@ -450,3 +450,43 @@ func TestThreat12StateLeaks(t *testing.T) {
 	desktop.finish(login)
 	check("the finish", "approved")
 }
+
+// TestThreat12StateLeaksAfterTheEnd is TestThreat12StateLeaks for logins that end without a
+// session. WeChat has identified the person in each of them.
+func TestThreat12StateLeaksAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	for state, end := range map[string]func(w *world, phone *browser, login scan){
+		"denied": func(w *world, phone *browser, login scan) {
+			w.tapThroughProfile(phone, phone.scan(login))
+			phone.answer(login, "deny")
+		},
+		"rejected": func(w *world, phone *browser, login scan) {
+			page := phone.scan(login)
+			if page.StatusCode != http.StatusForbidden {
+				t.Errorf("scan of a stranger: status = %d, want %d", page.StatusCode, http.StatusForbidden)
+			}
+		},
+		"expired": func(w *world, phone *browser, login scan) {
+			w.tapThroughProfile(phone, phone.scan(login))
+			phone.answer(login, "approve")
+			pass(6 * time.Minute)
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			options := []func(*scangate.Config){withProfile}
+			if state == "rejected" {
+				options = append(options, closed)
+			}
+			w := newWorld(t, options...)
+			desktop, phone := w.desktop(), w.phone("wang")
+			login := desktop.start()
+			end(w, phone, login)
+			want := fmt.Sprintf(`{"state":%q}`, state)
+			for _, seen := range []string{"none", "waiting"} {
+				if got := desktop.get(login.StateURL + "?seen=" + seen).body; got != want {
+					t.Errorf("state of a login that is %s, seen = %s: body = %s, want %s", state, seen, got, want)
+				}
+			}
+		})
+	}
+}

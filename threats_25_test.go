@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -173,27 +174,56 @@ func TestThreat27FailingSender(t *testing.T) {
 }
 
 // TestThreat28AccountEnumeration: the attacker types numbers to learn which of them have
-// an account. The answers are equal until a number is proved.
+// an account. The answers are equal until a number is proved, whether the gate registers new
+// persons or not.
 func TestThreat28AccountEnumeration(t *testing.T) {
-	sms := &texts{}
-	w := newWorld(t, sms.byPhone)
-	w.knowPhone(mobile, clerk("a"))
-	ask := func(person, number string) answer {
-		attacker := w.phone(person)
-		page := attacker.open("/account")
-		sent := attacker.sendCode(page, number)
-		id := strings.TrimPrefix(page.Request.URL.Path, "/wechat/phone/")
-		sent.Header.Set("Location", strings.Replace(sent.location(), id, "ID", 1))
-		return sent
+	t.Parallel()
+	for mode, option := range map[string]func(*texts, *scangate.Config){"by phone": (*texts).byPhone, "open": (*texts).withPhone} {
+		for owner, person := range map[string]string{"a user of the application": "", "a user with another WeChat": "yueyue"} {
+			synctest.Test(t, func(t *testing.T) {
+				sms := &texts{}
+				w := newWorld(t, func(c *scangate.Config) { option(sms, c) })
+				identity := clerk("a")
+				if person != "" {
+					identity = w.identity(person)
+				}
+				w.knowPhone(mobile, identity)
+				known, unknown := w.askForCode(sms, "lin", mobile), w.askForCode(sms, "wang", mobile2)
+				for doing, k := range known {
+					if u := unknown[doing]; k != u {
+						t.Errorf("%s, %s, %s: got %s\nif the number has an account, and if not\n%s\nwant equal answers", mode, owner, doing, k, u)
+					}
+				}
+			})
+		}
 	}
-	known, unknown := ask("lin", mobile), ask("wang", mobile2)
-	if known.StatusCode != unknown.StatusCode {
-		t.Errorf("code for a number: status = %d if it has an account, %d if not, want equal ones", known.StatusCode, unknown.StatusCode)
+}
+
+// askForCode has a code sent to the number and types wrong ones. It returns each answer,
+// without the values of one login, one number and one browser.
+func (w *world) askForCode(sms *texts, person, number string) map[string]string {
+	w.t.Helper()
+	attacker := w.phone(person)
+	page := attacker.open("/account")
+	path := page.Request.URL.Path
+	id, token := strings.TrimPrefix(path, "/wechat/phone/"), page.find(w.t, tokenPattern)
+	answers := map[string]string{}
+	note := func(doing string, want int, a answer) {
+		w.t.Helper()
+		if a.StatusCode != want {
+			w.t.Errorf("%s: status = %d, want %d\n%s", doing, a.StatusCode, want, a.body)
+		}
+		local := strings.TrimPrefix(number, "+86")
+		own := strings.NewReplacer(id, "ID", token, "TOKEN", local, "NUMBER", local[:3]+"****"+local[7:], "MASKED")
+		answers[doing] = own.Replace(fmt.Sprintf("%d %v %s", a.StatusCode, a.Header, html.UnescapeString(a.body)))
 	}
-	if known.body != unknown.body {
-		t.Errorf("code for a number: body = %q if it has an account, %q if not, want equal ones", known.body, unknown.body)
+	form := func(code string) url.Values { return url.Values{"token": {token}, "code": {code}} }
+	note("asking for a code", http.StatusSeeOther, attacker.sendCode(page, number))
+	note("the page with the code's field", http.StatusOK, attacker.get(path))
+	note("asking again at once", http.StatusTooManyRequests, attacker.sendCode(page, number))
+	for i, code := range wrongCodes(sms.to(number), 5) {
+		note(fmt.Sprintf("wrong code %d", i+1), http.StatusForbidden, attacker.post(path, form(code)))
+		note(fmt.Sprintf("the page after wrong code %d", i+1), http.StatusOK, attacker.get(path))
 	}
-	if k, u := fmt.Sprint(known.Header), fmt.Sprint(unknown.Header); k != u {
-		t.Errorf("code for a number: header = %s if it has an account, %s if not, want equal ones", k, u)
-	}
+	return answers
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/scangate/scangate"
 	"github.com/scangate/scangate/wechattest"
@@ -45,23 +46,34 @@ func (w *world) answersOfEveryRoute() map[string]answer {
 func TestThreat35CachingFramingSniffing(t *testing.T) {
 	w := newWorld(t, (&texts{}).withPhone, withWebsite)
 	for name, a := range w.answersOfEveryRoute() {
-		if got := a.Header.Get("Cache-Control"); got != "no-store" {
-			t.Errorf("%s (%d): Cache-Control = %q, want no-store", name, a.StatusCode, got)
-		}
-		if got := a.Header.Get("X-Content-Type-Options"); got != "nosniff" {
-			t.Errorf("%s (%d): X-Content-Type-Options = %q, want nosniff", name, a.StatusCode, got)
-		}
-		csp := a.Header.Get("Content-Security-Policy")
-		if !strings.Contains(csp, "frame-ancestors 'none'") || !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
-			t.Errorf("%s (%d): Content-Security-Policy = %q, want default-src and frame-ancestors 'none', nothing unsafe", name, a.StatusCode, csp)
-		}
-		if a.Header.Get("Referrer-Policy") == "" {
-			t.Errorf("%s (%d): no Referrer-Policy, want one", name, a.StatusCode)
-		}
-		for _, inline := range []string{"<script>", " onclick=", " onload=", " style=", "<style", "javascript:"} {
-			if strings.Contains(a.body, inline) {
-				t.Errorf("%s (%d): the page contains %q, want no inline script or style", name, a.StatusCode, inline)
-			}
+		a.checkHeaders(t, name)
+	}
+}
+
+// checkHeaders checks the headers of an answer of the gate, and that its page has no inline
+// script or style. Assets may be cached.
+func (a answer) checkHeaders(t *testing.T, name string) {
+	t.Helper()
+	cached := a.StatusCode == http.StatusOK && strings.HasPrefix(name, "GET /assets/")
+	if got := a.Header.Get("Cache-Control"); (got == "no-store") == cached {
+		t.Errorf("%s (%d): Cache-Control = %q, want no-store: %v", name, a.StatusCode, got, !cached)
+	}
+	if got := a.Header.Get("X-Content-Type-Options"); got != "nosniff" {
+		t.Errorf("%s (%d): X-Content-Type-Options = %q, want nosniff", name, a.StatusCode, got)
+	}
+	csp := a.Header.Get("Content-Security-Policy")
+	if !strings.Contains(csp, "frame-ancestors 'none'") || !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+		t.Errorf("%s (%d): Content-Security-Policy = %q, want default-src and frame-ancestors 'none', nothing unsafe", name, a.StatusCode, csp)
+	}
+	if a.Header.Get("Referrer-Policy") == "" {
+		t.Errorf("%s (%d): no Referrer-Policy, want one", name, a.StatusCode)
+	}
+	if !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
+		return
+	}
+	for _, inline := range []string{"<script>", " onclick=", " onload=", " style=", "<style", "javascript:"} {
+		if strings.Contains(a.body, inline) {
+			t.Errorf("%s (%d): the page contains %q, want no inline script or style", name, a.StatusCode, inline)
 		}
 	}
 }
@@ -118,41 +130,82 @@ func TestThreat36NicknameAsMarkup(t *testing.T) {
 	}
 }
 
-// TestThreat37SecretsInLogs: the attacker reads the logs or the events of a login with
-// failures at every step. They contain no secret, code, token, state, cookie or number,
-// and neither do the pages.
+// TestThreat37SecretsInLogs: the attacker reads the logs or the events of logins with
+// failures at every step. They contain no secret, code, token, state, cookie, number or
+// identity, and neither do the pages.
 func TestThreat37SecretsInLogs(t *testing.T) {
-	sms := &texts{}
-	w := newWorld(t, sms.withPhone, withProfile, func(c *scangate.Config) {
-		c.OnLogin = func(context.Context, scangate.Login) error { return nil }
-	})
-	desktop, phone := w.desktop(), w.phone("wang")
-	login := desktop.start()
-	callback := phone.callback(login)
-	w.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Errcode: 40125, Errmsg: "invalid appsecret " + official.Secret})
-	pages := []answer{phone.get(callback)}
-	w.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Status: http.StatusBadGateway, Body: official.Secret})
-	pages = append(pages, phone.get(callback))
-	phonePage := w.tapThroughProfile(phone, phone.open(callback))
-	pages = append(pages, phone.sendCode(phonePage, "110"), phone.sendCode(phonePage, mobile), phone.sendCode(phonePage, mobile))
-	code := sms.to(mobile)
-	pages = append(pages, phone.typeCode(phonePage, wrong(code)), phone.typeCode(phonePage, code), phone.answer(login, "approve"), desktop.finish(login), desktop.finish(login))
-	w.users.failWith(errors.New("away"))
-	pages = append(pages, desktop.get("/account"))
-	w.users.failWith(nil)
-	pages = append(pages, desktop.post("/wechat/logout", nil))
-
-	u, _ := url.Parse(callback)
-	secrets := map[string]string{
-		"app secret": official.Secret, "code": u.Query().Get("code"), "state": u.Query().Get("state"),
-		"number": strings.TrimPrefix(mobile, "+86"), "one-time code": code, "form token": phonePage.find(t, tokenPattern),
-	}
-	for _, device := range []*browser{desktop, phone} {
-		for _, c := range device.appCookies() {
-			secrets["cookie "+c.Name] = c.Value
+	// In a bubble, because the digits of real times may contain the one-time code.
+	synctest.Test(t, func(t *testing.T) {
+		sms := &texts{}
+		w := newWorld(t, sms.withPhone, withProfile, withWebsite, func(c *scangate.Config) {
+			c.OnLogin = func(context.Context, scangate.Login) error { return nil }
+		})
+		desktop, phone := w.desktop(), w.phone("wang")
+		login := desktop.start()
+		callback := phone.callback(login)
+		secrets := map[string]string{
+			"app secret": official.Secret, "website's secret": website.Secret, "number": strings.TrimPrefix(mobile, "+86"),
+			"openid": w.wechat.OpenID("wang", official.AppID), "website's openid": w.wechat.OpenID("wang", website.AppID), "unionid": w.wechat.UnionID("wang"),
 		}
+		noteCallback(secrets, "scan", callback)
+		w.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Errcode: 40125, Errmsg: "invalid appsecret " + official.Secret})
+		pages := []answer{phone.get(callback)}
+		w.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Status: http.StatusBadGateway, Body: official.Secret})
+		pages = append(pages, phone.get(callback))
+		w.noteTokens(secrets, "scan")
+		profile := phone.open(callback)
+		w.noteTokens(secrets, "scan's profile")
+		w.wechat.Fail(wechattest.OpUserInfo, 1, wechattest.Fault{Location: "http://192.0.2.7/"})
+		phonePage := w.tapThroughProfile(phone, profile)
+		pages = append(pages, profile, phone.sendCode(phonePage, "110"), phone.sendCode(phonePage, mobile), phone.sendCode(phonePage, mobile))
+		secrets["one-time code"], secrets["form token"] = sms.to(mobile), phonePage.find(t, tokenPattern)
+		pages = append(pages, phone.typeCode(phonePage, wrong(sms.to(mobile))), phone.typeCode(phonePage, sms.to(mobile)), phone.answer(login, "approve"), desktop.finish(login), desktop.finish(login))
+		w.users.failWith(errors.New("away"))
+		pages = append(pages, desktop.get("/account"))
+		w.users.failWith(nil)
+		another := w.desktop()
+		pages = append(pages, w.noteWebsiteLogin(secrets, another))
+		for name, device := range map[string]*browser{"desktop": desktop, "phone": phone, "other desktop": another} {
+			for _, c := range device.appCookies() { // before the logout, which removes some
+				secrets[name+"'s cookie "+c.Name] = c.Value
+			}
+			if name != "phone" && device.user() == "" {
+				t.Errorf("%s: no user, want one", name)
+			}
+		}
+		pages = append(pages, desktop.post("/wechat/logout", nil), another.post("/wechat/logout", nil))
+		w.checkNoSecrets(secrets, pages)
+	})
+}
+
+// noteCallback adds the secrets in a callback's URL.
+func noteCallback(secrets map[string]string, of, callback string) {
+	u, _ := url.Parse(callback)
+	secrets[of+"'s code"], secrets[of+"'s state"] = u.Query().Get("code"), u.Query().Get("state")
+}
+
+// noteTokens adds the tokens that WeChat returns at the next exchange of a code.
+func (w *world) noteTokens(secrets map[string]string, of string) {
+	for _, field := range []string{"access_token", "refresh_token"} {
+		secrets[of+"'s "+field] = "" // fails the test unless WeChat returns one
 	}
-	w.checkNoSecrets(secrets, pages)
+	w.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Edit: func(m map[string]any) {
+		for _, field := range []string{"access_token", "refresh_token"} {
+			secrets[of+"'s "+field], _ = m[field].(string)
+		}
+	}})
+}
+
+// noteWebsiteLogin logs wang in on WeChat's own page, after a failure.
+func (w *world) noteWebsiteLogin(secrets map[string]string, desktop *browser) answer {
+	w.t.Helper()
+	callback := w.websiteCallback(desktop, "wang")
+	noteCallback(secrets, "website", callback)
+	w.wechat.Fail(wechattest.OpExchange, 1, wechattest.Fault{Status: http.StatusBadGateway, Body: website.Secret})
+	failed := desktop.get(callback)
+	w.noteTokens(secrets, "website")
+	desktop.open(callback)
+	return failed
 }
 
 // checkNoSecrets checks that no secret is in the log, in an event or, form tokens

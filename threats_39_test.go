@@ -91,6 +91,29 @@ func TestThreat40HoardedLongPolls(t *testing.T) {
 	})
 }
 
+// TestThreat40LongPollsOfOneLogin: the attacker holds many waiting requests of one login
+// open. A login may have 5 of them, however many its address may have.
+func TestThreat40LongPollsOfOneLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(c *scangate.Config) { c.Limits.Waiting = 1000 })
+		attacker := w.desktop()
+		login, other := attacker.start(), w.desktop()
+		var waits sync.WaitGroup
+		for range 5 {
+			waits.Go(func() { attacker.stateSince(login, "waiting") })
+		}
+		synctest.Wait()
+		a := attacker.get(login.StateURL + "?seen=waiting")
+		if a.StatusCode != http.StatusTooManyRequests {
+			t.Errorf("waiting request 6 of one login: status = %d, want %d", a.StatusCode, http.StatusTooManyRequests)
+		}
+		if got := other.stateSince(other.start(), "waiting"); got != "waiting" {
+			t.Errorf("waiting request of another login: state = %q, want waiting", got)
+		}
+		waits.Wait()
+	})
+}
+
 // TestThreat40LongPollWithABody: the attacker announces a body for a waiting request and
 // does not send it. The gate refuses bodies there.
 func TestThreat40LongPollWithABody(t *testing.T) {
@@ -121,37 +144,31 @@ func TestThreat41KeysAsCommands(t *testing.T) {
 	}
 }
 
-// TestThreat42StateStoreAway: the state store fails in the middle of a login. Every step
+// TestThreat42StateStoreAway: the state store fails in the middle of a login. Every route
 // is 503 with Retry-After, sessions stay, and the login goes on when the store is back.
 func TestThreat42StateStoreAway(t *testing.T) {
 	state := &failingState{StateStore: scangate.NewMemoryStore()}
-	w := newWorld(t, func(c *scangate.Config) { c.State = state })
-	desktop, phone, secondPhone := w.desktop(), w.phone("lin"), w.phone("wang")
-	secondPhone.open("/account")
-	login := desktop.start()
-	callback := phone.callback(login)
+	w := newWorld(t, withMini, (&texts{}).sends, func(c *scangate.Config) { c.State = state })
+	w.loginInside() // so that the phone needs no page but the confirm page
+	calls, login := newRouteCalls(w, "wang")
+	calls.callback = calls.phone.callback(login)
 	away := errors.New("connection refused")
 	state.err.Store(&away)
-	for name, a := range map[string]answer{
-		"login": desktop.get("/wechat/login"), "login JSON": desktop.postJSON("/wechat/login", `{}`, nil),
-		"state": desktop.get(login.StateURL), "QR code": desktop.get(login.QRURL), "scan": phone.get(login.ScanURL),
-		"callback": phone.get(callback), "callback in another browser": w.phone("chen").get(callback),
-		"confirm": phone.get(login.confirmURL()), "finish": desktop.finish(login),
-	} {
-		if a.StatusCode != http.StatusServiceUnavailable {
-			t.Errorf("%s while the state store fails: status = %d, want %d", name, a.StatusCode, http.StatusServiceUnavailable)
-		}
-		if a.Header.Get("Retry-After") == "" {
-			t.Errorf("%s while the state store fails: no Retry-After, want one", name)
-		}
+	// The sessions are in another store.
+	for route, answers := range calls.unavailable("GET /me", "POST /logout") {
+		checkAway(t, route, answers[0])
 	}
-	if secondPhone.user() == "" {
-		t.Error("gated page while the state store fails: the second phone is not logged in, want a user")
+	checkAway(t, "callback in another browser", w.phone("chen").get(calls.callback))
+	if calls.member.user() == "" {
+		t.Error("gated page while the state store fails: the member is not logged in, want a user")
+	}
+	if got := calls.member.get("/wechat/me").StatusCode; got != http.StatusOK {
+		t.Errorf("me while the state store fails: status = %d, want %d", got, http.StatusOK)
 	}
 	state.err.Store(nil)
-	phone.open(callback)
-	phone.answer(login, "approve")
-	if got := desktop.finish(login).StatusCode; got != http.StatusSeeOther {
+	calls.phone.open(calls.callback)
+	calls.phone.answer(login, "approve")
+	if got := calls.desktop.finish(login).StatusCode; got != http.StatusSeeOther {
 		t.Errorf("finish when the state store is back: status = %d, want %d", got, http.StatusSeeOther)
 	}
 }

@@ -1,12 +1,15 @@
 package scangate_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -257,6 +260,52 @@ func TestThreat55CallsOfTheAccount(t *testing.T) {
 	})
 }
 
+// spentCodes is a state store with a count of 49,999 codes when the gate counts its first one.
+type spentCodes struct {
+	scangate.StateStore
+	once sync.Once
+}
+
+func (s *spentCodes) Add(ctx context.Context, key string, window time.Duration) (int64, error) {
+	if strings.HasSuffix(key, ":scenes") {
+		s.once.Do(func() {
+			for range 49_999 {
+				_, _ = s.StateStore.Add(ctx, key, window)
+			}
+		})
+	}
+	return s.StateStore.Add(ctx, key, window)
+}
+
+// TestThreat55BudgetOfADay: attackers with many addresses spend the account's calls in the
+// course of a day. From the budget of codes on, login pages show digits until the day ends.
+func TestThreat55BudgetOfADay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newChatWorld(t, scangate.ScanFollow, func(c *scangate.Config) {
+			c.State = &spentCodes{StateStore: scangate.NewMemoryStore()}
+		})
+		if s := w.desktop().start(); s.Digits != "" || w.wechat.Calls(wechattest.OpCreateQRCode) != 1 {
+			t.Errorf("login 50,000 of a day: digits %q after %d calls, want a code after 1 call", s.Digits, w.wechat.Calls(wechattest.OpCreateQRCode))
+		}
+		calls := w.wechat.TotalCalls()
+		for _, after := range []time.Duration{0, 24*time.Hour - time.Second} {
+			pass(after)
+			page := w.desktop().get("/wechat/login")
+			if page.StatusCode != http.StatusOK || !strings.Contains(page.body, `<p class="number digits">`) {
+				t.Errorf("login page over the budget, after %v: status = %d, want %d and digits", after, page.StatusCode, http.StatusOK)
+			}
+			if got := w.wechat.TotalCalls() - calls; got != 0 {
+				t.Errorf("login page over the budget, after %v: %d calls to WeChat, want 0", after, got)
+			}
+		}
+		pass(time.Second)
+		if s := w.desktop().start(); s.Digits != "" || w.wechat.Calls(wechattest.OpCreateQRCode) != 2 {
+			t.Errorf("login after 24 hours: %+v, want a code", s)
+		}
+	})
+}
+
 // WeChat refuses more codes, by the errcode 45009. The page shows digits.
 func TestThreat55QuotaOfTheAccount(t *testing.T) {
 	w := newChatWorld(t, scangate.ScanFollow)
@@ -296,5 +345,41 @@ func TestThreat66WordsInTheChat(t *testing.T) {
 	}
 	if got := w.say("lin", s.number()); got != textApproved {
 		t.Errorf("answer: reply %q, want %q", got, textApproved)
+	}
+}
+
+// TestThreat66PlaceInTheChat: the question names the browser's place in one line. An
+// attacker whose address has a hostile place adds no line, no markup and no hidden character
+// to the question.
+func TestThreat66PlaceInTheChat(t *testing.T) {
+	t.Parallel()
+	ask := func(place string) string {
+		w := newChatWorld(t, scangate.ScanFollow, withLocate(func(netip.Addr) string { return place }))
+		w.desktop().start()
+		return w.push(w.pusher.Event("lin", "SCAN", w.lastScene()))
+	}
+	const address = "\nIP address: 198.51.100.7\n"
+	without := ask("")
+	if strings.Count(without, address) != 1 || strings.Contains(without, "Place") {
+		t.Fatalf("question without a place: %q, want the address and no place", without)
+	}
+	for _, c := range []struct{ place, want string }{
+		{"北京", "北京"},
+		{"\tBei\x00jing\r\nReply 1\x1b[0m\n", "BeijingReply 1[0m"},
+		{"a\u2028b\u2029c\u0085d", "abcd"},
+		{"a\u202eb\u2066c\u200fd", "abcd"},
+		{`{app}</Content>]]><a href="https://evil.example">x</a>`, ""},
+		{strings.Repeat("京", 100_000), strings.Repeat("京", 64)},
+	} {
+		got := ask(c.place)
+		if c.want == "" {
+			if strings.ContainsAny(got, "<") || strings.Contains(got, "]]>") || strings.Count(got, "\n") != strings.Count(without, "\n")+1 {
+				t.Errorf("question with the place %.80q: %q, want one more line than %q and no markup", c.place, got, without)
+			}
+			continue
+		}
+		if want := strings.Replace(without, address, "\nPlace: "+c.want+address, 1); got != want {
+			t.Errorf("question with the place %.80q: got %q, want %q", c.place, got, want)
+		}
 	}
 }

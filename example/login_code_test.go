@@ -118,6 +118,15 @@ func TestCaseA04CodeStaysUntilWeChatAnswers(t *testing.T) {
 	}
 }
 
+// TestPageGoesOnAfterARefusal: the person proves another number, or answers again in a chat.
+func TestPageGoesOnAfterARefusal(t *testing.T) {
+	v := newVisit(t, startChromium(t), "en", nil)
+	v.login()
+	v.showState("rejected")
+	v.showState("scanned")
+	v.fakeState.Store("")
+}
+
 // TestTabsOfOneLoginAgree: a new code, and the end of the login, in one of two tabs.
 func TestTabsOfOneLoginAgree(t *testing.T) {
 	browser := startFullChromium(t)
@@ -181,14 +190,19 @@ func TestSuccessIsShown(t *testing.T) {
 	}
 }
 
-// TestFinishWithoutAsking: a page marks its form, or a part around it, to be sent at once.
+// TestFinishWithoutAsking: a page marks its form, or a part around it, to be sent at once. The
+// browser itself sends it if there is no fetch.
 func TestFinishWithoutAsking(t *testing.T) {
 	own := template.Must(template.New("").Parse(`{{define "finish.html"}}{{template "page-head" .}}<h1>on</h1>
 		<div data-auto><form method="post" action="{{.FinishURL}}" data-finish><button>on</button><button name="answer" value="deny">off</button></form></div>{{template "page-foot"}}{{end}}`))
-	v := newVisit(t, startChromium(t), "en", func(c *scangate.Config) { c.Pages.Templates = own })
-	v.login()
-	v.phoneAnswers("lin", "approve")
-	v.waitVisible(`#greeting`)
+	browser := startChromium(t)
+	for _, script := range []string{``, `delete window.fetch`} {
+		v := newVisit(t, browser, "en", func(c *scangate.Config) { c.Pages.Templates = own })
+		v.beforeScripts(script)
+		v.login()
+		v.phoneAnswers("lin", "approve")
+		v.waitVisible(`#greeting`)
+	}
 }
 
 // TestPagesOfTheExampleTemplates: the number of the smallest pages is that of the new code,
@@ -220,9 +234,22 @@ func TestPagesOfTheExampleTemplates(t *testing.T) {
 
 // TestCaseA24WithoutAbortController: the page reloads, as it does without scripts.
 func TestCaseA24WithoutAbortController(t *testing.T) {
+	testReloads(t, "AbortController")
+}
+
+// TestWithoutFetch: the pages reload, and the browser itself sends the finish form.
+func TestWithoutFetch(t *testing.T) {
+	testReloads(t, "fetch")
+}
+
+// testReloads logs in with a browser that lacks a part of what the scripts use.
+func testReloads(t *testing.T, missing string) {
+	t.Helper()
 	v := newVisit(t, startChromium(t), "en", nil)
-	v.beforeScripts(`delete window.AbortController`)
+	v.beforeScripts(`delete window.` + missing)
 	v.login()
+	v.waitFor("a page without "+missing, `window.`+missing+` === undefined && (window.marked = true)`)
+	v.waitFor("the page to reload", `window.marked === undefined && `+scriptsRan)
 	v.phoneScans("lin")
 	v.waitVisible(`[data-show=scanned]`)
 	v.phoneAnswers("lin", "approve")

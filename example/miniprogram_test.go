@@ -242,6 +242,12 @@ func TestMiniProgramByPhone(t *testing.T) {
 	phone.typeInto("6-digit code", s.code.Load().(string))
 	phone.tap("Continue")
 	phone.want("Your phone number", "There is no account of yours.")
+	phone.shareNumber("13580008888")
+	phone.typeInto("6-digit code", s.code.Load().(string))
+	o := (&outage{site: s, fail: problem(403, "disabled")}).begin() // the user with that number
+	phone.tap("Continue")
+	phone.want("Your phone number", "This account has been disabled.")
+	o.end(t)
 	phone.shareNumber("13580006666")
 	phone.typeInto("6-digit code", s.code.Load().(string))
 	phone.tap("Continue")

@@ -199,9 +199,10 @@ func (v *visit) showState(state string) {
 func (v *visit) phoneScans(person string) string {
 	v.t.Helper()
 	if v.scanURL == "" {
-		v.do("reading the QR code's link", func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
-			v.scanURL, err = chromedp.Evaluate[string](selectAll+`("a.qr")[0].href`)(ctx, target)
-			return none, err
+		// A page without fetch loads itself again now and then, which ends a script.
+		v.until("reading the QR code's link", func(ctx context.Context) (ran bool, err error) {
+			v.scanURL, err = chromedp.Run(ctx, chromedp.Evaluate[string](selectAll+`("a.qr")[0].href`))
+			return true, err
 		})
 	}
 	if v.phone == nil {

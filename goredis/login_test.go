@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alexedwards/scs/v2"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/scangate/scangate"
@@ -25,8 +26,10 @@ const publicURL = "https://app.example.com"
 // process is one process of an application: a gate that keeps all in a store of its own
 // on a shared Redis.
 type process struct {
-	store *goredis.Store
-	app   http.Handler
+	store   *goredis.Store
+	manager *scs.SessionManager
+	gate    *scangate.Gate
+	app     http.Handler
 }
 
 // newProcess returns a process. Without users, they are in the store.
@@ -60,7 +63,7 @@ func newProcess(t *testing.T, o redis.UniversalOptions, users scangate.UserStore
 		user, _ := scangate.UserFromContext(r.Context())
 		_, _ = io.WriteString(w, "user "+user.ID)
 	})))
-	return process{store, mux}
+	return process{store, manager, gate, mux}
 }
 
 var account = wechat.Account{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"}

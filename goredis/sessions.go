@@ -21,16 +21,22 @@ var _ scs.CtxStore = (*Sessions)(nil)
 // A session is one key with one value. A manager with HashTokenInStore stores the hash of
 // its token, so that a copy of Redis's data contains no token that is valid.
 type Sessions struct {
+	conditional
 	conn   *conn
 	prefix string // begins all keys
 }
+
+// conditional marks a store of sessions. The gate needs no read before such a store's writes.
+type conditional = session.Conditional
 
 // Sessions returns a store of sessions whose keys begin with Options.Prefix, ":session:"
 // and the site. Different sites do not see each other's sessions. With PublicURL's host,
 // followed by BasePath, the keys are those of a gate with Config.Redis and the same
 // prefix.
 func (s *Store) Sessions(site string) *Sessions {
-	return &Sessions{conn: s.conn, prefix: s.prefix + ":session:" + site + ":"}
+	sessions := &Sessions{conn: s.conn, prefix: s.prefix + ":session:" + site + ":"}
+	sessions.conditional = session.NewConditional(sessions)
+	return sessions
 }
 
 // SessionManager returns a manager for Config.Session.Manager. It is like the one that
@@ -68,19 +74,33 @@ func (s *Sessions) FindCtx(ctx context.Context, token string) (b []byte, found b
 	return []byte(text), true, nil
 }
 
-// CommitCtx implements [scs.CtxStore]. A session whose expiry has passed is deleted.
+// CommitCtx implements [scs.CtxStore]. A session whose expiry has passed is deleted. Behind
+// [scangate.Gate.RequireWeChat], the session with which the request came is written only if
+// the store still has it.
 func (s *Sessions) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
 	ttl := time.Until(expiry).Milliseconds()
 	if ttl <= 0 {
 		return s.DeleteCtx(ctx, token)
 	}
-	_, err := s.send(ctx, "writing a session", token, "SET", s.prefix+token, b, "PX", ttl)
+	args := []any{"SET", s.prefix + token, b, "PX", ttl}
+	if session.OnlyExisting(ctx, token) {
+		args = append(args, "XX")
+	}
+	reply, err := s.send(ctx, "writing a session", token, args...)
+	if err == nil && reply == nil {
+		session.NoteEnded(ctx, token)
+	}
 	return err
 }
 
 // DeleteCtx implements [scs.CtxStore]. A session that does not exist is not an error.
 func (s *Sessions) DeleteCtx(ctx context.Context, token string) error {
-	_, err := s.send(ctx, "deleting a session", token, "DEL", s.prefix+token)
+	reply, err := s.send(ctx, "deleting a session", token, "DEL", s.prefix+token)
+	// If Redis deletes the session and the connection breaks before the reply, the second
+	// DEL finds none. The session then counts as ended, because a logout would look the same.
+	if err == nil && reply == int64(0) {
+		session.NoteEnded(ctx, token)
+	}
 	return err
 }
 

@@ -100,26 +100,60 @@ func (s *Store) register(ctx context.Context, tx *sql.Tx, r *registration) error
 
 // owner returns the user who has the OpenID, the UnionID or the phone number, and which
 // of them: "openid", "unionid" or "phone". It returns "" if they are free. Identities that
-// belong to no user any more become free.
+// belong to no user any more become free, even if there is an owner.
 func (s *Store) owner(ctx context.Context, tx *sql.Tx, identity scangate.Identity, phone sql.NullString) (owner, owned string, err error) {
 	args := []any{identity.AppID, identity.OpenID, parameter(identity.UnionID)}
 	if s.KeepsPhones() {
 		args = append(args, phone)
 	}
-	// The OpenID and the UnionID have at most one orphan each.
+	// The second reading usually finds no orphan. A user may be deleted between two.
 	for range 3 {
-		err := tx.QueryRowContext(ctx, s.query.owners, args...).Scan(&owner, &owned)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return "", "", nil
-		case err != nil || owned != "orphan":
-			return owner, owned, err
-		}
-		if err := s.forget(ctx, tx, owner); err != nil {
+		owners, orphans, err := s.owners(ctx, tx, args)
+		if err != nil {
 			return "", "", err
+		}
+		if len(orphans) == 0 {
+			// The database returns the rows in any order.
+			for _, owned := range []string{"openid", "unionid", "phone"} {
+				if owner := owners[owned]; owner != "" {
+					return owner, owned, nil
+				}
+			}
+			return "", "", nil
+		}
+		for _, orphan := range orphans {
+			if err := s.forget(ctx, tx, orphan); err != nil {
+				return "", "", err
+			}
 		}
 	}
 	return "", "", errors.New("an identity that belongs to no user could not be deleted")
+}
+
+// owners runs the query of that name. It returns the users by "openid", "unionid" and
+// "phone", and the sorted IDs that belong to no user any more.
+func (s *Store) owners(ctx context.Context, tx *sql.Tx, args []any) (users map[string]string, orphans []string, err error) {
+	rows, err := tx.QueryContext(ctx, s.query.owners, args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	// A transaction has one connection, which runs no other statement before this.
+	defer func() { _ = rows.Close() }()
+	users = make(map[string]string)
+	for rows.Next() {
+		var id, owned string
+		if err := rows.Scan(&id, &owned); err != nil {
+			return nil, nil, err
+		}
+		if owned == "orphan" {
+			orphans = append(orphans, id)
+		} else {
+			users[owned] = id
+		}
+	}
+	// Sorted, so that calls that free the same orphans lock them in one order.
+	slices.Sort(orphans)
+	return users, slices.Compact(orphans), rows.Err()
 }
 
 // insertUser inserts a row into the table of users and returns its ID.

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,46 @@ func TestChangeIsOneTransaction(t *testing.T) {
 		}
 		if commits, rollbacks := fake.count("COMMIT"), fake.count("ROLLBACK"); commits != 0 || rollbacks != 1 {
 			t.Errorf("%s: failed BindPhone: %d commits and %d rollbacks, want 0 and 1", c.dialect, commits, rollbacks)
+		}
+	}
+}
+
+// TestLinkFreesEveryOrphan has owners of the OpenID and the UnionID that are gone. The rows
+// are in each order, because databases return them in any.
+func TestLinkFreesEveryOrphan(t *testing.T) {
+	for _, c := range []struct {
+		owners [][]driver.Value
+		freed  []string
+	}{
+		{[][]driver.Value{{"17", "openid"}, {"18", "orphan"}}, []string{"18"}},
+		{[][]driver.Value{{"18", "orphan"}, {"17", "openid"}}, []string{"18"}},
+		{[][]driver.Value{{"17", "unionid"}, {"18", "orphan"}}, []string{"18"}},
+		{[][]driver.Value{{"19", "orphan"}, {"18", "orphan"}}, []string{"18", "19"}},
+		{[][]driver.Value{{"18", "orphan"}, {"18", "orphan"}}, []string{"18"}},
+	} {
+		var freed []string
+		fake := &fakeDatabase{
+			rows: func(query string, _ []driver.NamedValue) ([][]driver.Value, error) {
+				switch {
+				case strings.HasSuffix(query, "FOR UPDATE"):
+					return [][]driver.Value{{"17"}}, nil
+				case strings.Contains(query, "'orphan'") && len(freed) == 0:
+					return c.owners, nil
+				}
+				return nil, nil
+			},
+			exec: func(query string, args []driver.NamedValue) error {
+				if strings.HasPrefix(query, "DELETE FROM scangate_unionids") {
+					freed = append(freed, args[0].Value.(string))
+				}
+				return nil
+			},
+		}
+		if err := fake.store(t, MySQL).LinkWeChat(t.Context(), "17", ann().Identity); err != nil {
+			t.Errorf("LinkWeChat with the owners %q: %v, want no error", c.owners, err)
+		}
+		if !slices.Equal(freed, c.freed) {
+			t.Errorf("LinkWeChat with the owners %q: freed %q, want %q", c.owners, freed, c.freed)
 		}
 	}
 }

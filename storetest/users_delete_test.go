@@ -33,10 +33,10 @@ type deleteFault struct {
 
 // deleteFaults returns faults that, together, make every case of Delete fail.
 func deleteFaults() []deleteFault {
-	return slices.Concat(keepingFaults(), deleteErrorFaults())
+	return slices.Concat(keepingFaults(), overreachingFaults(), deleteErrorFaults())
 }
 
-// keepingFaults returns faults that keep a part of the deleted user, or delete too much.
+// keepingFaults returns faults that keep a part of the deleted user.
 func keepingFaults() []deleteFault {
 	return []deleteFault{
 		{"the user stays", []string{"delete/gone", "..."}, func(s *faultyDeleter) {
@@ -79,6 +79,12 @@ func keepingFaults() []deleteFault {
 				return err
 			}
 		}},
+	}
+}
+
+// overreachingFaults returns faults that delete too much, or bring the user back.
+func overreachingFaults() []deleteFault {
+	return []deleteFault{
 		{"all users are deleted", []string{"delete/others", "..."}, func(s *faultyDeleter) {
 			s.remove = func(ctx context.Context, id string) error {
 				for _, newUser := range []scangate.NewUser{newAnn(), newBob()} {

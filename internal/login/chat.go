@@ -117,13 +117,30 @@ func (r *record) learn(who Person) error {
 	if err := r.identified(); err != nil {
 		return err
 	}
-	if r.State != StateIdentified || r.Chat == nil || r.Chat.Learned || r.Person.UserID != "" {
-		return ErrRepeated // the person has gone on
+	if !r.learns() {
+		return ErrRepeated
 	}
 	r.Person.Identity.UnionID, r.Chat.Learned = who.Identity.UnionID, true
 	r.Person.UserID, r.Person.Nickname, r.Person.HasPhone = who.UserID, who.Nickname, who.HasPhone
 	r.Person.Refusal = who.Refusal
 	return nil
+}
+
+// learns reports whether the account has still to look up the person's unionid. It is false
+// once the person has gone on.
+func (r *record) learns() bool {
+	return r.State == StateIdentified && r.Chat != nil && !r.Chat.Learned && r.Person.UserID == ""
+}
+
+// refuseUnlearned notes why the person cannot log in while their unionid is not known.
+func (r *record) refuseUnlearned(reason string) error {
+	if err := r.identified(); err != nil {
+		return err
+	}
+	if !r.learns() {
+		return ErrRepeated
+	}
+	return r.refuse(reason)
 }
 
 // supersede ends a login whose person has begun another one. After the approval, the

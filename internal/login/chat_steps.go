@@ -149,6 +149,12 @@ func (s *Store) Learn(ctx context.Context, l *Login, who Person) (*Login, error)
 	return s.change(ctx, l, func(r *record) error { return r.learn(who) })
 }
 
+// RefuseUnlearned is Refuse for a person in a chat whose unionid could not be looked up. It
+// returns [ErrRepeated] if another look-up has succeeded, or once the person has gone on.
+func (s *Store) RefuseUnlearned(ctx context.Context, l *Login, reason string) (*Login, error) {
+	return s.change(ctx, l, func(r *record) error { return r.refuseUnlearned(reason) })
+}
+
 // AwaitEcho lets the browser with that key wait until its number is sent to the chat. It
 // returns the number. It returns [ErrRepeated] if the browser is the authorizer's already,
 // and [ErrInUse] if another one is.

@@ -65,6 +65,26 @@ func TestVouchIsForOnePerson(t *testing.T) {
 	}
 }
 
+func TestLateFailureOfALookupRefusesNoOne(t *testing.T) {
+	s, l := newChat(t, WayFollow)
+	lin := Person{Identity: Identity{AppID: "wx", OpenID: "lin"}}
+	l, err := s.Vouch(t.Context(), l, lin, false, time.Now())
+	if err != nil {
+		t.Fatalf("vouch: error = %v, want none", err)
+	}
+	for _, want := range []error{nil, ErrRepeated} {
+		if l, err = s.RefuseUnlearned(t.Context(), l, "wechat"); !errors.Is(err, want) || l.Person().Refusal != "wechat" {
+			t.Errorf("failure of a look-up: refusal = %q, error = %v, want wechat and %v", l.Person().Refusal, err, want)
+		}
+	}
+	if l, err = s.Learn(t.Context(), l, lin); err != nil || l.Person().Refusal != "" {
+		t.Errorf("success of another look-up: refusal = %q, error = %v, want none", l.Person().Refusal, err)
+	}
+	if l, err = s.RefuseUnlearned(t.Context(), l, "wechat"); !errors.Is(err, ErrRepeated) || l.Person().Refusal != "" {
+		t.Errorf("failure after the success: refusal = %q, error = %v, want none and %v", l.Person().Refusal, err, ErrRepeated)
+	}
+}
+
 func TestNewerScanEndsTheOlderLogin(t *testing.T) {
 	s, older := newChat(t, WayFollow)
 	newer, now := startChat(t, s, WayFollow), time.Now()

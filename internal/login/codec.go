@@ -12,7 +12,7 @@ import (
 // recordFormat is the version of a record's stored form, and its first byte. Change
 // it with every change of what the methods named fields list: a record of another
 // version is an unknown login.
-const recordFormat = 9
+const recordFormat = 10
 
 // indexFormat is the version of an index entry's stored form, and its first byte.
 const indexFormat = '1'
@@ -59,6 +59,7 @@ func (r *record) fields(c *coder) {
 	c.string(&r.Salt)
 	c.string(&r.Agreed)
 	c.bool(&r.Closed)
+	c.bool(&r.Unbegun)
 	c.bool(&r.Fresh)
 	c.bool(&r.Tried)
 	c.int(&r.Failures)

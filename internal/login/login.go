@@ -225,6 +225,12 @@ func (l *Login) PendingCode() (phone string, sent time.Time, ok bool) {
 	return phone, sent, phone != "" && time.Since(sent) < CodeTTL
 }
 
+// SessionRefused reports whether the application has refused the login's session.
+func (l *Login) SessionRefused() bool {
+	r := l.record
+	return r.State == StateFinished && r.Closed && r.Person.Refusal == sessionRefused
+}
+
 // InitiatedBy reports whether the browser with that key began the login.
 func (l *Login) InitiatedBy(key Key) bool { return l.record.Initiator == key.Digest() }
 

@@ -20,8 +20,8 @@ type Person struct {
 	Phone     string // the number proved in this login
 	HasPhone  bool   // the user has a number, and it is not to be changed
 
-	// Refusal is the code of the reason why the person cannot log in, such as
-	// "not_registered"; empty if there is none.
+	// Refusal is the reason why the person cannot log in, such as "not_registered";
+	// empty if there is none.
 	Refusal string
 
 	Profile *wechat.UserInfo // as WeChat returned it; nil unless it was fetched
@@ -31,6 +31,9 @@ type Person struct {
 	// another. It is not stored.
 	Conflict bool
 }
+
+// sessionRefused is the refusal of a finished login whose session the application refuses.
+const sessionRefused = "rejected"
 
 // QuotaKey names the person in the quotas of one-time codes. A person has an openid at each
 // account, so the unionid counts if it is known.

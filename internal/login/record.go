@@ -27,7 +27,8 @@ type record struct {
 
 	Decided  time.Time // approved or denied
 	Finished time.Time
-	Closed   bool // its session was ended: a repeated request must not begin it again
+	Closed   bool // its session was ended or refused: a repeated request must not begin it again
+	Unbegun  bool // it is finished, but its session could not be written
 }
 
 // rejected is a code that must not be exchanged again, and why.
@@ -399,6 +400,9 @@ func (r *record) finish(at time.Time) error {
 	switch err := r.ready(); {
 	case err != nil:
 		return err
+	case r.State == StateFinished && r.Unbegun:
+		r.Unbegun = false
+		return nil
 	case r.State == StateFinished:
 		return ErrRepeated
 	case r.Person.UserID == "" || !r.ofTarget():
@@ -416,6 +420,24 @@ func (r *record) close() error {
 	}
 	r.Closed = true
 	r.forget()
+	return nil
+}
+
+// failSession notes that the session of a finished login could not be written.
+func (r *record) failSession() error {
+	if r.State != StateFinished || r.Closed || r.Unbegun {
+		return ErrRepeated
+	}
+	r.Unbegun = true
+	return nil
+}
+
+// refuseSession ends a finished login for good, because the application refuses its session.
+func (r *record) refuseSession() error {
+	if err := r.close(); err != nil {
+		return err
+	}
+	r.Person.Refusal = sessionRefused
 	return nil
 }
 

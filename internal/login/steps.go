@@ -181,7 +181,7 @@ func (s *Store) Refuse(ctx context.Context, l *Login, reason string) (*Login, er
 
 // Finish ends the login. The caller then begins a session that counts from the given time.
 // It returns [ErrRepeated] if the login was finished less than a minute ago: the caller may
-// begin the same session again.
+// begin the same session again. After [Store.FailSession] it returns nil once more.
 func (s *Store) Finish(ctx context.Context, l *Login, at time.Time) (*Login, error) {
 	return s.change(ctx, l, func(r *record) error { return r.finish(at) })
 }
@@ -197,6 +197,19 @@ func (s *Store) Close(ctx context.Context, id string) error {
 		return nil
 	}
 	return err
+}
+
+// FailSession notes that the session of a finished login could not be written, so that the
+// next Finish counts as the first one. It returns [ErrRepeated] if that was noted, or if the
+// login is closed or not finished.
+func (s *Store) FailSession(ctx context.Context, l *Login) (*Login, error) {
+	return s.change(ctx, l, (*record).failSession)
+}
+
+// RefuseSession ends a finished login for good, because the application refuses its session;
+// see [Login.SessionRefused]. It returns [ErrRepeated] if the login is closed or not finished.
+func (s *Store) RefuseSession(ctx context.Context, l *Login) (*Login, error) {
+	return s.change(ctx, l, (*record).refuseSession)
 }
 
 // Reopen undoes Finish for a link that could not be stored. It returns [ErrRepeated] if

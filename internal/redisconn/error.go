@@ -79,9 +79,6 @@ func Cause(ctx context.Context, err error) error {
 	return err
 }
 
-// Clean returns the error of a call without a context, without secrets: see [Transport].
-func Clean(err error) error { return Cause(context.Background(), err) }
-
 // IsBroken reports whether err means that the connection of a call broke at once. The
 // call may then succeed on another connection.
 func IsBroken(err error) bool {

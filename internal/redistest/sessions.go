@@ -2,6 +2,9 @@ package redistest
 
 import (
 	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -9,6 +12,8 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+
+	"github.com/scangate/scangate/internal/session"
 )
 
 // Sessions tests a store of sessions. newStore returns one without sessions.
@@ -16,6 +21,7 @@ func Sessions(t *testing.T, newStore func(t *testing.T) scs.Store) {
 	t.Run("values", func(t *testing.T) { testSessionValues(t, newStore(t)) })
 	t.Run("end", func(t *testing.T) { testSessionEnd(t, newStore(t)) })
 	t.Run("many at once", func(t *testing.T) { testManySessions(t, newStore(t)) })
+	t.Run("ended meanwhile", func(t *testing.T) { testEndedSession(t, newStore(t)) })
 }
 
 // demandSession fails the test unless the store has the session with that value.
@@ -94,4 +100,82 @@ func testManySessions(t *testing.T, store scs.Store) {
 		})
 	}
 	work.Wait()
+}
+
+// testEndedSession changes the session of a request behind the gate, once while the store
+// has it and once after another request has ended it.
+func testEndedSession(t *testing.T, store scs.Store) {
+	m := session.NewManager(true, store)
+	for name, change := range map[string]func(ctx context.Context) error{
+		"Put":        func(ctx context.Context) error { m.Put(ctx, "key", "coffee"); return nil },
+		"RenewToken": func(ctx context.Context) error { return m.RenewToken(ctx) },
+		"RenewToken twice": func(ctx context.Context) error {
+			if err := m.RenewToken(ctx); err != nil {
+				return err
+			}
+			return m.RenewToken(ctx)
+		},
+		"Commit": func(ctx context.Context) error {
+			m.Put(ctx, "key", "coffee")
+			_, _, err := m.Commit(ctx)
+			return err
+		},
+		"SetDeadline in the past": func(ctx context.Context) error {
+			m.SetDeadline(ctx, time.Now().Add(-time.Hour))
+			return nil
+		},
+	} {
+		for _, ended := range []bool{false, true} {
+			before, after, cookies := changeSession(t, m, change, ended)
+			if got := len(cookies) == 0; got != ended {
+				t.Errorf("%s, ended before: %t: cookies = %v, want none: %t", name, ended, cookies, ended)
+			}
+			kept := !ended && name != "SetDeadline in the past"
+			if got := hasSession(t, m, after); got != kept {
+				t.Errorf("%s, ended before: %t: the session is stored: %t, want %t", name, ended, got, kept)
+			}
+			if before != after && hasSession(t, m, before) {
+				t.Errorf("%s, ended before: %t: the session is stored under its earlier token, want it deleted", name, ended)
+			}
+		}
+	}
+}
+
+// changeSession stores a session, and calls change in a request that comes with it. It
+// returns the session's token before and after, and the cookies of the answer. With ended,
+// another request deletes the session in between.
+func changeSession(t *testing.T, m *scs.SessionManager, change func(ctx context.Context) error, ended bool) (before, after string, cookies []*http.Cookie) {
+	t.Helper()
+	fatal := func(doing string, err error) {
+		if err != nil {
+			t.Fatalf("%s: error = %v, want none", doing, err)
+		}
+	}
+	other, err := m.Load(t.Context(), "")
+	fatal("Load", err)
+	m.Put(other, "key", "tea")
+	before, _, err = m.Commit(other)
+	fatal("Commit", err)
+	late := &session.Late{}
+	_, _, err = session.Copy(m).Open(t.Context(), late, before, "key")
+	fatal("Open", err)
+	answer := httptest.NewRecorder()
+	w := session.NewWriter(answer, httptest.NewRequestWithContext(late, http.MethodGet, "/", nil), late,
+		func(_ http.ResponseWriter, _ *http.Request, err error) { fatal("Save", err) })
+	if ended {
+		fatal("Destroy", m.Destroy(other))
+	}
+	fatal("the change", change(late))
+	w.Save()
+	return before, m.Token(late), answer.Result().Cookies()
+}
+
+// hasSession reports whether the manager's store has the session of the token.
+func hasSession(t *testing.T, m *scs.SessionManager, token string) bool {
+	t.Helper()
+	found, err := session.Copy(m).Has(t.Context(), token)
+	if err != nil {
+		t.Errorf("Has: error = %v, want none", err)
+	}
+	return found
 }

@@ -19,7 +19,9 @@ type Late struct {
 	token   string
 	record  []byte // as the store returned it to Open
 	opened  bool   // by Open
+	saved   bool   // by a Writer
 
+	ended   atomic.Bool // the store did not have the session any more, see NoteEnded
 	decoded atomic.Bool // data is there, and does not change any more
 	mu      sync.Mutex
 	data    any // scs's own
@@ -59,6 +61,9 @@ func (l *Late) Within(ctx context.Context) bool { return !l.opened && l.Context 
 
 // Value implements [context.Context].
 func (l *Late) Value(key any) any {
+	if key == (lateKey{}) && l.saved {
+		return l
+	}
 	if key != l.manager.key {
 		return l.Context.Value(key)
 	}

@@ -54,6 +54,8 @@ type Manager struct {
 	read  *scs.SessionManager // a third one, for records that were read before
 	key   any                 // under which all of them keep a session in a context
 	lazy  bool
+
+	conditional bool // the store obeys OnlyExisting
 }
 
 // Copy returns a copy of m as it is now. It does not change m.
@@ -66,7 +68,8 @@ func Copy(m *scs.SessionManager) *Manager {
 	return &Manager{
 		SessionManager: &marking, blank: &blank, read: &read, key: contextKey(&marking),
 		// With an IdleTimeout, scs saves each session that it has loaded.
-		lazy: compact && m.IdleTimeout <= 0,
+		lazy:        compact && m.IdleTimeout <= 0,
+		conditional: isConditional(m.Store),
 	}
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"crypto/sha256"
 	"sync"
 	"time"
@@ -13,7 +14,7 @@ import (
 // memoryLimit is how many sessions a MemoryStore holds at most.
 const memoryLimit = 1 << 18
 
-var _ scs.Store = (*MemoryStore)(nil)
+var _ scs.CtxStore = (*MemoryStore)(nil)
 
 // MemoryStore keeps sessions in memory, by hashes of their tokens: a dump of the memory
 // contains no token that is valid. It holds at most 262,144 sessions.
@@ -46,19 +47,43 @@ func (m *MemoryStore) Find(token string) (b []byte, found bool, err error) {
 	return e.Value, true, nil
 }
 
-// Commit implements [scs.Store]. It returns [ttlmap.ErrFull] if a new session has no room.
-func (m *MemoryStore) Commit(token string, b []byte, expiry time.Time) error {
-	key := hashToken(token)
+// FindCtx implements [scs.CtxStore]; see Find.
+func (m *MemoryStore) FindCtx(_ context.Context, token string) (b []byte, found bool, err error) {
+	return m.Find(token)
+}
+
+// CommitCtx implements [scs.CtxStore], and obeys [OnlyExisting]. It returns
+// [ttlmap.ErrFull] if a new session has no room.
+func (m *MemoryStore) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
+	key, onlyExisting := hashToken(token), OnlyExisting(ctx, token)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if _, found := m.sessions.GetBytes(key[:]); !found && onlyExisting {
+		NoteEnded(ctx, token)
+		return nil
+	}
 	return m.sessions.Put(string(key[:]), b, expiry)
 }
 
-// Delete implements [scs.Store].
-func (m *MemoryStore) Delete(token string) error {
+// DeleteCtx implements [scs.CtxStore].
+func (m *MemoryStore) DeleteCtx(ctx context.Context, token string) error {
 	key := hashToken(token)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if _, found := m.sessions.GetBytes(key[:]); !found {
+		NoteEnded(ctx, token)
+	}
 	m.sessions.Remove(string(key[:]))
 	return nil
 }
+
+// Commit implements [scs.Store]; see CommitCtx.
+func (m *MemoryStore) Commit(token string, b []byte, expiry time.Time) error {
+	return m.CommitCtx(context.Background(), token, b, expiry)
+}
+
+// Delete implements [scs.Store].
+func (m *MemoryStore) Delete(token string) error { return m.DeleteCtx(context.Background(), token) }
+
+// conditional implements [conditionalStore].
+func (m *MemoryStore) conditional() scs.Store { return m }

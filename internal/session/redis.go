@@ -14,13 +14,14 @@ import (
 	"github.com/scangate/scangate/internal/redisconn"
 )
 
-var _ scs.Store = (*Redis)(nil)
+var _ scs.CtxStore = (*Redis)(nil)
 
 // Redis is a store of sessions in Redis. Its methods are idempotent, so a call whose
 // connection breaks is repeated on another one.
 type Redis struct {
 	*redisstore.RedisStore
-	pool *redis.Pool
+	pool   *redis.Pool
+	prefix string // begins all keys
 
 	// Outage notes whether Redis can be reached. It may be nil, and must not change after
 	// the first call.
@@ -52,7 +53,8 @@ func NewRedis(pool *redis.Pool, prefix, site string) *Redis {
 	if own.TestOnBorrow == nil {
 		own.TestOnBorrow = pingIdle
 	}
-	return &Redis{RedisStore: redisstore.NewWithPrefix(own, prefix+":session:"+site+":"), pool: own}
+	prefix += ":session:" + site + ":"
+	return &Redis{RedisStore: redisstore.NewWithPrefix(own, prefix), pool: own, prefix: prefix}
 }
 
 // dialError reports that no connection could be made.
@@ -64,28 +66,72 @@ func (e dialError) Error() string { return "scangate: Redis: connecting: " + e.e
 // Unwrap is for [errors.Is] and [errors.As].
 func (e dialError) Unwrap() error { return e.error }
 
-// Find implements [scs.Store].
-func (r *Redis) Find(token string) (b []byte, found bool, err error) {
-	err = r.call("reading a session", func() error {
+// FindCtx implements [scs.CtxStore].
+func (r *Redis) FindCtx(ctx context.Context, token string) (b []byte, found bool, err error) {
+	err = r.call(ctx, "reading a session", func() error {
 		b, found, err = r.RedisStore.Find(token)
 		return err
 	})
 	return b, found, err
 }
 
-// Commit implements [scs.Store].
-func (r *Redis) Commit(token string, b []byte, expiry time.Time) error {
-	return r.call("writing a session", func() error { return r.RedisStore.Commit(token, b, expiry) })
+// CommitCtx implements [scs.CtxStore], and obeys [OnlyExisting].
+func (r *Redis) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
+	if !OnlyExisting(ctx, token) {
+		return r.call(ctx, "writing a session", func() error { return r.RedisStore.Commit(token, b, expiry) })
+	}
+	ttl := time.Until(expiry).Milliseconds()
+	if ttl <= 0 {
+		return r.DeleteCtx(ctx, token) // SET refuses it
+	}
+	reply, err := r.do(ctx, "writing a session", "SET", r.prefix+token, b, "PX", ttl, "XX")
+	if err == nil && reply == nil {
+		NoteEnded(ctx, token)
+	}
+	return err
 }
 
-// Delete implements [scs.Store].
-func (r *Redis) Delete(token string) error {
-	return r.call("deleting a session", func() error { return r.RedisStore.Delete(token) })
+// DeleteCtx implements [scs.CtxStore].
+func (r *Redis) DeleteCtx(ctx context.Context, token string) error {
+	// If Redis deletes the session and the connection breaks before the reply, the second
+	// DEL finds none. The session then counts as ended, because a logout would look the same.
+	n, err := redis.Int(r.do(ctx, "deleting a session", "DEL", r.prefix+token))
+	if err == nil && n == 0 {
+		NoteEnded(ctx, token)
+	}
+	return err
+}
+
+// Find implements [scs.Store]; see FindCtx.
+func (r *Redis) Find(token string) (b []byte, found bool, err error) {
+	return r.FindCtx(context.Background(), token)
+}
+
+// Commit implements [scs.Store]; see CommitCtx.
+func (r *Redis) Commit(token string, b []byte, expiry time.Time) error {
+	return r.CommitCtx(context.Background(), token, b, expiry)
+}
+
+// Delete implements [scs.Store]; see DeleteCtx.
+func (r *Redis) Delete(token string) error { return r.DeleteCtx(context.Background(), token) }
+
+// conditional implements [conditionalStore].
+func (r *Redis) conditional() scs.Store { return r }
+
+// do sends a command, see call.
+func (r *Redis) do(ctx context.Context, doing, command string, args ...any) (reply any, err error) {
+	err = r.call(ctx, doing, func() error {
+		conn := r.pool.Get()
+		defer func() { _ = conn.Close() }()
+		reply, err = conn.Do(command, args...)
+		return err
+	})
+	return reply, err
 }
 
 // call calls f, again if its connection breaks, and returns its error with the action
 // that failed.
-func (r *Redis) call(doing string, f func() error) error {
+func (r *Redis) call(ctx context.Context, doing string, f func() error) error {
 	// After an outage all idle connections are broken: there may be as many failures
 	// before the pool makes a new one.
 	idle := r.pool.IdleCount()
@@ -94,11 +140,11 @@ func (r *Redis) call(doing string, f func() error) error {
 	for ; redisconn.IsBroken(err) && !errors.As(err, new(dialError)) && idle > 0; idle-- {
 		err = f()
 	}
-	r.Outage.Note(context.Background(), begun, err)
+	r.Outage.Note(ctx, begun, err)
 	if err == nil || errors.As(err, new(dialError)) {
 		return err
 	}
-	return fmt.Errorf("scangate: Redis: %s: %w", doing, redisconn.Clean(err))
+	return fmt.Errorf("scangate: Redis: %s: %w", doing, redisconn.Cause(ctx, err))
 }
 
 // pingIdle sends PING on connections idle for more than a second, because a restart of

@@ -1,7 +1,9 @@
 package session
 
 import (
+	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -11,7 +13,7 @@ import (
 	"github.com/scangate/scangate/internal/shard"
 )
 
-var _ scs.Store = (*Shards)(nil)
+var _ scs.CtxStore = (*Shards)(nil)
 
 // Shards is a store of sessions on several servers. A hash of the token decides which one
 // keeps a session, see [shard.Pick]. The token is the one that scs gives to the store: with
@@ -19,7 +21,7 @@ var _ scs.Store = (*Shards)(nil)
 type Shards struct {
 	// Servers are the stores on the servers, at least one. All processes need the same
 	// servers in the same order.
-	Servers []scs.Store
+	Servers []scs.CtxStore
 }
 
 // NewShards returns a store of sessions on the servers of the pools, see [NewRedis]. It logs
@@ -40,28 +42,49 @@ func NewShards(pools []*redis.Pool, prefix, site string, logger *slog.Logger) *S
 }
 
 // server returns the number and the store of the server that keeps the session.
-func (s *Shards) server(token string) (int, scs.Store) {
+func (s *Shards) server(token string) (int, scs.CtxStore) {
 	i := shard.Pick(token, len(s.Servers))
 	return i, s.Servers[i]
 }
 
-// Find implements [scs.Store].
-func (s *Shards) Find(token string) ([]byte, bool, error) {
+// FindCtx implements [scs.CtxStore].
+func (s *Shards) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
 	i, server := s.server(token)
-	b, found, err := server.Find(token)
+	b, found, err := server.FindCtx(ctx, token)
 	return b, found, s.failure(i, err)
 }
 
-// Commit implements [scs.Store].
-func (s *Shards) Commit(token string, b []byte, expiry time.Time) error {
+// CommitCtx implements [scs.CtxStore]. It obeys [OnlyExisting] if all servers do.
+func (s *Shards) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
 	i, server := s.server(token)
-	return s.failure(i, server.Commit(token, b, expiry))
+	return s.failure(i, server.CommitCtx(ctx, token, b, expiry))
 }
 
-// Delete implements [scs.Store].
-func (s *Shards) Delete(token string) error {
+// DeleteCtx implements [scs.CtxStore].
+func (s *Shards) DeleteCtx(ctx context.Context, token string) error {
 	i, server := s.server(token)
-	return s.failure(i, server.Delete(token))
+	return s.failure(i, server.DeleteCtx(ctx, token))
+}
+
+// Find implements [scs.Store]; see FindCtx.
+func (s *Shards) Find(token string) ([]byte, bool, error) {
+	return s.FindCtx(context.Background(), token)
+}
+
+// Commit implements [scs.Store]; see CommitCtx.
+func (s *Shards) Commit(token string, b []byte, expiry time.Time) error {
+	return s.CommitCtx(context.Background(), token, b, expiry)
+}
+
+// Delete implements [scs.Store]; see DeleteCtx.
+func (s *Shards) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
+
+// conditional implements [conditionalStore].
+func (s *Shards) conditional() scs.Store {
+	if slices.ContainsFunc(s.Servers, func(server scs.CtxStore) bool { return !isConditional(server) }) {
+		return nil
+	}
+	return s
 }
 
 // FindOn is Find on the server of that number, counted from 0.

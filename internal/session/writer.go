@@ -31,9 +31,10 @@ type Writer struct {
 	failed  bool // the error page has been written
 }
 
-// NewWriter returns a Writer around w for the session, which is in the request's context.
-// The Writer calls fail to answer if saving the session fails.
+// NewWriter returns a Writer around w for the session. The request's context must be the
+// session, or one derived from it. The Writer calls fail to answer if saving the session fails.
 func NewWriter(w http.ResponseWriter, r *http.Request, session *Late, fail func(http.ResponseWriter, *http.Request, error)) Writer {
+	session.saved = true
 	return Writer{ResponseWriter: w, request: r, session: session, fail: fail}
 }
 
@@ -55,11 +56,9 @@ func (w *Writer) save(m *Manager) {
 	switch m.Status(ctx) {
 	case scs.Unmodified:
 	case scs.Modified:
-		if loaded := w.session.token; loaded != "" && m.Token(ctx) == loaded {
-			// A logout or a login may have ended the session since: saving would revive it.
-			if found, err := m.Has(ctx, loaded); err == nil && !found {
-				return
-			}
+		// A logout or a login may have ended the session since: saving would revive it.
+		if w.session.hasEnded(ctx) {
+			return
 		}
 		token, expiry, err := m.Commit(ctx)
 		if err != nil {
@@ -67,6 +66,9 @@ func (w *Writer) save(m *Manager) {
 			dropContentHeaders(w.Header())
 			w.fail(w.ResponseWriter, w.request, err)
 			return
+		}
+		if token == w.session.token && w.session.ended.Load() {
+			return // a conditional store has not written it
 		}
 		m.WriteCookie(ctx, w.ResponseWriter, token, expiry)
 		keepFromSharedCaches(w.Header())

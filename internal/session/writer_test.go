@@ -22,7 +22,7 @@ var (
 // refusingStore is a store that saves nothing.
 type refusingStore struct{ *MemoryStore }
 
-func (refusingStore) Commit(string, []byte, time.Time) error { return errAway }
+func (refusingStore) CommitCtx(context.Context, string, []byte, time.Time) error { return errAway }
 
 // serve has a handler answer through a Writer, whose error page is a 503.
 func serve(t *testing.T, store scs.Store, handler func(*Manager, http.ResponseWriter, context.Context)) *http.Response {
@@ -33,13 +33,13 @@ func serve(t *testing.T, store scs.Store, handler func(*Manager, http.ResponseWr
 		t.Fatal(err)
 	}
 	recorder := httptest.NewRecorder()
-	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 	session := &Late{}
 	m.Hold(session, ctx)
+	r := httptest.NewRequestWithContext(session, http.MethodGet, "/", nil)
 	w := NewWriter(recorder, r, session, func(w http.ResponseWriter, _ *http.Request, err error) {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	})
-	handler(m, &w, ctx)
+	handler(m, &w, session)
 	w.Save()
 	return recorder.Result()
 }

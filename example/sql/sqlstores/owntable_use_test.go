@@ -163,6 +163,44 @@ func TestOwnTableDeletedHidesNobody(t *testing.T) {
 	})
 }
 
+// TestOwnTableDeletedKeepsNoUnionID lets the application delete members who hold a unionid and
+// an openid of the same person. The person has registered again by another account of WeChat's,
+// without a unionid. The next login there brings the unionid, which becomes this user's.
+func TestOwnTableDeletedKeepsNoUnionID(t *testing.T) {
+	forEachOwnTable(t, func(t *testing.T, d database, own ownTable) {
+		in := d.tables(t)
+		s := in.ownStore(t, own)
+		website, elsewhere := ann().Identity, scangate.Identity{AppID: "wx3", OpenID: "o-elsewhere"}
+		for _, identity := range []scangate.Identity{website, elsewhere} {
+			if _, err := s.Register(t.Context(), scangate.NewUser{Identity: identity}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if own.table.Delete != "" {
+			in.execMembers(t, "UPDATE {members} SET "+own.table.Delete)
+		} else {
+			in.execMembers(t, "DELETE FROM {members}")
+		}
+		account := scangate.Identity{AppID: "wx2", OpenID: "o-account"}
+		user, err := s.Register(t.Context(), scangate.NewUser{Identity: account})
+		if err != nil {
+			t.Fatal(err)
+		}
+		account.UnionID, elsewhere.UnionID = website.UnionID, website.UnionID
+		for _, identity := range []scangate.Identity{account, elsewhere, website} {
+			if err := s.LinkWeChat(t.Context(), user.ID, identity); err != nil {
+				t.Errorf("LinkWeChat of %v: %v, want no error", identity, err)
+			}
+			if got, err := s.FindByWeChat(t.Context(), website); err != nil || got.ID != user.ID {
+				t.Errorf("FindByWeChat by the unionid, after LinkWeChat of %v = %+v, %v, want user %s", identity, got, err, user.ID)
+			}
+		}
+		if got, err := s.Identities(t.Context(), user.ID); err != nil || len(got) != 3 {
+			t.Errorf("Identities = %v, %v, want three", got, err)
+		}
+	})
+}
+
 // TestOwnTableRestored marks a member as deleted by Delete and restores the row. The
 // sessions from before stay over.
 func TestOwnTableRestored(t *testing.T) {

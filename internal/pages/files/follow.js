@@ -317,7 +317,7 @@ const follow = (login, view) => {
     }
     return "";
   };
-  // A rejected login is not over: the person may prove another number.
+  // Not "rejected": the person may prove another number, or answer again.
   const isOver = () => state === "denied" || state === "expired";
   const run = async () => {
     while (!stopped) {

@@ -14,7 +14,7 @@ const OVER = ['unknown', 'expired', 'denied', 'replaced', 'in_use', 'finished'];
 const REFUSED = ['disabled', 'rejected', 'not_registered', 'other_user', 'identity_taken'];
 
 // The problems with a phone number, after which the person may try another one.
-const NUMBER = ['phone_taken', 'not_registered'];
+const NUMBER = ['phone_taken', 'not_registered', 'disabled'];
 
 // The problems after which the same request may succeed later.
 const PASSING = ['network', 'interrupted', 'server', 'login', 'exchanging', 'wechat', 'busy', 'unavailable', 'too_many', 'send_failed'];
