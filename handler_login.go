@@ -190,11 +190,16 @@ func (g *Gate) findSlot(r *http.Request, key login.Key, request login.Request, f
 	return g.logins.FindSlot(r.Context(), request)
 }
 
-// findApproved returns the approved login of the request that the browser began by another key
-// than its present one, or nil. Tabs that a browser without cookies opens at once begin logins
-// by keys of their own, and the last one stays. A login that waits is not returned: another
-// browser may have planted its cookie, and the person would approve that browser's login.
+// findApproved returns an approved login of the request that another tab has begun, or nil.
+// Tabs that a browser without cookies opens at once begin logins by keys of their own, and the
+// last key is the browser's present one. A renewed login is under the present key. A login
+// that waits is not returned: another browser may have planted its cookie, and the person
+// would approve that browser's login.
 func (g *Gate) findApproved(r *http.Request, present login.Key, request login.Request) (*login.Login, error) {
+	slot, err := g.logins.FindSlot(r.Context(), request)
+	if err != nil || slot.Login != nil && slot.Login.State() == login.StateApproved {
+		return slot.Login, err
+	}
 	for _, cookie := range g.cookies.ofLogins(r) {
 		key := cookie.key(r)
 		if key == "" || key == present {
@@ -217,13 +222,19 @@ func (g *Gate) serveRenew(w http.ResponseWriter, r *http.Request, l *login.Login
 	if err := g.logins.limit(r, "login"); err != nil {
 		return err
 	}
-	slot, err := g.logins.Renew(r.Context(), l)
+	// The browser may have l's key in the cookie of that login only, which is of no use for
+	// another ID.
+	key := g.cookies.ensure(w, r)
+	slot, err := g.logins.Renew(r.Context(), l, key)
 	if err != nil {
 		return err
 	}
 	renewed, err := g.logins.Start(r.Context(), slot)
 	if err != nil {
 		return err
+	}
+	if g.cookies.key(r) != key { // another tab may get a new key at the same time
+		g.cookies.keep(w, r, renewed.ID(), key)
 	}
 	g.respond.emit(r, loginEvent(EventStarted, renewed))
 	if renewed, err = g.chats.offer(r, renewed); err != nil {

@@ -40,6 +40,97 @@ func TestCaseA05TabsInAFreshBrowser(t *testing.T) {
 	}
 }
 
+// freshTabs opens login pages at the same time in a desktop without a cookie, so that each
+// answer sets another key. The desktop's present key is the last one's.
+func (w *world) freshTabs(desktop *browser, n int) []scan {
+	w.t.Helper()
+	var tabs []scan
+	for range n {
+		var s scan
+		a := w.desktop().postJSON("/wechat/login", `{"return_to":"/account"}`, &s)
+		if a.StatusCode != http.StatusCreated {
+			w.t.Fatalf("start: status = %d, body = %s, want 201", a.StatusCode, a.body)
+		}
+		desktop.client.Jar.SetCookies(a.Request.URL, a.Cookies())
+		tabs = append(tabs, s)
+	}
+	return tabs
+}
+
+// renew asks for a new code in the place of the login's.
+func (b *browser) renew(s scan) scan {
+	b.t.Helper()
+	var next scan
+	if a := b.postJSON("/wechat/login/"+s.ID+"/renew", "{}", &next); a.StatusCode != http.StatusCreated || next.ID == s.ID {
+		b.t.Fatalf("renew: status = %d, login = %q, want 201 and another login than %q", a.StatusCode, next.ID, s.ID)
+	}
+	return next
+}
+
+// TestCaseA05TabsInAFreshBrowserRenew: several login pages are opened at the same time in a
+// browser without a cookie, and renew their codes again and again. Each page can use its new
+// code. The code before ends, and no other browser can use either.
+func TestCaseA05TabsInAFreshBrowserRenew(t *testing.T) {
+	w := newWorld(t)
+	w.know("lin")
+	desktop, stranger := w.desktop(), w.desktop()
+	stranger.start()
+	tabs := w.freshTabs(desktop, 3)
+	cookies := len(desktop.appCookies())
+	for i, first := range tabs {
+		last := first
+		for turn := range 3 {
+			next := desktop.renew(last)
+			if a := desktop.get(next.QRURL); a.StatusCode != http.StatusOK {
+				t.Errorf("tab %d, renewal %d: QR code: status = %d, want 200", i, turn+1, a.StatusCode)
+			}
+			if now, before := desktop.state(next), desktop.state(last); now != "waiting" || turn == 0 && before != "expired" {
+				t.Errorf("tab %d, renewal %d: states = %s, and %s of the code before, want waiting and expired", i, turn+1, now, before)
+			}
+			for _, target := range []string{last.StateURL, next.StateURL, next.QRURL} {
+				if a := stranger.get(target); a.StatusCode != http.StatusNotFound {
+					t.Errorf("GET %s by another browser: status = %d, want 404", target, a.StatusCode)
+				}
+			}
+			if a := stranger.postJSON("/wechat/login/"+next.ID+"/renew", "{}", nil); a.StatusCode != http.StatusNotFound {
+				t.Errorf("renewal by another browser: status = %d, want 404", a.StatusCode)
+			}
+			last = next
+		}
+		tabs[i] = last
+	}
+	if got := len(desktop.appCookies()); got != cookies {
+		t.Errorf("cookies after nine renewals = %d, want %d as before", got, cookies)
+	}
+	w.scanLoginOf(t, desktop, tabs[0], "lin")
+}
+
+// TestRenewalWithAnOldKey renews two codes at the same time, an hour after the browser has got
+// its key, so that each answer sets another one. Both new codes work.
+func TestRenewalWithAnOldKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.know("lin")
+		desktop := w.desktop()
+		desktop.start()
+		pass(59 * time.Minute)
+		one := desktop.start()
+		var other scan
+		desktop.postJSON("/wechat/login", `{"return_to":"/other"}`, &other)
+		pass(2 * time.Minute)
+		before := desktop.appCookies()
+		renewed := desktop.renew(one)
+		desktop.restoreAppCookies(before) // both requests leave before the first answer arrives
+		last := desktop.renew(other)
+		for name, login := range map[string]scan{"the first": renewed, "the second": last} {
+			if a := desktop.get(login.StateURL + "?seen=none"); a.StatusCode != http.StatusOK {
+				t.Errorf("state of %s renewed login: status = %d, want 200", name, a.StatusCode)
+			}
+		}
+		w.scanLoginOf(t, desktop, renewed, "lin")
+	})
+}
+
 // TestLoginCookiesAreBounded: a browser keeps the keys of five single logins at most.
 func TestLoginCookiesAreBounded(t *testing.T) {
 	w := newWorld(t)

@@ -49,3 +49,21 @@ func TestCaseA05ApprovedTabIsResumed(t *testing.T) {
 		t.Errorf("while all wait, the login page shows another code than the browser's last, want that")
 	}
 }
+
+// The code of one of the tabs is renewed before it is approved.
+func TestCaseA05ApprovedTabWithANewCodeIsResumed(t *testing.T) {
+	for i := range 3 {
+		w := newWorld(t)
+		desktop, phone := w.desktop(), w.phone("lin")
+		tabs := desktop.atOnce(w, 3)
+		var renewed scan
+		if a := desktop.postJSON("/wechat/login/"+tabs[i].ID+"/renew", "{}", &renewed); a.StatusCode != http.StatusCreated {
+			t.Fatalf("tab %d of 3: renew: status = %d, want 201", i+1, a.StatusCode)
+		}
+		phone.scan(renewed)
+		phone.answer(renewed, "approve")
+		if a := desktop.get("/wechat/login?return_to=/account"); !strings.Contains(a.body, renewed.ID+"/finish") {
+			t.Errorf("tab %d of 3: the login page does not show the account after the approval of the new code, want it", i+1)
+		}
+	}
+}

@@ -32,14 +32,13 @@ const user = await logIn("GATE", ({ state, picture, account, go }) => {
 find("state").textContent = user ? "user " + user.id : "nobody";
 </script>`
 
-// TestFrontEnd logs in and out at a page of another port, in a real browser, which decides
-// about CORS and cookies.
-func TestFrontEnd(t *testing.T) {
-	browser := startChromium(t)
+// openFront opens frontPage at an origin of its own, and waits for the QR code.
+func openFront(t *testing.T, options ...func(*scangate.Config)) *visit {
+	t.Helper()
 	mux := http.NewServeMux()
 	front := httptest.NewServer(mux)
 	t.Cleanup(front.Close)
-	v := newVisit(t, browser, "en", func(c *scangate.Config) { recipes.WithFrontEnds(c, front.URL) })
+	v := newVisit(t, startChromium(t), "en", both(append(options, func(c *scangate.Config) { recipes.WithFrontEnds(c, front.URL) })...))
 	mux.HandleFunc("/login.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, "recipes/front_end/login.js") })
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -52,6 +51,13 @@ func TestFrontEnd(t *testing.T) {
 		t.Fatal("the picture's address names no login")
 	}
 	v.scanURL = v.url + "/wechat/scan/" + id[1]
+	return v
+}
+
+// TestFrontEnd logs in and out at a page of another port, in a real browser, which decides
+// about CORS and cookies.
+func TestFrontEnd(t *testing.T) {
+	v := openFront(t)
 	v.phoneAnswers("lin", "approve")
 	v.click(`#go`)
 	v.waitFor("the user", `document.getElementById("state").textContent.startsWith("user ")`)

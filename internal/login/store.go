@@ -58,7 +58,8 @@ func (s *Store) FindFirst(ctx context.Context, request Request, id string) (Slot
 		return Slot{request: request, Login: l}, nil
 	}
 	slot, err := s.FindSlot(ctx, request)
-	// A later login of the slot has ended the first one.
+	// A later login of the slot has ended the first one, or began as the renewal of another
+	// key's login. Then it is the one that the next login ends.
 	if err == nil && mine && l.Open() == nil && slot.version == 0 {
 		slot.former = l
 	}
@@ -92,9 +93,13 @@ func (s *Store) FindSlot(ctx context.Context, request Request) (Slot, error) {
 	return slot, nil
 }
 
-// Renew ends the login and returns its slot, for a new one.
-func (s *Store) Renew(ctx context.Context, l *Login) (Slot, error) {
-	slot, err := s.FindSlot(ctx, l.Request())
+// Renew returns the slot for a new login in the place of l, which [Store.Start] ends. The
+// caller has checked that the initiator is the browser of l, whose present key may be another
+// one than l began with.
+func (s *Store) Renew(ctx context.Context, l *Login, initiator Key) (Slot, error) {
+	request := l.Request()
+	request.Initiator = initiator.Digest()
+	slot, err := s.FindSlot(ctx, request)
 	if err == nil {
 		slot.former, slot.Login = l, nil
 	}

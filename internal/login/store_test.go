@@ -223,7 +223,7 @@ func TestFirstLoginNeedsNoIndexEntry(t *testing.T) {
 	find(elsewhere, second)
 	find(request, first)
 
-	slot, err := s.Renew(t.Context(), first)
+	slot, err := s.Renew(t.Context(), first, key)
 	if err != nil {
 		t.Fatalf("renew: error = %v, want none", err)
 	}
@@ -259,5 +259,41 @@ func TestFirstLoginThatIsNotUsableIsReplaced(t *testing.T) {
 	}
 	if ended, err := s.Load(t.Context(), first.ID()); err != nil || ended.State() != StateReplaced {
 		t.Errorf("the first login after another start: state = %s, error = %v, want replaced", ended.State(), err)
+	}
+}
+
+// TestRenewalBeginsUnderThePresentKey renews a login of one key for a browser that has another
+// key by now, and another open login under that key.
+func TestRenewalBeginsUnderThePresentKey(t *testing.T) {
+	s := NewStore(newTestStore(), time.Minute)
+	former, present := NewKey(), NewKey()
+	request := Request{Kind: CrossDevice, Initiator: former.Digest(), ReturnTo: "/"}
+	first, err := s.Start(t.Context(), FirstSlot(request, former.FirstID()))
+	if err != nil {
+		t.Fatalf("start under the former key: error = %v, want none", err)
+	}
+	request.Initiator = present.Digest()
+	other, err := s.Start(t.Context(), FirstSlot(request, present.FirstID()))
+	if err != nil {
+		t.Fatalf("start under the present key: error = %v, want none", err)
+	}
+	slot, err := s.Renew(t.Context(), first, present)
+	if err != nil {
+		t.Fatalf("renew: error = %v, want none", err)
+	}
+	renewed, err := s.Start(t.Context(), slot)
+	if err != nil || !renewed.InitiatedBy(present) || renewed.InitiatedBy(former) {
+		t.Fatalf("start of the renewed login: error = %v, want a login of the present key alone", err)
+	}
+	for name, c := range map[string]struct {
+		login *Login
+		want  State
+	}{"the renewed login": {first, StateReplaced}, "the other login": {other, StateWaiting}} {
+		if got, err := s.Load(t.Context(), c.login.ID()); err != nil || got.State() != c.want {
+			t.Errorf("%s: state = %s, error = %v, want %s", name, got.State(), err, c.want)
+		}
+	}
+	if slot, err := s.FindSlot(t.Context(), request); err != nil || slot.Login == nil || slot.Login.ID() != renewed.ID() {
+		t.Errorf("find under the present key: slot = %+v, error = %v, want the renewed login", slot, err)
 	}
 }
