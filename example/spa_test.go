@@ -74,6 +74,10 @@ func (s *spa) intercept(app http.Handler) http.Handler {
 			app.ServeHTTP(w, r)
 			return
 		}
+		if r.URL.Query().Get("seen") == "rejected" {
+			<-r.Context().Done() // only fake logins are rejected: the page waits for another state
+			return
+		}
 		// A fake state is returned once, so that the page's next poll gets the true one.
 		switch fake := s.fakeState.Swap("").(string); fake {
 		case "":
