@@ -1,7 +1,6 @@
 package scangate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -152,12 +151,10 @@ func (g *Gate) startOrResume(w http.ResponseWriter, r *http.Request, key login.K
 	if err != nil {
 		return nil, err
 	}
-	if !firstContact && (slot.Login == nil || slot.Login.State() != login.StateApproved) {
-		approved, err := g.findApproved(r, key, request)
-		if err != nil {
+	if !firstContact && flow.kind == login.CrossDevice {
+		if slot.Login, err = g.orApproved(r, key, request, slot.Login); err != nil {
 			return nil, err
 		}
-		slot.Login = cmp.Or(approved, slot.Login)
 	}
 	if slot.Login != nil {
 		return g.chats.offer(r, slot.Login)
@@ -190,15 +187,21 @@ func (g *Gate) findSlot(r *http.Request, key login.Key, request login.Request, f
 	return g.logins.FindSlot(r.Context(), request)
 }
 
-// findApproved returns an approved login of the request that another tab has begun, or nil.
-// Tabs that a browser without cookies opens at once begin logins by keys of their own, and the
-// last key is the browser's present one. A renewed login is under the present key. A login
-// that waits is not returned: another browser may have planted its cookie, and the person
-// would approve that browser's login.
-func (g *Gate) findApproved(r *http.Request, present login.Key, request login.Request) (*login.Login, error) {
-	slot, err := g.logins.FindSlot(r.Context(), request)
-	if err != nil || slot.Login != nil && slot.Login.State() == login.StateApproved {
-		return slot.Login, err
+// orApproved returns the browser's login that was found or, unless it is approved, an approved
+// one of the same request that another tab has begun. Tabs that a browser without cookies
+// opens at once begin logins by keys of their own, and the last key is the browser's present
+// one. A login that waits does not take the place of the found one: another browser may have
+// planted its cookie, and the person would approve that browser's login.
+func (g *Gate) orApproved(r *http.Request, present login.Key, request login.Request, found *login.Login) (*login.Login, error) {
+	if found != nil {
+		if found.State() == login.StateApproved {
+			return found, nil
+		}
+		// It may be the browser's first login. The renewed login of another tab is in the slot.
+		slot, err := g.logins.FindSlot(r.Context(), request)
+		if err != nil || slot.Login != nil && slot.Login.State() == login.StateApproved {
+			return slot.Login, err
+		}
 	}
 	for _, cookie := range g.cookies.ofLogins(r) {
 		key := cookie.key(r)
@@ -214,7 +217,7 @@ func (g *Gate) findApproved(r *http.Request, present login.Key, request login.Re
 			return l, nil
 		}
 	}
-	return nil, nil //nolint:nilnil // no such login is no error
+	return found, nil
 }
 
 // serveRenew ends the login and begins a new one in its place.

@@ -477,28 +477,3 @@ func (r *registrar) bindRaced(ctx context.Context, who login.Person) (enrollment
 	}
 	return enrollment{user.ID, EventBound}, wrap("binding a number", r.users.BindPhone(ctx, user.ID, who.Phone))
 }
-
-// rereadUser reads the login's user again and returns an error if they have been disabled
-// or deleted, have ended their sessions, or have removed the login's WeChat, since the login
-// began.
-func (r *registrar) rereadUser(ctx context.Context, l *login.Login) (User, error) {
-	// By the identity: a WeChat that was removed meanwhile must not log in to the account,
-	// which may have been a thief's.
-	user, err := r.users.FindByWeChat(ctx, Identity(l.Person().Identity))
-	if removed := errors.Is(err, ErrNotFound) || err == nil && user.ID != l.Person().UserID; removed {
-		if user, err = r.users.FindByID(ctx, l.Person().UserID); err == nil && !user.Disabled {
-			return User{}, login.ErrExpired
-		}
-	}
-	switch {
-	case errors.Is(err, ErrNotFound), err == nil && user.Disabled:
-		return User{}, errDisabled
-	case err != nil:
-		return User{}, wrap("reading the user", err)
-	case l.Created().Before(user.SessionsEndedAt), time.Until(l.Created()) > clockSkew:
-		// Ending sessions ends the logins under way as well. A login from the future could
-		// not be compared with that time.
-		return User{}, login.ErrExpired
-	}
-	return user, nil
-}

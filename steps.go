@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/scangate/scangate/internal/login"
 )
@@ -97,6 +98,31 @@ func (r *registrar) ensureUser(ctx context.Context, logins *login.Store, l *logi
 // person in a chat, because they may be a user by another account.
 func (r *registrar) lacksLookup(l *login.Login) bool {
 	return l.InChat() && r.mustRecognize(l)
+}
+
+// rereadUser reads the login's user again and returns an error if they have been disabled
+// or deleted, have ended their sessions, or have removed the login's WeChat, since the login
+// began.
+func (r *registrar) rereadUser(ctx context.Context, l *login.Login) (User, error) {
+	// By the identity: a WeChat that was removed meanwhile must not log in to the account,
+	// which may have been a thief's.
+	user, err := r.users.FindByWeChat(ctx, Identity(l.Person().Identity))
+	if removed := errors.Is(err, ErrNotFound) || err == nil && user.ID != l.Person().UserID; removed {
+		if user, err = r.users.FindByID(ctx, l.Person().UserID); err == nil && !user.Disabled {
+			return User{}, login.ErrExpired
+		}
+	}
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && user.Disabled:
+		return User{}, errDisabled
+	case err != nil:
+		return User{}, wrap("reading the user", err)
+	case l.Created().Before(user.SessionsEndedAt), time.Until(l.Created()) > clockSkew:
+		// Ending sessions ends the logins under way as well. A login from the future could
+		// not be compared with that time.
+		return User{}, login.ErrExpired
+	}
+	return user, nil
 }
 
 // refuse notes why the login's person cannot log in, so that the initiator is shown the
