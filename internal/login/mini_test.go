@@ -3,6 +3,8 @@ package login
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -104,5 +106,28 @@ func TestBeginMini(t *testing.T) {
 	other, otherKey, err := s.BeginMini(t.Context(), request, "code2")
 	if err != nil || other.ID() == l.ID() || otherKey == key {
 		t.Errorf("another code: %v, want another login and key", err)
+	}
+}
+
+// A damaged entry of a mini program's code is an unknown login.
+func TestDamagedMiniEntryIsUnknown(t *testing.T) {
+	state := newTestStore()
+	s := NewStore(state, time.Minute)
+	request := Request{Purpose: PurposeLogin, AppID: "wx"}
+	if _, _, err := s.BeginMini(t.Context(), request, "code"); err != nil {
+		t.Fatalf("begin: error = %v, want none", err)
+	}
+	var entry string
+	for key := range state.values {
+		if strings.HasPrefix(key, "mini:") {
+			entry = key
+		}
+	}
+	whole := state.values[entry]
+	for _, damaged := range [][]byte{nil, whole[:1], whole[:len(whole)-1], append(slices.Clone(whole), 'A')} {
+		state.values[entry] = damaged
+		if l, key, err := s.BeginMini(t.Context(), request, "code"); !errors.Is(err, ErrUnknown) || l != nil || key != "" {
+			t.Errorf("begin with an entry of %d bytes: login %v, error = %v, want none and %v", len(damaged), l, err, ErrUnknown)
+		}
 	}
 }
