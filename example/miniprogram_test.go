@@ -55,7 +55,8 @@ func TestMiniProgramMatchesNumber(t *testing.T) {
 	s := newSite(t, both(withMiniProgram, withNumber))
 	desktop, phone := newDesktop(t, s), newMiniPhone(t, s, "lin")
 	phone.scan(desktop.login.ScanURL)
-	if strings.Contains(phone.screen.Text, strconv.Itoa(desktop.login.Number)) {
+	// The address on the screen contains two-digit numbers too.
+	if text := strings.ReplaceAll(phone.screen.Text, "127.0.0.1", ""); strings.Contains(text, strconv.Itoa(desktop.login.Number)) {
 		t.Errorf("the mini program shows the number:\n%s", phone.screen.Text)
 	}
 	phone.tap("Log in")
