@@ -70,9 +70,8 @@ type Config struct {
 
 	// MiniProgram is a mini program (小程序), which ScanMiniProgram and ScanMiniProgramCode
 	// need. The gate's routes for it are below mini/; by mini/login the mini program logs itself
-	// in. It must be bound
-	// to the same Open Platform account as the other accounts, so that a person is one user,
-	// whichever they log in by. As with Website, a new person who comes by the official
+	// in. It must be bound to the same Open Platform account as the other accounts, so that a
+	// person is one user, whichever they log in by. As with Website, a new person who comes by the official
 	// account then has to share their user info. An account without a Secret cannot look
 	// unionids up, and logs in known users only. Zero means none.
 	MiniProgram wechat.Account
@@ -112,8 +111,7 @@ type Config struct {
 	// what [Gate.Check] returns. It alone decides for the routes link and unlink, which add a
 	// WeChat identity to an account and remove one, the last one too. The gate then demands no
 	// fresh login for them: CurrentUser may return false for a login that is too old. It does
-	// not decide about a change of the phone number. If the
-	// gate is mounted outside of the session manager's LoadAndSave, CurrentUser must load
+	// not decide about a change of the phone number. If the gate is mounted outside of the session manager's LoadAndSave, CurrentUser must load
 	// the session itself. It must return false for a session that the application has
 	// ended. Nil means the user who is logged in with the gate.
 	CurrentUser func(*http.Request) (id string, ok bool)
@@ -237,8 +235,8 @@ type Pages struct {
 	// Templates replaces built-in pages. It may define login.html, finish.html,
 	// profile.html, terms.html, confirm.html, phone.html, chat.html, done.html and
 	// message.html, and page-head and page-foot, which all pages share. They are executed with a
-	// [PageData]. New tries all of them with samples. It refuses a page that lacks what it needs
-	// to work, or that the browser would block. If a template fails later, the browser gets a page that
+	// [PageData]. New tries all of them with samples, and refuses a page that cannot work or
+	// that the browser would block. If a template fails later, the browser gets a page that
 	// reports a failure, and the error is logged. The pages' Content-Security-Policy allows
 	// styles, scripts and pictures from this server, and nothing inline. Nil means the
 	// built-in pages.

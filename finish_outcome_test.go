@@ -152,7 +152,7 @@ func (w *world) lateEnd(b *browser, inside bool) func() answer {
 	return func() answer { return b.finish(login) }
 }
 
-// TestPanicInOnLoginBeginsNoSession: a panic in Config.OnLogin is no decision. The same request
+// TestPanicInOnLoginBeginsNoSession: Config.OnLogin panics, and so decides nothing. The same request
 // asks again, and begins the session.
 func TestPanicInOnLoginBeginsNoSession(t *testing.T) {
 	panics := true

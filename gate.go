@@ -180,8 +180,9 @@ func (g *Gate) sessionManager(site string, secure bool) *scs.SessionManager {
 func (g *Gate) Waiting() int { return g.waiting.count() }
 
 // Close releases the requests that wait, so that the server can shut down at once: call
-// it before http.Server.Shutdown, or register it with RegisterOnShutdown. Requests that
-// would wait get 503 from then on; all others are served, but Push.Handle is no longer called.
+// it before http.Server.Shutdown, or register it with RegisterOnShutdown. From then on
+// the gate answers a request that would wait with 503, and does not call Push.Handle. It
+// serves all other requests.
 // Close ends the contexts of the calls that run in the background, which are those of
 // Push.Handle and look-ups at WeChat. It returns when these calls and the goroutines that
 // listen to [Config.Redis] have ended. Its error is always nil, and further calls do nothing.

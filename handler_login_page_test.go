@@ -13,7 +13,7 @@ import (
 	"github.com/scangate/scangate/wechattest"
 )
 
-// loadedPattern matches what a page makes the browser load: styles, icons, scripts and pictures.
+// loadedPattern matches the styles, icons, scripts and pictures of a page.
 var loadedPattern = regexp.MustCompile(`<(?:link|script|img)\b[^>]* (?:href|src)="(/[^"]*)"`)
 
 // TestLoginPageWeight limits what a slow connection loads before the first login: the

@@ -109,12 +109,8 @@ func onlyCookie(r *http.Request, name string) (value string, ok bool) {
 		if n == maxPlainCookies {
 			return "", false
 		}
-		pair := rest
-		if i := strings.IndexByte(rest, ';'); i < 0 {
-			rest = ""
-		} else {
-			pair, rest = rest[:i], rest[i+1:]
-		}
+		var pair string
+		pair, rest, _ = cutByte(rest, ';')
 		after, named := strings.CutPrefix(textproto.TrimString(pair), name)
 		if !named {
 			continue
@@ -126,6 +122,16 @@ func onlyCookie(r *http.Request, name string) (value string, ok bool) {
 		value, ok = after[1:], true
 	}
 	return value, ok
+}
+
+// cutByte is [strings.Cut] at a byte, and twice as fast. It runs several times in each request
+// of a logged-in user.
+func cutByte(s string, separator byte) (before, after string, found bool) {
+	i := strings.IndexByte(s, separator)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
 }
 
 // isUnreserved reports whether s consists of unreserved characters of RFC 3986, which base64

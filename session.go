@@ -50,9 +50,9 @@ func decodeSessionValue(s string) (sessionValue, bool) {
 	if !ok {
 		return sessionValue{}, false
 	}
-	begun, rest, _ := cutSpace(rest)
-	site, rest, _ := cutSpace(rest)
-	login, id, ok := cutSpace(rest)
+	begun, rest, _ := cutByte(rest, ' ')
+	site, rest, _ := cutByte(rest, ' ')
+	login, id, ok := cutByte(rest, ' ')
 	if !ok || id == "" {
 		return sessionValue{}, false
 	}
@@ -61,16 +61,6 @@ func decodeSessionValue(s string) (sessionValue, bool) {
 		return sessionValue{}, false
 	}
 	return sessionValue{site: site, userID: id, login: login, begun: time.UnixMicro(micro)}, true
-}
-
-// cutSpace is [strings.Cut] at a space, and twice as fast. It runs three times in each
-// request.
-func cutSpace(s string) (before, after string, found bool) {
-	i := strings.IndexByte(s, ' ')
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+1:], true
 }
 
 // youngerThan reports whether the session's login was less than d ago.

@@ -191,7 +191,7 @@ func TestSuccessIsShown(t *testing.T) {
 }
 
 // TestFinishWithoutAsking: a page marks its form, or a part around it, to be sent at once. The
-// browser itself sends it if there is no fetch.
+// browser sends it by itself if it has no fetch.
 func TestFinishWithoutAsking(t *testing.T) {
 	own := template.Must(template.New("").Parse(`{{define "finish.html"}}{{template "page-head" .}}<h1>on</h1>
 		<div data-auto><form method="post" action="{{.FinishURL}}" data-finish><button>on</button><button name="answer" value="deny">off</button></form></div>{{template "page-foot"}}{{end}}`))
@@ -242,7 +242,7 @@ func TestWithoutFetch(t *testing.T) {
 	testReloads(t, "fetch")
 }
 
-// testReloads logs in with a browser that lacks a part of what the scripts use.
+// testReloads logs in with a browser without one of the functions that the scripts use.
 func testReloads(t *testing.T, missing string) {
 	t.Helper()
 	v := newVisit(t, startChromium(t), "en", nil)
